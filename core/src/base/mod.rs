@@ -1,0 +1,24 @@
+//! Floor 0: what everything else is made of. No I/O happens here; time and randomness are handed in.
+
+mod clock;
+mod error;
+mod ids;
+mod json;
+mod page;
+mod random;
+mod secret;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "engine")]
+pub use clock::SystemClock;
+pub use clock::{Clock, ManualClock, Sleep, Timestamp};
+pub use error::{Attempt, ErrorKind, Malformed, Retry};
+pub use ids::{AttachmentId, ConversationId, Ids, MessageId, TurnId};
+pub use json::{Json, MAX_JSON_DEPTH};
+pub use page::{Cursor, CursorKind, Page};
+#[cfg(feature = "engine")]
+pub use random::SystemRandom;
+pub use random::{Random, SeededRandom};
+pub use secret::Secret;

@@ -1,0 +1,28 @@
+//! Floor 1: the nouns. Plain data that serialises; no behaviour that needs the world.
+
+mod capability;
+mod draft;
+mod error;
+mod event;
+mod message;
+mod part;
+mod reply;
+mod request;
+mod tool;
+mod turn;
+mod usage;
+
+#[cfg(test)]
+mod tests;
+
+pub use capability::{Capabilities, ModelInfo, Price, ProviderInfo};
+pub use draft::ReplyDraft;
+pub use error::{Error, ErrorInfo, ProviderError, Result};
+pub use event::{Progress, StreamEvent, StreamEventKind};
+pub use message::{Conversation, Message, MessageStatus, NewMessage, Role};
+pub use part::{Citation, Media, MediaSource, Part, text_of};
+pub use reply::{FinishReason, Reply, ReplyStatus};
+pub use request::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling};
+pub use tool::{ToolCall, ToolChoice, ToolResult, ToolSpec};
+pub use turn::{Delivery, Turn, TurnState};
+pub use usage::{Cost, CostSource, Usage, UsageSource};

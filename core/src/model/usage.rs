@@ -1,0 +1,92 @@
+//! What a call took and what it cost. Names after the OpenTelemetry GenAI conventions.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Json;
+
+/// Tokens of a call. The parts (cached, written to the cache, reasoning) are included in the two totals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Everything that was sent in, cached and cache-written tokens included.
+    pub input_tokens: i64,
+    /// Everything that was written, reasoning included.
+    pub output_tokens: i64,
+    /// How much of the input came from the provider's cache.
+    pub cache_read_input_tokens: i64,
+    /// How much of the input was written to the provider's cache.
+    pub cache_creation_input_tokens: i64,
+    /// How much of the output was reasoning.
+    pub reasoning_output_tokens: i64,
+    /// How many requests it took.
+    pub requests: i32,
+    /// Further counts under the provider's names: audio, one-hour cache, …
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    pub details: HashMap<String, i64>,
+    /// Where the figures come from.
+    pub source: UsageSource,
+    /// The provider's own object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Json>,
+}
+
+/// Where the figures of a [`Usage`] come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum UsageSource {
+    /// The provider said so.
+    Reported,
+    /// Counted by the engine, because the provider said nothing.
+    Estimated,
+    /// Nobody knows.
+    #[default]
+    Unknown,
+}
+
+/// What a call cost. Nothing = unknown, never 0. Printed as `$0.0012` or `unknown`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Billionths of a US dollar.
+    pub nano_usd: Option<i64>,
+    /// Where the figure comes from.
+    pub source: CostSource,
+    /// The day the price was taken down, as `2026-11-21`.
+    pub price_date: Option<String>,
+}
+
+/// Where the figure of a [`Cost`] comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CostSource {
+    /// The provider named the price.
+    Provider,
+    /// Reported tokens times the catalogue's price.
+    Catalogue,
+    /// Estimated tokens times the catalogue's price.
+    Estimated,
+    /// Nobody knows.
+    #[default]
+    Unknown,
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(nano) = self.nano_usd else { return f.write_str("unknown") };
+        let (sign, nano) = (if nano < 0 { "-" } else { "" }, nano.unsigned_abs());
+        // Four decimals, more only when that would hide the whole figure.
+        let decimals = match nano {
+            0 | 100_000.. => 4,
+            10_000.. => 5,
+            1_000.. => 6,
+            _ => 9,
+        };
+        let unit = 10_u64.pow(9 - decimals);
+        let rounded = (nano + unit / 2) / unit;
+        let scale = 10_u64.pow(decimals);
+        write!(f, "{sign}${}.{:0width$}", rounded / scale, rounded % scale, width = decimals as usize)
+    }
+}

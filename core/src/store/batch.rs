@@ -1,0 +1,352 @@
+//! What can be written, as data.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::content::Content;
+use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{Cost, ErrorInfo, FinishReason, MessageStatus, Role, TurnState, Usage};
+
+/// How safe a batch must be before `apply` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// Survives the death of the process. For drafts and steps.
+    ProcessSafe,
+    /// Survives a power cut. For everything a user is told is saved.
+    PowerSafe,
+}
+
+/// Ops of one owner that become true together, if every precondition holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WriteBatch {
+    /// Whose data it is.
+    pub owner: String,
+    /// What must hold.
+    pub preconditions: Vec<Precondition>,
+    /// What is done, in this order.
+    pub ops: Vec<Op>,
+    /// When it happens.
+    pub at: Timestamp,
+}
+
+impl WriteBatch {
+    /// An empty batch of this owner.
+    #[must_use]
+    pub fn new(owner: impl Into<String>, at: Timestamp) -> Self {
+        Self { owner: owner.into(), at, ..Self::default() }
+    }
+
+    /// Adds a precondition.
+    #[must_use]
+    pub fn require(mut self, precondition: Precondition) -> Self {
+        self.preconditions.push(precondition);
+        self
+    }
+
+    /// Adds an op.
+    #[must_use]
+    pub fn op(mut self, op: Op) -> Self {
+        self.ops.push(op);
+        self
+    }
+}
+
+/// What must hold for a batch to be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precondition {
+    /// The conversation is there and the owner's; otherwise `NotFound`.
+    Owns {
+        /// The conversation.
+        conversation: ConversationId,
+    },
+    /// The conversation's head is this message (nothing = it is empty); otherwise `Conflict` (head_moved).
+    Head {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The expected head.
+        expected: Option<MessageId>,
+    },
+    /// The turn is the owner's (otherwise `NotFound`) and at this epoch (otherwise `Conflict`, epoch_moved).
+    Epoch {
+        /// The turn.
+        turn: TurnId,
+        /// The expected epoch.
+        expected: i64,
+    },
+}
+
+/// One thing that is done. An op on something that is not there, or not the owner's, is `NotFound`.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Op {
+    /// Makes the conversation, unless the owner has it already (then nothing is changed).
+    PutConversation(NewConversation),
+    /// Changes the conversation's own fields.
+    UpdateConversation {
+        /// The conversation.
+        id: ConversationId,
+        /// What changes.
+        change: ConversationChange,
+    },
+    /// Deletes the conversation with its messages, turns, drafts, attachments, and blobs that nobody else uses.
+    DeleteConversation {
+        /// The conversation.
+        id: ConversationId,
+    },
+    /// Adds a message below its parent, selects it there, and makes it the head.
+    AppendMessage(NewRow),
+    /// Writes what became of a message that was streaming; its draft is deleted.
+    EndMessage(MessageEnd),
+    /// Keeps bytes that belong to a message.
+    PutAttachment(NewAttachment),
+    /// Makes a turn at epoch 1. A second turn with the same client id in the conversation is `Conflict` (client_id).
+    PutTurn(NewTurn),
+    /// Moves a turn on and raises its epoch by one.
+    AdvanceTurn {
+        /// The turn.
+        id: TurnId,
+        /// What changes.
+        change: TurnChange,
+    },
+    /// Notes a step of a turn.
+    PutStep(NewStep),
+    /// Adds to the draft of a streaming message and renews its lease.
+    AppendDraft(DraftChunk),
+    /// Puts a turn into the send queue.
+    Enqueue(QueueEntry),
+    /// Takes a turn out of the send queue; one that is not in it is no error.
+    Dequeue {
+        /// The turn.
+        turn: TurnId,
+    },
+}
+
+/// A conversation to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewConversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its title.
+    pub title: Option<String>,
+    /// Instructions that stand before its messages.
+    pub system: Option<String>,
+    /// The model it speaks with.
+    pub model: Option<String>,
+    /// What the host puts beside it.
+    pub metadata: HashMap<String, String>,
+}
+
+/// Changes of a conversation. Nothing = stays as it is; an inner nothing = is cleared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConversationChange {
+    /// Its title.
+    pub title: Option<Option<String>>,
+    /// Instructions that stand before its messages.
+    pub system: Option<Option<String>>,
+    /// The model it speaks with.
+    pub model: Option<Option<String>>,
+    /// What the host puts beside it.
+    pub metadata: Option<HashMap<String, String>>,
+}
+
+/// Below which message a new one is put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parent {
+    /// Below the head.
+    Head,
+    /// Below this one, which must stand in the same conversation.
+    Message(MessageId),
+    /// At the beginning.
+    Start,
+}
+
+/// A message to be added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRow {
+    /// Its id.
+    pub id: MessageId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Where it is put.
+    pub parent: Parent,
+    /// Its turn.
+    pub turn: Option<TurnId>,
+    /// Who speaks.
+    pub role: Role,
+    /// Where it stands in its life.
+    pub status: MessageStatus,
+    /// What is said.
+    pub content: Content,
+    /// The model that writes it.
+    pub model: Option<String>,
+    /// What the host puts beside it.
+    pub metadata: HashMap<String, String>,
+    /// Why the model stopped, for a message that is whole already.
+    pub finish_reason: Option<FinishReason>,
+    /// What it took; counted into the conversation.
+    pub usage: Option<Usage>,
+    /// What it cost; counted into the conversation.
+    pub cost: Option<Cost>,
+}
+
+/// What became of a streaming message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageEnd {
+    /// The message.
+    pub id: MessageId,
+    /// Where it stands in its life now.
+    pub status: MessageStatus,
+    /// What is said.
+    pub content: Content,
+    /// Why the model stopped.
+    pub finish_reason: Option<FinishReason>,
+    /// What it took; counted into the conversation.
+    pub usage: Option<Usage>,
+    /// What it cost; counted into the conversation.
+    pub cost: Option<Cost>,
+}
+
+/// Bytes to be kept with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAttachment {
+    /// Their id.
+    pub id: AttachmentId,
+    /// The message, which may be added in the same batch.
+    pub message: MessageId,
+    /// The part of the message.
+    pub part_index: i32,
+    /// What they are.
+    pub mime_type: String,
+    /// A name to show.
+    pub name: Option<String>,
+    /// The bytes; equal bytes are kept once.
+    pub data: Bytes,
+}
+
+/// A turn to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewTurn {
+    /// Its id.
+    pub id: TurnId,
+    /// Its conversation.
+    pub conversation: ConversationId,
+    /// Where it stands.
+    pub state: TurnState,
+    /// The host's own id for the message.
+    pub client_id: Option<String>,
+    /// Says whether a second message with the same client id is the same: a hash of its content.
+    pub body_hash: [u8; 32],
+    /// The user's message.
+    pub message: MessageId,
+    /// The id that the answer will have.
+    pub reply: MessageId,
+    /// The model that is asked, as `provider/model`.
+    pub model: String,
+    /// Who works on it.
+    pub holder: String,
+    /// Until when, unless renewed.
+    pub lease_until: Timestamp,
+}
+
+/// What changes on a turn. Nothing = stays as it is; an inner nothing = is cleared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TurnChange {
+    /// Where it stands.
+    pub state: Option<TurnState>,
+    /// How often it was tried.
+    pub attempt: Option<i32>,
+    /// The number of the last event.
+    pub last_seq: Option<i64>,
+    /// The id that the answer will have.
+    pub reply: Option<MessageId>,
+    /// The model that is asked.
+    pub model: Option<String>,
+    /// Not to be sent before this moment.
+    pub not_before: Option<Option<Timestamp>>,
+    /// Given up after this moment.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// What went wrong last.
+    pub error: Option<Option<ErrorInfo>>,
+    /// Who works on it, and until when.
+    pub lease: Option<Option<(String, Timestamp)>>,
+}
+
+/// What a step of a turn was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// One try of the call.
+    Attempt,
+    /// One call of a tool.
+    Tool,
+}
+
+/// A step to be noted. A second step with the same turn and index replaces the first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewStep {
+    /// The turn.
+    pub turn: TurnId,
+    /// Its number in the turn, from 1.
+    pub index: i32,
+    /// What it was.
+    pub kind: StepKind,
+    /// The model that was asked, or the tool.
+    pub target: String,
+    /// The error's kind, or nothing while it runs and when it went well.
+    pub error: Option<String>,
+    /// Facts, as JSON; no prompt text.
+    pub data: Bytes,
+    /// When it ended, or nothing while it runs.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A piece of a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DraftChunk {
+    /// The streaming message.
+    pub message: MessageId,
+    /// The number of the last event in it; grows.
+    pub seq: i64,
+    /// The first part it touches.
+    pub part_index: i32,
+    /// The events as JSON (`[{"part_index":0,"type":"text","delta":"…"},…]`).
+    pub data: Bytes,
+    /// Until when its writer holds the turn, unless renewed.
+    pub lease_until: Timestamp,
+}
+
+/// A turn to be put into the send queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueEntry {
+    /// The turn.
+    pub turn: TurnId,
+    /// Not before this moment.
+    pub not_before: Timestamp,
+    /// Given up after this moment.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What a batch did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The number of its last change in the change feed.
+    pub change_seq: i64,
+    /// Where its messages were put, in the order of the ops.
+    pub placed: Vec<Placed>,
+}
+
+/// Where a message was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The message.
+    pub id: MessageId,
+    /// The message before it; nothing for the first.
+    pub parent: Option<MessageId>,
+    /// Its place on the branch, from 1.
+    pub depth: i32,
+    /// Its place among its siblings, from 0.
+    pub sibling_index: i32,
+}

@@ -1,0 +1,77 @@
+//! Floor 2: what is kept. One narrow waist for writing, [`Store::apply`], and typed reads.
+//!
+//! Everything that must be true together goes into one [`WriteBatch`] and becomes true in one transaction, or not at
+//! all. Every read names the owner, so that another owner's data cannot be reached. Backends implement [`Store`] and
+//! nothing else; what they owe is the list in `contract`.
+
+mod batch;
+mod content;
+mod read;
+
+pub use batch::{
+    ConversationChange, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn,
+    Op, Parent, Placed, Precondition, QueueEntry, Receipt, StepKind, TurnChange, WriteBatch,
+};
+pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
+pub use read::{Anchor, Attachment, ConversationRows, ListQuery, MessageRows, TurnRecord};
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{Conversation, Message, Result};
+
+/// What every store method gives back.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// Where conversations are kept. Dropping a future of a read stops waiting for it; dropping the future of an `apply`
+/// does not undo it: the batch is applied whole or not at all, whoever waits.
+pub trait Store: Send + Sync + 'static {
+    /// Applies all of the batch, or nothing of it. Done when it is kept as the durability asks.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict` when a precondition fails; `Storage` when it cannot be kept; `Closed`.
+    fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt>;
+
+    /// One conversation of this owner, or nothing.
+    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<Conversation>>;
+
+    /// The conversations of this owner, the latest activity first.
+    fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows>;
+
+    /// A page of the messages on the current branch, in reading order; nothing when there is no such conversation.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_cursor) when the anchor is not on the branch.
+    fn messages(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>>;
+
+    /// One message of this owner, or nothing.
+    fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>>;
+
+    /// One turn of this owner, or nothing.
+    fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>>;
+
+    /// The turn that was saved under this client id in this conversation, or nothing.
+    fn turn_of_client(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        client_id: &str,
+    ) -> StoreFuture<'_, Option<TurnRecord>>;
+
+    /// Stored bytes of this owner, or nothing.
+    fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>>;
+
+    /// Puts to rest what a dead process left open: folds drafts into their messages and marks the turns
+    /// `interrupted`. Turns of living processes are left alone. Doing it twice is doing it once.
+    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>>;
+
+    /// Finishes what was handed in and frees every file, thread and lock; later calls fail with `Closed`.
+    fn close(&self) -> StoreFuture<'_, ()>;
+}
