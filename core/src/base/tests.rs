@@ -92,3 +92,14 @@ fn error_kinds_are_seventeen_distinct_words_as_serde_writes_them() {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
     }
 }
+
+#[test]
+fn the_nearest_name_is_found_for_a_slip_and_for_nothing_else() {
+    let known = ["openai", "anthropic", "ollama", "openrouter"];
+    assert_eq!(nearest("opneai", known), Some("openai"));
+    assert_eq!(nearest("anthropc", known), Some("anthropic"));
+    assert_eq!(nearest("temprature", ["temperature", "top_p"]), Some("temperature"));
+    assert_eq!(nearest("bedrock", known), None);
+    assert_eq!(nearest("", known), None);
+    assert_eq!(nearest(&"x".repeat(1 << 20), known), None);
+}
