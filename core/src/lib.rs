@@ -5,6 +5,8 @@
 )]
 
 pub mod base;
+#[cfg(feature = "engine")]
+pub mod call;
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod net;
