@@ -106,7 +106,7 @@ impl Provider {
         let (head, body) = response.into_parts();
         let frame = ReplyFrame {
             started,
-            request_id: hints::request_id(&head.headers),
+            request_id: hints::request_id(&head.headers).map(str::to_owned),
             limits: self.network.clone(),
             clock: self.clock.clone(),
             estimated_input_tokens: estimate_input(&call.request),

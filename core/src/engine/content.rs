@@ -2,7 +2,7 @@
 
 use crate::base::{AttachmentId, Ids};
 use crate::model::{Error, Media, MediaSource, NewMessage, Part, Result, Role};
-use crate::wire::media;
+use crate::wire::mime;
 
 /// The longest file, picture or sound that goes along with a message.
 pub const MAX_MEDIA_BYTES: u64 = 32 << 20;
@@ -110,7 +110,7 @@ pub(super) async fn load_files(parts: &mut [Part]) -> Result<()> {
             }
             media.size_bytes = i64::try_from(data.len()).ok();
             if media.mime_type.is_none() {
-                media.mime_type = media::mime_type(data).map(str::to_owned);
+                media.mime_type = mime::guess(data).map(str::to_owned);
             }
         }
     }
