@@ -11,6 +11,9 @@
 //! Terminal proof is the dialect's finish; `finish` turns its absence into `Truncated`. The other half of
 //! the proof, a clean end of HTTP, is the transport's.
 
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the dialects that read frames are being written"))]
+mod frame;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
