@@ -82,6 +82,8 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// The header or body hint of when to come back, as written.
     pub retry_after: Option<String>,
+    /// What the provider behind a router answered, as the router hands it on. May quote the prompt, as the message.
+    pub upstream: Option<String>,
     message: String,
 }
 
