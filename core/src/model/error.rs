@@ -371,6 +371,14 @@ impl Error {
     }
 }
 
+impl From<ErrorInfo> for Error {
+    /// The error that was kept as plain data; causes and the provider's own account are not kept.
+    fn from(info: ErrorInfo) -> Self {
+        let reason = Cow::Owned(info.reason.clone());
+        Self(Box::new(Inner { info, reason, provider_error: None, source: None }))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let info = &self.0.info;
