@@ -6,13 +6,22 @@
 
 mod batch;
 mod content;
+#[cfg(any(test, feature = "test-util"))]
+pub mod contract;
+mod draft;
+mod memory;
 mod read;
+mod refusal;
+mod span;
+mod tree;
 
 pub use batch::{
     ConversationChange, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn,
     Op, Parent, Placed, Precondition, QueueEntry, Receipt, StepKind, TurnChange, WriteBatch,
 };
 pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
+pub use draft::DraftEvent;
+pub use memory::MemoryStore;
 pub use read::{Anchor, Attachment, ConversationRows, ListQuery, MessageRows, TurnRecord};
 
 use std::future::Future;
