@@ -11,6 +11,18 @@
 //! Terminal proof is the dialect's finish; `finish` turns its absence into `Truncated`. The other half of
 //! the proof, a clean end of HTTP, is the transport's.
 
+#[expect(dead_code, reason = "the dialects that use it are being written")]
+mod failure;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the dialects that use it are being written"))]
+mod frame;
+pub mod hints;
+#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that use it are being written"))]
+mod json;
+#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that use it are being written"))]
+mod mime;
+#[expect(dead_code, reason = "the dialects that use it are being written")]
+mod outgoing;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -48,8 +60,10 @@ pub trait StreamDecoder: Send {
     /// Takes in bytes, however they are cut, and adds the events they complete.
     ///
     /// # Errors
-    /// What the stream says went wrong, `Truncated` (malformed) when it makes no sense, or when a bound is
-    /// passed. After an error the decoder takes no more.
+    /// What the stream says went wrong, classified as if nothing had come before it, `Truncated` (malformed)
+    /// when it makes no sense, `Unavailable` (event_too_large) or `OutputInvalid` (too_large) when a bound is
+    /// passed. After an error the decoder takes no more. The floor above, which knows whether content was
+    /// delivered, turns the error of the stream into `Truncated` (provider_error) when it was.
     fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<()>;
 
     /// The stream has ended cleanly. Adds the last events.

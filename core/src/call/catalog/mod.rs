@@ -108,7 +108,7 @@ impl Catalogue {
     /// # Errors
     /// `Invalid` (unknown_provider, bad_url).
     pub fn with_base_url(&self, provider: &str, base_url: &str) -> Result<Self> {
-        let entry = self.provider(provider).ok_or_else(|| self.0.unknown_provider(provider))?;
+        let entry = self.require_provider(provider)?;
         let mut entry = ProviderEntry::clone(entry);
         entry.base_url = base_url::check(base_url, false)?;
         let mut known = (*self.0).clone();
@@ -140,6 +140,14 @@ impl Catalogue {
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<&Arc<ProviderEntry>> {
         self.0.providers.get(name)
+    }
+
+    /// What is known of a provider that must be known.
+    ///
+    /// # Errors
+    /// `Invalid` (unknown_provider) with the nearest name and all known ones.
+    pub fn require_provider(&self, name: &str) -> Result<&Arc<ProviderEntry>> {
+        self.provider(name).ok_or_else(|| self.0.unknown_provider(name))
     }
 
     /// What is known of a model. A dated name (`gpt-5-2025-08-07`) is taken for the undated one unless it is listed
