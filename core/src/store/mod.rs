@@ -28,7 +28,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Message, Result};
+use crate::model::{ConversationSummary, Message, Result};
 
 /// What every store method gives back.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -43,7 +43,7 @@ pub trait Store: Send + Sync + 'static {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt>;
 
     /// One conversation of this owner, or nothing.
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<Conversation>>;
+    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>>;
 
     /// The conversations of this owner, the latest activity first.
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows>;

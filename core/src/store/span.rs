@@ -37,7 +37,7 @@ impl Span {
 
 impl ConversationRows {
     /// The activity numbers between which a page lies, both included.
-    pub(super) fn bounds(items: &[(i64, Conversation)], query: ListQuery) -> (i64, i64) {
+    pub(super) fn bounds(items: &[(i64, ConversationSummary)], query: ListQuery) -> (i64, i64) {
         match (items.first(), items.last()) {
             (Some((newest, _)), Some((oldest, _))) => (*newest, *oldest),
             _ => match query {

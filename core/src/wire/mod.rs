@@ -17,7 +17,7 @@ mod failure;
 mod frame;
 pub mod hints;
 mod json;
-mod mime;
+pub(crate) mod mime;
 mod outgoing;
 
 use bytes::Bytes;

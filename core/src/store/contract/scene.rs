@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::Bytes;
 
 use crate::base::{ConversationId, ErrorKind, Ids, ManualClock, MessageId, SeededRandom, Timestamp, TurnId};
-use crate::model::{Conversation, MessageStatus, Part, Result, Role, StreamEventKind, TurnState};
+use crate::model::{ConversationSummary, MessageStatus, Part, Result, Role, StreamEventKind, TurnState};
 use crate::store::{
     Anchor, Content, DraftChunk, DraftEvent, Durability, MessageEnd, MessageRows, NewConversation, NewRow, NewTurn, Op,
     Parent, Precondition, Receipt, Store, TurnChange, WriteBatch,
@@ -138,7 +138,7 @@ impl Scene {
             .op(advance(sent.turn, TurnState::Done))
     }
 
-    pub(crate) async fn shown(&self, conversation: ConversationId) -> Conversation {
+    pub(crate) async fn shown(&self, conversation: ConversationId) -> ConversationSummary {
         self.store.conversation(self.owner, conversation).await.unwrap().expect("the conversation is there")
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::state::{AttachmentRow, ConversationRow, MessageRow, State, TurnRow};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Cost, MessageStatus, Result, Role, Usage};
+use crate::model::{ConversationSummary, Cost, MessageStatus, Result, Role, Usage};
 use crate::store::refusal;
 use crate::store::tree::jumps_on;
 use crate::store::{
@@ -73,7 +73,7 @@ impl State {
             return self.conversation(owner, new.id).map(drop);
         }
         let change = self.next_change();
-        let shown = Conversation {
+        let shown = ConversationSummary {
             id: new.id,
             title: new.title.clone(),
             system: new.system.clone(),
@@ -393,12 +393,12 @@ impl State {
     }
 }
 
-fn show_last(shown: &mut Conversation, role: Role, content: &Content) {
+fn show_last(shown: &mut ConversationSummary, role: Role, content: &Content) {
     shown.last_role = Some(role);
     shown.last_preview = (!content.preview.is_empty()).then(|| content.preview.clone());
 }
 
-fn add_up(shown: &mut Conversation, usage: Option<&Usage>, cost: Option<&Cost>) {
+fn add_up(shown: &mut ConversationSummary, usage: Option<&Usage>, cost: Option<&Cost>) {
     let add = |total: &mut i64, more: i64| *total = total.saturating_add(more.max(0));
     if let Some(usage) = usage {
         add(&mut shown.input_tokens, usage.input_tokens);

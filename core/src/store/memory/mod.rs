@@ -20,7 +20,7 @@ use super::{
     WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Message, Result};
+use crate::model::{ConversationSummary, Message, Result};
 use state::State;
 
 /// Keeps conversations in memory, for tests and for hosts that want nothing kept. Both durabilities mean the same.
@@ -49,7 +49,7 @@ impl Store for MemoryStore {
         self.with(move |state| state.apply(&batch))
     }
 
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<Conversation>> {
+    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
         let owner = owner.to_owned();
         self.with(move |state| Ok(state.conversation(&owner, id).ok().map(|row| row.shown.clone())))
     }

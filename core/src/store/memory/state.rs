@@ -6,14 +6,14 @@ use bytes::Bytes;
 
 use super::table::{Table, Transacted};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Cost, ErrorInfo, FinishReason, MessageStatus, Result, Role, TurnState, Usage};
+use crate::model::{ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Result, Role, TurnState, Usage};
 use crate::store::refusal;
 use crate::store::{Content, NewStep, QueueEntry, hash};
 
 #[derive(Clone, Debug)]
 pub(super) struct ConversationRow {
     pub(super) owner: String,
-    pub(super) shown: Conversation,
+    pub(super) shown: ConversationSummary,
     pub(super) activity: i64,
     pub(super) head_depth: i32,
     /// How many messages stand at the beginning.
