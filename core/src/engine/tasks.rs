@@ -24,10 +24,6 @@ impl Tasks {
         Self { handle, tracker: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
-    /// Where the engine runs.
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
-    }
 
     /// Told when the engine's patience with its tasks ends.
     pub(crate) fn stop_token(&self) -> &CancellationToken {
