@@ -1,6 +1,6 @@
 """Write catalogue.json: providers.toml (by hand) merged with the prices of the PyPI package genai-prices.
 
-    python -m venv venv && venv/bin/pip install genai-prices
+    python3 -m venv venv && venv/bin/pip install genai-prices      # Python 3.11 or newer, for tomllib
     venv/bin/python core/data/make_catalogue.py
 
 Prices are US dollars for a million tokens there and whole nano-USD for a million tokens here. Where genai-prices
@@ -14,7 +14,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-import tomllib
 from decimal import ROUND_CEILING, Decimal
 from importlib import import_module
 from pathlib import Path
@@ -105,7 +104,7 @@ def make_provider(name: str, source: dict[str, Any], price_sources: dict[str, An
 
 def main() -> int:
     """Write catalogue.json beside this file."""
-    source = tomllib.loads((HERE / "providers.toml").read_text())
+    source = import_module("tomllib").loads((HERE / "providers.toml").read_text())
     price_sources = {p.id: p for p in import_module("genai_prices.data").providers}
     catalogue = {
         "version": 1,
