@@ -11,16 +11,12 @@
 //! Terminal proof is the dialect's finish; `finish` turns its absence into `Truncated`. The other half of
 //! the proof, a clean end of HTTP, is the transport's.
 
-#[expect(dead_code, reason = "the dialects that use it are being written")]
 mod failure;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the dialects that use it are being written"))]
 mod frame;
 pub mod hints;
-#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that use it are being written"))]
 mod json;
-#[cfg_attr(not(test), expect(dead_code, reason = "the dialects that use it are being written"))]
 mod mime;
-#[expect(dead_code, reason = "the dialects that use it are being written")]
+pub mod openai_chat;
 mod outgoing;
 
 use bytes::Bytes;
