@@ -13,11 +13,11 @@
 
 pub mod anthropic;
 mod failure;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the dialects that use it are being written"))]
 mod frame;
 pub mod hints;
 mod json;
 pub(crate) mod mime;
+pub mod openai_chat;
 mod outgoing;
 
 use bytes::Bytes;
