@@ -10,9 +10,7 @@ use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
-use crate::call::{
-    Catalogue, Credentials, Environment, KeySource, Provider, ProviderSpec, SystemEnvironment, stack,
-};
+use crate::call::{Catalogue, Credentials, Environment, KeySource, Provider, ProviderSpec, SystemEnvironment, stack};
 use crate::model::{Error, Result};
 use crate::net::{HttpTransport, Transport};
 use crate::store::{MemoryStore, Store};
@@ -237,7 +235,9 @@ async fn open_store(
 ) -> Result<Arc<dyn Store>> {
     let path = match store.as_deref() {
         Some("memory:") => return Ok(Arc::new(MemoryStore::new())),
-        Some("") => return Err(Error::invalid("store_missing", "the store's path is empty; leave it out for the default")),
+        Some("") => {
+            return Err(Error::invalid("store_missing", "the store's path is empty; leave it out for the default"));
+        }
         Some(url) if url.contains("://") => {
             return Err(Error::invalid("unsupported", "a store is a path (SQLite) or `memory:` in this version"));
         }
@@ -265,5 +265,8 @@ fn open_sqlite(path: &std::path::Path, settings: &Settings) -> Result<Arc<dyn St
 
 #[cfg(not(feature = "sqlite"))]
 fn open_sqlite(_: &std::path::Path, _: &Settings) -> Result<Arc<dyn Store>> {
-    Err(Error::invalid("unsupported", "this build has no SQLite (feature `sqlite`); use `memory:` or a store of your own"))
+    Err(Error::invalid(
+        "unsupported",
+        "this build has no SQLite (feature `sqlite`); use `memory:` or a store of your own",
+    ))
 }

@@ -13,16 +13,19 @@
 
 pub mod anthropic;
 mod failure;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the dialects that use it are being written"))]
 mod frame;
 pub mod hints;
 mod json;
 pub(crate) mod mime;
+pub mod openai_chat;
 mod outgoing;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
+
+pub use anthropic::Anthropic;
+pub use openai_chat::OpenAiChat;
 
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, FinishReason, Result, StreamEvent, Usage};

@@ -118,9 +118,12 @@ impl Check<'_> {
     }
 
     fn content(&mut self, parts: &[Part]) {
-        let texts: Vec<&str> = parts.iter().filter_map(|p| if let Part::Text { text, .. } = p { Some(&**text) } else { None }).collect();
-        let thoughts: Vec<&str> = parts.iter().filter_map(|p| if let Part::Reasoning { text } = p { Some(&**text) } else { None }).collect();
-        let refusal: String = parts.iter().filter_map(|p| if let Part::Refusal { text } = p { Some(&**text) } else { None }).collect();
+        let texts: Vec<&str> =
+            parts.iter().filter_map(|p| if let Part::Text { text, .. } = p { Some(&**text) } else { None }).collect();
+        let thoughts: Vec<&str> =
+            parts.iter().filter_map(|p| if let Part::Reasoning { text } = p { Some(&**text) } else { None }).collect();
+        let refusal: String =
+            parts.iter().filter_map(|p| if let Part::Refusal { text } = p { Some(&**text) } else { None }).collect();
         self.field("text", texts.concat().into());
         self.field("text_parts", texts.iter().filter(|text| !text.is_empty()).copied().collect());
         self.field("reasoning", thoughts.concat().into());
@@ -129,14 +132,26 @@ impl Check<'_> {
         let expected = self.expected["refusal"].as_str().unwrap_or_default().to_owned();
         self.same("refusal", &expected.into(), &refusal.into());
 
-        let opaque = || parts.iter().filter_map(|p| if let Part::Opaque { name, attached, data, .. } = p { Some((name.as_str(), *attached, data)) } else { None });
+        let opaque = || {
+            parts.iter().filter_map(|p| {
+                if let Part::Opaque { name, attached, data, .. } = p {
+                    Some((name.as_str(), *attached, data))
+                } else {
+                    None
+                }
+            })
+        };
         let own = ["thinking", "redacted_thinking", "reasoning"];
-        let items: Value = opaque().filter(|(name, attached, _)| !attached && !own.contains(name)).map(|(name, ..)| name).collect();
+        let items: Value =
+            opaque().filter(|(name, attached, _)| !attached && !own.contains(name)).map(|(name, ..)| name).collect();
         let stated = self.expected.get("server_items").cloned().unwrap_or_else(|| json!([]));
         self.same("server_items", &stated, &items);
         let signed = opaque().any(|(name, _, data)| name.contains("signature") || data.get("signature").is_some());
         self.field("has_signature", signed.into());
-        self.field("redacted_thinking_blocks", opaque().filter(|(name, ..)| *name == "redacted_thinking").count().into());
+        self.field(
+            "redacted_thinking_blocks",
+            opaque().filter(|(name, ..)| *name == "redacted_thinking").count().into(),
+        );
     }
 
     fn calls(&mut self, case: &Case, parts: &[Part], events: &[StreamEvent]) {

@@ -68,7 +68,12 @@ impl Recording {
     }
 
     /// Reads the body over loopback, delivered in this way.
-    pub(crate) async fn read_over(&self, transport: &Arc<dyn Transport>, server: &Server, delivery: Delivery) -> Reading {
+    pub(crate) async fn read_over(
+        &self,
+        transport: &Arc<dyn Transport>,
+        server: &Server,
+        delivery: Delivery,
+    ) -> Reading {
         match self.exchange(transport, &server.lay(&self.case, delivery)).await {
             Ok(reading) => reading,
             Err(error) => Reading::failed(error),

@@ -229,7 +229,10 @@ fn same_events(whole: &Reading, other: &Reading, way: &str) -> Tried {
         return Err(in_way(way, Mismatch::new(format!("event {place}"), show(whole), show(other))));
     }
     if whole.closing != other.closing {
-        return Err(in_way(way, Mismatch::new("closing", format!("{:?}", whole.closing), format!("{:?}", other.closing))));
+        return Err(in_way(
+            way,
+            Mismatch::new("closing", format!("{:?}", whole.closing), format!("{:?}", other.closing)),
+        ));
     }
     Ok(())
 }
