@@ -8,7 +8,7 @@ use crate::read::is_success;
 
 /// How many bytes the decoder reads in all for the cuts of one case. Every byte is a cut while that fits; of a
 /// longer body every border between events, the bytes around them, the last ones and as many others as fit.
-const CUT_BUDGET_BYTES: usize = 48 << 20;
+const CUT_BUDGET_BYTES: usize = 24 << 20;
 /// The bytes at the end of which each one is a cut, however long the body.
 const TAIL_BYTES: usize = 256;
 

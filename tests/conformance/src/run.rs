@@ -8,6 +8,7 @@ use std::time::Duration;
 use tertulia::base::{SeededRandom, SystemClock};
 use tertulia::call::catalog::Catalogue;
 use tertulia::net::{HttpTransport, NetworkSettings, Transport};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::case::{self, Case};
@@ -25,6 +26,8 @@ const MOST_PIECES: usize = 24;
 const SINGLE_BYTES: usize = 4 << 10;
 /// The most borders between events at which a case is cut over loopback; more are taken at equal distances.
 const MOST_BORDERS: usize = 64;
+/// How many cases are read at the same moment.
+const AT_ONCE: usize = 8;
 /// A case that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -81,9 +84,14 @@ pub async fn run(folder: &Path, prefix: &str, out: &mut (dyn Write + Send)) -> i
     let mut verdicts: Vec<Option<Verdict>> = vec![None; cases.len()];
     let names: Vec<String> = cases.iter().map(|(name, _)| name.clone()).collect();
     let mut running = JoinSet::new();
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
     for (place, (_, case)) in cases.into_iter().enumerate() {
         let (server, transport, catalogue) = (server.clone(), transport.clone(), catalogue.clone());
-        running.spawn(async move { (place, verdict(case, &catalogue, transport, server).await) });
+        let turns = turns.clone();
+        running.spawn(async move {
+            let _turn = turns.acquire_owned().await;
+            (place, verdict(case, &catalogue, transport, server).await)
+        });
     }
     let (mut summary, mut written) = (Summary::default(), 0);
     while let Some(done) = running.join_next().await {
