@@ -510,8 +510,7 @@ async fn a_raw_request_carries_the_key_and_gives_whatever_comes_back() {
 #[tokio::test]
 async fn a_call_has_limits_of_time() {
     let lab = Lab::memory().await;
-    let error =
-        lab.tertulia.ask("hi").model(lab.model("stall")).timeout(Duration::from_millis(30)).await.unwrap_err();
+    let error = lab.tertulia.ask("hi").model(lab.model("stall")).timeout(Duration::from_millis(30)).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "total"));
     let chat = lab.me().new_conversation();
     let error =
