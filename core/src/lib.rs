@@ -5,12 +5,31 @@
 )]
 
 pub mod base;
+#[cfg(feature = "engine")]
+pub mod call;
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod net;
+pub mod policy;
 #[cfg(feature = "engine")]
 pub mod store;
 pub mod wire;
 
-pub use base::{ErrorKind, Json};
-pub use model::{Error, Result};
+pub use base::{
+    AttachmentId, Attempt, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret, Timestamp, TurnId,
+};
+#[cfg(feature = "engine")]
+pub use call::{Catalogue, Environment, KeyFile, KeyFuture, KeySource, ModelRef, ProviderSpec};
+#[cfg(feature = "engine")]
+pub use engine::{
+    CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings, Tertulia,
+    TertuliaBuilder, UserScope,
+};
+pub use model::*;
+#[cfg(feature = "engine")]
+pub use net::NetworkSettings;
+pub use policy::RetrySettings;
+#[cfg(feature = "engine")]
+pub use store::ConversationChange;

@@ -4,6 +4,7 @@ mod clock;
 mod error;
 mod ids;
 mod json;
+mod nearest;
 mod page;
 mod random;
 mod secret;
@@ -17,6 +18,7 @@ pub use clock::{Clock, ManualClock, Sleep, Timestamp};
 pub use error::{Attempt, ErrorKind, Malformed, Retry};
 pub use ids::{AttachmentId, ConversationId, Ids, MessageId, TurnId};
 pub use json::{Json, MAX_JSON_DEPTH};
+pub use nearest::nearest;
 pub use page::{Cursor, CursorKind, Page};
 #[cfg(feature = "engine")]
 pub use random::SystemRandom;

@@ -92,3 +92,15 @@ fn error_kinds_are_seventeen_distinct_words_as_serde_writes_them() {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
     }
 }
+
+#[test]
+fn the_nearest_word_is_found_and_far_ones_are_not() {
+    let words = ["openai", "openrouter", "ollama", "xai"];
+    assert_eq!(nearest("opneai", words), Some("openai"));
+    assert_eq!(nearest("open-ai", words), Some("openai"));
+    assert_eq!(nearest("olama", words), Some("ollama"));
+    assert_eq!(nearest("xia", words), Some("xai"));
+    assert_eq!(nearest("bedrock", words), None);
+    assert_eq!(nearest("", words), None);
+    assert_eq!(nearest("öpenai", words), Some("openai"));
+}

@@ -82,6 +82,8 @@ pub struct ProviderError {
     pub request_id: Option<String>,
     /// The header or body hint of when to come back, as written.
     pub retry_after: Option<String>,
+    /// What the provider behind a router answered, as the router hands it on. May quote the prompt, as the message.
+    pub upstream: Option<String>,
     message: String,
 }
 
@@ -366,6 +368,14 @@ impl Error {
         self.0.info.saved = true;
         self.0.info.turn_id = Some(turn);
         self
+    }
+}
+
+impl From<ErrorInfo> for Error {
+    /// The error that was kept as plain data; causes and the provider's own account are not kept.
+    fn from(info: ErrorInfo) -> Self {
+        let reason = Cow::Owned(info.reason.clone());
+        Self(Box::new(Inner { info, reason, provider_error: None, source: None }))
     }
 }
 

@@ -136,7 +136,7 @@ impl NewMessage {
 
 /// A conversation as a list shows it: everything from one row, nothing counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Conversation {
+pub struct ConversationSummary {
     /// Names it.
     pub id: ConversationId,
     /// Its title.

@@ -19,7 +19,7 @@ pub use capability::{Capabilities, ModelInfo, Price, ProviderInfo};
 pub use draft::ReplyDraft;
 pub use error::{Error, ErrorInfo, ProviderError, Result};
 pub use event::{Progress, StreamEvent, StreamEventKind};
-pub use message::{Conversation, Message, MessageStatus, NewMessage, Role};
+pub use message::{ConversationSummary, Message, MessageStatus, NewMessage, Role};
 pub use part::{Citation, Media, MediaSource, Part, text_of};
 pub use reply::{FinishReason, Reply, ReplyStatus};
 pub use request::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling};

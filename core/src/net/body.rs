@@ -34,11 +34,7 @@ impl Body {
         while let Some(piece) = self.next().await {
             let piece = piece?;
             if all.len() + piece.len() > limit {
-                return Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "response_too_large",
-                    format!("the response is longer than the {limit} bytes that `network.max_response_bytes` allows"),
-                ));
+                return Err(too_large(limit));
             }
             all.extend_from_slice(&piece);
         }
@@ -70,4 +66,13 @@ impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Body")
     }
+}
+
+/// A response is longer than `network.max_response_bytes`. The same request would bring the same answer.
+pub(super) fn too_large(limit: usize) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "response_too_large",
+        format!("the response is longer than the {limit} bytes that `network.max_response_bytes` allows"),
+    )
 }

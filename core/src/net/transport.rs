@@ -29,6 +29,10 @@ pub trait Transport: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Lets every pooled connection go, so that the next call opens a fresh one: for an app that comes back from sleep
+    /// or changed its network. Calls under way go on.
+    fn renew(&self) {}
+
     /// Closes every connection; later calls fail with `Closed`. Waits until none is open.
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))

@@ -50,6 +50,11 @@ impl WriteBatch {
         self.ops.push(op);
         self
     }
+
+    /// True when the batch makes this turn in this conversation.
+    pub(super) fn puts_turn(&self, id: TurnId, conversation: ConversationId) -> bool {
+        self.ops.iter().any(|op| matches!(op, Op::PutTurn(new) if new.id == id && new.conversation == conversation))
+    }
 }
 
 /// What must hold for a batch to be applied.
@@ -77,13 +82,14 @@ pub enum Precondition {
     },
 }
 
-/// One thing that is done. An op on something that is not there, or not the owner's, is `NotFound`.
+/// One thing that is done. An op on something that is not there, or not the owner's, is `NotFound`; a new thing whose
+/// id is taken is `Conflict` (id_taken).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
     /// Makes the conversation, unless the owner has it already (then nothing is changed).
     PutConversation(NewConversation),
-    /// Changes the conversation's own fields.
+    /// Changes the conversation's own fields. It keeps its place in the list.
     UpdateConversation {
         /// The conversation.
         id: ConversationId,
@@ -95,9 +101,11 @@ pub enum Op {
         /// The conversation.
         id: ConversationId,
     },
-    /// Adds a message below its parent, selects it there, and makes it the head.
+    /// Adds a message below its parent, selects it there, and makes it the head. The turn it names may be made by the
+    /// same batch. A streaming one must name a turn, and shows in the conversation's preview when it has ended.
     AppendMessage(NewRow),
-    /// Writes what became of a message that was streaming; its draft is deleted.
+    /// Writes what became of a message that was streaming; its draft is deleted. One that has ended already is
+    /// `Conflict` (not_streaming).
     EndMessage(MessageEnd),
     /// Keeps bytes that belong to a message.
     PutAttachment(NewAttachment),
@@ -112,9 +120,10 @@ pub enum Op {
     },
     /// Notes a step of a turn.
     PutStep(NewStep),
-    /// Adds to the draft of a streaming message and renews its lease.
+    /// Adds to the draft of a streaming message and renews the lease of its turn, whose epoch stays. A message that has
+    /// ended is `Conflict` (not_streaming), a number that does not grow is `Conflict` (draft_seq).
     AppendDraft(DraftChunk),
-    /// Puts a turn into the send queue.
+    /// Puts a turn into the send queue; one that is in it already gets the new times.
     Enqueue(QueueEntry),
     /// Takes a turn out of the send queue; one that is not in it is no error.
     Dequeue {

@@ -50,9 +50,9 @@ impl Content {
     /// # Errors
     /// `Storage` (corrupt) when they cannot be read.
     pub fn decode(json: &[u8]) -> Result<Vec<Part>> {
-        serde_json::from_slice(json).map_err(|e| {
-            Error::new(crate::base::ErrorKind::Storage, "corrupt", "a stored message could not be read").with_source(e)
-        })
+        // The parser's own error may quote the message, so it goes no further.
+        serde_json::from_slice(json)
+            .map_err(|_| Error::new(crate::base::ErrorKind::Storage, "corrupt", "a stored message could not be read"))
     }
 }
 

@@ -5,21 +5,36 @@
 //! nothing else; what they owe is the list in `contract`.
 
 mod batch;
+#[cfg(feature = "sqlite")]
+mod codes;
 mod content;
+#[cfg(any(test, feature = "test-util"))]
+pub mod contract;
+mod draft;
+mod memory;
 mod read;
+mod refusal;
+mod span;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod tree;
 
 pub use batch::{
     ConversationChange, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn,
     Op, Parent, Placed, Precondition, QueueEntry, Receipt, StepKind, TurnChange, WriteBatch,
 };
 pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
+pub use draft::DraftEvent;
+pub use memory::MemoryStore;
 pub use read::{Anchor, Attachment, ConversationRows, ListQuery, MessageRows, TurnRecord};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters};
 
 use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Message, Result};
+use crate::model::{ConversationSummary, Message, Result};
 
 /// What every store method gives back.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -34,7 +49,7 @@ pub trait Store: Send + Sync + 'static {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt>;
 
     /// One conversation of this owner, or nothing.
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<Conversation>>;
+    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>>;
 
     /// The conversations of this owner, the latest activity first.
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows>;

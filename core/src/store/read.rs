@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Message, Turn};
+use crate::model::{ConversationSummary, Message, Turn};
 
 /// Where a page of messages begins. Exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct ListQuery {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConversationRows {
     /// The latest activity first, each with its activity number.
-    pub items: Vec<(i64, Conversation)>,
+    pub items: Vec<(i64, ConversationSummary)>,
     /// True when nothing newer exists.
     pub reached_start: bool,
     /// True when nothing older exists.

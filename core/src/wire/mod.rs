@@ -11,6 +11,15 @@
 //! Terminal proof is the dialect's finish; `finish` turns its absence into `Truncated`. The other half of
 //! the proof, a clean end of HTTP, is the transport's.
 
+pub mod anthropic;
+mod failure;
+mod frame;
+pub mod hints;
+mod json;
+pub(crate) mod mime;
+pub mod openai_chat;
+mod outgoing;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -48,8 +57,10 @@ pub trait StreamDecoder: Send {
     /// Takes in bytes, however they are cut, and adds the events they complete.
     ///
     /// # Errors
-    /// What the stream says went wrong, `Truncated` (malformed) when it makes no sense, or when a bound is
-    /// passed. After an error the decoder takes no more.
+    /// What the stream says went wrong, classified as if nothing had come before it, `Truncated` (malformed)
+    /// when it makes no sense, `Unavailable` (event_too_large) or `OutputInvalid` (too_large) when a bound is
+    /// passed. After an error the decoder takes no more. The floor above, which knows whether content was
+    /// delivered, turns the error of the stream into `Truncated` (provider_error) when it was.
     fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<()>;
 
     /// The stream has ended cleanly. Adds the last events.

@@ -1,0 +1,48 @@
+# The few commands of the house. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CASES ?= $(wildcard tests/conformance/cases)
+ONLY ?=
+
+# The message goes to the program through its environment, word for word: nothing in it is read by make or a shell.
+override MESSAGE := $(value MESSAGE)
+export MESSAGE
+
+.PHONY: help chat test check conformance bench deny clean
+
+help: ## List the commands
+	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+
+chat: rust ## Talk to a model; MESSAGE="hello" for a single turn
+	@cargo build -q --locked -p tertulia-examples --bin chat
+	@cargo run -q --locked -p tertulia-examples --bin chat
+
+test: python ## Run every test and check; ends with "N passed, N failed"
+	@$(PYTHON) tools/run_tests.py
+
+check: python ## Run the quick part: formatting, lints, floors
+	@$(PYTHON) tools/run_tests.py check
+
+conformance: rust ## Decode recorded replies: CASES=dir, ONLY=prefix of a case's name
+	@cargo run -q --locked -p tertulia-conformance -- "$(CASES)" $(if $(ONLY),"$(ONLY)")
+
+bench: rust ## Measure speed
+	@cargo bench --locked --workspace
+
+deny: rust ## Check licences, advisories and sources; installs cargo-deny when it is missing, which takes minutes
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@cargo deny --all-features check
+
+clean: ## Remove what was built
+	@rm -rf target .venv dist
+
+.PHONY: rust python
+rust:
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs" >&2; exit 1; }
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.10 or newer is missing" >&2; exit 1; }

@@ -1,0 +1,271 @@
+//! One provider: as an application describes it, and as it stands in the catalogue once it was checked.
+
+use std::collections::BTreeMap;
+
+use http::Uri;
+use serde::{Deserialize, Serialize};
+
+use super::auth::AuthScheme;
+use super::base_url::{self, Origin};
+use super::model_ref::shown;
+use crate::base::Secret;
+use crate::model::{Error, ModelInfo, ProviderInfo, Result};
+use crate::wire::Quirks;
+
+/// The dialects that the wire floor speaks.
+pub(super) const DIALECTS: [&str; 2] = ["anthropic", "openai_chat"];
+
+/// A provider of your own, described. It takes effect, and is checked, where it is handed in.
+///
+/// ```
+/// use tertulia::call::catalog::{Catalogue, ProviderSpec};
+///
+/// let lab = ProviderSpec::openai_chat("lab", "https://llm.lab.example/v1").key_variable("LAB_KEY");
+/// let catalogue = Catalogue::bundled()?.with_provider(lab)?;
+/// assert_eq!(catalogue.resolve("lab/anything")?.model, "anything");
+/// # Ok::<(), tertulia::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProviderSpec {
+    name: String,
+    base_url: String,
+    title: Option<String>,
+    key_variable: Option<String>,
+    auth: AuthScheme,
+    dialect: String,
+    quirks: Quirks,
+    local: Option<bool>,
+    allow_http: bool,
+    docs_url: Option<String>,
+    models: BTreeMap<String, ModelInfo>,
+}
+
+impl Default for ProviderSpec {
+    fn default() -> Self {
+        Self::new("", "")
+    }
+}
+
+impl ProviderSpec {
+    /// A provider of this name at this address that speaks `openai_chat`, as most do. Its name is the prefix of its
+    /// models.
+    #[must_use]
+    pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            base_url: base_url.into(),
+            title: None,
+            key_variable: None,
+            auth: AuthScheme::Bearer,
+            dialect: "openai_chat".to_owned(),
+            quirks: Quirks::default(),
+            local: None,
+            allow_http: false,
+            docs_url: None,
+            models: BTreeMap::new(),
+        }
+    }
+
+    /// A provider that speaks OpenAI's chat completions: `base_url` is what stands before `/chat/completions`.
+    #[must_use]
+    pub fn openai_chat(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        Self::new(name, base_url)
+    }
+
+    /// A provider that speaks Anthropic's messages: `base_url` is what stands before `/messages`.
+    #[must_use]
+    pub fn anthropic(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        let auth = AuthScheme::Header(http::HeaderName::from_static("x-api-key"));
+        Self { auth, dialect: "anthropic".to_owned(), ..Self::new(name, base_url) }
+    }
+
+    /// The environment variable that holds its key. With one named, a call without a key is refused before it is sent.
+    #[must_use]
+    pub fn key_variable(mut self, variable: impl Into<String>) -> Self {
+        self.key_variable = Some(variable.into());
+        self
+    }
+
+    /// How it wants to see its key. Bearer unless the dialect has a way of its own.
+    #[must_use]
+    pub fn auth(mut self, auth: AuthScheme) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Its name for people. Left out: its name.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Where it differs from its dialect.
+    #[must_use]
+    pub fn quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = quirks;
+        self
+    }
+
+    /// Says whether it runs on a machine of yours that may load a model first, so that the first byte may take longer.
+    /// Left out: it does when its address is this machine.
+    #[must_use]
+    pub fn local(mut self, local: bool) -> Self {
+        self.local = Some(local);
+        self
+    }
+
+    /// Allows plain http to another machine: key and conversation cross the network unencrypted.
+    #[must_use]
+    pub fn allow_http(mut self) -> Self {
+        self.allow_http = true;
+        self
+    }
+
+    /// What one of its models can do and costs, under the model's bare name; `*` stands for all that are not listed.
+    #[must_use]
+    pub fn model(mut self, name: impl Into<String>, info: ModelInfo) -> Self {
+        self.models.insert(name.into(), info);
+        self
+    }
+
+    pub(super) fn named(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    /// Checks the description.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_url, bad_provider) that says what is wrong.
+    pub fn check(self) -> Result<ProviderEntry> {
+        let bad = |problem: String| Error::invalid("bad_provider", problem);
+        let name_is_sound = matches!(self.name.len(), 1..=64)
+            && self
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+        if !name_is_sound {
+            return Err(bad(format!(
+                "a provider's name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, as `lab`, not `{}`",
+                shown(&self.name)
+            )));
+        }
+        if !DIALECTS.contains(&self.dialect.as_str()) {
+            return Err(bad(format!(
+                "`{}`: no dialect is called `{}`; there are {}",
+                self.name,
+                shown(&self.dialect),
+                DIALECTS.join(", ")
+            )));
+        }
+        if self.key_variable.as_deref().is_some_and(|v| v.is_empty() || v.contains(['=', '\0'])) {
+            return Err(bad(format!("`{}`: the key variable is the name of an environment variable", self.name)));
+        }
+        let base_url = base_url::check(&self.base_url, self.allow_http)?;
+        let on_this_machine = base_url.host().is_some_and(|host| base_url::is_loopback(host).unwrap_or(false));
+        let models = self
+            .models
+            .into_iter()
+            .map(|(model, info)| {
+                let info = ModelInfo { id: format!("{}/{model}", self.name), ..info };
+                (model, info)
+            })
+            .collect();
+        Ok(ProviderEntry {
+            title: self.title.unwrap_or_else(|| self.name.clone()),
+            name: self.name,
+            base_url,
+            key_variable: self.key_variable,
+            auth: self.auth,
+            dialect: self.dialect,
+            quirks: self.quirks,
+            local: self.local.unwrap_or(on_this_machine),
+            docs_url: self.docs_url,
+            models,
+        })
+    }
+}
+
+/// A provider of the catalogue: checked, ready to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProviderEntry {
+    /// The prefix of its models.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// Where it is, with the path before the dialect's own and no slash after it.
+    pub base_url: Uri,
+    /// The environment variable that holds its key; nothing when it can do without one.
+    pub key_variable: Option<String>,
+    /// How it wants to see its key.
+    pub auth: AuthScheme,
+    /// What it speaks, as `openai_chat`.
+    pub dialect: String,
+    /// Where it differs from its dialect.
+    pub quirks: Quirks,
+    /// True when it runs on a machine of the user's, which may load a model first.
+    pub local: bool,
+    /// Where its documentation is.
+    pub docs_url: Option<String>,
+    /// Its listed models by their bare names; `*` stands for all others.
+    pub models: BTreeMap<String, ModelInfo>,
+}
+
+impl ProviderEntry {
+    /// What is known of one of its models, listed or not.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<ModelInfo> {
+        let known =
+            self.models.get(name).or_else(|| self.models.get(undated(name)?)).or_else(|| self.models.get("*"))?;
+        Some(ModelInfo { id: format!("{}/{name}", self.name), ..known.clone() })
+    }
+
+    pub(super) fn listed(&self) -> impl Iterator<Item = &ModelInfo> {
+        self.models.iter().filter(|(name, _)| *name != "*").map(|(_, info)| info)
+    }
+
+    pub(super) fn info(&self) -> ProviderInfo {
+        ProviderInfo {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            base_url: self.base_url.to_string().trim_end_matches('/').to_owned(),
+            key_variable: self.key_variable.clone(),
+        }
+    }
+
+    /// True when this address has the provider's own scheme, host and port.
+    #[must_use]
+    pub fn is_origin_of(&self, uri: &Uri) -> bool {
+        Origin::of(uri).is_some_and(|origin| Origin::of(&self.base_url) == Some(origin))
+    }
+
+    /// Puts this provider's key on a request to it.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_url) when the request goes elsewhere: a key never leaves its origin. `Unauthorized`
+    /// (key_malformed) when the key cannot stand in a header.
+    pub fn sign<T>(&self, key: Option<&Secret>, request: &mut http::Request<T>) -> Result<()> {
+        let Some(key) = key else { return Ok(()) };
+        if !self.is_origin_of(request.uri()) {
+            return Err(Error::invalid(
+                "bad_url",
+                format!("the request leaves `{}` for another host, which its key does not do", self.name),
+            ));
+        }
+        self.auth.sign(key, request.headers_mut())
+    }
+}
+
+/// The name without the day it was frozen: `gpt-5-2025-08-07`, `claude-sonnet-4-5-20250929`.
+fn undated(name: &str) -> Option<&str> {
+    let fits = |suffix: &str, pattern: &str| {
+        suffix.len() == pattern.len()
+            && suffix.bytes().zip(pattern.bytes()).all(|(b, p)| if p == b'0' { b.is_ascii_digit() } else { b == p })
+    };
+    ["-0000-00-00", "-00000000"].into_iter().find_map(|pattern| {
+        let at = name.len().checked_sub(pattern.len())?;
+        fits(name.get(at..)?, pattern).then(|| &name[..at])
+    })
+}

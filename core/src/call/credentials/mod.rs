@@ -1,0 +1,143 @@
+//! Which key a call uses.
+//!
+//! ```text
+//! call ─▶ user ─▶ options ─▶ key sources (asked once, remembered 5 minutes) ─▶ environment variable ─▶ key_missing
+//! ```
+//!
+//! A key always belongs to one provider, a user's key to that user as well, and it is only ever put on a request to
+//! the provider's own origin ([`ProviderEntry::sign`]). A fallback to another provider therefore never carries the
+//! key that was given for the first.
+
+mod remembered;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use remembered::Remembered;
+pub use source::{Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
+
+use super::catalog::ProviderEntry;
+use crate::base::{Clock, ErrorKind, Secret};
+use crate::model::{Error, Result};
+
+/// A key for one call, bound to the provider it was given for.
+#[derive(Clone, Debug)]
+pub struct CallKey {
+    /// The provider that the key belongs to.
+    pub provider: String,
+    /// The key.
+    pub key: Secret,
+}
+
+/// Every way to a key, in their order. Cheap to clone; clones share what the key sources answered.
+#[derive(Clone)]
+pub struct Credentials {
+    user_keys: Option<Arc<UserKeys>>,
+    options: HashMap<String, Secret>,
+    sources: Arc<[Arc<dyn KeySource>]>,
+    remembered: Arc<Remembered>,
+    environment: Arc<dyn Environment>,
+}
+
+#[derive(Clone)]
+struct UserKeys {
+    user: String,
+    keys: HashMap<String, Secret>,
+}
+
+impl Credentials {
+    /// No key but those of the environment.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, environment: impl Environment) -> Self {
+        Self {
+            user_keys: None,
+            options: HashMap::new(),
+            sources: Arc::new([]),
+            remembered: Arc::new(Remembered::new(clock)),
+            environment: Arc::new(environment),
+        }
+    }
+
+    /// Adds the application's own key for a provider.
+    #[must_use]
+    pub fn with_key(mut self, provider: impl Into<String>, key: impl Into<Secret>) -> Self {
+        self.options.insert(provider.into(), key.into());
+        self
+    }
+
+    /// Adds a key source, asked after those that were added before.
+    #[must_use]
+    pub fn with_key_source(mut self, source: impl KeySource) -> Self {
+        self.sources = self.sources.iter().cloned().chain([Arc::new(source) as Arc<dyn KeySource>]).collect();
+        self.remembered = Arc::new(self.remembered.emptied());
+        self
+    }
+
+    /// The same credentials with this user's own key for a provider. It serves that user alone.
+    #[must_use]
+    pub fn with_user_key(&self, user: &str, provider: impl Into<String>, key: impl Into<Secret>) -> Self {
+        let mut keys = match &self.user_keys {
+            Some(own) if own.user == user => own.keys.clone(),
+            _ => HashMap::new(),
+        };
+        keys.insert(provider.into(), key.into());
+        Self { user_keys: Some(Arc::new(UserKeys { user: user.to_owned(), keys })), ..self.clone() }
+    }
+
+    /// The key for a call of this user (or of the application) to this provider; nothing when it needs none.
+    ///
+    /// # Errors
+    /// `Unauthorized` (key_missing) that names the variable to set; what a key source said went wrong.
+    pub async fn resolve(
+        &self,
+        user: Option<&str>,
+        provider: &ProviderEntry,
+        call_key: Option<&CallKey>,
+    ) -> Result<Option<Secret>> {
+        let name = provider.name.as_str();
+        let of_call = call_key.filter(|key| key.provider == name).map(|key| &key.key);
+        let of_user = self.user_keys.as_ref().filter(|own| user == Some(own.user.as_str()));
+        let of_user = of_user.and_then(|own| own.keys.get(name));
+        let given = [of_call, of_user, self.options.get(name)].into_iter().flatten().find(|key| !key.is_empty());
+        if let Some(key) = given {
+            return Ok(Some(key.clone()));
+        }
+        if let Some(key) = self.remembered.ask(&self.sources, user, name).await? {
+            return Ok(Some(key));
+        }
+        let Some(variable) = &provider.key_variable else { return Ok(None) };
+        match self.environment.get(variable).map(Secret::from).filter(|key| !key.is_empty()) {
+            Some(key) => Ok(Some(key)),
+            None => Err(Error::new(
+                ErrorKind::Unauthorized,
+                "key_missing",
+                format!(
+                    "no key for {}: set the environment variable {variable}, or hand it over with \
+                     `.key(\"{name}\", key)`",
+                    provider.title
+                ),
+            )),
+        }
+    }
+
+    /// The provider has rejected this key. True when it came from a key source that may by now have another: resolve
+    /// again, which asks the source once more, and repeat the call. False when the same key would come back.
+    #[must_use]
+    pub fn rejected(&self, user: Option<&str>, provider: &str, key: &Secret) -> bool {
+        self.remembered.rejected(user, provider, key)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("options", &self.options.keys())
+            .field("user", &self.user_keys.as_ref().map(|own| &own.user))
+            .field("sources", &self.sources.len())
+            .finish_non_exhaustive()
+    }
+}

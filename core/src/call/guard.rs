@@ -1,0 +1,294 @@
+//! The one stream that ends everything of a call: it reads bytes, decodes them, watches the limits, folds the reply,
+//! and says how it ended. What a call holds is let go when this is dropped, however that happens.
+//!
+//! Before the first content a failure comes out as it is, and the call may be tried again. After it, every failure is
+//! `Truncated` with what had arrived; nothing is ever restarted in silence.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::provider::{Call, timed_out};
+use crate::base::{Clock, ErrorKind, Retry, Sleep};
+use crate::model::{
+    Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
+};
+use crate::net::{Body, NetworkSettings};
+use crate::wire::{Closing, StreamDecoder};
+
+/// What is known of a reply when its first byte is there.
+pub(super) struct ReplyFrame {
+    pub(super) started: Duration,
+    pub(super) request_id: Option<String>,
+    pub(super) limits: Arc<NetworkSettings>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) estimated_input_tokens: i64,
+}
+
+/// The events of one reply, guarded.
+pub(super) struct GuardedStream {
+    call: Call,
+    frame: ReplyFrame,
+    source: Source,
+    ready: VecDeque<StreamEvent>,
+    scratch: Vec<StreamEvent>,
+    draft: ReplyDraft,
+    text_bytes: usize,
+    first_content: Option<Duration>,
+    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
+    timer: Sleep,
+    last_byte: Duration,
+    last_event: Duration,
+}
+
+enum Source {
+    Streaming { body: Body, decoder: Box<dyn StreamDecoder> },
+    Decoded { closing: Box<Closing> },
+    Ended,
+}
+
+impl GuardedStream {
+    /// Reads a reply that comes piece by piece.
+    pub(super) fn streamed(call: Call, frame: ReplyFrame, body: Body) -> Self {
+        let target = crate::wire::Target {
+            provider: &call.target.entry.name,
+            base_url: &call.target.base_url,
+            quirks: &call.target.entry.quirks,
+            stream: true,
+        };
+        let decoder = call.target.dialect.decoder(&target);
+        Self::new(call, frame, Source::Streaming { body, decoder }, VecDeque::new())
+    }
+
+    /// Hands out a reply that was there in one piece.
+    pub(super) fn decoded(call: Call, frame: ReplyFrame, events: Vec<StreamEvent>, closing: Closing) -> Self {
+        Self::new(call, frame, Source::Decoded { closing: Box::new(closing) }, events.into())
+    }
+
+    fn new(call: Call, frame: ReplyFrame, source: Source, ready: VecDeque<StreamEvent>) -> Self {
+        let now = frame.clock.monotonic();
+        let cancelled = Box::pin(call.context.cancel.clone().cancelled_owned());
+        let mut this = Self {
+            timer: Box::pin(std::future::pending()),
+            call,
+            frame,
+            source,
+            ready,
+            scratch: Vec::new(),
+            draft: ReplyDraft::new(),
+            text_bytes: 0,
+            first_content: None,
+            cancelled,
+            last_byte: now,
+            last_event: now,
+        };
+        this.arm(now);
+        this
+    }
+
+    /// The nearest limit: when it passes, and what it is called.
+    fn limit(&self) -> (Duration, &'static str, Duration) {
+        let ms = Duration::from_millis;
+        let limits = &self.frame.limits;
+        let idle = ms(limits.idle_timeout_ms);
+        let progress = ms(limits.progress_timeout_ms);
+        let total = self.call.context.deadline.unwrap_or(Duration::MAX);
+        let mut nearest = (self.last_byte.saturating_add(idle), "idle", idle);
+        if self.last_event.saturating_add(progress) < nearest.0 {
+            nearest = (self.last_event.saturating_add(progress), "progress", progress);
+        }
+        if total < nearest.0 {
+            nearest = (total, "total", total.saturating_sub(self.frame.started));
+        }
+        nearest
+    }
+
+    fn arm(&mut self, now: Duration) {
+        self.timer = self.frame.clock.sleep(self.limit().0.saturating_sub(now));
+    }
+
+    /// One step: an event, or nothing while nothing is there.
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<StreamEvent>>> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Poll::Ready(Some(self.pass(event)));
+            }
+            match &mut self.source {
+                Source::Ended => return Poll::Ready(None),
+                Source::Decoded { closing } => {
+                    let closing = std::mem::take(&mut **closing);
+                    return Poll::Ready(Some(Ok(self.done(closing))));
+                }
+                Source::Streaming { body, decoder } => {
+                    if self.cancelled.as_mut().poll(cx).is_ready() {
+                        let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped");
+                        return Poll::Ready(Some(Err(stopped.with_partial(self.draft.parts()))));
+                    }
+                    let piece = match Pin::new(body).poll_next(cx) {
+                        Poll::Ready(piece) => piece,
+                        Poll::Pending => match self.timer.as_mut().poll(cx) {
+                            Poll::Pending => return Poll::Pending,
+                            Poll::Ready(()) => {
+                                let now = self.frame.clock.monotonic();
+                                let (at, reason, limit) = self.limit();
+                                if at <= now {
+                                    return Poll::Ready(Some(Err(self.broken(timed_out(reason, limit)))));
+                                }
+                                self.arm(now);
+                                continue;
+                            }
+                        },
+                    };
+                    let now = self.frame.clock.monotonic();
+                    let fed = match piece {
+                        Some(Ok(bytes)) => {
+                            self.last_byte = now;
+                            decoder.feed(&bytes, &mut self.scratch)
+                        }
+                        Some(Err(error)) => Err(error),
+                        None => match decoder.finish(&mut self.scratch) {
+                            Ok(()) => {
+                                let closing = Box::new(decoder.closing().clone());
+                                self.source = Source::Decoded { closing };
+                                Ok(())
+                            }
+                            Err(error) => Err(error),
+                        },
+                    };
+                    if self.scratch.iter().any(|e| !matches!(e.kind, StreamEventKind::Progress { .. })) {
+                        self.last_event = now;
+                    }
+                    if let Err(error) = fed {
+                        // What was decoded before the failure belongs to the reply.
+                        let decoded = std::mem::take(&mut self.scratch);
+                        decoded.iter().for_each(|event| self.draft.push(event));
+                        return Poll::Ready(Some(Err(self.broken(error))));
+                    }
+                    self.ready.extend(self.scratch.drain(..));
+                }
+            }
+        }
+    }
+
+    /// Lets one event through: folds it, and holds the reply to its bounds.
+    fn pass(&mut self, mut event: StreamEvent) -> Result<StreamEvent> {
+        match &mut event.kind {
+            StreamEventKind::Usage { usage, cost } if cost.nano_usd.is_none() => *cost = self.price(usage),
+            StreamEventKind::Progress { progress: Progress::Heartbeat { idle_ms } } => {
+                let idle = self.frame.clock.monotonic().saturating_sub(self.last_event);
+                *idle_ms = millis(idle);
+            }
+            StreamEventKind::Text { delta } | StreamEventKind::Reasoning { delta } => self.text_bytes += delta.len(),
+            _ => {}
+        }
+        if event.kind.is_content() && self.first_content.is_none() {
+            self.first_content = Some(self.frame.clock.monotonic());
+        }
+        self.draft.push(&event);
+        if self.text_bytes > self.frame.limits.max_text_bytes {
+            let limit = self.frame.limits.max_text_bytes;
+            let detail = format!("the reply is longer than the {limit} bytes that `network.max_text_bytes` allows");
+            return Err(self.broken(Error::new(ErrorKind::Truncated, "too_large", detail)));
+        }
+        Ok(event)
+    }
+
+    fn price(&self, usage: &Usage) -> Cost {
+        self.call.target.info.as_ref().and_then(|info| info.price.as_ref()).map_or_else(Cost::default, |p| p.cost(usage))
+    }
+
+    /// The reply, whole.
+    fn done(&mut self, closing: Closing) -> StreamEvent {
+        self.source = Source::Ended;
+        let model = &self.call.target.model;
+        let mut reply = Reply::empty(&*model.provider, closing.model.unwrap_or_else(|| model.model.clone()));
+        reply.parts = std::mem::take(&mut self.draft).into_parts();
+        reply.finish_reason = closing.finish_reason;
+        reply.finish_reason_raw = closing.finish_reason_raw;
+        reply.usage = closing.usage.unwrap_or_else(|| self.estimate(&reply.parts));
+        reply.usage.requests = 1;
+        reply.cost = match closing.cost_nano_usd {
+            Some(nano) => Cost { nano_usd: Some(nano), source: CostSource::Provider, price_date: None },
+            None => self.price(&reply.usage),
+        };
+        reply.request_id = self.frame.request_id.take().or(closing.id);
+        reply.latency_ms = millis(self.frame.clock.monotonic().saturating_sub(self.frame.started));
+        reply.first_token_ms = self.first_content.map(|at| millis(at.saturating_sub(self.frame.started)));
+        reply.raw = closing.raw;
+        StreamEvent::unnumbered(0, StreamEventKind::Done { reply: Box::new(reply) })
+    }
+
+    fn estimate(&self, parts: &[crate::model::Part]) -> Usage {
+        use crate::model::Part;
+        let written: usize = parts
+            .iter()
+            .map(|part| match part {
+                Part::Text { text, .. } | Part::Reasoning { text } | Part::Refusal { text } => text.len(),
+                Part::ToolCall { call } => call.name.len() + call.arguments.to_string().len(),
+                _ => 0,
+            })
+            .sum();
+        Usage {
+            input_tokens: self.frame.estimated_input_tokens,
+            output_tokens: i64::try_from(written.div_ceil(4)).unwrap_or(i64::MAX),
+            source: UsageSource::Estimated,
+            ..Usage::default()
+        }
+    }
+
+    /// A failure: as it is before the first content, `Truncated` with what had arrived after it.
+    fn broken(&mut self, error: Error) -> Error {
+        self.source = Source::Ended;
+        let model = &self.call.target.model;
+        let mut error = error.with_target(&model.provider, &model.model);
+        if let Some(id) = self.frame.request_id.clone() {
+            error = error.with_request_id(id);
+        }
+        if self.draft.is_empty() {
+            return error;
+        }
+        let parts = std::mem::take(&mut self.draft).into_parts();
+        if matches!(error.kind(), ErrorKind::Truncated) {
+            return error.with_partial(parts);
+        }
+        let reason = match error.kind() {
+            ErrorKind::TimedOut => "stalled",
+            ErrorKind::Unavailable if error.provider_error().is_none() => "cut",
+            _ => "provider_error",
+        };
+        let detail = format!("the reply broke off after it began: {}", error.detail());
+        let mut truncated = Error::new(ErrorKind::Truncated, reason, detail)
+            .with_target(&model.provider, &model.model)
+            .with_retry(Retry::Safe)
+            .with_partial(parts);
+        if let Some(account) = error.provider_error() {
+            truncated = truncated.with_provider_error(account.clone());
+        }
+        if let Some(id) = error.request_id() {
+            truncated = truncated.with_request_id(id.to_owned());
+        }
+        truncated.with_source(error)
+    }
+}
+
+impl Stream for GuardedStream {
+    type Item = Result<StreamEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let step = self.step(cx);
+        if matches!(step, Poll::Ready(Some(Err(_)))) {
+            self.source = Source::Ended;
+            self.ready.clear();
+        }
+        step
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,127 @@
+//! Tries again before the first content, as `policy::RetryPolicy` decides. The only retry loop in the product.
+//!
+//! The service's future ends at the first content (the commit point) or at the end of the reply; what came before it
+//! (usage, signs of life) is handed on first. So a stream that fails before it said anything is tried again like a
+//! request that failed.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use futures::{StreamExt as _, stream};
+use tower::{Layer, Service, ServiceExt as _};
+
+use super::super::provider::{Call, EventStream};
+use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
+use crate::model::{Error, Progress, Result, StreamEventKind};
+use crate::policy::{Decision, Failure, RetryPolicy};
+
+/// Tries again before the first content.
+#[derive(Clone)]
+pub struct RetryLayer {
+    policy: RetryPolicy,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl RetryLayer {
+    /// Tries again as this policy decides.
+    #[must_use]
+    pub fn new(policy: RetryPolicy, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { policy, clock, random }
+    }
+}
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = RetryService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RetryService { inner, layer: self.clone() }
+    }
+}
+
+/// What [`RetryLayer`] makes of a service.
+#[derive(Clone)]
+pub struct RetryService<S> {
+    inner: S,
+    layer: RetryLayer,
+}
+
+impl<S> Service<Call> for RetryService<S>
+where
+    S: Service<Call, Response = EventStream, Error = Error, Future: Send> + Clone + Send + 'static,
+{
+    type Response = EventStream;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<EventStream>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let Self { inner, layer } = self.clone();
+        Box::pin(async move {
+            let mut delay_ms = 0;
+            for number in 1.. {
+                let began = layer.clock.monotonic();
+                let outcome = first_content(inner.clone(), call.clone()).await;
+                let now = layer.clock.monotonic();
+                let error = outcome.as_ref().err();
+                call.context.note(Attempt {
+                    model: call.target.model.to_string(),
+                    kind: error.map(Error::kind),
+                    status: error.and_then(Error::status),
+                    delay_ms,
+                    duration_ms: i64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(i64::MAX),
+                });
+                let error = match outcome {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => error,
+                };
+                let failure = Failure { kind: error.kind(), retry: error.retry() };
+                let wait =
+                    match layer.policy.decide(number, failure, call.context.left(now), layer.random.unit()) {
+                        Decision::Wait(wait) => wait,
+                        Decision::Never => return Err(error.with_attempts(call.context.attempts())),
+                        Decision::Exhausted => return Err(exhausted(error).with_attempts(call.context.attempts())),
+                    };
+                delay_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+                super::trace::retry(&call, &error, number, delay_ms);
+                let attempt = i32::try_from(number + 1).unwrap_or(i32::MAX);
+                call.context.report(Progress::Retrying { attempt, kind: error.kind(), delay_ms });
+                tokio::select! {
+                    biased;
+                    () = call.context.cancel.cancelled() => {
+                        return Err(Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped"));
+                    }
+                    () = layer.clock.sleep(wait) => {}
+                }
+            }
+            Err(Error::internal("the retry loop ran out of numbers"))
+        })
+    }
+}
+
+/// A hint of the server outlives our patience: who catches the error may still wait it out.
+fn exhausted(error: Error) -> Error {
+    if matches!(error.retry(), Retry::After { .. }) { error } else { error.with_retry(Retry::Exhausted) }
+}
+
+/// Runs one try up to its first content.
+async fn first_content<S>(inner: S, call: Call) -> Result<EventStream>
+where
+    S: Service<Call, Response = EventStream, Error = Error, Future: Send> + Send,
+{
+    let mut stream = inner.oneshot(call).await?;
+    let mut early = Vec::new();
+    while let Some(event) = stream.next().await {
+        let event = event?;
+        let committed = event.kind.is_content() || matches!(event.kind, StreamEventKind::Done { .. });
+        early.push(Ok(event));
+        if committed {
+            break;
+        }
+    }
+    Ok(Box::pin(stream::iter(early).chain(stream)))
+}

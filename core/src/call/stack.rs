@@ -1,0 +1,28 @@
+//! The order of the layers, outermost first: trace → retry → provider. The only place that states it.
+//!
+//! Later layers take their places here: trace → cache → budget → deadline → fallback → per target [retry → admission →
+//! breaker → timeout → provider].
+
+use std::sync::Arc;
+
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
+
+use super::layers::{RetryLayer, TraceLayer};
+use super::provider::{Call, EventStream, Provider};
+use crate::base::{Clock, Random};
+use crate::model::Error;
+use crate::policy::{RetryPolicy, RetrySettings};
+
+/// A call in, its events out.
+pub type ChatService = BoxCloneSyncService<Call, EventStream, Error>;
+
+/// Puts the layers around a provider.
+#[must_use]
+pub fn stack(provider: Provider, retry: RetrySettings, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> ChatService {
+    let service = ServiceBuilder::new()
+        .layer(TraceLayer::new(clock.clone()))
+        .layer(RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()))
+        .service(provider);
+    BoxCloneSyncService::new(service)
+}

@@ -1,0 +1,269 @@
+//! Sets up an engine: values through settings, components through `with_…`.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use super::home;
+use super::settings::Settings;
+use super::target::Targets;
+use super::tasks::Tasks;
+use super::tertulia::{Inner, Tertulia};
+use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
+use crate::call::{
+    Catalogue, Credentials, Environment, KeySource, Provider, ProviderSpec, SystemEnvironment, stack,
+};
+use crate::model::{Error, Result};
+use crate::net::{HttpTransport, Transport};
+use crate::store::{MemoryStore, Store};
+
+/// Sets up an engine. Nothing is opened before [`open`](Self::open).
+#[must_use = "nothing happens until it is opened"]
+#[derive(Default)]
+pub struct TertuliaBuilder {
+    store: Option<String>,
+    model: Option<String>,
+    settings: Settings,
+    keys: Vec<(String, Secret)>,
+    key_sources: Vec<Arc<dyn KeySource>>,
+    providers: Vec<ProviderSpec>,
+    aliases: Vec<(String, String)>,
+    catalogue: Option<String>,
+    parts: Parts,
+}
+
+/// What the world is made of.
+#[derive(Default)]
+struct Parts {
+    clock: Option<Arc<dyn Clock>>,
+    random: Option<Arc<dyn Random>>,
+    environment: Option<Arc<dyn Environment>>,
+    transport: Option<Arc<dyn Transport>>,
+    store: Option<Arc<dyn Store>>,
+    runtime: Option<tokio::runtime::Handle>,
+}
+
+impl TertuliaBuilder {
+    /// Where conversations are kept: a path (SQLite) or `memory:`. Left out: `$TERTULIA_HOME/tertulia.db`, else the
+    /// platform's folder for application data.
+    pub fn store(mut self, store: impl Into<String>) -> Self {
+        self.store = Some(store.into());
+        self
+    }
+
+    /// The model that is asked when neither call nor conversation names one. Left out: `$TERTULIA_MODEL`.
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// A provider's key. Left out: the variable that the catalogue names (`OPENAI_API_KEY`, …).
+    pub fn key(mut self, provider: impl Into<String>, key: impl Into<Secret>) -> Self {
+        self.keys.push((provider.into(), key.into()));
+        self
+    }
+
+    /// Where keys are asked for, by user and provider; [`KeyFile`](crate::KeyFile) reads them from a file. Several are
+    /// asked in the order they were added.
+    pub fn with_key_source(mut self, source: impl KeySource) -> Self {
+        self.key_sources.push(Arc::new(source));
+        self
+    }
+
+    /// A provider of your own, as data.
+    pub fn provider(mut self, spec: ProviderSpec) -> Self {
+        self.providers.push(spec);
+        self
+    }
+
+    /// Another name for a model: `alias("fast", "groq/llama-3.3-70b-versatile")`.
+    pub fn alias(mut self, name: impl Into<String>, model: impl Into<String>) -> Self {
+        self.aliases.push((name.into(), model.into()));
+        self
+    }
+
+    /// A catalogue of your own, as JSON, instead of the bundled one.
+    pub fn catalogue(mut self, json: impl Into<String>) -> Self {
+        self.catalogue = Some(json.into());
+        self
+    }
+
+    /// All settings.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// An HTTP stack of your own.
+    pub fn with_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.parts.transport = Some(transport);
+        self
+    }
+
+    /// A store of your own.
+    pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.parts.store = Some(store);
+        self
+    }
+
+    /// A clock of your own.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.parts.clock = Some(clock);
+        self
+    }
+
+    /// Randomness of your own, for tests that repeat.
+    pub fn with_random(mut self, random: Arc<dyn Random>) -> Self {
+        self.parts.random = Some(random);
+        self
+    }
+
+    /// The variables of another environment than the process's.
+    pub fn with_environment(mut self, environment: Arc<dyn Environment>) -> Self {
+        self.parts.environment = Some(environment);
+        self
+    }
+
+    /// The runtime that the engine's tasks run on. Left out: the one `open` is called on; where there is none, the
+    /// engine brings its own with one thread.
+    pub fn with_runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.parts.runtime = Some(runtime);
+        self
+    }
+
+    /// Opens the engine and puts to rest what a dead process left open.
+    ///
+    /// # Errors
+    /// `Invalid` for bad settings, providers or aliases; `Storage` when the store cannot be opened.
+    pub async fn open(self) -> Result<Tertulia> {
+        self.assemble().await.map_err(|e| e.during("open"))
+    }
+
+    async fn assemble(self) -> Result<Tertulia> {
+        let Self { store, model, settings, keys, key_sources, providers, aliases, catalogue, parts } = self;
+        settings.check()?;
+        let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
+        let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
+        let environment = parts.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
+
+        let mut catalogue = match catalogue {
+            Some(json) => Catalogue::from_json(&json)?,
+            None => Catalogue::bundled()?,
+        };
+        for spec in providers {
+            catalogue = catalogue.with_provider(spec)?;
+        }
+        for (name, model) in aliases {
+            catalogue = catalogue.with_alias(name, &model)?;
+        }
+        let model = model.or_else(|| environment.get("TERTULIA_MODEL").filter(|m| !m.is_empty()));
+        if let Some(model) = &model {
+            catalogue.resolve(model)?;
+        }
+        for (provider, _) in &keys {
+            catalogue.require_provider(provider)?;
+        }
+        let variables = environment.clone();
+        let mut credentials = Credentials::new(clock.clone(), move |variable: &str| variables.get(variable));
+        for (provider, key) in keys {
+            credentials = credentials.with_key(provider, key);
+        }
+        for source in key_sources {
+            credentials = credentials.with_key_source(source);
+        }
+        let credentials = Arc::new(credentials);
+
+        let (handle, runtime) = match parts.runtime.or_else(|| tokio::runtime::Handle::try_current().ok()) {
+            Some(handle) => (handle, None),
+            None => {
+                let runtime = own_runtime()?;
+                (runtime.handle().clone(), Some(runtime))
+            }
+        };
+        let transport = match parts.transport {
+            Some(transport) => transport,
+            None => Arc::new(HttpTransport::new(&settings.network, clock.clone())?) as Arc<dyn Transport>,
+        };
+        let store = match parts.store {
+            Some(store) => store,
+            None => open_store(store, &settings, &*environment, &handle).await?,
+        };
+        let recovered = store.recover(clock.now()).await?;
+        for record in &recovered {
+            tracing::warn!(
+                target: "tertulia::engine", operation = "open", owner = record.owner, conversation = %record.conversation_id,
+                turn = %record.id(), model = record.model, error_kind = "truncated", "a dead process left this turn open",
+            );
+        }
+
+        let provider =
+            Provider::new(transport.clone(), credentials.clone(), clock.clone(), Arc::new(settings.network.clone()));
+        let ids = Ids::new(clock.clone(), random.clone());
+        let inner = Inner {
+            service: stack(provider, settings.retry, &clock, &random),
+            targets: Targets::new(catalogue, model),
+            credentials,
+            holder: ids.turn().to_string(),
+            tasks: Tasks::new(handle),
+            closed: AtomicBool::new(false),
+            live: Mutex::default(),
+            queues: Mutex::default(),
+            runtime: Mutex::new(runtime),
+            settings,
+            clock,
+            ids,
+            store,
+            transport,
+        };
+        tracing::info!(target: "tertulia::engine", operation = "open", recovered = recovered.len(), "opened");
+        Ok(Tertulia(Arc::new(inner)))
+    }
+}
+
+fn own_runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("tertulia")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal("no runtime could be started").with_source(e))
+}
+
+async fn open_store(
+    store: Option<String>,
+    settings: &Settings,
+    environment: &dyn Environment,
+    handle: &tokio::runtime::Handle,
+) -> Result<Arc<dyn Store>> {
+    let path = match store.as_deref() {
+        Some("memory:") => return Ok(Arc::new(MemoryStore::new())),
+        Some("") => return Err(Error::invalid("store_missing", "the store's path is empty; leave it out for the default")),
+        Some(url) if url.contains("://") => {
+            return Err(Error::invalid("unsupported", "a store is a path (SQLite) or `memory:` in this version"));
+        }
+        Some(path) => PathBuf::from(path),
+        None => home::folder(environment)?.join("tertulia.db"),
+    };
+    // Opening reads and may migrate the file: not on the loop.
+    let settings = settings.clone();
+    let opened = handle.spawn_blocking(move || open_sqlite(&path, &settings)).await;
+    opened.map_err(|e| Error::internal("opening the store ended early").with_source(e))?
+}
+
+#[cfg(feature = "sqlite")]
+fn open_sqlite(path: &std::path::Path, settings: &Settings) -> Result<Arc<dyn Store>> {
+    let of = &settings.store;
+    let settings = crate::store::SqliteSettings {
+        readers: of.readers,
+        group_commit_ms: of.group_commit_ms,
+        group_commit_rows: of.group_commit_rows,
+        busy_timeout_ms: of.busy_timeout_ms,
+        slow_query_ms: of.slow_query_ms,
+    };
+    Ok(Arc::new(crate::store::SqliteStore::open(path, settings)?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn open_sqlite(_: &std::path::Path, _: &Settings) -> Result<Arc<dyn Store>> {
+    Err(Error::invalid("unsupported", "this build has no SQLite (feature `sqlite`); use `memory:` or a store of your own"))
+}

@@ -1,0 +1,239 @@
+//! One conversation, as a handle.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::content::Content;
+use super::history::HistoryCall;
+use super::options::Verb;
+use super::stream::ReplyStream;
+use super::turn::{self, Opening};
+use super::user::UserScope;
+use crate::base::{ConversationId, ErrorKind, TurnId};
+use crate::model::{ConversationSummary, Error, Reply, Result, Turn};
+use crate::store::{ConversationChange, Durability, Op, WriteBatch};
+
+/// The longest metadata of a conversation or message, as JSON, in bytes.
+pub(super) const MAX_METADATA_BYTES: usize = 8 * 1024;
+
+/// What a new conversation begins with. All optional.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConversationOptions {
+    /// The model it speaks with, as `provider/model`.
+    pub model: Option<String>,
+    /// Instructions that stand before its messages.
+    pub system: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// What you put beside it; at most 8 KiB, never sent.
+    pub metadata: HashMap<String, String>,
+}
+
+/// One conversation. Cheap to clone; touches no disk when made.
+///
+/// Its turns run one after the other, in the order they were asked for.
+#[derive(Clone)]
+pub struct Conversation {
+    pub(super) user: UserScope,
+    pub(super) id: ConversationId,
+    /// What it begins with if it is not there yet; nothing for a handle to one that must exist.
+    pub(super) fresh: Option<Arc<ConversationOptions>>,
+}
+
+impl Conversation {
+    pub(super) fn new(user: UserScope, id: ConversationId, fresh: Option<ConversationOptions>) -> Self {
+        Self { user, id, fresh: fresh.map(Arc::new) }
+    }
+
+    /// Names it.
+    #[must_use]
+    pub const fn id(&self) -> ConversationId {
+        self.id
+    }
+
+    /// Saves the message, sends it, and waits for the whole reply. Dropping the future stops the call and keeps what
+    /// had arrived.
+    pub fn send(&self, content: impl Into<Content>) -> Verb<SendTo> {
+        Verb::new(SendTo { chat: self.clone(), content: content.into() })
+    }
+
+    /// Saves the message, sends it, and gives the reply as it comes. The stream exists once the message is saved.
+    pub fn stream(&self, content: impl Into<Content>) -> Verb<StreamTo> {
+        Verb::new(StreamTo { chat: self.clone(), opening: Opening::Message(content.into()) })
+    }
+
+    /// Asks again for a turn that was interrupted, parked or cancelled. The message is the same; the answer stands
+    /// beside what had arrived before.
+    pub fn retry(&self, turn: TurnId) -> Verb<StreamTo> {
+        Verb::new(StreamTo { chat: self.clone(), opening: Opening::Retry(turn) })
+    }
+
+    /// The reply of a turn from behind this event on (0 = all of it): while it runs here, as it comes; when it has come
+    /// to rest, from the store. Dropping the stream changes nothing.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` (held_elsewhere) while another process works on it.
+    pub async fn attach(&self, turn: TurnId, after_seq: i64) -> Result<ReplyStream> {
+        turn::attach(self, turn, after_seq).await.map_err(|e| e.during("conversation.attach"))
+    }
+
+    /// Stops a turn that runs in this process. Who waits for it hears `Cancelled`. A turn that has come to rest stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn stop(&self, turn: TurnId) -> Result<()> {
+        let found = self.turn(turn).await.map_err(|e| e.during("conversation.stop"))?;
+        if found.state.is_open()
+            && let Some(live) = self.user.engine.live().get(&turn)
+        {
+            live.stopped.store(true, Ordering::Release);
+            live.cancel.cancel();
+        }
+        Ok(())
+    }
+
+    /// Where a turn stands.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn turn(&self, turn: TurnId) -> Result<Turn> {
+        self.user.check()?;
+        let found = self.user.engine.store.turn(&self.user.owner, turn).await?;
+        match found {
+            Some(record) if record.conversation_id == self.id => Ok(record.turn),
+            _ => Err(not_found("turn").during("conversation.turn")),
+        }
+    }
+
+    /// A page of its messages: the latest 50 unless told otherwise, in reading order.
+    pub fn history(&self) -> HistoryCall {
+        HistoryCall::new(self.clone())
+    }
+
+    /// What a list shows of it, from one row.
+    ///
+    /// # Errors
+    /// `NotFound`, also while nothing was said in it.
+    pub async fn summary(&self) -> Result<ConversationSummary> {
+        self.user.check()?;
+        let found = self.user.engine.store.conversation(&self.user.owner, self.id).await;
+        found.and_then(|c| c.ok_or_else(|| not_found("conversation"))).map_err(|e| e.during("conversation.summary"))
+    }
+
+    /// Changes its title, instructions, model or metadata. What is left out stays as it is.
+    ///
+    /// # Errors
+    /// `NotFound`, `Invalid` (too_large, unknown_model, …), `Storage`.
+    pub async fn update(&self, change: ConversationChange) -> Result<()> {
+        self.update_inner(change).await.map_err(|e| e.during("conversation.update"))
+    }
+
+    async fn update_inner(&self, change: ConversationChange) -> Result<()> {
+        self.user.check()?;
+        let engine = &self.user.engine;
+        if let Some(Some(model)) = &change.model {
+            engine.targets.catalogue().resolve(model)?;
+        }
+        for text in [&change.title, &change.system].into_iter().flatten().flatten() {
+            super::content::check_text(text)?;
+        }
+        if let Some(metadata) = &change.metadata {
+            check_metadata(metadata)?;
+        }
+        let batch = WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::UpdateConversation { id: self.id, change });
+        engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
+    }
+
+    /// Deletes it with everything in it. Turns that run are stopped first.
+    ///
+    /// # Errors
+    /// `NotFound`, `Storage`.
+    pub async fn delete(&self) -> Result<()> {
+        self.delete_inner().await.map_err(|e| e.during("conversation.delete"))
+    }
+
+    async fn delete_inner(&self) -> Result<()> {
+        self.user.check()?;
+        let engine = &self.user.engine;
+        for live in engine.live().values().filter(|l| l.conversation == self.id && l.owner == self.user.owner) {
+            live.stopped.store(true, Ordering::Release);
+            live.cancel.cancel();
+        }
+        let _turn = engine.queue(self.id).lock_owned().await;
+        let batch = WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::DeleteConversation { id: self.id });
+        engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
+    }
+}
+
+impl std::fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Conversation").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The error of a thing that is not there, or another user's: both look the same.
+pub(super) fn not_found(what: &str) -> Error {
+    Error::new(ErrorKind::NotFound, "not_found", format!("this user has no such {what}"))
+}
+
+/// Refuses metadata that is too long.
+pub(super) fn check_metadata(metadata: &HashMap<String, String>) -> Result<()> {
+    let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
+    if bytes > MAX_METADATA_BYTES {
+        return Err(Error::invalid("too_large", format!("metadata holds at most {MAX_METADATA_BYTES} bytes of JSON")));
+    }
+    metadata.iter().try_for_each(|(name, value)| {
+        super::content::check_text(name).and_then(|()| super::content::check_text(value))
+    })
+}
+
+/// What `send` waits for.
+pub struct SendTo {
+    chat: Conversation,
+    content: Content,
+}
+
+/// What `stream` and `retry` wait for.
+pub struct StreamTo {
+    chat: Conversation,
+    opening: Opening,
+}
+
+impl IntoFuture for Verb<SendTo> {
+    type Output = Result<Reply>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let SendTo { chat, content } = self.subject;
+        let options = self.options;
+        Box::pin(async move {
+            let operation = "conversation.send";
+            let stream = turn::start(&chat, Opening::Message(content), options, operation).await;
+            let reply = match stream {
+                Ok(stream) => stream.reply().await,
+                Err(error) => Err(error),
+            };
+            reply.map_err(|e| e.during(operation))
+        })
+    }
+}
+
+impl IntoFuture for Verb<StreamTo> {
+    type Output = Result<ReplyStream>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<ReplyStream>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let StreamTo { chat, opening } = self.subject;
+        let options = self.options;
+        Box::pin(async move {
+            let operation = match opening {
+                Opening::Message(_) => "conversation.stream",
+                Opening::Retry(_) => "conversation.retry",
+            };
+            turn::start(&chat, opening, options, operation).await.map_err(|e| e.during(operation))
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Floor 4: the engine. `Tertulia` → `UserScope` → `Conversation` → `ReplyStream` → `Reply`.
+
+mod ask;
+mod builder;
+mod content;
+mod context;
+mod conversation;
+mod history;
+mod home;
+mod journal;
+mod log;
+mod options;
+mod raw;
+mod settings;
+mod stream;
+mod target;
+mod tasks;
+mod tertulia;
+mod turn;
+mod user;
+
+#[cfg(test)]
+mod tests;
+
+pub use ask::AskOf;
+pub use builder::TertuliaBuilder;
+pub use content::{Content, MAX_MEDIA_BYTES};
+pub use conversation::{Conversation, ConversationOptions, SendTo, StreamTo};
+pub use history::{ConversationsCall, HistoryCall};
+pub use options::{CallOptions, Verb};
+pub use raw::{ProviderHandle, RawResponse};
+pub use settings::{Settings, StoreSettings, did_you_mean};
+pub use stream::ReplyStream;
+pub use tertulia::Tertulia;
+pub use user::UserScope;

@@ -1,0 +1,226 @@
+//! The one record of knobs, and the setters that every verb shares.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::base::{Json, Secret};
+use crate::model::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling, ToolChoice, ToolSpec};
+
+/// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallOptions {
+    /// The model as `provider/model`.
+    pub model: Option<String>,
+    /// Instructions, for this call instead of the conversation's.
+    pub system: Option<String>,
+    /// How the model chooses its words.
+    pub sampling: Sampling,
+    /// How much the model thinks.
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// How many tokens it may think.
+    pub reasoning_tokens: Option<i64>,
+    /// What it may call.
+    pub tools: Vec<ToolSpec>,
+    /// Whether it does.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several at once.
+    pub parallel_tools: Option<bool>,
+    /// The shape of the answer.
+    pub output_schema: Option<OutputSchema>,
+    /// Which beginnings the provider shall keep for the next call.
+    pub prompt_cache: Option<PromptCache>,
+    /// For the whole call, in milliseconds. 600 s unless set.
+    pub timeout_ms: Option<i64>,
+    /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
+    pub client_id: Option<String>,
+    /// Kept beside the message, never sent.
+    pub metadata: HashMap<String, String>,
+    /// A key for this call alone.
+    pub key: Option<Secret>,
+    /// Fields that go into the provider's body as they are, over everything else.
+    pub extra_body: Option<Json>,
+    /// Headers that go along. Those that carry keys are refused.
+    pub extra_headers: HashMap<String, String>,
+    /// Let the reply go on when nobody reads it.
+    pub detached: bool,
+}
+
+impl CallOptions {
+    /// The request that these options make of a model, without messages.
+    pub(super) fn request(&self, model: &str) -> ChatRequest {
+        ChatRequest {
+            model: model.to_owned(),
+            system: self.system.clone(),
+            messages: Vec::new(),
+            sampling: self.sampling.clone(),
+            reasoning_effort: self.reasoning_effort,
+            reasoning_tokens: self.reasoning_tokens,
+            tools: self.tools.clone(),
+            tool_choice: self.tool_choice.clone(),
+            parallel_tools: self.parallel_tools,
+            output_schema: self.output_schema.clone(),
+            prompt_cache: self.prompt_cache.clone(),
+            end_user: None,
+            provider_metadata: HashMap::new(),
+            extra_body: self.extra_body.clone(),
+            extra_headers: self.extra_headers.clone(),
+        }
+    }
+}
+
+/// A verb that makes a model speak, before it is awaited: set knobs, then `.await`.
+#[must_use = "nothing happens until it is awaited"]
+pub struct Verb<S> {
+    pub(super) subject: S,
+    pub(super) options: CallOptions,
+}
+
+impl<S> Verb<S> {
+    pub(super) fn new(subject: S) -> Self {
+        Self { subject, options: CallOptions::default() }
+    }
+
+    /// Takes all knobs from a prepared record.
+    pub fn with(mut self, options: CallOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The model as `provider/model`.
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.options.model = Some(model.into());
+        self
+    }
+
+    /// Instructions, for this call instead of the conversation's.
+    pub fn system(mut self, system: impl Into<String>) -> Self {
+        self.options.system = Some(system.into());
+        self
+    }
+
+    /// From 0 (always the likeliest word) to 2.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.options.sampling.temperature = Some(temperature);
+        self
+    }
+
+    /// Only words within this share of likelihood.
+    pub fn top_p(mut self, top_p: f64) -> Self {
+        self.options.sampling.top_p = Some(top_p);
+        self
+    }
+
+    /// The same seed gives, as far as the provider can, the same answer.
+    pub fn seed(mut self, seed: i64) -> Self {
+        self.options.sampling.seed = Some(seed);
+        self
+    }
+
+    /// Where to stop.
+    pub fn stop_sequences(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options.sampling.stop_sequences = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// At most this many tokens.
+    pub fn max_tokens(mut self, max_tokens: i64) -> Self {
+        self.options.sampling.max_tokens = Some(max_tokens);
+        self
+    }
+
+    /// Against repeating words, -2 to 2.
+    pub fn frequency_penalty(mut self, penalty: f64) -> Self {
+        self.options.sampling.frequency_penalty = Some(penalty);
+        self
+    }
+
+    /// For new subjects, -2 to 2.
+    pub fn presence_penalty(mut self, penalty: f64) -> Self {
+        self.options.sampling.presence_penalty = Some(penalty);
+        self
+    }
+
+    /// How much the model thinks.
+    pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
+        self.options.reasoning_effort = Some(effort);
+        self
+    }
+
+    /// How many tokens it may think.
+    pub fn reasoning_tokens(mut self, tokens: i64) -> Self {
+        self.options.reasoning_tokens = Some(tokens);
+        self
+    }
+
+    /// What it may call.
+    pub fn tools(mut self, tools: impl IntoIterator<Item = ToolSpec>) -> Self {
+        self.options.tools = tools.into_iter().collect();
+        self
+    }
+
+    /// Whether it calls tools.
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.options.tool_choice = Some(choice);
+        self
+    }
+
+    /// Whether it may call several tools at once.
+    pub fn parallel_tools(mut self, parallel: bool) -> Self {
+        self.options.parallel_tools = Some(parallel);
+        self
+    }
+
+    /// The shape of the answer.
+    pub fn output_schema(mut self, schema: OutputSchema) -> Self {
+        self.options.output_schema = Some(schema);
+        self
+    }
+
+    /// Which beginnings the provider shall keep for the next call.
+    pub fn prompt_cache(mut self, cache: PromptCache) -> Self {
+        self.options.prompt_cache = Some(cache);
+        self
+    }
+
+    /// For the whole call. 600 s unless set.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout_ms = Some(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// Your own id for the message: sending it twice stores and asks once.
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.options.client_id = Some(id.into());
+        self
+    }
+
+    /// Kept beside the message, never sent.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.metadata.insert(name.into(), value.into());
+        self
+    }
+
+    /// A key for this call alone.
+    pub fn key(mut self, key: impl Into<Secret>) -> Self {
+        self.options.key = Some(key.into());
+        self
+    }
+
+    /// Fields that go into the provider's body as they are, over everything else.
+    pub fn extra_body(mut self, body: Json) -> Self {
+        self.options.extra_body = Some(body);
+        self
+    }
+
+    /// A header that goes along. Those that carry keys are refused.
+    pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.extra_headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Let the reply go on when nobody reads it.
+    pub fn detached(mut self) -> Self {
+        self.options.detached = true;
+        self
+    }
+}

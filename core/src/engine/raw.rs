@@ -1,0 +1,110 @@
+//! Any other endpoint of a provider, with the engine's key and connections.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::tertulia::Inner;
+use crate::base::{Json, Secret};
+use crate::call::CallKey;
+use crate::model::{Error, Result};
+
+const ERROR_WORDS: &str = "a method is an HTTP word as `POST`, a path begins with `/`";
+
+/// One provider, for requests of your own.
+#[derive(Clone)]
+pub struct ProviderHandle {
+    engine: Arc<Inner>,
+    owner: Option<Arc<str>>,
+    name: String,
+    key: Option<Secret>,
+}
+
+/// What a provider answered to a request of your own, whatever its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, names in lower case, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body, decoded.
+    pub body: Bytes,
+}
+
+impl RawResponse {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// `Unavailable` (bad_response) when it is none.
+    pub fn json(&self) -> Result<Json> {
+        serde_json::from_slice(&self.body).map_err(|e| {
+            Error::new(crate::base::ErrorKind::Unavailable, "bad_response", "the provider's answer is no JSON").with_source(e)
+        })
+    }
+}
+
+impl ProviderHandle {
+    pub(super) fn new(engine: Arc<Inner>, owner: Option<Arc<str>>, name: String) -> Self {
+        Self { engine, owner, name, key: None }
+    }
+
+    /// A key for these requests alone.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Secret>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sends a request with this provider's key to a path of its own (`/v1/moderations`), and gives whatever comes
+    /// back. Nothing is tried again.
+    ///
+    /// # Errors
+    /// `Invalid` (unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`.
+    pub async fn request(&self, method: &str, path: &str, body: Option<&Json>) -> Result<RawResponse> {
+        self.send(method, path, body).await.map_err(|e| e.during("provider.request"))
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&Json>) -> Result<RawResponse> {
+        let engine = &self.engine;
+        engine.check_open()?;
+        let entry = engine.targets.provider(&self.name)?;
+        let base = engine.targets.base_url(&entry).await?;
+        let malformed = || Error::invalid("bad_request", ERROR_WORDS);
+        if !path.starts_with('/') || path.starts_with("//") {
+            return Err(malformed());
+        }
+        let authority = base.authority().ok_or_else(malformed)?.clone();
+        let uri = http::Uri::builder()
+            .scheme(base.scheme_str().unwrap_or("https"))
+            .authority(authority)
+            .path_and_query(path)
+            .build()
+            .map_err(|_| malformed())?;
+        let bytes = match body {
+            Some(json) => serde_json::to_vec(json).map_err(|e| Error::internal("JSON could not be written").with_source(e))?,
+            None => Vec::new(),
+        };
+        let mut request = http::Request::builder().method(method).uri(uri);
+        if body.is_some() {
+            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        }
+        let mut request = request.body(Bytes::from(bytes)).map_err(|_| malformed())?;
+        let call_key = self.key.clone().map(|key| CallKey { provider: entry.name.clone(), key });
+        let key = engine.credentials.resolve(self.owner.as_deref(), &entry, call_key.as_ref()).await?;
+        entry.sign(key.as_ref(), &mut request)?;
+        let limit = std::time::Duration::from_millis(engine.settings.network.total_timeout_ms);
+        let exchange = async {
+            let (head, body) = engine.transport.send(request).await?.into_parts();
+            let body = body.collect(engine.settings.network.max_response_bytes).await?;
+            let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+            Ok(RawResponse { status: head.status.as_u16(), headers, body })
+        };
+        tokio::select! {
+            done = exchange => done,
+            () = engine.clock.sleep(limit) => {
+                Err(Error::new(crate::base::ErrorKind::TimedOut, "total", "the provider did not answer in time"))
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Settings: plain values, one struct for each area, refused with a hint when a name is wrong.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Json;
+use crate::model::{Error, Result};
+use crate::net::NetworkSettings;
+use crate::policy::RetrySettings;
+
+/// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Limits of the network.
+    pub network: NetworkSettings,
+    /// How failed calls are tried again.
+    pub retry: RetrySettings,
+    /// How conversations are kept.
+    pub store: StoreSettings,
+}
+
+/// How conversations are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Threads that read. 4.
+    pub readers: usize,
+    /// How long a write may wait for others to share its commit. 5 ms.
+    pub group_commit_ms: u64,
+    /// How many writes share a commit. 64.
+    pub group_commit_rows: usize,
+    /// How long to wait for another process that holds the database. 5 s.
+    pub busy_timeout_ms: u64,
+    /// How often the text of a running reply is written down. 500 ms.
+    pub draft_flush_ms: u64,
+    /// The same, by size. 4 KiB.
+    pub draft_flush_bytes: usize,
+    /// A statement that takes longer is logged. 50 ms.
+    pub slow_query_ms: u64,
+    /// Keep the provider's own object in `reply.raw`; whole replies only.
+    pub keep_raw: bool,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            readers: 4,
+            group_commit_ms: 5,
+            group_commit_rows: 64,
+            busy_timeout_ms: 5_000,
+            draft_flush_ms: 500,
+            draft_flush_bytes: 4_096,
+            slow_query_ms: 50,
+            keep_raw: false,
+        }
+    }
+}
+
+impl Settings {
+    /// For services: the defaults.
+    #[must_use]
+    pub fn server() -> Self {
+        Self::default()
+    }
+
+    /// For programs on a desk: the defaults.
+    #[must_use]
+    pub fn desktop() -> Self {
+        Self::default()
+    }
+
+    /// For apps: fewer connections and readers.
+    #[must_use]
+    pub fn mobile() -> Self {
+        let mut settings = Self::default();
+        settings.network.max_connections = 8;
+        settings.network.max_idle_connections = 2;
+        settings.store.readers = 2;
+        settings
+    }
+
+    /// Settings from JSON: a `profile` (`server`, `desktop`, `mobile`) and areas with the fields that differ from it.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_settings) that names the field and, for a wrong name, the nearest right one.
+    pub fn from_json(json: &Json) -> Result<Self> {
+        let bad = |detail: String| Error::invalid("bad_settings", detail);
+        let Some(given) = json.as_object() else { return Err(bad("settings are an object of areas".to_owned())) };
+        let base = match given.get("profile").map(|p| p.as_str().unwrap_or_default()) {
+            None | Some("server") => Self::server(),
+            Some("desktop") => Self::desktop(),
+            Some("mobile") => Self::mobile(),
+            Some(_) => return Err(bad("settings.profile is one of server, desktop, mobile".to_owned())),
+        };
+        let mut whole = serde_json::to_value(&base)
+            .map_err(|e| Error::internal("settings could not be written as JSON").with_source(e))?;
+        for (area, fields) in given.iter().filter(|(name, _)| *name != "profile") {
+            let areas = whole.as_object_mut().ok_or_else(|| Error::internal("settings are no object"))?;
+            let names: Vec<&str> = areas.keys().map(String::as_str).collect();
+            if !areas.contains_key(area) {
+                return Err(bad(format!("settings has no area `{}`{}", shown(area), did_you_mean(area, &names))));
+            }
+            let Some(fields) = fields.as_object() else {
+                return Err(bad(format!("settings.{area} is an object of fields")));
+            };
+            let known = areas.get_mut(area).and_then(Json::as_object_mut).ok_or_else(|| Error::internal("an area is no object"))?;
+            for (name, value) in fields {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                if !known.contains_key(name) {
+                    let hint = did_you_mean(name, &names);
+                    return Err(bad(format!("settings.{area} has no field `{}`{hint}", shown(name))));
+                }
+                known.insert(name.clone(), value.clone());
+            }
+        }
+        let settings: Self = serde_json::from_value(whole).map_err(|e| bad(format!("settings: {e}")))?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Refuses values with which nothing could work.
+    pub(super) fn check(&self) -> Result<()> {
+        let zero = [
+            ("network.max_connections", self.network.max_connections == 0),
+            ("network.total_timeout_ms", self.network.total_timeout_ms == 0),
+            ("network.first_byte_timeout_ms", self.network.first_byte_timeout_ms == 0),
+            ("network.idle_timeout_ms", self.network.idle_timeout_ms == 0),
+            ("network.max_response_bytes", self.network.max_response_bytes == 0),
+            ("retry.max_attempts", self.retry.max_attempts == 0),
+            ("store.readers", self.store.readers == 0),
+            ("store.group_commit_rows", self.store.group_commit_rows == 0),
+        ];
+        match zero.iter().find(|(_, is_zero)| *is_zero) {
+            Some((name, _)) => Err(Error::invalid("bad_settings", format!("settings.{name} must be at least 1"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name from outside, cut to what fits an error.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// ` — did you mean …?` with the nearest of the known names, or nothing when none is near.
+pub fn did_you_mean(name: &str, known: &[&str]) -> String {
+    crate::base::nearest(name, known.iter().copied()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}

@@ -1,0 +1,208 @@
+//! A reply on its way, as a handle that is pulled.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::log::{Found, TurnLog};
+use crate::base::TurnId;
+use crate::call::EventStream;
+use crate::model::{Error, Reply, Result, StreamEvent, StreamEventKind};
+
+/// A reply on its way. Exists once the message is saved.
+///
+/// The handle that a verb gives back *owns* the reply: dropping it stops the call, closes its connection and keeps what
+/// had arrived. After [`detach`](Self::detach), and for the handle that `attach` gives, dropping changes nothing.
+#[must_use = "dropping the stream stops the reply"]
+pub struct ReplyStream {
+    source: Source,
+    cancel: CancellationToken,
+    owner: Option<DropGuard>,
+    turn: Option<TurnId>,
+    ended: bool,
+}
+
+enum Source {
+    /// A task writes, this reads.
+    Log { log: Arc<TurnLog>, place: usize },
+    /// Nobody writes but the call itself: nothing is stored.
+    Direct(Direct),
+}
+
+struct Direct {
+    events: EventStream,
+    seq: i64,
+    finish: Option<Finish>,
+    outcome: Option<Result<Box<Reply>>>,
+}
+
+impl Direct {
+    async fn next(&mut self) -> Found {
+        if let Some(outcome) = &self.outcome {
+            return Found::Ended(outcome.clone());
+        }
+        let ended = match self.events.next().await {
+            Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(*reply),
+            Some(Ok(event)) => {
+                self.seq += 1;
+                return Found::Event(StreamEvent { seq: self.seq, ..event });
+            }
+            Some(Err(error)) => Err(error),
+            None => Err(Error::internal("a call ended without a reply")),
+        };
+        let ended = match self.finish.take() {
+            Some(finish) => finish(ended),
+            None => ended,
+        };
+        let outcome = ended.map(Box::new);
+        self.outcome = Some(outcome.clone());
+        match outcome {
+            Ok(reply) => {
+                self.seq += 1;
+                let kind = StreamEventKind::Done { reply };
+                Found::Event(StreamEvent { seq: self.seq, turn_id: None, part_index: 0, kind })
+            }
+            Err(error) => Found::Ended(Err(error)),
+        }
+    }
+}
+
+/// What the caller adds to a reply that came without a store.
+pub(super) type Finish = Box<dyn FnOnce(Result<Reply>) -> Result<Reply> + Send>;
+
+impl ReplyStream {
+    pub(super) fn owning(log: Arc<TurnLog>, turn: TurnId, cancel: CancellationToken) -> Self {
+        let owner = Some(cancel.clone().drop_guard());
+        Self { source: Source::Log { log, place: 0 }, cancel, owner, turn: Some(turn), ended: false }
+    }
+
+    pub(super) fn watching(log: Arc<TurnLog>, turn: TurnId, cancel: CancellationToken, after_seq: i64) -> Self {
+        let place = log.place_after(after_seq);
+        Self { source: Source::Log { log, place }, cancel, owner: None, turn: Some(turn), ended: false }
+    }
+
+    pub(super) fn direct(events: EventStream, cancel: CancellationToken, finish: Finish) -> Self {
+        let owner = Some(cancel.clone().drop_guard());
+        let source = Source::Direct(Direct { events, seq: 0, finish: Some(finish), outcome: None });
+        Self { source, cancel, owner, turn: None, ended: false }
+    }
+
+    /// The turn, unless nothing is stored.
+    #[must_use]
+    pub const fn turn_id(&self) -> Option<TurnId> {
+        self.turn
+    }
+
+    /// The next event; nothing after the last. A failure comes once, as an error.
+    ///
+    /// # Errors
+    /// Whatever ended the reply; `partial` holds what had arrived.
+    pub async fn next_event(&mut self) -> Result<Option<StreamEvent>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let found = match &mut self.source {
+            Source::Direct(direct) => direct.next().await,
+            Source::Log { log, place } => loop {
+                match log.read(place) {
+                    Found::NothingYet => log.wait(*place).await,
+                    found => break found,
+                }
+            },
+        };
+        match found {
+            Found::Event(event) => Ok(Some(event)),
+            Found::Ended(outcome) => {
+                self.ended = true;
+                outcome.map(|_| None)
+            }
+            Found::NothingYet => Ok(None),
+        }
+    }
+
+    /// The next words of the answer, whatever else happens in between; nothing after the last.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event).
+    pub async fn next_text(&mut self) -> Result<Option<String>> {
+        while let Some(event) = self.next_event().await? {
+            if let StreamEventKind::Text { delta } = event.kind {
+                return Ok(Some(delta));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for at least one event and gives all that are there, at most `max`, adjacent deltas joined. Empty after
+    /// the last.
+    ///
+    /// # Errors
+    /// As [`next_event`](Self::next_event).
+    pub async fn next_batch(&mut self, max: usize) -> Result<Vec<StreamEvent>> {
+        let mut batch = Vec::new();
+        match self.next_event().await? {
+            None => return Ok(batch),
+            Some(first) => batch.push(first),
+        }
+        if let Source::Log { log, place } = &mut self.source {
+            log.read_batch(place, max, &mut batch);
+        }
+        Ok(batch)
+    }
+
+    /// What is there without waiting, adjacent deltas joined, at most `max`; empty when nothing is there yet.
+    pub fn ready_batch(&mut self, max: usize) -> Vec<StreamEvent> {
+        let mut batch = Vec::new();
+        if let Source::Log { log, place } = &mut self.source
+            && !self.ended
+        {
+            log.read_batch(place, max, &mut batch);
+        }
+        batch
+    }
+
+    /// Waits for the end and gives the whole reply. After [`cancel`](Self::cancel): what had arrived, with the status
+    /// `cancelled`.
+    ///
+    /// # Errors
+    /// Whatever ended the reply; `partial` holds what had arrived.
+    pub async fn reply(mut self) -> Result<Reply> {
+        match &mut self.source {
+            Source::Log { log, .. } => loop {
+                if let Some(outcome) = log.outcome() {
+                    return outcome.map(|reply| *reply);
+                }
+                log.wait(usize::MAX).await;
+            },
+            Source::Direct(direct) => loop {
+                if let Some(outcome) = &direct.outcome {
+                    return outcome.clone().map(|reply| *reply);
+                }
+                direct.next().await;
+            },
+        }
+    }
+
+    /// Stops the call, closes its connection and keeps what had arrived. Returns at once; [`reply`](Self::reply) then
+    /// waits for what became of it.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    /// Lets the reply go on without this handle: dropping it no longer stops the call. Without a store there is nobody
+    /// else to go on, and nothing changes.
+    pub fn detach(&mut self) {
+        if matches!(self.source, Source::Log { .. })
+            && let Some(guard) = self.owner.take()
+        {
+            drop(guard.disarm());
+        }
+    }
+}
+
+impl std::fmt::Debug for ReplyStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReplyStream").field("turn", &self.turn).field("ended", &self.ended).finish_non_exhaustive()
+    }
+}

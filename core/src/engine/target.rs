@@ -1,0 +1,92 @@
+//! From the name of a model to everything needed to call it.
+
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::call::{CallTarget, Catalogue, ModelRef, ProviderEntry};
+use crate::model::{Error, Result};
+use crate::wire::{Anthropic, Dialect, OpenAiChat};
+
+/// Knows every provider, and the model that is asked when nobody names one.
+pub(super) struct Targets {
+    catalogue: Catalogue,
+    default_model: Option<String>,
+    #[cfg(feature = "echo")]
+    echo: tokio::sync::Mutex<Option<tertulia_simulator::Simulator>>,
+}
+
+impl Targets {
+    pub(super) fn new(catalogue: Catalogue, default_model: Option<String>) -> Self {
+        Self {
+            catalogue,
+            default_model,
+            #[cfg(feature = "echo")]
+            echo: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The target of a call: the call's model, else the conversation's, else the engine's.
+    pub(super) async fn resolve(&self, call: Option<&str>, conversation: Option<&str>) -> Result<CallTarget> {
+        let name = call.or(conversation).or(self.default_model.as_deref()).ok_or_else(|| {
+            Error::invalid(
+                "model_missing",
+                "no model is named: give one to the call, the conversation or the engine (`model(\"provider/model\")`), \
+                 or set TERTULIA_MODEL",
+            )
+        })?;
+        let model = self.catalogue.resolve(name)?;
+        let entry = self.entry(&model)?;
+        let base_url = self.base_url(&entry).await?;
+        let info = self.catalogue.model(&model);
+        Ok(CallTarget { dialect: dialect(&entry)?, base_url, info, model, entry })
+    }
+
+    pub(super) fn entry(&self, model: &ModelRef) -> Result<Arc<ProviderEntry>> {
+        self.provider(&model.provider)
+    }
+
+    /// The entry of a provider.
+    pub(super) fn provider(&self, name: &str) -> Result<Arc<ProviderEntry>> {
+        self.catalogue.require_provider(name).cloned()
+    }
+
+    #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be started"))]
+    pub(super) async fn base_url(&self, entry: &ProviderEntry) -> Result<Uri> {
+        #[cfg(feature = "echo")]
+        if entry.name == "echo" {
+            let mut echo = self.echo.lock().await;
+            let simulator = match &mut *echo {
+                Some(simulator) => simulator,
+                none => none.insert(tertulia_simulator::Simulator::start().await.map_err(|e| {
+                    Error::internal("the bundled simulator could not listen on loopback").with_source(e)
+                })?),
+            };
+            return format!("{}/v1", simulator.url()).parse().map_err(|e| Error::internal("a bad simulator URL").with_source(e));
+        }
+        Ok(entry.base_url.clone())
+    }
+
+    pub(super) async fn close(&self) {
+        #[cfg(feature = "echo")]
+        if let Some(simulator) = self.echo.lock().await.take() {
+            simulator.shutdown().await;
+        }
+    }
+}
+
+/// The dialect of a provider.
+fn dialect(entry: &ProviderEntry) -> Result<Arc<dyn Dialect>> {
+    match entry.dialect.as_str() {
+        "openai_chat" => Ok(Arc::new(OpenAiChat::default())),
+        "anthropic" => Ok(Arc::new(Anthropic::default())),
+        _ => Err(Error::invalid(
+            "unsupported",
+            format!("provider `{}` names a dialect that this version does not speak", entry.name),
+        )),
+    }
+}

@@ -1,0 +1,206 @@
+//! The engine's handle, and what all of its parts share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::ask::AskOf;
+use super::builder::TertuliaBuilder;
+use super::content::Content;
+use super::log::TurnLog;
+use super::options::Verb;
+use super::raw::ProviderHandle;
+use super::settings::Settings;
+use super::target::Targets;
+use super::tasks::Tasks;
+use super::user::UserScope;
+use crate::base::{Clock, ConversationId, ErrorKind, Ids, Timestamp, TurnId};
+use crate::call::ChatService;
+use crate::model::{Error, ModelInfo, ProviderInfo, Result};
+use crate::net::Transport;
+use crate::store::Store;
+
+/// How long `close` waits for what is under way.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A turn's lease: after this long without a sign of life another process may take the turn to be dead.
+pub(super) const LEASE_MS: i64 = 30_000;
+
+/// The conversation engine. Cheap to clone; usable from any thread.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> tertulia::Result<()> {
+/// use tertulia::Tertulia;
+///
+/// let tertulia = Tertulia::builder().store("memory:").model("echo/any").open().await?;
+/// let chat = tertulia.user("ana").new_conversation();
+/// let reply = chat.send("Three things to see in Cádiz?").await?;
+/// assert!(reply.text().contains("Cádiz"));
+/// tertulia.close().await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Tertulia(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Ids,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) targets: Targets,
+    pub(super) service: ChatService,
+    pub(super) credentials: Arc<crate::call::Credentials>,
+    pub(super) tasks: Tasks,
+    /// Names this engine as the holder of its turns.
+    pub(super) holder: String,
+    pub(super) closed: AtomicBool,
+    pub(super) live: Mutex<HashMap<TurnId, Live>>,
+    pub(super) queues: Mutex<HashMap<ConversationId, Weak<tokio::sync::Mutex<()>>>>,
+    /// An engine that was opened outside a runtime brings its own; it goes last.
+    pub(super) runtime: Mutex<Option<tokio::runtime::Runtime>>,
+}
+
+/// A turn that runs here.
+#[derive(Clone)]
+pub(super) struct Live {
+    pub(super) owner: Arc<str>,
+    pub(super) conversation: ConversationId,
+    pub(super) log: Arc<TurnLog>,
+    pub(super) cancel: CancellationToken,
+    /// Set by who stops a turn that is not his own: its owner then hears `Cancelled`.
+    pub(super) stopped: Arc<AtomicBool>,
+}
+
+impl Tertulia {
+    /// Opens an engine on this store with every default: a path (SQLite) or `memory:`.
+    ///
+    /// # Errors
+    /// `Storage` when the store cannot be opened.
+    pub async fn open(store: impl Into<String>) -> Result<Self> {
+        Self::builder().store(store).open().await
+    }
+
+    /// Sets up an engine.
+    #[must_use]
+    pub fn builder() -> TertuliaBuilder {
+        TertuliaBuilder::default()
+    }
+
+    /// The conversations of one user. Touches no disk; another user's conversations cannot be reached through it.
+    #[must_use]
+    pub fn user(&self, id: impl AsRef<str>) -> UserScope {
+        UserScope::new(self.0.clone(), id.as_ref().into())
+    }
+
+    /// Asks once and stores nothing: text, parts, or a list of messages.
+    pub fn ask(&self, content: impl Into<Content>) -> Verb<AskOf> {
+        Verb::new(AskOf { engine: self.0.clone(), owner: None, content: content.into() })
+    }
+
+    /// One provider, for requests of your own with its key and address.
+    #[must_use]
+    pub fn provider(&self, name: impl Into<String>) -> ProviderHandle {
+        ProviderHandle::new(self.0.clone(), None, name.into())
+    }
+
+    /// Every provider that the engine knows, from memory.
+    #[must_use]
+    pub fn providers(&self) -> Vec<ProviderInfo> {
+        self.0.targets.catalogue().providers()
+    }
+
+    /// Every known model whose `provider/model` fits the pattern (`*`, `anthropic/*`, or a name), from memory.
+    #[must_use]
+    pub fn models(&self, pattern: &str) -> Vec<ModelInfo> {
+        self.0.targets.catalogue().models(pattern)
+    }
+
+    /// Opens connections to the providers of these models ahead of the first call.
+    ///
+    /// # Errors
+    /// `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
+    pub async fn warm_up(&self, models: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
+        self.0.check_open()?;
+        for model in models {
+            let target = self.0.targets.resolve(Some(model.as_ref()), None).await?;
+            self.0.transport.warm_up(&target.base_url).await.map_err(|e| e.during("warm_up"))?;
+        }
+        Ok(())
+    }
+
+    /// Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
+    /// this engine answers `Closed` from then on. Closing twice is closing once.
+    ///
+    /// # Errors
+    /// `Storage` when the store could not finish.
+    pub async fn close(&self) -> Result<()> {
+        let engine = &self.0;
+        if engine.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        engine.tasks.close(&*engine.clock, CLOSE_PATIENCE).await;
+        engine.transport.close().await;
+        let stored = engine.store.close().await;
+        engine.targets.close().await;
+        if let Some(runtime) = engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+        tracing::info!(target: "tertulia::engine", operation = "close", "closed");
+        stored.map_err(|e| e.during("close"))
+    }
+}
+
+impl std::fmt::Debug for Tertulia {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tertulia")
+            .field("closed", &self.0.closed.load(Ordering::Relaxed))
+            .field("tasks", &self.0.tasks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "closed", "this engine was closed; open another one"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn live(&self) -> MutexGuard<'_, HashMap<TurnId, Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The queue of a conversation: its turns run one after the other, in the order they were asked for.
+    pub(super) fn queue(&self, conversation: ConversationId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queues.get(&conversation).and_then(Weak::upgrade) {
+            return queue;
+        }
+        queues.retain(|_, queue| queue.strong_count() > 0);
+        let queue = Arc::default();
+        queues.insert(conversation, Arc::downgrade(&queue));
+        queue
+    }
+
+    pub(super) fn lease_until(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now().as_millis() + LEASE_MS)
+    }
+}
+
+impl Drop for Inner {
+    /// Dropping without `close` loses nothing acknowledged: tasks are told to stop, the store's threads end when their
+    /// queue does.
+    fn drop(&mut self) {
+        self.tasks.stop_token().cancel();
+        if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+    }
+}

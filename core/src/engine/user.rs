@@ -1,0 +1,103 @@
+//! One user: the boundary that everything stored is reached through.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::ask::AskOf;
+use super::content::{self, Content};
+use super::conversation::{Conversation, ConversationOptions};
+use super::history::ConversationsCall;
+use super::options::Verb;
+use super::tertulia::Inner;
+use crate::base::{ConversationId, Secret};
+use crate::call::CallKey;
+use crate::model::{Error, Result};
+
+/// The longest id of a user, in bytes.
+const MAX_USER_BYTES: usize = 512;
+
+/// The conversations of one user. Another user's cannot be named through it.
+#[derive(Clone)]
+pub struct UserScope {
+    pub(super) engine: Arc<Inner>,
+    pub(super) owner: Arc<str>,
+    pub(super) keys: Arc<HashMap<String, Secret>>,
+}
+
+impl UserScope {
+    pub(super) fn new(engine: Arc<Inner>, owner: Arc<str>) -> Self {
+        Self { engine, owner, keys: Arc::default() }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.owner
+    }
+
+    /// This user's own key for a provider. It serves this user alone.
+    #[must_use]
+    pub fn key(mut self, provider: impl Into<String>, key: impl Into<Secret>) -> Self {
+        Arc::make_mut(&mut self.keys).insert(provider.into(), key.into());
+        self
+    }
+
+    /// Asks once on this user's account and stores nothing.
+    pub fn ask(&self, content: impl Into<Content>) -> Verb<AskOf> {
+        Verb::new(AskOf { engine: self.engine.clone(), owner: Some(self.clone()), content: content.into() })
+    }
+
+    /// A new conversation. Nothing is written before its first message; its id is there from the start.
+    #[must_use]
+    pub fn new_conversation(&self) -> Conversation {
+        self.new_conversation_with(ConversationOptions::default())
+    }
+
+    /// A new conversation with a model, instructions, title or metadata of its own.
+    #[must_use]
+    pub fn new_conversation_with(&self, options: ConversationOptions) -> Conversation {
+        let id = self.engine.ids.conversation();
+        Conversation::new(self.clone(), id, Some(options))
+    }
+
+    /// A conversation by its id. `NotFound` at its first use when there is none, or when it is another user's.
+    #[must_use]
+    pub fn conversation(&self, id: ConversationId) -> Conversation {
+        Conversation::new(self.clone(), id, None)
+    }
+
+    /// The conversation that belongs to a key of your own (`"whatsapp:+34600"`): same key, same conversation.
+    #[must_use]
+    pub fn conversation_for(&self, key: impl AsRef<str>) -> Conversation {
+        let id = ConversationId::derived(&self.owner, key.as_ref());
+        Conversation::new(self.clone(), id, Some(ConversationOptions::default()))
+    }
+
+    /// This user's conversations, the latest activity first: 50 unless told otherwise.
+    pub fn list_conversations(&self) -> ConversationsCall {
+        ConversationsCall::new(self.clone())
+    }
+
+    /// Refuses what cannot be a user before anything is read or written for it.
+    pub(super) fn check(&self) -> Result<()> {
+        self.engine.check_open()?;
+        let owner = &*self.owner;
+        if owner.is_empty() || owner.len() > MAX_USER_BYTES || content::check_text(owner).is_err() {
+            let detail = format!("a user's id is text of 1 to {MAX_USER_BYTES} bytes without NUL characters");
+            return Err(Error::invalid("bad_user", detail));
+        }
+        Ok(())
+    }
+
+    /// The key for a call to this provider: the call's, else this user's.
+    pub(super) fn key_for(&self, call: Option<&Secret>, provider: &str) -> Option<CallKey> {
+        let key = call.or_else(|| self.keys.get(provider))?;
+        Some(CallKey { provider: provider.to_owned(), key: key.clone() })
+    }
+}
+
+impl std::fmt::Debug for UserScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserScope").field("id", &self.owner).finish_non_exhaustive()
+    }
+}

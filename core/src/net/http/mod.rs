@@ -1,0 +1,197 @@
+//! The one HTTP client: reqwest, told to do nothing on its own.
+//!
+//! A call takes a permit, becomes a [`flight::Flight`], and gives the permit back when its body ends, fails or is
+//! dropped. The client behind it is made by the first call, so that building an engine opens no socket, reads no
+//! file and starts no thread.
+//!
+//! Redirects, cookies, the referer and reqwest's own retries are off: a redirect would carry `x-api-key` to another
+//! host, and the only retry loop of the product stands above. There is no total timeout here either, because the
+//! call above knows what it waits for; only the time to connect is measured here.
+//!
+//! Rejected: hyper-util without reqwest (a proxy, decompression and connector of our own for a gain of some
+//! microseconds), and a process-wide TLS provider (it would clash with the host application's).
+
+mod connect;
+mod failure;
+mod flight;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use self::flight::Flights;
+use self::tls::Tls;
+use super::body::Body;
+use super::settings::NetworkSettings;
+use super::transport::{Transport, TransportFuture};
+use crate::base::Clock;
+use crate::model::{Error, Result};
+
+/// How long [`Transport::close`] waits for peers that do not let go.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The HTTP client of the engine: pooled connections over TCP and TLS, HTTP/1.1 and HTTP/2.
+///
+/// Trusts the system's certificate authorities and those of the settings. Proxies come from the settings or the
+/// environment. At most `max_connections` calls are under way at once; a call beyond waits for its turn.
+pub struct HttpTransport {
+    settings: NetworkSettings,
+    clock: Arc<dyn Clock>,
+    tls: Tls,
+    proxy: Option<reqwest::Proxy>,
+    client: Mutex<ClientState>,
+    permits: Arc<Semaphore>,
+    flights: Arc<Flights>,
+    /// Counts the clients and TLS connections that are not gone yet.
+    alive: TaskTracker,
+}
+
+enum ClientState {
+    Unmade,
+    Made(reqwest::Client),
+    Closed,
+}
+
+impl HttpTransport {
+    /// Checks the settings. Opens nothing yet: the first call does.
+    ///
+    /// # Errors
+    /// `Invalid` (proxy, ca_certificates, client_certificate, max_connections).
+    pub fn new(settings: &NetworkSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        if settings.max_connections == 0 || settings.max_connections > Semaphore::MAX_PERMITS {
+            return Err(Error::invalid("max_connections", "`network.max_connections` must be at least 1"));
+        }
+        let proxy = settings.proxy.as_deref().map(reqwest::Proxy::all).transpose().map_err(|_| {
+            Error::invalid("proxy", "`network.proxy` must be a URL such as `http://proxy.example:8080`")
+        })?;
+        Ok(Self {
+            tls: Tls::new(settings.ca_certificates.as_deref(), settings.client_certificate.as_ref())?,
+            proxy,
+            client: Mutex::new(ClientState::Unmade),
+            permits: Arc::new(Semaphore::new(settings.max_connections)),
+            flights: Arc::default(),
+            alive: TaskTracker::new(),
+            settings: settings.clone(),
+            clock,
+        })
+    }
+
+    /// How many calls are under way: sent, and their bodies not ended, failed or dropped yet.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    fn client(&self) -> Result<reqwest::Client> {
+        let mut state = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*state {
+            ClientState::Made(client) => Ok(client.clone()),
+            ClientState::Closed => Err(failure::closed()),
+            ClientState::Unmade => {
+                let client = self.make_client()?;
+                *state = ClientState::Made(client.clone());
+                Ok(client)
+            }
+        }
+    }
+
+    fn make_client(&self) -> Result<reqwest::Client> {
+        let settings = &self.settings;
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("tertulia/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connector_layer(connect::Within::new(
+                Arc::clone(&self.clock),
+                Duration::from_millis(settings.connect_timeout_ms),
+            ))
+            .pool_idle_timeout(Duration::from_millis(settings.pool_idle_timeout_ms))
+            .pool_max_idle_per_host(settings.max_idle_connections)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Duration::from_millis(settings.tcp_keepalive_ms))
+            .http2_keep_alive_interval(Duration::from_millis(settings.http2_ping_interval_ms))
+            .http2_keep_alive_timeout(Duration::from_millis(settings.http2_ping_timeout_ms))
+            .http2_keep_alive_while_idle(true)
+            .gzip(true)
+            .brotli(true)
+            .tls_backend_preconfigured(self.tls.config(self.alive.token()));
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        builder.build().map_err(|_| Error::internal("the HTTP client refuses its own settings"))
+    }
+
+    async fn fly(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| failure::closed())?;
+        let client = self.client()?;
+        if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
+            self.tls.load_system_roots().await?;
+        }
+        let request = reqwest::Request::try_from(request)
+            .map_err(|_| Error::invalid("url", "the request needs an absolute `http` or `https` URL"))?;
+        let sending = async move { client.execute(request).await };
+        let mut flight = self.flights.start(Box::pin(sending), permit)?;
+        let head = flight.head().await?;
+        Ok(head.map(|()| Body::new(flight.body(self.settings.max_response_bytes))))
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: http::Request<Bytes>) -> TransportFuture<'_> {
+        Box::pin(self.fly(request))
+    }
+
+    /// Opens a pooled connection by asking for the head of `/`. What the origin answers does not matter.
+    fn warm_up(&self, origin: &http::Uri) -> Pin<Box<dyn Future<Output = Result<()>> + Send + '_>> {
+        let mut parts = origin.clone().into_parts();
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+        let request = http::Uri::from_parts(parts)
+            .map_err(http::Error::from)
+            .and_then(|uri| http::Request::builder().method(http::Method::HEAD).uri(uri).body(Bytes::new()))
+            .map_err(|_| Error::invalid("url", "an origin to warm up looks like `https://api.example.com`"));
+        Box::pin(async move { self.fly(request?).await.map(drop) })
+    }
+
+    fn renew(&self) {
+        let mut state = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*state, ClientState::Made(_)) {
+            *state = ClientState::Unmade;
+        }
+    }
+
+    /// Ends every call with `Closed` and closes every connection. Waits until the TLS connections are gone (5 s at
+    /// most, should a peer not let go); plain ones, as to a model on this machine, have been told to close.
+    fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            self.permits.close();
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = ClientState::Closed;
+            self.flights.ground();
+            self.alive.close();
+            tokio::select! {
+                () = self.alive.wait() => {}
+                () = self.clock.sleep(CLOSE_PATIENCE) => {
+                    tracing::warn!("connections did not close in time");
+                }
+            }
+            // A plain connection holds nothing that could tell of its end: its task, woken above, runs before this
+            // one comes back.
+            tokio::task::yield_now().await;
+        })
+    }
+}
+
+impl std::fmt::Debug for HttpTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpTransport").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+    }
+}

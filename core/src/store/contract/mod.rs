@@ -1,0 +1,109 @@
+//! What every backend owes: one list of behaviours with names, run over each backend in one line.
+//!
+//! A behaviour gets an empty store and panics when the store breaks its promise. It uses nothing but [`Store`], so
+//! that a backend written elsewhere can be held to the same list (feature `test-util`). What only one backend can
+//! show (files, processes, plans of statements) is tested beside that backend.
+#![cfg_attr(not(test), expect(clippy::unwrap_used, clippy::expect_used, reason = "a behaviour fails by panicking"))]
+
+mod bodies;
+mod pages;
+pub(super) mod scene;
+mod turns;
+mod writes;
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+
+use super::Store;
+
+/// One behaviour, as a test over an empty store.
+pub type Behaviour = fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+macro_rules! behaviours {
+    ($($room:ident { $($name:ident),+ $(,)? })+) => {
+        /// Every behaviour by its name.
+        pub const BEHAVIOURS: &[(&str, Behaviour)] =
+            &[$($((stringify!($name), |store| Box::pin($room::$name(store)))),+),+];
+    };
+}
+
+behaviours! {
+    writes {
+        append_then_page_returns_same_order,
+        append_with_stale_head_is_conflict,
+        append_same_id_twice_is_conflict,
+        a_failed_precondition_changes_nothing,
+        a_failed_op_takes_back_the_ops_before_it,
+        a_failed_batch_leaves_its_neighbours_alone,
+        two_writers_one_wins,
+        putting_a_conversation_twice_changes_nothing,
+        updating_a_conversation_changes_what_is_named,
+        another_owners_ids_are_not_found_by_any_read,
+        another_owners_ids_are_not_found_by_any_op,
+        unknown_ids_are_not_found,
+        delete_conversation_removes_everything_in_it,
+        equal_bytes_of_two_conversations_survive_the_deletion_of_one,
+        counts_on_the_row_equal_a_recount_after_random_ops,
+        counters_never_go_negative,
+        close_then_use_is_closed_error,
+        a_dropped_apply_is_applied_whole_or_not_at_all,
+    }
+    pages {
+        page_of_empty_conversation_reached_both_ends,
+        page_forward_and_backward_meet_on_every_branch,
+        page_survives_inserts_between_pages,
+        a_page_has_exactly_its_limit_unless_an_end_is_reached,
+        a_page_after_a_message_off_the_branch_is_invalid,
+        a_page_before_a_message_off_the_branch_follows_that_branch,
+        a_page_from_another_conversation_is_invalid,
+        siblings_are_numbered_and_counted,
+        a_list_shows_the_latest_activity_first,
+        a_list_has_no_gaps_under_concurrent_activity,
+        a_list_shows_only_the_owners_conversations,
+    }
+    turns {
+        client_id_twice_is_conflict_and_found_again,
+        one_client_id_may_stand_in_two_conversations,
+        an_epoch_admits_one_writer,
+        a_turn_keeps_what_it_is_told_and_forgets_what_is_cleared,
+        a_reply_is_named_once_it_is_there,
+        a_reply_stands_below_its_own_question,
+        a_streamed_reply_is_counted_once,
+        a_draft_ends_with_its_message,
+        a_draft_renews_the_lease_and_refuses_numbers_that_do_not_grow,
+        recovery_folds_drafts_and_is_idempotent,
+        recovery_leaves_living_turns_alone,
+        recovery_ends_turns_that_never_streamed,
+        recovery_keeps_what_can_be_read_of_a_damaged_draft,
+        a_late_writer_is_refused_after_recovery,
+    }
+    bodies {
+        every_field_of_a_message_comes_back,
+        unicode_and_empty_text_round_trip,
+        large_messages_round_trip,
+        content_over_the_limit_is_refused,
+        attachments_round_trip_and_equal_bytes_are_shared,
+        sql_metacharacters_stay_text_in_every_field,
+        a_preview_is_the_beginning_on_one_line,
+    }
+}
+
+/// Runs every behaviour, each over a store of its own. `make` gets a number that is new for each store.
+///
+/// # Panics
+/// When a behaviour fails; the message names all that failed. Each one's own message stands above it.
+pub async fn run(make: impl AsyncFn(usize) -> Arc<dyn Store>) {
+    let mut failed = Vec::new();
+    for (number, (name, behaviour)) in BEHAVIOURS.iter().enumerate() {
+        let store = make(number).await;
+        let kept = AssertUnwindSafe(behaviour(Arc::clone(&store))).catch_unwind().await.is_ok();
+        let closed = store.close().await.is_ok();
+        if !kept || !closed {
+            failed.push(*name);
+        }
+    }
+    assert!(failed.is_empty(), "the store breaks the contract: {}", failed.join(", "));
+}

@@ -1,0 +1,408 @@
+//! Writing: the ops of a batch, one after the other.
+
+use bytes::Bytes;
+
+use super::state::{AttachmentRow, ConversationRow, MessageRow, State, TurnRow};
+use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{ConversationSummary, Cost, MessageStatus, Result, Role, Usage};
+use crate::store::refusal;
+use crate::store::tree::jumps_on;
+use crate::store::{
+    Content, ConversationChange, DraftChunk, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn, Op,
+    Parent, Placed, Precondition, QueueEntry, Receipt, TurnChange, WriteBatch,
+};
+
+impl State {
+    /// Applies all of the batch, or nothing of it.
+    pub(super) fn apply(&mut self, batch: &WriteBatch) -> Result<Receipt> {
+        let change = self.change;
+        let result = self.apply_ops(batch);
+        for table in self.tables() {
+            if result.is_ok() { table.commit() } else { table.roll_back() }
+        }
+        if result.is_err() {
+            self.change = change;
+        }
+        result
+    }
+
+    fn apply_ops(&mut self, batch: &WriteBatch) -> Result<Receipt> {
+        let owner = batch.owner.as_str();
+        for precondition in &batch.preconditions {
+            self.check(owner, precondition)?;
+        }
+        let mut placed = Vec::new();
+        for op in &batch.ops {
+            match op {
+                Op::PutConversation(new) => self.put_conversation(owner, new, batch.at)?,
+                Op::UpdateConversation { id, change } => self.update_conversation(owner, *id, change, batch.at)?,
+                Op::DeleteConversation { id } => self.delete_conversation(owner, *id)?,
+                Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
+                Op::EndMessage(end) => self.end_message(owner, end, batch.at)?,
+                Op::PutAttachment(new) => self.put_attachment(owner, new)?,
+                Op::PutTurn(new) => self.put_turn(owner, new, batch.at)?,
+                Op::AdvanceTurn { id, change } => self.advance_turn(owner, *id, change)?,
+                Op::PutStep(step) => self.put_step(owner, step)?,
+                Op::AppendDraft(chunk) => self.append_draft(owner, chunk)?,
+                Op::Enqueue(entry) => self.enqueue(owner, entry)?,
+                Op::Dequeue { turn } => {
+                    self.turn(owner, *turn)?;
+                    self.queue.remove(turn);
+                }
+            }
+        }
+        Ok(Receipt { change_seq: self.change, placed })
+    }
+
+    fn check(&self, owner: &str, precondition: &Precondition) -> Result<()> {
+        match precondition {
+            Precondition::Owns { conversation } => self.conversation(owner, *conversation).map(drop),
+            Precondition::Head { conversation, expected } => {
+                let row = self.conversation(owner, *conversation)?;
+                if row.shown.head_id == *expected { Ok(()) } else { Err(refusal::head_moved()) }
+            }
+            Precondition::Epoch { turn, expected } => {
+                let row = self.turn(owner, *turn)?;
+                if row.epoch == *expected { Ok(()) } else { Err(refusal::epoch_moved()) }
+            }
+        }
+    }
+
+    fn put_conversation(&mut self, owner: &str, new: &NewConversation, at: Timestamp) -> Result<()> {
+        if self.conversations.get(&new.id).is_some() {
+            return self.conversation(owner, new.id).map(drop);
+        }
+        let change = self.next_change();
+        let shown = ConversationSummary {
+            id: new.id,
+            title: new.title.clone(),
+            system: new.system.clone(),
+            model: new.model.clone(),
+            metadata: new.metadata.clone(),
+            message_count: 0,
+            last_preview: None,
+            last_role: None,
+            head_id: None,
+            input_tokens: 0,
+            output_tokens: 0,
+            cost_nano_usd: 0,
+            created_at: at,
+            updated_at: at,
+            version: change,
+        };
+        let row = ConversationRow { owner: owner.to_owned(), shown, activity: change, head_depth: 0, beginnings: 0 };
+        self.conversations.put(new.id, row);
+        self.by_activity.put((owner.to_owned(), change), new.id);
+        Ok(())
+    }
+
+    fn update_conversation(
+        &mut self,
+        owner: &str,
+        id: ConversationId,
+        change: &ConversationChange,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.conversation(owner, id)?;
+        let version = self.next_change();
+        self.conversations.edit(&id, |row| {
+            let shown = &mut row.shown;
+            let set = |field: &mut Option<String>, value: &Option<Option<String>>| {
+                if let Some(value) = value {
+                    field.clone_from(value);
+                }
+            };
+            set(&mut shown.title, &change.title);
+            set(&mut shown.system, &change.system);
+            set(&mut shown.model, &change.model);
+            if let Some(metadata) = &change.metadata {
+                shown.metadata.clone_from(metadata);
+            }
+            shown.updated_at = at;
+            shown.version = version;
+        });
+        Ok(())
+    }
+
+    fn delete_conversation(&mut self, owner: &str, id: ConversationId) -> Result<()> {
+        let activity = self.conversation(owner, id)?.activity;
+        self.next_change();
+        let span = (id, TurnId::from_bytes([0; 16]))..=(id, TurnId::from_bytes([0xff; 16]));
+        let turns: Vec<TurnId> = self.turns_of.range(span).map(|((_, turn), ())| *turn).collect();
+        for turn in turns {
+            let steps: Vec<i32> =
+                self.steps.range((turn, i32::MIN)..=(turn, i32::MAX)).map(|((_, index), _)| *index).collect();
+            for index in steps {
+                self.steps.remove(&(turn, index));
+            }
+            self.queue.remove(&turn);
+            self.turns_of.remove(&(id, turn));
+            if let Some(TurnRow { client_id: Some(client_id), .. }) = self.turns.remove(&turn) {
+                self.clients.remove(&(id, client_id));
+            }
+        }
+        let span = (id, MessageId::from_bytes([0; 16]))..=(id, MessageId::from_bytes([0xff; 16]));
+        let messages: Vec<MessageId> = self.messages_of.range(span).map(|((_, message), ())| *message).collect();
+        for message in messages {
+            self.delete_draft(message);
+            let span = (message, AttachmentId::from_bytes([0; 16]))..=(message, AttachmentId::from_bytes([0xff; 16]));
+            let attachments: Vec<AttachmentId> = self.attachments_of.range(span).map(|((_, a), ())| *a).collect();
+            for attachment in attachments {
+                self.attachments_of.remove(&(message, attachment));
+                if let Some(row) = self.attachments.remove(&attachment) {
+                    self.release_blob(row.hash);
+                }
+            }
+            self.messages_of.remove(&(id, message));
+            if let Some(row) = self.messages.remove(&message) {
+                self.release_content(&row.body);
+            }
+        }
+        self.by_activity.remove(&(owner.to_owned(), activity));
+        self.conversations.remove(&id);
+        Ok(())
+    }
+
+    fn append_message(&mut self, batch: &WriteBatch, new: &NewRow) -> Result<Placed> {
+        let conversation = self.conversation(&batch.owner, new.conversation)?;
+        if new.status == MessageStatus::Streaming && new.turn.is_none() {
+            return Err(refusal::streaming_without_turn());
+        }
+        if let Some(turn) = new.turn {
+            let known = self.turns.get(&turn).is_some_and(|row| row.conversation == new.conversation);
+            if !known && !batch.puts_turn(turn, new.conversation) {
+                return Err(refusal::no_turn());
+            }
+        }
+        if self.messages.get(&new.id).is_some() {
+            return Err(refusal::id_taken());
+        }
+        let parent = match new.parent {
+            Parent::Start => None,
+            Parent::Head => conversation.shown.head_id,
+            Parent::Message(id) => Some(id),
+        };
+        let beginnings = conversation.beginnings;
+        let (depth, jump, jump_depth, sibling_index) = match parent {
+            None => (1, None, 0, beginnings),
+            Some(id) => {
+                let row = self
+                    .messages
+                    .get(&id)
+                    .filter(|row| row.conversation == new.conversation)
+                    .ok_or_else(refusal::no_message)?;
+                let (far, far_depth) = row
+                    .jump
+                    .and_then(|far| self.messages.get(&far))
+                    .map_or((None, 0), |far| (far.jump, far.jump_depth));
+                let (jump, jump_depth) = if jumps_on(row.depth, row.jump_depth, far_depth) {
+                    (far, far_depth)
+                } else {
+                    (Some(id), row.depth)
+                };
+                (row.depth + 1, jump, jump_depth, row.children)
+            }
+        };
+        let version = self.next_change();
+        let row = MessageRow {
+            conversation: new.conversation,
+            parent,
+            depth,
+            jump,
+            jump_depth,
+            sibling_index,
+            children: 0,
+            turn: new.turn,
+            role: new.role,
+            status: new.status,
+            body: self.keep_content(&new.content),
+            created_at: batch.at,
+            model: new.model.clone(),
+            finish_reason: new.finish_reason,
+            usage: new.usage.clone(),
+            cost: new.cost.clone(),
+            metadata: new.metadata.clone(),
+            version,
+        };
+        self.messages.put(new.id, row);
+        self.messages_of.put((new.conversation, new.id), ());
+        if let Some(parent) = parent {
+            self.messages.edit(&parent, |row| row.children += 1);
+        }
+        self.conversations.edit(&new.conversation, |row| {
+            if parent.is_none() {
+                row.beginnings += 1;
+            }
+            row.head_depth = depth;
+            row.shown.head_id = Some(new.id);
+            row.shown.message_count += 1;
+            if new.status != MessageStatus::Streaming {
+                show_last(&mut row.shown, new.role, &new.content);
+            }
+            add_up(&mut row.shown, new.usage.as_ref(), new.cost.as_ref());
+        });
+        self.note_activity(new.conversation, version, batch.at);
+        Ok(Placed { id: new.id, parent, depth, sibling_index })
+    }
+
+    pub(super) fn end_message(&mut self, owner: &str, end: &MessageEnd, at: Timestamp) -> Result<()> {
+        let row = self.message(owner, end.id)?;
+        if row.status != MessageStatus::Streaming {
+            return Err(refusal::not_streaming());
+        }
+        let (conversation, role, old) = (row.conversation, row.role, row.body.clone());
+        let version = self.next_change();
+        let body = self.keep_content(&end.content);
+        self.release_content(&old);
+        self.delete_draft(end.id);
+        self.messages.edit(&end.id, |row| {
+            row.status = end.status;
+            row.body = body;
+            row.finish_reason = end.finish_reason;
+            row.usage.clone_from(&end.usage);
+            row.cost.clone_from(&end.cost);
+            row.version = version;
+        });
+        self.conversations.edit(&conversation, |row| {
+            if row.shown.head_id == Some(end.id) {
+                show_last(&mut row.shown, role, &end.content);
+            }
+            add_up(&mut row.shown, end.usage.as_ref(), end.cost.as_ref());
+        });
+        self.note_activity(conversation, version, at);
+        Ok(())
+    }
+
+    fn note_activity(&mut self, id: ConversationId, change: i64, at: Timestamp) {
+        let moved = self.conversations.edit(&id, |row| {
+            row.shown.version = change;
+            row.shown.updated_at = at;
+            (row.owner.clone(), std::mem::replace(&mut row.activity, change))
+        });
+        if let Some((owner, old)) = moved {
+            self.by_activity.remove(&(owner.clone(), old));
+            self.by_activity.put((owner, change), id);
+        }
+    }
+
+    fn put_attachment(&mut self, owner: &str, new: &NewAttachment) -> Result<()> {
+        self.message(owner, new.message)?;
+        if self.attachments.get(&new.id).is_some() {
+            return Err(refusal::id_taken());
+        }
+        let row = AttachmentRow {
+            owner: owner.to_owned(),
+            message: new.message,
+            mime_type: new.mime_type.clone(),
+            name: new.name.clone(),
+            hash: self.keep_bytes(&new.data),
+        };
+        self.attachments_of.put((row.message, new.id), ());
+        self.attachments.put(new.id, row);
+        Ok(())
+    }
+
+    fn put_turn(&mut self, owner: &str, new: &NewTurn, at: Timestamp) -> Result<()> {
+        self.conversation(owner, new.conversation)?;
+        if self.message(owner, new.message)?.conversation != new.conversation {
+            return Err(refusal::no_message());
+        }
+        let client = new.client_id.clone().map(|client_id| (new.conversation, client_id));
+        if client.as_ref().is_some_and(|client| self.clients.get(client).is_some()) {
+            return Err(refusal::client_id_taken());
+        }
+        if self.turns.get(&new.id).is_some() {
+            return Err(refusal::id_taken());
+        }
+        self.next_change();
+        let row = TurnRow {
+            conversation: new.conversation,
+            state: new.state,
+            epoch: 1,
+            attempt: 0,
+            last_seq: 0,
+            client_id: new.client_id.clone(),
+            body_hash: new.body_hash,
+            message: new.message,
+            reply: new.reply,
+            model: new.model.clone(),
+            not_before: None,
+            expires_at: None,
+            error: None,
+            lease: Some((new.holder.clone(), new.lease_until)),
+            created_at: at,
+        };
+        self.turns.put(new.id, row);
+        self.turns_of.put((new.conversation, new.id), ());
+        if let Some(client) = client {
+            self.clients.put(client, new.id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn advance_turn(&mut self, owner: &str, id: TurnId, change: &TurnChange) -> Result<()> {
+        self.turn(owner, id)?;
+        self.next_change();
+        self.turns.edit(&id, |row| {
+            row.epoch += 1;
+            row.state = change.state.unwrap_or(row.state);
+            row.attempt = change.attempt.unwrap_or(row.attempt);
+            row.last_seq = change.last_seq.unwrap_or(row.last_seq);
+            row.reply = change.reply.unwrap_or(row.reply);
+            row.not_before = change.not_before.unwrap_or(row.not_before);
+            row.expires_at = change.expires_at.unwrap_or(row.expires_at);
+            if let Some(model) = &change.model {
+                row.model.clone_from(model);
+            }
+            if let Some(error) = &change.error {
+                row.error.clone_from(error);
+            }
+            if let Some(lease) = &change.lease {
+                row.lease.clone_from(lease);
+            }
+        });
+        Ok(())
+    }
+
+    fn put_step(&mut self, owner: &str, step: &NewStep) -> Result<()> {
+        self.turn(owner, step.turn)?;
+        self.steps.put((step.turn, step.index), step.clone());
+        Ok(())
+    }
+
+    fn append_draft(&mut self, owner: &str, chunk: &DraftChunk) -> Result<()> {
+        let row = self.message(owner, chunk.message)?;
+        let turn = row.turn.filter(|_| row.status == MessageStatus::Streaming).ok_or_else(refusal::not_streaming)?;
+        if self.draft(chunk.message).next_back().is_some_and(|(last, _)| last >= chunk.seq) {
+            return Err(refusal::draft_out_of_order());
+        }
+        self.drafts.put((chunk.message, chunk.seq), Bytes::clone(&chunk.data));
+        self.turns.edit(&turn, |row| {
+            row.last_seq = row.last_seq.max(chunk.seq);
+            if let Some((_, until)) = &mut row.lease {
+                *until = chunk.lease_until;
+            }
+        });
+        Ok(())
+    }
+
+    fn enqueue(&mut self, owner: &str, entry: &QueueEntry) -> Result<()> {
+        self.turn(owner, entry.turn)?;
+        self.queue.put(entry.turn, entry.clone());
+        Ok(())
+    }
+}
+
+fn show_last(shown: &mut ConversationSummary, role: Role, content: &Content) {
+    shown.last_role = Some(role);
+    shown.last_preview = (!content.preview.is_empty()).then(|| content.preview.clone());
+}
+
+fn add_up(shown: &mut ConversationSummary, usage: Option<&Usage>, cost: Option<&Cost>) {
+    let add = |total: &mut i64, more: i64| *total = total.saturating_add(more.max(0));
+    if let Some(usage) = usage {
+        add(&mut shown.input_tokens, usage.input_tokens);
+        add(&mut shown.output_tokens, usage.output_tokens);
+    }
+    add(&mut shown.cost_nano_usd, cost.and_then(|cost| cost.nano_usd).unwrap_or(0));
+}

@@ -1,0 +1,112 @@
+//! Conversations in memory: gone with the process, otherwise like any other store.
+//!
+//! Ordered maps behind one lock, no thread, no file. A batch writes straight into the maps; each map notes what it
+//! held before, so that a batch which fails half-way is taken back. Copying everything before each batch was rejected:
+//! an append would cost as much as the store is large.
+
+mod apply;
+mod read;
+mod recover;
+mod state;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
+
+use super::{
+    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Store, StoreFuture, TurnRecord,
+    WriteBatch, refusal,
+};
+use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{ConversationSummary, Message, Result};
+use state::State;
+
+/// Keeps conversations in memory, for tests and for hosts that want nothing kept. Both durabilities mean the same.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn with<'a, T: Send + 'a>(&'a self, work: impl FnOnce(&mut State) -> Result<T> + Send + 'a) -> StoreFuture<'a, T> {
+        Box::pin(async move {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.closed { Err(refusal::closed()) } else { work(&mut state) }
+        })
+    }
+}
+
+impl Store for MemoryStore {
+    fn apply(&self, batch: WriteBatch, _: Durability) -> StoreFuture<'_, Receipt> {
+        self.with(move |state| state.apply(&batch))
+    }
+
+    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.conversation(&owner, id).ok().map(|row| row.shown.clone())))
+    }
+
+    fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.list(&owner, query)))
+    }
+
+    fn messages(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.page(&owner, conversation, anchor, limit))
+    }
+
+    fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.message(&owner, id).ok().map(|row| state.show(id, row)).transpose())
+    }
+
+    fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.turn(&owner, id).ok().map(|row| state.record(&owner, id, row))))
+    }
+
+    fn turn_of_client(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        client_id: &str,
+    ) -> StoreFuture<'_, Option<TurnRecord>> {
+        let (owner, client) = (owner.to_owned(), (conversation, client_id.to_owned()));
+        self.with(move |state| {
+            let Some(id) = state.clients.get(&client).copied() else { return Ok(None) };
+            Ok(state.turn(&owner, id).ok().map(|row| state.record(&owner, id, row)))
+        })
+    }
+
+    fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.stored_bytes(&owner, id)))
+    }
+
+    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
+        self.with(move |state| state.recover(now))
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            *state = State { closed: true, ..State::default() };
+            Ok(())
+        })
+    }
+}

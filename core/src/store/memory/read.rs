@@ -1,0 +1,154 @@
+//! Reading.
+
+use std::ops::Bound;
+
+use super::state::{Body, MessageRow, State, TurnRow};
+use crate::base::{AttachmentId, ConversationId, MessageId, TurnId};
+use crate::model::{Message, Result, Turn};
+use crate::store::refusal;
+use crate::store::span::Span;
+use crate::store::{Anchor, Attachment, Content, ConversationRows, ListQuery, MessageRows, TurnRecord};
+
+impl State {
+    pub(super) fn list(&self, owner: &str, query: ListQuery) -> ConversationRows {
+        let key = |activity| (owner.to_owned(), activity);
+        let all = key(i64::MIN)..=key(i64::MAX);
+        let items: Vec<_> = match query.after {
+            Some(after) => {
+                let newer = (Bound::Excluded(key(after)), Bound::Included(key(i64::MAX)));
+                let mut items: Vec<_> = self.by_activity.range(newer).take(query.limit).collect();
+                items.reverse();
+                items
+            }
+            None => {
+                let before = query.before.unwrap_or(i64::MAX);
+                let older = self.by_activity.range(key(i64::MIN)..key(before));
+                older.rev().take(query.limit).collect()
+            }
+        }
+        .into_iter()
+        .filter_map(|((_, activity), id)| Some((*activity, self.conversations.get(id)?.shown.clone())))
+        .collect();
+        let (newest, oldest) = ConversationRows::bounds(&items, query);
+        let activities = || self.by_activity.range(all.clone()).map(|((_, activity), _)| *activity);
+        ConversationRows {
+            reached_start: activities().next_back().is_none_or(|last| last <= newest),
+            reached_end: activities().next().is_none_or(|first| first >= oldest),
+            items,
+        }
+    }
+
+    pub(super) fn page(
+        &self,
+        owner: &str,
+        id: ConversationId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> Result<Option<MessageRows>> {
+        let Ok(conversation) = self.conversation(owner, id) else { return Ok(None) };
+        let head = conversation.shown.head_id;
+        let anchored = match anchor {
+            Anchor::Before(x) | Anchor::After(x) => {
+                let row = self.messages.get(&x).filter(|row| row.conversation == id).ok_or_else(refusal::bad_cursor)?;
+                if matches!(anchor, Anchor::After(_)) && self.ancestor(head, row.depth) != Some(x) {
+                    return Err(refusal::bad_cursor());
+                }
+                Some(row)
+            }
+            Anchor::Start | Anchor::End => None,
+        };
+        let span = Span::of(anchor, anchored.map_or(0, |row| row.depth), conversation.head_depth, limit);
+        let mut at = match anchor {
+            Anchor::Before(_) => anchored.and_then(|row| row.parent),
+            _ => self.ancestor(head, span.last),
+        };
+        let mut items = Vec::new();
+        while items.len() < span.len()
+            && let Some(id) = at
+            && let Some(row) = self.messages.get(&id)
+        {
+            items.push(self.show(id, row)?);
+            at = row.parent;
+        }
+        items.reverse();
+        Ok(Some(MessageRows {
+            items,
+            reached_start: span.reached_start,
+            reached_end: span.reached_end,
+            version: conversation.shown.version,
+        }))
+    }
+
+    /// The ancestor of this message (or itself) at this depth; nothing for depth 0.
+    fn ancestor(&self, from: Option<MessageId>, depth: i32) -> Option<MessageId> {
+        let mut at = from?;
+        loop {
+            let row = self.messages.get(&at)?;
+            if row.depth <= depth {
+                return (row.depth == depth).then_some(at);
+            }
+            at = if row.jump_depth >= depth { row.jump? } else { row.parent? };
+        }
+    }
+
+    pub(super) fn show(&self, id: MessageId, row: &MessageRow) -> Result<Message> {
+        let parts = match &row.body {
+            Body::Row(json) => Content::decode(json)?,
+            Body::Blob(name) => Content::decode(self.blobs.get(name).map_or(&[], |blob| &blob.data))?,
+        };
+        let siblings = match row.parent {
+            Some(parent) => self.messages.get(&parent).map(|parent| parent.children),
+            None => self.conversations.get(&row.conversation).map(|conversation| conversation.beginnings),
+        };
+        Ok(Message {
+            id,
+            conversation_id: row.conversation,
+            turn_id: row.turn,
+            parent_id: row.parent,
+            role: row.role,
+            parts,
+            status: row.status,
+            created_at: row.created_at,
+            model: row.model.clone(),
+            finish_reason: row.finish_reason,
+            usage: row.usage.clone(),
+            cost: row.cost.clone(),
+            depth: row.depth,
+            sibling_index: row.sibling_index,
+            sibling_count: siblings.unwrap_or(1),
+            metadata: row.metadata.clone(),
+            version: row.version,
+        })
+    }
+
+    pub(super) fn record(&self, owner: &str, id: TurnId, row: &TurnRow) -> TurnRecord {
+        let answered = self.messages.get(&row.reply).is_some_and(|reply| reply.conversation == row.conversation);
+        TurnRecord {
+            owner: owner.to_owned(),
+            conversation_id: row.conversation,
+            turn: Turn {
+                id,
+                state: row.state,
+                attempt: row.attempt,
+                message_id: row.message,
+                reply_id: answered.then_some(row.reply),
+                last_seq: row.last_seq,
+                not_before: row.not_before,
+                expires_at: row.expires_at,
+                error: row.error.clone(),
+            },
+            epoch: row.epoch,
+            model: row.model.clone(),
+            client_id: row.client_id.clone(),
+            body_hash: row.body_hash,
+            reply: row.reply,
+            created_at: row.created_at,
+        }
+    }
+
+    pub(super) fn stored_bytes(&self, owner: &str, id: AttachmentId) -> Option<Attachment> {
+        let row = self.attachments.get(&id).filter(|row| row.owner == owner)?;
+        let data = self.blobs.get(&row.hash)?.data.clone();
+        Some(Attachment { id, mime_type: row.mime_type.clone(), name: row.name.clone(), data })
+    }
+}

@@ -1,0 +1,197 @@
+//! The tables of the memory store and the rows in them.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::table::{Table, Transacted};
+use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Result, Role, TurnState, Usage};
+use crate::store::refusal;
+use crate::store::{Content, NewStep, QueueEntry, hash};
+
+#[derive(Clone, Debug)]
+pub(super) struct ConversationRow {
+    pub(super) owner: String,
+    pub(super) shown: ConversationSummary,
+    pub(super) activity: i64,
+    pub(super) head_depth: i32,
+    /// How many messages stand at the beginning.
+    pub(super) beginnings: i32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Row(Bytes),
+    Blob([u8; 32]),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct MessageRow {
+    pub(super) conversation: ConversationId,
+    pub(super) parent: Option<MessageId>,
+    pub(super) depth: i32,
+    /// An ancestor further away; nothing = the beginning, at depth 0.
+    pub(super) jump: Option<MessageId>,
+    pub(super) jump_depth: i32,
+    pub(super) sibling_index: i32,
+    pub(super) children: i32,
+    pub(super) turn: Option<TurnId>,
+    pub(super) role: Role,
+    pub(super) status: MessageStatus,
+    pub(super) body: Body,
+    pub(super) created_at: Timestamp,
+    pub(super) model: Option<String>,
+    pub(super) finish_reason: Option<FinishReason>,
+    pub(super) usage: Option<Usage>,
+    pub(super) cost: Option<Cost>,
+    pub(super) metadata: HashMap<String, String>,
+    pub(super) version: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct TurnRow {
+    pub(super) conversation: ConversationId,
+    pub(super) state: TurnState,
+    pub(super) epoch: i64,
+    pub(super) attempt: i32,
+    pub(super) last_seq: i64,
+    pub(super) client_id: Option<String>,
+    pub(super) body_hash: [u8; 32],
+    pub(super) message: MessageId,
+    pub(super) reply: MessageId,
+    pub(super) model: String,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) error: Option<ErrorInfo>,
+    pub(super) lease: Option<(String, Timestamp)>,
+    pub(super) created_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AttachmentRow {
+    pub(super) owner: String,
+    pub(super) message: MessageId,
+    pub(super) mime_type: String,
+    pub(super) name: Option<String>,
+    pub(super) hash: [u8; 32],
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Blob {
+    pub(super) data: Bytes,
+    pub(super) refs: u64,
+}
+
+/// Everything that is kept.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) closed: bool,
+    pub(super) change: i64,
+    pub(super) conversations: Table<ConversationId, ConversationRow>,
+    pub(super) by_activity: Table<(String, i64), ConversationId>,
+    pub(super) messages: Table<MessageId, MessageRow>,
+    pub(super) messages_of: Table<(ConversationId, MessageId), ()>,
+    pub(super) turns: Table<TurnId, TurnRow>,
+    pub(super) turns_of: Table<(ConversationId, TurnId), ()>,
+    pub(super) clients: Table<(ConversationId, String), TurnId>,
+    pub(super) steps: Table<(TurnId, i32), NewStep>,
+    pub(super) queue: Table<TurnId, QueueEntry>,
+    pub(super) drafts: Table<(MessageId, i64), Bytes>,
+    pub(super) attachments: Table<AttachmentId, AttachmentRow>,
+    pub(super) attachments_of: Table<(MessageId, AttachmentId), ()>,
+    pub(super) blobs: Table<[u8; 32], Blob>,
+}
+
+impl State {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 13] {
+        [
+            &mut self.conversations,
+            &mut self.by_activity,
+            &mut self.messages,
+            &mut self.messages_of,
+            &mut self.turns,
+            &mut self.turns_of,
+            &mut self.clients,
+            &mut self.steps,
+            &mut self.queue,
+            &mut self.drafts,
+            &mut self.attachments,
+            &mut self.attachments_of,
+            &mut self.blobs,
+        ]
+    }
+
+    pub(super) fn next_change(&mut self) -> i64 {
+        self.change += 1;
+        self.change
+    }
+
+    pub(super) fn conversation(&self, owner: &str, id: ConversationId) -> Result<&ConversationRow> {
+        self.conversations.get(&id).filter(|row| row.owner == owner).ok_or_else(refusal::no_conversation)
+    }
+
+    pub(super) fn message(&self, owner: &str, id: MessageId) -> Result<&MessageRow> {
+        self.messages
+            .get(&id)
+            .filter(|row| self.conversation(owner, row.conversation).is_ok())
+            .ok_or_else(refusal::no_message)
+    }
+
+    pub(super) fn turn(&self, owner: &str, id: TurnId) -> Result<&TurnRow> {
+        self.turns
+            .get(&id)
+            .filter(|row| self.conversation(owner, row.conversation).is_ok())
+            .ok_or_else(refusal::no_turn)
+    }
+
+    pub(super) fn keep_blob(&mut self, name: [u8; 32], data: &Bytes) {
+        if self.blobs.edit(&name, |blob| blob.refs += 1).is_none() {
+            self.blobs.put(name, Blob { data: data.clone(), refs: 1 });
+        }
+    }
+
+    pub(super) fn release_blob(&mut self, name: [u8; 32]) {
+        let left = self.blobs.edit(&name, |blob| {
+            blob.refs -= 1;
+            blob.refs
+        });
+        if left == Some(0) {
+            self.blobs.remove(&name);
+        }
+    }
+
+    pub(super) fn keep_content(&mut self, content: &Content) -> Body {
+        match content.spilled {
+            Some(name) => {
+                self.keep_blob(name, &content.json);
+                Body::Blob(name)
+            }
+            None => Body::Row(content.json.clone()),
+        }
+    }
+
+    pub(super) fn release_content(&mut self, body: &Body) {
+        if let Body::Blob(name) = body {
+            self.release_blob(*name);
+        }
+    }
+
+    pub(super) fn keep_bytes(&mut self, data: &Bytes) -> [u8; 32] {
+        let name = hash(data);
+        self.keep_blob(name, data);
+        name
+    }
+
+    /// The draft of a message, in the order of its pieces.
+    pub(super) fn draft(&self, message: MessageId) -> impl DoubleEndedIterator<Item = (i64, &Bytes)> {
+        self.drafts.range((message, i64::MIN)..=(message, i64::MAX)).map(|((_, seq), data)| (*seq, data))
+    }
+
+    pub(super) fn delete_draft(&mut self, message: MessageId) {
+        let pieces: Vec<i64> = self.draft(message).map(|(seq, _)| seq).collect();
+        for seq in pieces {
+            self.drafts.remove(&(message, seq));
+        }
+    }
+}

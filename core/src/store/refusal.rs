@@ -1,0 +1,68 @@
+//! What every backend answers when it refuses: the same kind, reason and words, whichever stands below.
+
+use crate::base::{ErrorKind, Retry, TurnId};
+use crate::model::{Error, ErrorInfo};
+
+pub(super) fn no_conversation() -> Error {
+    Error::new(ErrorKind::NotFound, "no_conversation", "this user has no such conversation")
+}
+
+pub(super) fn no_message() -> Error {
+    Error::new(ErrorKind::NotFound, "no_message", "this user has no such message in this conversation")
+}
+
+pub(super) fn no_turn() -> Error {
+    Error::new(ErrorKind::NotFound, "no_turn", "this user has no such turn in this conversation")
+}
+
+fn conflict(reason: &'static str, detail: &'static str) -> Error {
+    Error::new(ErrorKind::Conflict, reason, detail)
+}
+
+pub(super) fn head_moved() -> Error {
+    conflict("head_moved", "the conversation went on since it was read; read it anew and decide again")
+}
+
+pub(super) fn epoch_moved() -> Error {
+    conflict("epoch_moved", "somebody else moved this turn on; read it anew")
+}
+
+pub(super) fn client_id_taken() -> Error {
+    conflict("client_id", "a message with this client id is in the conversation already")
+}
+
+pub(super) fn id_taken() -> Error {
+    conflict("id_taken", "something with this id is stored already; ids are made new for each thing")
+}
+
+pub(super) fn not_streaming() -> Error {
+    conflict("not_streaming", "the message has ended; a late writer may not change it")
+}
+
+pub(super) fn draft_out_of_order() -> Error {
+    conflict("draft_seq", "the numbers of a draft's pieces must grow")
+}
+
+pub(super) fn streaming_without_turn() -> Error {
+    Error::internal("a streaming message needs a turn, so that its draft can be recovered")
+}
+
+pub(super) fn bad_cursor() -> Error {
+    Error::invalid("bad_cursor", "the page begins at a message that is not on the current branch; load the page anew")
+}
+
+pub(super) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "store_closed", "the store is closed; open it again")
+}
+
+/// What stands in a turn whose process ended before the turn did.
+pub(super) fn process_ended(turn: TurnId) -> ErrorInfo {
+    Error::new(
+        ErrorKind::Truncated,
+        "process_ended",
+        "the process that worked on this turn ended; what had arrived is kept, retry the turn",
+    )
+    .with_retry(Retry::Safe)
+    .with_turn(turn)
+    .info()
+}

@@ -1,0 +1,85 @@
+//! Framing: bytes off the network become frames, however the network cut them.
+//!
+//! ```text
+//! chunk ──▶ Lines (BOM, LF · CR · CRLF, carry-over) ──▶ SseDecoder ──▶ Frame { event, data }
+//!                                                  └──▶ NdjsonDecoder ─▶ Frame { data }
+//!
+//! let mut input = chunk;
+//! while let Some(frame) = frames.next(&mut input)? { … }      // no allocation when the frame stands whole in the chunk
+//! ```
+//!
+//! The rules are those of WHATWG (Server-sent events, 9.2.6) with two differences that real servers ask for: an
+//! event that the end of the stream leaves without its blank line is kept and flagged, and one byte that is
+//! no UTF-8 spoils only its own event. `id` and `retry` are read over: no provider resumes by them.
+//!
+//! Written by hand because the popular crate panics on a byte order mark, loses every later event after one
+//! bad byte and takes quadratic time for long lines. Every byte is looked at once and copied at most twice.
+
+mod lines;
+#[cfg_attr(not(test), expect(dead_code, reason = "for dialects that stream lines of JSON"))]
+mod ndjson;
+mod sse;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg_attr(not(test), expect(unused_imports, reason = "for dialects that stream lines of JSON"))]
+pub(crate) use ndjson::NdjsonDecoder;
+pub(crate) use sse::SseDecoder;
+
+use crate::base::ErrorKind;
+use crate::model::Error;
+
+/// One event of a stream. Borrowed: from the chunk where it stands whole in it, else from the decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    /// Its name; empty when it has none.
+    pub(crate) event: &'a str,
+    /// What it carries, never empty. Bytes that were no UTF-8 stand as U+FFFD.
+    pub(crate) data: &'a str,
+}
+
+/// How much a framing decoder holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameLimits {
+    /// The longest event, with its field names, in bytes. Default 16 MiB: pictures in base64 are legal.
+    pub(crate) max_event_bytes: usize,
+}
+
+impl Default for FrameLimits {
+    fn default() -> Self {
+        Self { max_event_bytes: 16 << 20 }
+    }
+}
+
+/// Buffers that one large event blew up are given back; smaller ones are kept for the next event.
+const KEPT_BUFFER_BYTES: usize = 256 << 10;
+
+fn empty(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > KEPT_BUFFER_BYTES {
+        *buffer = Vec::new();
+    }
+}
+
+/// The bytes as text; what is no UTF-8 goes through `scratch`.
+fn text<'a>(bytes: &'a [u8], scratch: &'a mut String) -> &'a str {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(_) => {
+            *scratch = String::from_utf8_lossy(bytes).into_owned();
+            scratch
+        }
+    }
+}
+
+fn too_large(limits: FrameLimits) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "event_too_large",
+        format!(
+            "the provider sent an event of more than {} bytes; use another model or target",
+            limits.max_event_bytes
+        ),
+    )
+}

@@ -1,0 +1,177 @@
+//! The body of a request, written once from borrowed values.
+
+use std::collections::BTreeMap;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::content::{self, Message};
+use crate::base::Json;
+use crate::model::{ChatRequest, Error, OutputSchema, ReasoningEffort, Result, ToolChoice, ToolSpec};
+use crate::wire::Target;
+
+/// The body as JSON.
+///
+/// # Errors
+/// `Invalid` (unsupported, bad_request) when chat completions cannot say it, `Internal` when media were not loaded.
+pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Vec<u8>> {
+    check(request, target)?;
+    let messages = content::messages(request, target)?;
+    let mut out = Vec::with_capacity(1024 + messages.iter().map(Message::size_hint).sum::<usize>());
+    let body = Body { request, target, messages };
+    serde_json::to_writer(&mut out, &body)
+        .map_err(|error| Error::internal("a request cannot be written as JSON").with_source(error))?;
+    Ok(out)
+}
+
+fn check(request: &ChatRequest, target: &Target<'_>) -> Result<()> {
+    let sampling = &request.sampling;
+    let numbers = [sampling.temperature, sampling.top_p, sampling.frequency_penalty, sampling.presence_penalty];
+    if numbers.into_iter().flatten().any(|number| !number.is_finite()) {
+        return Err(Error::invalid("bad_request", "temperature, top_p and the penalties must be finite numbers"));
+    }
+    if request.reasoning_tokens.is_some() && !target.quirks.reasoning_object {
+        let detail = "this provider takes no number of reasoning tokens; set reasoning_effort instead";
+        return Err(Error::invalid("unsupported", detail));
+    }
+    match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Tool { .. }) if request.tools.is_empty() => {
+            Err(Error::invalid("bad_request", "tool_choice asks for a tool, but tools is empty"))
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Body<'a> {
+    request: &'a ChatRequest,
+    target: &'a Target<'a>,
+    messages: Vec<Message<'a>>,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { request, target, messages } = self;
+        let (quirks, sampling) = (target.quirks, &request.sampling);
+        let mut map = Fields(serializer.serialize_map(None)?);
+        map.entry("model", &request.model)?;
+        map.entry("messages", messages)?;
+        if target.stream {
+            map.entry("stream", &true)?;
+            if !quirks.no_stream_options {
+                map.entry("stream_options", &Json::from_iter([("include_usage", true)]))?;
+            }
+        }
+        map.some("temperature", sampling.temperature)?;
+        map.some("top_p", sampling.top_p)?;
+        map.some("frequency_penalty", sampling.frequency_penalty)?;
+        map.some("presence_penalty", sampling.presence_penalty)?;
+        map.some(quirks.seed_field.as_deref().unwrap_or("seed"), sampling.seed)?;
+        let limit = if quirks.max_completion_tokens { "max_completion_tokens" } else { "max_tokens" };
+        map.some(limit, sampling.max_tokens)?;
+        if !sampling.stop_sequences.is_empty() {
+            map.entry("stop", &sampling.stop_sequences)?;
+        }
+        if quirks.reasoning_object {
+            map.some("reasoning", Reasoning::of(request))?;
+        } else {
+            map.some("reasoning_effort", request.reasoning_effort.map(effort))?;
+        }
+        if !request.tools.is_empty() {
+            map.entry("tools", &request.tools.iter().map(Tool::of).collect::<Vec<_>>())?;
+            map.some("tool_choice", request.tool_choice.as_ref().map(Choice))?;
+            map.some("parallel_tool_calls", request.parallel_tools)?;
+        }
+        if let Some(schema) = &request.output_schema {
+            let schema = (!quirks.json_object_only).then_some(schema);
+            map.entry("response_format", &Format { schema })?;
+        }
+        map.some("prompt_cache_key", request.prompt_cache.as_ref().and_then(|cache| cache.key.as_deref()))?;
+        map.some("user", request.end_user.as_deref())?;
+        if !request.provider_metadata.is_empty() {
+            // Sorted, so that the same request is always the same bytes.
+            map.entry("metadata", &request.provider_metadata.iter().collect::<BTreeMap<_, _>>())?;
+        }
+        map.0.end()
+    }
+}
+
+struct Fields<M>(M);
+
+impl<M: SerializeMap> Fields<M> {
+    fn entry(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), M::Error> {
+        self.0.serialize_entry(name, value)
+    }
+
+    fn some(&mut self, name: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.entry(name, &value))
+    }
+}
+
+fn effort(effort: ReasoningEffort) -> &'static str {
+    match effort {
+        ReasoningEffort::Off => "none",
+        ReasoningEffort::Minimal => "minimal",
+        ReasoningEffort::Low => "low",
+        ReasoningEffort::Medium => "medium",
+        ReasoningEffort::High => "high",
+    }
+}
+
+/// Effort or tokens; a router that takes the object refuses both at once.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Reasoning {
+    MaxTokens(i64),
+    Effort(&'static str),
+}
+
+impl Reasoning {
+    fn of(request: &ChatRequest) -> Option<Self> {
+        request.reasoning_tokens.map(Self::MaxTokens).or(request.reasoning_effort.map(|e| Self::Effort(effort(e))))
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    function: &'a ToolSpec,
+}
+
+impl<'a> Tool<'a> {
+    // A tool as the engine writes it has the names and the order that the dialect wants.
+    fn of(function: &'a ToolSpec) -> Self {
+        Self { r#type: "function", function }
+    }
+}
+
+struct Choice<'a>(&'a ToolChoice);
+
+impl Serialize for Choice<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ToolChoice::Auto => serializer.serialize_str("auto"),
+            ToolChoice::Never => serializer.serialize_str("none"),
+            ToolChoice::Required => serializer.serialize_str("required"),
+            ToolChoice::Tool { name } => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("type", "function")?;
+                map.serialize_entry("function", &Json::from_iter([("name", name.as_str())]))?;
+                map.end()
+            }
+        }
+    }
+}
+
+struct Format<'a> {
+    schema: Option<&'a OutputSchema>,
+}
+
+impl Serialize for Format<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", if self.schema.is_some() { "json_schema" } else { "json_object" })?;
+        if let Some(schema) = self.schema {
+            map.serialize_entry("json_schema", schema)?;
+        }
+        map.end()
+    }
+}

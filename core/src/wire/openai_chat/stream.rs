@@ -1,0 +1,146 @@
+//! A streamed reply.
+
+use super::chunk::Chunk;
+use super::reply::Reply;
+use crate::base::Json;
+use crate::model::{Result, StreamEvent};
+use crate::wire::frame::{Frame, FrameLimits, SseDecoder};
+use crate::wire::{Closing, Counts, StreamDecoder, failure, json};
+
+/// Reads a streamed reply.
+#[derive(Debug)]
+pub(super) struct ChatStream {
+    frames: SseDecoder,
+    reader: Reader,
+    failed: bool,
+}
+
+/// What reads the events, apart from the framing that lends them.
+#[derive(Debug)]
+struct Reader {
+    reply: Reply,
+    counts: Counts,
+}
+
+impl ChatStream {
+    pub(super) fn new(reply: Reply, limits: FrameLimits) -> Self {
+        Self { frames: SseDecoder::new(limits), reader: Reader { reply, counts: Counts::default() }, failed: false }
+    }
+
+    pub(super) fn into_closing(self) -> Closing {
+        self.reader.reply.closing
+    }
+
+    fn read(&mut self, mut bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<()> {
+        while let Some(frame) = self.frames.next(&mut bytes)? {
+            self.reader.take(frame, events)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, events: &mut Vec<StreamEvent>) -> Result<()> {
+        if let Some(frame) = self.frames.finish() {
+            // Half an event is no event: what counts is whether the reply was whole before it.
+            if serde_json::from_str::<serde::de::IgnoredAny>(frame.data).is_ok() || frame.data.trim() == DONE {
+                self.reader.take(frame, events)?;
+            }
+        }
+        if !self.reader.reply.is_complete() {
+            return Err(self.unfinished());
+        }
+        self.reader.reply.finish(events)
+    }
+
+    /// Why there is no finish: an error without framing, something that is no stream at all, or a cut.
+    fn unfinished(&self) -> crate::model::Error {
+        let stray = self.frames.stray();
+        if stray.is_empty() {
+            return failure::cut();
+        }
+        match serde_json::from_slice::<Json>(stray) {
+            Ok(payload) if looks_like_error(&payload) => failure::inside_reply(&payload),
+            _ if self.frames.counts().frames == 0 => failure::bad_response("something that is no event stream"),
+            _ => failure::cut(),
+        }
+    }
+}
+
+const DONE: &str = "[DONE]";
+
+fn looks_like_error(payload: &Json) -> bool {
+    let payload = payload.as_array().and_then(|all| all.first()).unwrap_or(payload);
+    ["error", "detail", "message"].iter().any(|name| payload.get(name).is_some_and(|value| !value.is_null()))
+}
+
+impl Reader {
+    fn take(&mut self, frame: Frame<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
+        let data = frame.data;
+        if let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(data) {
+            self.counts.json_frames += 1;
+            return self.chunk(chunk, frame, events);
+        }
+        if data.trim() == DONE {
+            self.counts.done_sentinel = true;
+            return Ok(());
+        }
+        if data.trim().is_empty() || self.counts.done_sentinel {
+            return Ok(());
+        }
+        if frame.event == "error" && serde_json::from_str::<serde::de::IgnoredAny>(data).is_err() {
+            return Err(failure::inside_reply(&serde_json::json!({ "error": data })));
+        }
+        let mended = json::mended(data).ok_or_else(failure::malformed)?;
+        let chunk = serde_json::from_str::<Chunk<'_>>(&mended).map_err(|_| failure::malformed())?;
+        self.counts.json_frames += 1;
+        self.chunk(chunk, Frame { data: &mended, ..frame }, events)
+    }
+
+    fn chunk(&mut self, chunk: Chunk<'_>, frame: Frame<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
+        if &*chunk.kind == "ping" || (frame.event == "ping" && chunk.choices.is_none()) {
+            self.counts.pings += 1;
+            return Ok(());
+        }
+        if self.counts.done_sentinel {
+            return Ok(());
+        }
+        if frame.event == "error" {
+            return Err(failure::inside_reply(&serde_json::from_str(frame.data).unwrap_or_default()));
+        }
+        self.reply.take(chunk, frame.data, events)
+    }
+}
+
+impl StreamDecoder for ChatStream {
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<()> {
+        if self.failed {
+            return Ok(());
+        }
+        let read = self.read(bytes, events);
+        self.failed = read.is_err();
+        read
+    }
+
+    fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<()> {
+        if std::mem::replace(&mut self.failed, true) {
+            return Err(failure::cut());
+        }
+        self.end(events)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.reader.reply.is_complete()
+    }
+
+    fn closing(&self) -> &Closing {
+        &self.reader.reply.closing
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            json_frames: self.reader.counts.json_frames,
+            pings: self.reader.counts.pings,
+            done_sentinel: self.reader.counts.done_sentinel,
+            ..self.frames.counts()
+        }
+    }
+}

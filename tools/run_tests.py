@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+"""Run every test and check, time each, and end with the plain truth: ``N passed, N failed``.
+
+    tools/run_tests.py            everything (``make test``)
+    tools/run_tests.py check      the quick part (``make check``)
+
+The figures are read from what the runners themselves say. A step of tests that ran none has failed, and so has one
+whose runner ends badly without naming a failed test. Steps are data (:func:`all_steps`): to add one is to add a line.
+With ``CI=true`` a missing tool is a failure; elsewhere its step is named at the end as left out. Stdlib only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv" / "bin"
+REQUIREMENTS = ROOT / "bindings-python" / "requirements-dev.txt"
+WASM = "wasm32-unknown-unknown"
+STEP_LIMIT_SECONDS = 60 * 60
+# Part of the check; among all tests it would run, and count, twice.
+FLOORS = "rust: floors"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many tests a runner says it ran."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def cargo_counts(output: str) -> Counts:
+    """Sum the ``test result:`` lines of cargo."""
+    lines = re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", output, re.MULTILINE)
+    return sum((Counts(*map(int, line)) for line in lines), Counts())
+
+
+def pytest_counts(output: str) -> Counts:
+    """Read pytest's last line: ``1 failed, 12 passed, 1 error in 3.21s``."""
+    summaries = re.findall(r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", output, re.MULTILINE)
+    if not summaries:
+        return Counts()
+    words: dict[str, int] = {}
+    for number, word in re.findall(r"(\d+) ([a-z]+)", summaries[-1]):
+        words[word.removesuffix("s")] = int(number)
+    return Counts(
+        words.get("passed", 0) + words.get("xfailed", 0),
+        words.get("failed", 0) + words.get("error", 0) + words.get("xpassed", 0),
+        words.get("skipped", 0),
+    )
+
+
+def unittest_counts(output: str) -> Counts:
+    """Read the end of unittest: ``Ran 5 tests in 0.1s`` and ``FAILED (failures=1, errors=2)``."""
+    ran = re.findall(r"^Ran (\d+) tests? in", output, re.MULTILINE)
+    if not ran:
+        return Counts()
+    bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", output.rsplit("Ran ", 1)[-1]))
+    skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", output.rsplit("Ran ", 1)[-1]))
+    return Counts(int(ran[-1]) - bad - skipped, bad, skipped)
+
+
+def plain_counts(output: str) -> Counts:
+    """Read the last ``N passed, N failed`` of a runner of ours, with or without ``, N skipped``."""
+    lines = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", output, re.MULTILINE)
+    return Counts(*(int(number or 0) for number in lines[-1])) if lines else Counts()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command. With ``count`` it is a step of tests, without one a check, which only passes or fails."""
+
+    name: str
+    command: tuple[str, ...]
+    count: Callable[[str], Counts] | None = None
+    in_check: bool = False
+    after: str | None = None
+    missing: Callable[[], str | None] = lambda: None
+
+
+@dataclass
+class Outcome:
+    """What became of a step."""
+
+    step: Step
+    counts: Counts = Counts()
+    seconds: float = 0.0
+    left_out: str | None = None
+    problem: str | None = None
+
+
+def no_tool(*names: str) -> Callable[[], str | None]:
+    """Say which of these programs is not there."""
+
+    def missing() -> str | None:
+        absent = [name for name in names if shutil.which(name) is None]
+        return f"{', '.join(absent)} not found" if absent else None
+
+    return missing
+
+
+def no_wasm() -> str | None:
+    """Add the WebAssembly target when it is not there; say so when that fails."""
+    libdir = subprocess.run(
+        ["rustc", "--print", "target-libdir", "--target", WASM], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if libdir.returncode == 0 and Path(libdir.stdout.strip()).is_dir():
+        return None
+    if shutil.which("rustup") is None:
+        return f"the target {WASM} is not installed, and there is no rustup to add it"
+    added = subprocess.run(["rustup", "target", "add", WASM], cwd=ROOT, check=False)
+    return None if added.returncode == 0 else f"rustup could not add the target {WASM}"
+
+
+def existing(*paths: str) -> tuple[str, ...]:
+    """Keep the paths that the project has."""
+    return tuple(path for path in paths if (ROOT / path).exists())
+
+
+def all_steps() -> Iterable[Step]:
+    """List the steps, those that fail fastest first."""
+    clippy = ("cargo", "clippy", "--locked")
+    strict = ("--", "-D", "warnings")
+    test = ("cargo", "test", "--locked", "--workspace", "--all-features", "--no-fail-fast")
+    conformance = ("cargo", "run", "-q", "--locked", "-p", "tertulia-conformance", "--")
+    python = str(VENV / "python")
+    typed = existing("tools", "core/data", "bindings-python/python", "examples/python")
+    bound, ready = existing("bindings-python/requirements-dev.txt"), "python: environment"
+
+    yield Step(
+        "tools: tests", (sys.executable, "-m", "unittest", "discover", "-s", "tools"), unittest_counts, in_check=True
+    )
+    if bound:  # first: the lints of the binding's crate ask its interpreter
+        yield Step(ready, (sys.executable, str(Path(__file__)), "environment"), in_check=True)
+    yield Step("rust: format", ("cargo", "fmt", "--all", "--check"), in_check=True)
+    yield Step("rust: lints", (*clippy, "--workspace", "--all-targets", *strict), in_check=True)
+    yield Step(
+        "rust: lints, all features", (*clippy, "--workspace", "--all-targets", "--all-features", *strict), in_check=True
+    )
+    yield Step(
+        "rust: lints, mobile",
+        (*clippy, "-p", "tertulia", "--no-default-features", "--features", "sqlite", *strict),
+        in_check=True,
+    )
+    yield Step(
+        "rust: floors without I/O, WebAssembly",
+        ("cargo", "check", "--locked", "-p", "tertulia", "--no-default-features", "--target", WASM),
+        in_check=True,
+        missing=no_wasm,
+    )
+    yield Step(
+        FLOORS,
+        ("cargo", "test", "--locked", "-p", "tertulia", "--test", "architecture"),
+        cargo_counts,
+        in_check=True,
+    )
+    yield Step("rust: tests", (*test, "--lib", "--bins", "--tests", "--examples"), cargo_counts)
+    yield Step("rust: doctests", (*test, "--doc"), cargo_counts)
+    if existing("tests/conformance/Cargo.toml"):
+        for cases in existing("tests/conformance/cases", "../shared/wire"):
+            yield Step(f"conformance: {cases}", (*conformance, cases), plain_counts)
+    if bound:
+        yield Step("python: lints", (str(VENV / "ruff"), "check"), in_check=True, after=ready)
+        yield Step("python: format", (str(VENV / "ruff"), "format", "--check"), in_check=True, after=ready)
+        yield Step("python: types", (str(VENV / "mypy"), *typed), in_check=True, after=ready)
+        yield Step(
+            "python: wheel",
+            (str(VENV / "maturin"), "build", "--locked", "--out", "dist", "--interpreter", python),
+            after=ready,
+        )
+        yield Step(
+            "python: installed wheel",
+            (python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", "--no-index",
+             "--find-links", "dist", "tertulia"),
+            after="python: wheel",
+        )  # fmt: skip
+        yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after="python: installed wheel")
+
+
+def make_environment() -> int:
+    """Create .venv with what requirements-dev.txt pins, unless it stands already."""
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = VENV.parent / "requirements.sha256"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return 0
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV.parent)], check=True)
+    pip = [str(VENV / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
+    stamp.write_text(wanted)
+    return 0
+
+
+def say(text: str) -> None:
+    """Write a line, now."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def stream(command: tuple[str, ...], environment: dict[str, str]) -> tuple[int, str]:
+    """Run a command, show its output as it comes, and hand it back."""
+    output: list[str] = []
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, errors="replace", start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+    def end() -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+    limit = threading.Timer(STEP_LIMIT_SECONDS, end)
+    limit.start()
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            output.append(line)
+        return process.wait(), "".join(output)
+    finally:
+        limit.cancel()
+        end()
+
+
+def judge(step: Step, code: int, output: str) -> tuple[Counts, str | None]:
+    """Say what a finished command is worth: its counts, and what is wrong with it besides failed tests."""
+    counts = step.count(output) if step.count else Counts()
+    if code != 0 and counts.failed == 0:
+        return counts + Counts(failed=1), f"ended with {code}"
+    if step.count and counts.passed + counts.failed == 0:
+        return Counts(failed=1), "ran no test at all"
+    return counts, None
+
+
+def run(step: Step, done: dict[str, Outcome], environment: dict[str, str], strict: bool) -> Outcome:
+    """Run one step, unless what it stands on is missing."""
+    before = done.get(step.after or "")
+    if before and (before.problem or before.left_out):
+        return Outcome(step, Counts(failed=1), problem=f"not run, because `{step.after}` did not pass")
+    tool = no_tool(step.command[0])() or step.missing()
+    if tool and strict:
+        return Outcome(step, Counts(failed=1), problem=tool)
+    if tool:
+        return Outcome(step, left_out=tool)
+    started = time.monotonic()
+    code, output = stream(step.command, environment)
+    counts, problem = judge(step, code, output)
+    return Outcome(step, counts, time.monotonic() - started, problem=problem)
+
+
+def report(outcomes: list[Outcome]) -> Counts:
+    """Write what took long, what was left out and what failed, and the plain line at the very end."""
+    say("\nThe slowest steps:")
+    for outcome in sorted(outcomes, key=lambda o: -o.seconds)[:10]:
+        say(f"{outcome.seconds:8.1f} s  {outcome.step.name}")
+    for outcome in outcomes:
+        if outcome.left_out:
+            say(f"left out: {outcome.step.name} ({outcome.left_out})")
+    for outcome in outcomes:
+        if outcome.counts.failed:
+            say(f"FAILED: {outcome.step.name}: {outcome.problem or f'{outcome.counts.failed} failed'}")
+    total = sum((outcome.counts for outcome in outcomes), Counts())
+    if total.skipped:
+        say(f"{total.skipped} skipped")
+    say(f"{total.passed} passed, {total.failed} failed")
+    return total
+
+
+def main() -> int:
+    """Run the steps of the part that was asked for."""
+    parser = argparse.ArgumentParser(description="Run every test and check.")
+    parser.add_argument("part", nargs="?", default="test", choices=["test", "check", "environment"])
+    part = parser.parse_args().part
+    if part == "environment":
+        return make_environment()
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    if REQUIREMENTS.exists():
+        environment["PYO3_PYTHON"] = str(VENV / "python")
+    cargo_home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo")) / "bin"
+    os.environ["PATH"] = environment["PATH"] = f"{os.environ.get('PATH', '')}{os.pathsep}{cargo_home}"
+    if shutil.which("cargo") is None:
+        say("Rust is missing: install it from https://rustup.rs")
+        say("0 passed, 1 failed")
+        return 1
+    strict = os.environ.get("CI", "").lower() in {"1", "true"}
+    done: dict[str, Outcome] = {}
+    for step in all_steps():
+        wanted = step.in_check if part == "check" else step.name != FLOORS
+        if not wanted:
+            continue
+        say(f"\n=== {step.name}\n$ {' '.join(step.command)}")
+        done[step.name] = run(step, done, environment, strict)
+        if problem := done[step.name].problem:
+            say(f"--- {problem}")
+    return 1 if report(list(done.values())).failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
