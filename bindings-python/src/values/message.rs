@@ -1,6 +1,6 @@
 //! Messages, conversations and turns.
 
-use tertulia::model::{Conversation as ConversationRecord, Message as MessageRecord, Turn as TurnRecord};
+use tertulia::model::{ConversationSummary as ConversationRecord, Message as MessageRecord, Turn as TurnRecord};
 
 values! {
     /// A stored message.

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySlice, PyTuple, PyType};
 use tertulia::base::{Cursor, Page as PageOf};
-use tertulia::model::{Conversation as ConversationRecord, Message as MessageRecord};
+use tertulia::model::{ConversationSummary as ConversationRecord, Message as MessageRecord};
 
 use super::held::Held;
 use super::message::{ConversationInfo, Message};
