@@ -24,8 +24,8 @@ pub use base::{
 pub use call::{Catalogue, Environment, KeyFile, KeyFuture, KeySource, ModelRef, ProviderSpec};
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings, Tertulia,
-    TertuliaBuilder, UserScope,
+    CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
+    Tertulia, TertuliaBuilder, UserScope,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

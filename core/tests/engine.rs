@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Lab, cause_of, within};
 use tertulia::{
-    ConversationChange, ConversationOptions, ErrorKind, FinishReason, Media, MessageStatus, NewMessage, Part, ReplyStatus,
-    Role, StreamEventKind, Tertulia, ToolSpec, TurnState,
+    ConversationChange, ConversationOptions, ErrorKind, FinishReason, Media, MessageStatus, NewMessage, Part,
+    ReplyStatus, Role, StreamEventKind, Tertulia, ToolSpec, TurnState,
 };
 
 #[tokio::test]
@@ -71,7 +71,8 @@ async fn bad_input_gets_its_own_error_and_changes_nothing() {
     let ok = lab.text("ok");
     let chat = || me.new_conversation();
     let huge = "x".repeat(17 << 20);
-    let no_key = tertulia::ProviderSpec::openai_chat("nokey", "https://example.invalid/v1").key_variable("TERTULIA_NO_SUCH_KEY");
+    let no_key =
+        tertulia::ProviderSpec::openai_chat("nokey", "https://example.invalid/v1").key_variable("TERTULIA_NO_SUCH_KEY");
     let strict = lab.builder().provider(no_key).open().await.unwrap();
     let cases = [
         ("empty", chat().send("").model(&*ok).await, ErrorKind::Invalid, "empty_message"),
@@ -81,12 +82,37 @@ async fn bad_input_gets_its_own_error_and_changes_nothing() {
         ("too long", chat().send(huge.as_str()).model(&*ok).await, ErrorKind::Invalid, "too_large"),
         ("no slash", chat().send("hi").model("gpt").await, ErrorKind::Invalid, "unknown_model"),
         ("unknown provider", chat().send("hi").model("opneai/gpt-5").await, ErrorKind::Invalid, "unknown_provider"),
-        ("no key", strict.user("ana").new_conversation().send("hi").model("nokey/m").await, ErrorKind::Unauthorized, "key_missing"),
+        (
+            "no key",
+            strict.user("ana").new_conversation().send("hi").model("nokey/m").await,
+            ErrorKind::Unauthorized,
+            "key_missing",
+        ),
         ("no model", chat().send("hi").await, ErrorKind::Invalid, "model_missing"),
-        ("key in a header", chat().send("hi").model(&*ok).extra_header("Authorization", "x").await, ErrorKind::Invalid, "bad_header"),
-        ("no such file", chat().send(Part::image(Media::path("/no/such/file.png"))).model(&*ok).await, ErrorKind::Invalid, "unreadable_file"),
-        ("no user", lab.tertulia.user("").new_conversation().send("hi").model(&*ok).await, ErrorKind::Invalid, "bad_user"),
-        ("long metadata", chat().send("hi").model(&*ok).metadata("k", "v".repeat(9_000)).await, ErrorKind::Invalid, "too_large"),
+        (
+            "key in a header",
+            chat().send("hi").model(&*ok).extra_header("Authorization", "x").await,
+            ErrorKind::Invalid,
+            "bad_header",
+        ),
+        (
+            "no such file",
+            chat().send(Part::image(Media::path("/no/such/file.png"))).model(&*ok).await,
+            ErrorKind::Invalid,
+            "unreadable_file",
+        ),
+        (
+            "no user",
+            lab.tertulia.user("").new_conversation().send("hi").model(&*ok).await,
+            ErrorKind::Invalid,
+            "bad_user",
+        ),
+        (
+            "long metadata",
+            chat().send("hi").model(&*ok).metadata("k", "v".repeat(9_000)).await,
+            ErrorKind::Invalid,
+            "too_large",
+        ),
     ];
     for (what, outcome, kind, reason) in cases {
         let error = outcome.expect_err(what);
@@ -314,7 +340,10 @@ async fn a_cut_reply_is_truncated_kept_and_can_be_asked_for_again() {
         assert_eq!(shown, [("hi".to_owned(), 0, 1), ("whole".to_owned(), 1, 2)]);
         let messages = lab.last_request()["messages"].as_array().unwrap().len();
         assert_eq!(messages, 1, "the broken answer is not shown to the model when it is asked again");
-        assert_eq!(cause_of(chat.retry(turn).model(lab.text("x")).await), (ErrorKind::Conflict, "already_answered".to_owned()));
+        assert_eq!(
+            cause_of(chat.retry(turn).model(lab.text("x")).await),
+            (ErrorKind::Conflict, "already_answered".to_owned())
+        );
     }
     lab.close().await;
 }
@@ -419,7 +448,8 @@ async fn a_picture_is_kept_once_and_shown_to_the_model_again() {
 async fn a_tool_call_comes_back_as_data_and_its_answer_goes_on() {
     let lab = Lab::memory().await;
     let chat = lab.me().new_conversation();
-    let spec = ToolSpec::new("weather", "The weather", json!({"type": "object", "properties": {"city": {"type": "string"}}}));
+    let spec =
+        ToolSpec::new("weather", "The weather", json!({"type": "object", "properties": {"city": {"type": "string"}}}));
     let script = lab.model("tool=weather;args=%7B%22city%22%3A%22Lima%22%7D");
     let reply = chat.send("weather?").model(&*script).tools([spec.clone()]).await.unwrap();
     assert_eq!(reply.finish_reason, Some(FinishReason::ToolCalls));
@@ -429,7 +459,8 @@ async fn a_tool_call_comes_back_as_data_and_its_answer_goes_on() {
     let reply = chat.send([answer]).model(lab.text("It is 24 °C")).tools([spec]).await.unwrap();
     assert_eq!(reply.text(), "It is 24 °C");
     let body = lab.last_request();
-    let roles: Vec<_> = body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap().to_owned()).collect();
+    let roles: Vec<_> =
+        body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap().to_owned()).collect();
     assert_eq!(roles, ["user", "assistant", "tool"]);
     lab.close().await;
 }
@@ -448,7 +479,8 @@ async fn a_rejected_key_is_asked_for_once_more_at_its_source() {
     }
     let lab = Lab::memory().await;
     let tertulia = lab.builder().with_key_source(Vault(0.into())).open().await.unwrap();
-    let reply = tertulia.user("ana").new_conversation().send("hi").model(lab.model("key=sk-new;text=ok")).await.unwrap();
+    let reply =
+        tertulia.user("ana").new_conversation().send("hi").model(lab.model("key=sk-new;text=ok")).await.unwrap();
     assert_eq!(reply.text(), "ok");
     let keys: Vec<_> = lab.simulator.requests().iter().map(|r| support::header(r, "authorization")).collect();
     assert_eq!(keys, [Some("Bearer sk-old".to_owned()), Some("Bearer sk-new".to_owned())]);
@@ -468,17 +500,22 @@ async fn a_raw_request_carries_the_key_and_gives_whatever_comes_back() {
         let error = lab.tertulia.provider("lab").request(method, path, None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{method} {path}");
     }
-    assert_eq!(lab.tertulia.provider("nobody").request("GET", "/", None).await.unwrap_err().reason(), "unknown_provider");
+    assert_eq!(
+        lab.tertulia.provider("nobody").request("GET", "/", None).await.unwrap_err().reason(),
+        "unknown_provider"
+    );
     lab.close().await;
 }
 
 #[tokio::test]
 async fn a_call_has_limits_of_time() {
     let lab = Lab::memory().await;
-    let error = lab.tertulia.ask("hi").model(lab.model("stall=0")).timeout(Duration::from_millis(30)).await.unwrap_err();
+    let error =
+        lab.tertulia.ask("hi").model(lab.model("stall=0")).timeout(Duration::from_millis(30)).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "total"));
     let chat = lab.me().new_conversation();
-    let error = chat.send("hi").model(lab.model("words=9;stall=3")).timeout(Duration::from_millis(50)).await.unwrap_err();
+    let error =
+        chat.send("hi").model(lab.model("words=9;stall=3")).timeout(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "stalled"));
     lab.close().await;
 }

@@ -128,7 +128,12 @@ async fn real_calls_leave_records_that_say_what_happened_and_nothing_that_was_sa
         .store("memory:")
         .provider(tertulia::ProviderSpec::openai_chat("lab", format!("{}/v1", simulator.url())))
         .key("lab", KEY)
-        .settings(serde_json::from_value(serde_json::json!({"retry": {"max_attempts": 2, "base_delay_ms": 1, "throttle_base_delay_ms": 1}})).unwrap())
+        .settings(
+            serde_json::from_value(
+                serde_json::json!({"retry": {"max_attempts": 2, "base_delay_ms": 1, "throttle_base_delay_ms": 1}}),
+            )
+            .unwrap(),
+        )
         .open()
         .await
         .unwrap();
@@ -155,9 +160,9 @@ async fn real_calls_leave_records_that_say_what_happened_and_nothing_that_was_sa
 
     let all = records.all();
     for (script, kind) in scripts {
-        let found = all.iter().any(|r| {
-            r.level == expected(kind) && r.fields.get("error_kind").is_some_and(|k| k == kind.as_str())
-        });
+        let found = all
+            .iter()
+            .any(|r| r.level == expected(kind) && r.fields.get("error_kind").is_some_and(|k| k == kind.as_str()));
         assert!(found, "{script} left no record of {kind} at its level: {all:#?}");
     }
     assert!(all.iter().any(|r| r.level == Level::INFO && r.fields.get("operation").is_some_and(|o| o == "close")));

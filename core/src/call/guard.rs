@@ -199,7 +199,12 @@ impl GuardedStream {
     }
 
     fn price(&self, usage: &Usage) -> Cost {
-        self.call.target.info.as_ref().and_then(|info| info.price.as_ref()).map_or_else(Cost::default, |p| p.cost(usage))
+        self.call
+            .target
+            .info
+            .as_ref()
+            .and_then(|info| info.price.as_ref())
+            .map_or_else(Cost::default, |p| p.cost(usage))
     }
 
     /// The reply, whole.

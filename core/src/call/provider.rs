@@ -193,8 +193,12 @@ impl Service<Call> for Provider {
 /// The error of a limit that passed before any content.
 pub(super) fn timed_out(reason: &'static str, limit: Duration) -> Error {
     let seconds = limit.as_millis();
-    Error::new(ErrorKind::TimedOut, reason, format!("the provider sent nothing within the {reason} limit of {seconds} ms"))
-        .with_retry(Retry::Safe)
+    Error::new(
+        ErrorKind::TimedOut,
+        reason,
+        format!("the provider sent nothing within the {reason} limit of {seconds} ms"),
+    )
+    .with_retry(Retry::Safe)
 }
 
 /// The error of an answer that is no reply of the dialect.

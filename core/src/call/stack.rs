@@ -19,7 +19,12 @@ pub type ChatService = BoxCloneSyncService<Call, EventStream, Error>;
 
 /// Puts the layers around a provider.
 #[must_use]
-pub fn stack(provider: Provider, retry: RetrySettings, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> ChatService {
+pub fn stack(
+    provider: Provider,
+    retry: RetrySettings,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> ChatService {
     let service = ServiceBuilder::new()
         .layer(TraceLayer::new(clock.clone()))
         .layer(RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()))

@@ -97,6 +97,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
 
 /// How long the whole call may take.
 pub(super) fn total(engine: &Inner, options: &CallOptions) -> Duration {
-    let ms = options.timeout_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(engine.settings.network.total_timeout_ms);
+    let ms =
+        options.timeout_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(engine.settings.network.total_timeout_ms);
     Duration::from_millis(ms)
 }

@@ -86,7 +86,8 @@ pub(super) async fn load_files(parts: &mut [Part]) -> Result<()> {
     for media in parts.iter_mut().flat_map(media_of) {
         if let MediaSource::Path { path } = &media.source {
             let unreadable = |e: std::io::Error| {
-                Error::invalid("unreadable_file", "a file of the message could not be read; see the source for why").with_source(e)
+                Error::invalid("unreadable_file", "a file of the message could not be read; see the source for why")
+                    .with_source(e)
             };
             let about = tokio::fs::metadata(path).await.map_err(unreadable)?;
             if !about.is_file() {

@@ -143,7 +143,8 @@ impl Conversation {
         if let Some(metadata) = &change.metadata {
             check_metadata(metadata)?;
         }
-        let batch = WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::UpdateConversation { id: self.id, change });
+        let batch =
+            WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::UpdateConversation { id: self.id, change });
         engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
     }
 
@@ -185,9 +186,9 @@ pub(super) fn check_metadata(metadata: &HashMap<String, String>) -> Result<()> {
     if bytes > MAX_METADATA_BYTES {
         return Err(Error::invalid("too_large", format!("metadata holds at most {MAX_METADATA_BYTES} bytes of JSON")));
     }
-    metadata.iter().try_for_each(|(name, value)| {
-        super::content::check_text(name).and_then(|()| super::content::check_text(value))
-    })
+    metadata
+        .iter()
+        .try_for_each(|(name, value)| super::content::check_text(name).and_then(|()| super::content::check_text(value)))
 }
 
 /// What `send` waits for.

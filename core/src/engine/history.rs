@@ -70,9 +70,14 @@ impl HistoryCall {
         match rows {
             Some(rows) => Ok(page(&chat, rows)),
             // Nothing was said yet: an empty page, as the empty conversation that it looks like.
-            None if chat.fresh.is_some() => {
-                Ok(Page { items: Vec::new(), before: None, after: None, reached_start: true, reached_end: true, version: 0 })
-            }
+            None if chat.fresh.is_some() => Ok(Page {
+                items: Vec::new(),
+                before: None,
+                after: None,
+                reached_start: true,
+                reached_end: true,
+                version: 0,
+            }),
             None => Err(not_found("conversation")),
         }
     }
@@ -147,14 +152,18 @@ impl ConversationsCall {
         check_limit(limit)?;
         let owner = &*user.owner;
         let place = |cursor: Option<Cursor>| -> Result<Option<i64>> {
-            cursor.map(|c| c.open(CursorKind::Conversations, owner).map(|(_, seq, _)| seq).map_err(bad_cursor)).transpose()
+            cursor
+                .map(|c| c.open(CursorKind::Conversations, owner).map(|(_, seq, _)| seq).map_err(bad_cursor))
+                .transpose()
         };
         let query = ListQuery { limit, before: place(before)?, after: place(after)? };
         if query.before.is_some() && query.after.is_some() {
             return Err(Error::invalid("bad_cursor", "a page goes `before` one place or `after` one, not both"));
         }
         let rows = user.engine.store.conversations(owner, query).await?;
-        let cursor = |(seq, of): &(i64, ConversationSummary)| Cursor::new(CursorKind::Conversations, owner, *of.id.as_bytes(), *seq, 0);
+        let cursor = |(seq, of): &(i64, ConversationSummary)| {
+            Cursor::new(CursorKind::Conversations, owner, *of.id.as_bytes(), *seq, 0)
+        };
         Ok(Page {
             before: rows.items.last().filter(|_| !rows.reached_end).map(cursor),
             after: rows.items.first().map(cursor),

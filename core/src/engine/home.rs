@@ -19,6 +19,9 @@ pub(super) fn folder(environment: &dyn Environment) -> Result<PathBuf> {
         variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share")))
     };
     data.map(|folder| folder.join("tertulia")).ok_or_else(|| {
-        Error::invalid("store_missing", "this system names no folder for data: say where with `store(path)` or TERTULIA_HOME")
+        Error::invalid(
+            "store_missing",
+            "this system names no folder for data: say where with `store(path)` or TERTULIA_HOME",
+        )
     })
 }

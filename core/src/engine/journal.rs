@@ -115,9 +115,19 @@ impl Journal {
         match record.turn.state {
             TurnState::Interrupted | TurnState::Parked | TurnState::Cancelled | TurnState::Waiting => {}
             TurnState::Done => {
-                return Err(Error::new(ErrorKind::Conflict, "already_answered", "this turn is answered; ask for it with `attach`"));
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "already_answered",
+                    "this turn is answered; ask for it with `attach`",
+                ));
             }
-            _ => return Err(Error::new(ErrorKind::Conflict, "still_running", "this turn is under way; follow it with `attach`")),
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "still_running",
+                    "this turn is under way; follow it with `attach`",
+                ));
+            }
         }
         let (reply, model) = (engine.ids.message(), target.model.to_string());
         let change = TurnChange {

@@ -140,7 +140,9 @@ impl TurnLog {
                 *place += 1;
                 Found::Event((**event).clone())
             }
-            Some(Entry::Delta { .. }) => Found::Event(state.delta(place, state.events.len() - *place > RING, self.turn)),
+            Some(Entry::Delta { .. }) => {
+                Found::Event(state.delta(place, state.events.len() - *place > RING, self.turn))
+            }
         }
     }
 
@@ -215,7 +217,12 @@ impl State {
     /// The delta at this place, with those that follow it in the same voice when `join`; moves the place on.
     fn delta(&self, place: &mut usize, join: bool, turn_id: Option<TurnId>) -> StreamEvent {
         let Some(&Entry::Delta { mut seq, lane, start, mut end }) = self.events.get(*place) else {
-            return StreamEvent { seq: 0, turn_id, part_index: 0, kind: StreamEventKind::Text { delta: String::new() } };
+            return StreamEvent {
+                seq: 0,
+                turn_id,
+                part_index: 0,
+                kind: StreamEventKind::Text { delta: String::new() },
+            };
         };
         *place += 1;
         while join {

@@ -38,7 +38,8 @@ impl RawResponse {
     /// `Unavailable` (bad_response) when it is none.
     pub fn json(&self) -> Result<Json> {
         serde_json::from_slice(&self.body).map_err(|e| {
-            Error::new(crate::base::ErrorKind::Unavailable, "bad_response", "the provider's answer is no JSON").with_source(e)
+            Error::new(crate::base::ErrorKind::Unavailable, "bad_response", "the provider's answer is no JSON")
+                .with_source(e)
         })
     }
 }
@@ -81,7 +82,9 @@ impl ProviderHandle {
             .build()
             .map_err(|_| malformed())?;
         let bytes = match body {
-            Some(json) => serde_json::to_vec(json).map_err(|e| Error::internal("JSON could not be written").with_source(e))?,
+            Some(json) => {
+                serde_json::to_vec(json).map_err(|e| Error::internal("JSON could not be written").with_source(e))?
+            }
             None => Vec::new(),
         };
         let mut request = http::Request::builder().method(method).uri(uri);

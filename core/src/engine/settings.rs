@@ -103,7 +103,10 @@ impl Settings {
             let Some(fields) = fields.as_object() else {
                 return Err(bad(format!("settings.{area} is an object of fields")));
             };
-            let known = areas.get_mut(area).and_then(Json::as_object_mut).ok_or_else(|| Error::internal("an area is no object"))?;
+            let known = areas
+                .get_mut(area)
+                .and_then(Json::as_object_mut)
+                .ok_or_else(|| Error::internal("an area is no object"))?;
             for (name, value) in fields {
                 let names: Vec<&str> = known.keys().map(String::as_str).collect();
                 if !known.contains_key(name) {
@@ -144,5 +147,6 @@ fn shown(name: &str) -> String {
 
 /// ` — did you mean …?` with the nearest of the known names, or nothing when none is near.
 pub fn did_you_mean(name: &str, known: &[&str]) -> String {
-    crate::base::nearest(name, known.iter().copied()).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    crate::base::nearest(name, known.iter().copied())
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }

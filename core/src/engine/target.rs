@@ -66,7 +66,9 @@ impl Targets {
                     Error::internal("the bundled simulator could not listen on loopback").with_source(e)
                 })?),
             };
-            return format!("{}/v1", simulator.url()).parse().map_err(|e| Error::internal("a bad simulator URL").with_source(e));
+            return format!("{}/v1", simulator.url())
+                .parse()
+                .map_err(|e| Error::internal("a bad simulator URL").with_source(e));
         }
         Ok(entry.base_url.clone())
     }

@@ -24,7 +24,6 @@ impl Tasks {
         Self { handle, tracker: TaskTracker::new(), stop: CancellationToken::new() }
     }
 
-
     /// Told when the engine's patience with its tasks ends.
     pub(crate) fn stop_token(&self) -> &CancellationToken {
         &self.stop

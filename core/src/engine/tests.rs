@@ -29,8 +29,12 @@ fn tool(parts: impl IntoIterator<Item = Part>) -> NewMessage {
 
 #[test]
 fn a_whole_list_of_messages_is_left_as_it_is() {
-    let messages =
-        vec![NewMessage::user("hi"), assistant([call("a"), call("b")]), tool([answer("a"), answer("b")]), NewMessage::assistant("so")];
+    let messages = vec![
+        NewMessage::user("hi"),
+        assistant([call("a"), call("b")]),
+        tool([answer("a"), answer("b")]),
+        NewMessage::assistant("so"),
+    ];
     assert_eq!(repair(messages.clone()), messages);
 }
 
@@ -98,7 +102,10 @@ fn a_reader_far_behind_gets_deltas_joined_and_loses_nothing() {
     let events = read_all(&log, &mut 0);
     assert!(events.len() < 300, "{} events", events.len());
     assert_eq!(events.last().unwrap().seq, 1_001);
-    let said: String = events.iter().filter_map(|e| if let StreamEventKind::Text { delta } = &e.kind { Some(delta.as_str()) } else { None }).collect();
+    let said: String = events
+        .iter()
+        .filter_map(|e| if let StreamEventKind::Text { delta } = &e.kind { Some(delta.as_str()) } else { None })
+        .collect();
     let expected: String = (0..1_000).map(|n| format!("{n} ")).collect();
     assert_eq!(said, expected);
 }
@@ -114,7 +121,10 @@ fn coming_back_after_any_event_gives_exactly_the_rest() {
         let mut place = log.place_after(after);
         let mut batch = Vec::new();
         log.read_batch(&mut place, usize::MAX, &mut batch);
-        let rest: String = batch.iter().filter_map(|e| if let StreamEventKind::Text { delta } = &e.kind { Some(delta.as_str()) } else { None }).collect();
+        let rest: String = batch
+            .iter()
+            .filter_map(|e| if let StreamEventKind::Text { delta } = &e.kind { Some(delta.as_str()) } else { None })
+            .collect();
         let skipped: String = (0..after).map(|n| format!("{n};")).collect();
         assert_eq!(format!("{skipped}{rest}"), whole, "after {after}");
     }
@@ -158,7 +168,10 @@ fn settings_come_from_a_profile_and_what_differs_from_it() {
 fn a_wrong_name_or_value_in_the_settings_is_refused_with_a_hint() {
     let refused = |json| Settings::from_json(&json).unwrap_err();
     let error = refused(json!({"retry": {"max_attemps": 3}}));
-    assert_eq!((error.reason(), error.detail()), ("bad_settings", "settings.retry has no field `max_attemps`; did you mean `max_attempts`?"));
+    assert_eq!(
+        (error.reason(), error.detail()),
+        ("bad_settings", "settings.retry has no field `max_attemps`; did you mean `max_attempts`?")
+    );
     assert!(refused(json!({"retries": {}})).detail().contains("did you mean `retry`?"));
     assert!(refused(json!({"profile": "phone"})).detail().contains("mobile"));
     assert!(refused(json!({"retry": {"max_attempts": "three"}})).detail().contains("settings"));

@@ -56,7 +56,10 @@ pub(super) async fn start(
     let (parts, client_hash) = match &opening {
         Opening::Retry(_) => (Vec::new(), [0; 32]),
         Opening::Message(Content(Said::Messages(_))) => {
-            return Err(Error::invalid("unsupported", "a conversation is sent one message at a time; `ask` takes a list"));
+            return Err(Error::invalid(
+                "unsupported",
+                "a conversation is sent one message at a time; `ask` takes a list",
+            ));
         }
         Opening::Message(Content(Said::Parts(parts))) => {
             content::check(parts)?;
@@ -118,7 +121,11 @@ async fn attach_record(chat: &Conversation, record: TurnRecord, after_seq: i64) 
         return Ok(ReplyStream::watching(live.log, turn, live.cancel, after_seq));
     }
     if record.turn.state.is_open() {
-        return Err(Error::new(ErrorKind::Conflict, "held_elsewhere", "another process works on this turn; attach there"));
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "held_elsewhere",
+            "another process works on this turn; attach there",
+        ));
     }
     let log = Arc::new(TurnLog::new(Some(turn)));
     let reply = resting_reply(chat, &record).await?;
@@ -222,11 +229,14 @@ impl Task {
             stopped: self.stopped.clone(),
         };
         engine.live().insert(self.turn, live);
-        self.log.push(0, StreamEventKind::Started {
-            turn_id: Some(self.turn),
-            message_id: Some(journal.reply()),
-            model: target.model.to_string(),
-        });
+        self.log.push(
+            0,
+            StreamEventKind::Started {
+                turn_id: Some(self.turn),
+                message_id: Some(journal.reply()),
+                model: target.model.to_string(),
+            },
+        );
         drop(saved.send(Ok(Begun::Here)));
         let outcome = self.deliver(journal, target, message).await;
         engine.live().remove(&self.turn);
@@ -265,8 +275,7 @@ impl Task {
             || self.chat.fresh.as_ref().and_then(|fresh| fresh.model.as_deref()),
             |summary| summary.model.as_deref(),
         );
-        let target =
-            engine.targets.resolve(self.options.model.as_deref(), said_before.or(of_conversation)).await?;
+        let target = engine.targets.resolve(self.options.model.as_deref(), said_before.or(of_conversation)).await?;
         let key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
         engine.credentials.resolve(Some(&owner), &target.entry, key.as_ref()).await?;
         if self.options.system.is_none() {
@@ -459,7 +468,8 @@ fn body_hash(parts: &[Part], options: &CallOptions) -> Result<[u8; 32]> {
     if options.client_id.is_none() {
         return Ok([0; 32]);
     }
-    let json = serde_json::to_vec(parts).map_err(|e| Error::internal("a message could not be written as JSON").with_source(e))?;
+    let json = serde_json::to_vec(parts)
+        .map_err(|e| Error::internal("a message could not be written as JSON").with_source(e))?;
     Ok(store::hash(&json))
 }
 

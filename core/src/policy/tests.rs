@@ -52,5 +52,8 @@ fn no_wait_passes_the_deadline_or_the_longest_inline_wait() {
     assert_eq!(policy.decide(1, told(2_000), Duration::from_secs(2), 0.0), Decision::Exhausted);
     assert_eq!(policy.decide(1, told(61_000), HOUR, 0.0), Decision::Exhausted);
     assert_eq!(policy.decide(1, told(-5), HOUR, 1.0), Decision::Wait(Duration::ZERO));
-    assert_eq!(policy.decide(1, failure(ErrorKind::Unavailable, Retry::Safe), Duration::ZERO, 0.0), Decision::Exhausted);
+    assert_eq!(
+        policy.decide(1, failure(ErrorKind::Unavailable, Retry::Safe), Duration::ZERO, 0.0),
+        Decision::Exhausted
+    );
 }

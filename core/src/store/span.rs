@@ -1,7 +1,7 @@
 //! Which depths of a branch a page covers: the same arithmetic for every backend.
 
 use super::read::{Anchor, ConversationRows, ListQuery};
-use crate::model::Conversation;
+use crate::model::ConversationSummary;
 
 /// The depths of a page, both included; empty when `first` is greater than `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

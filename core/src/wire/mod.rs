@@ -20,6 +20,9 @@ pub(crate) mod mime;
 pub mod openai_chat;
 mod outgoing;
 
+pub use anthropic::Anthropic;
+pub use openai_chat::OpenAiChat;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};

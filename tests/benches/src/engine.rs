@@ -26,8 +26,12 @@ impl Engine {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("bench.db");
         let memory = Tertulia::builder().store("memory:").provider(lab()).open().await?;
-        let disk =
-            Tertulia::builder().store(path.to_string_lossy()).provider(lab()).model(format!("lab/{SMALL}")).open().await?;
+        let disk = Tertulia::builder()
+            .store(path.to_string_lossy())
+            .provider(lab())
+            .model(format!("lab/{SMALL}"))
+            .open()
+            .await?;
         let history = disk.user("ana").new_conversation();
         for _ in 0..100 {
             history.send("Plan a day in Cádiz, please, with a walk, a museum and something to eat.").await?;
@@ -39,7 +43,11 @@ impl Engine {
     pub async fn calls(&self, calls: usize, at_once: usize) -> Outcome<()> {
         let model = format!("lab/{SMALL}");
         let mut work = futures::stream::iter(0..calls)
-            .map(|_| async { Ok::<_, tertulia::Error>(self.memory.ask(vec![NewMessage::user("hello")]).model(&*model).await?.text().len()) })
+            .map(|_| async {
+                Ok::<_, tertulia::Error>(
+                    self.memory.ask(vec![NewMessage::user("hello")]).model(&*model).await?.text().len(),
+                )
+            })
             .buffer_unordered(at_once);
         while let Some(length) = work.next().await {
             assert!(length? > 0);
@@ -68,7 +76,9 @@ impl Engine {
         let model = format!("lab/{SMALL}");
         let me = self.memory.user("ana");
         let mut work = futures::stream::iter(0..turns)
-            .map(|_| async { Ok::<_, tertulia::Error>(me.new_conversation().send("hello").model(&*model).await?.text().len()) })
+            .map(|_| async {
+                Ok::<_, tertulia::Error>(me.new_conversation().send("hello").model(&*model).await?.text().len())
+            })
             .buffer_unordered(at_once);
         while let Some(length) = work.next().await {
             assert!(length? > 0);

@@ -28,7 +28,9 @@ impl Ledger {
         for line in said {
             let mut words = line.splitn(4, ' ');
             let (verb, conversation, turn, rest) = (words.next(), words.next(), words.next(), words.next());
-            let (Some(verb), Some(conversation), Some(turn), Some(rest)) = (verb, conversation, turn, rest) else { continue };
+            let (Some(verb), Some(conversation), Some(turn), Some(rest)) = (verb, conversation, turn, rest) else {
+                continue;
+            };
             let turn: TurnId = turn.parse()?;
             match verb {
                 "saved" => {

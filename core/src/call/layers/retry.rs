@@ -80,12 +80,11 @@ where
                     Err(error) => error,
                 };
                 let failure = Failure { kind: error.kind(), retry: error.retry() };
-                let wait =
-                    match layer.policy.decide(number, failure, call.context.left(now), layer.random.unit()) {
-                        Decision::Wait(wait) => wait,
-                        Decision::Never => return Err(error.with_attempts(call.context.attempts())),
-                        Decision::Exhausted => return Err(exhausted(error).with_attempts(call.context.attempts())),
-                    };
+                let wait = match layer.policy.decide(number, failure, call.context.left(now), layer.random.unit()) {
+                    Decision::Wait(wait) => wait,
+                    Decision::Never => return Err(error.with_attempts(call.context.attempts())),
+                    Decision::Exhausted => return Err(exhausted(error).with_attempts(call.context.attempts())),
+                };
                 delay_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
                 super::trace::retry(&call, &error, number, delay_ms);
                 let attempt = i32::try_from(number + 1).unwrap_or(i32::MAX);

@@ -109,7 +109,9 @@ macro_rules! record {
 pub fn failure(context: &CallContext, error: &Error, duration: Duration) {
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match level(error.kind()) {
-        tracing::Level::ERROR => record!(tracing::Level::ERROR, context, error, "call failed", duration_ms = duration_ms),
+        tracing::Level::ERROR => {
+            record!(tracing::Level::ERROR, context, error, "call failed", duration_ms = duration_ms)
+        }
         tracing::Level::WARN => record!(tracing::Level::WARN, context, error, "call failed", duration_ms = duration_ms),
         _ => record!(tracing::Level::DEBUG, context, error, "call failed", duration_ms = duration_ms),
     }
@@ -118,5 +120,12 @@ pub fn failure(context: &CallContext, error: &Error, duration: Duration) {
 /// Logs that a call is tried again.
 pub(super) fn retry(call: &Call, error: &Error, attempt: u32, delay_ms: i64) {
     let context = &call.context;
-    record!(tracing::Level::WARN, context, error, "call is tried again", next_attempt = attempt + 1, delay_ms = delay_ms);
+    record!(
+        tracing::Level::WARN,
+        context,
+        error,
+        "call is tried again",
+        next_attempt = attempt + 1,
+        delay_ms = delay_ms
+    );
 }

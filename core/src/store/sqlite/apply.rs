@@ -2,8 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::failure::failed;
-use super::row::{Coded, Json, all, first, json, run};
+use super::row::{Coded, all, first, json, run};
 use crate::base::{ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Cost, MessageStatus, Result, Role, Usage};
 use crate::store::codes::{Change, Entity};

@@ -40,7 +40,7 @@ use super::{
     WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Error, Message, Result};
+use crate::model::{ConversationSummary, Error, Message, Result};
 use failure::{failed, file_failed};
 use readers::{ReadJob, Readers};
 use writer::{ApplyJob, Counting, Job, Writer};
@@ -222,7 +222,7 @@ impl Store for SqliteStore {
         Box::pin(self.write(move |reply| Job::Apply(ApplyJob { batch, durability, reply })))
     }
 
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<Conversation>> {
+    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
         let owner = owner.to_owned();
         self.read("conversation", move |connection| read::conversation(connection, &owner, id))
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use super::failure::failed;
 use super::row::{Coded, Json, all, first};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Conversation, Message, Result, Turn};
+use crate::model::{ConversationSummary, Message, Result, Turn};
 use crate::store::span::Span;
 use crate::store::{Anchor, Attachment, Content, ConversationRows, ListQuery, MessageRows, TurnRecord, refusal};
 
@@ -72,8 +72,8 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     row.get(column).map(Timestamp::from_millis)
 }
 
-fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
-    let shown = Conversation {
+fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationSummary)> {
+    let shown = ConversationSummary {
         id: id(row, 1, ConversationId::from_bytes)?,
         title: row.get(2)?,
         system: row.get(3)?,
@@ -93,7 +93,11 @@ fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, Conversation)> {
     Ok((row.get(0)?, shown))
 }
 
-pub(super) fn conversation(connection: &Connection, owner: &str, id: ConversationId) -> Result<Option<Conversation>> {
+pub(super) fn conversation(
+    connection: &Connection,
+    owner: &str,
+    id: ConversationId,
+) -> Result<Option<ConversationSummary>> {
     let row = first(connection, CONVERSATION, params![owner, id.as_bytes()], conversation_row)?;
     Ok(row.map(|(_, shown)| shown))
 }
