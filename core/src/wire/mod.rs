@@ -27,9 +27,6 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
-pub use anthropic::Anthropic;
-pub use openai_chat::OpenAiChat;
-
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, FinishReason, Result, StreamEvent, Usage};
 
