@@ -30,8 +30,8 @@ check: python ## Run the quick part: formatting, lints, floors
 conformance: rust ## Decode recorded replies: CASES=dir, ONLY=prefix of a case's name
 	@cargo run -q --locked -p tertulia-conformance -- "$(CASES)" $(if $(ONLY),"$(ONLY)")
 
-bench: rust ## Measure speed
-	@cargo bench --locked --workspace
+bench: rust ## Measure speed beside bare clients, in one run
+	@cargo run -q --release --locked -p tertulia-bench
 
 deny: rust ## Check licences, advisories and sources; installs cargo-deny when it is missing, which takes minutes
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

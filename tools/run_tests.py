@@ -191,6 +191,8 @@ def all_steps() -> Iterable[Step]:
              "--find-links", "dist", "tertulia"),
             after="python: wheel",
         )  # fmt: skip
+        if existing("examples/python"):
+            yield Step("python: types of the examples", (str(VENV / "pyright"),), after="python: installed wheel")
         yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after="python: installed wheel")
 
 

@@ -17,7 +17,8 @@ const FLOORS: [&[&str]; 7] =
 const MAX_LINES: usize = 600;
 
 /// What takes part in the size rule.
-const SOURCES: [&str; 5] = ["core/src", "simulator/src", "bindings-ffi/src", "bindings-python/src", "examples"];
+const SOURCES: [&str; 6] =
+    ["core/src", "simulator/src", "bindings-ffi/src", "bindings-python/src", "examples", "tests"];
 
 /// The pages whose paths are checked.
 const GUIDES: [&str; 2] = ["ARCHITECTURE.md", "CONTRIBUTING.md"];
@@ -274,7 +275,8 @@ fn imports_only_go_down() {
 
 #[test]
 fn no_file_is_longer_than_600_lines_besides_its_tests() {
-    let is_test = |path: &Path| path.ends_with("tests.rs") || path.iter().any(|part| part == "tests");
+    // `tests` at the root holds programs of their own.
+    let is_test = |path: &Path| path.ends_with("tests.rs") || path.iter().skip(1).any(|part| part == "tests");
     let long: Vec<String> = SOURCES
         .iter()
         .flat_map(|folder| rust_files(&root().join(folder)))

@@ -184,7 +184,7 @@ impl TertuliaBuilder {
         };
         let store = match parts.store {
             Some(store) => store,
-            None => open_store(store, &settings, &*environment, &handle).await?,
+            None => open_store(store, &settings, &*environment, &clock).await?,
         };
         let recovered = store.recover(clock.now()).await?;
         for record in &recovered {
@@ -231,7 +231,7 @@ async fn open_store(
     store: Option<String>,
     settings: &Settings,
     environment: &dyn Environment,
-    handle: &tokio::runtime::Handle,
+    clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>> {
     let path = match store.as_deref() {
         Some("memory:") => return Ok(Arc::new(MemoryStore::new())),
@@ -244,14 +244,11 @@ async fn open_store(
         Some(path) => PathBuf::from(path),
         None => home::folder(environment)?.join("tertulia.db"),
     };
-    // Opening reads and may migrate the file: not on the loop.
-    let settings = settings.clone();
-    let opened = handle.spawn_blocking(move || open_sqlite(&path, &settings)).await;
-    opened.map_err(|e| Error::internal("opening the store ended early").with_source(e))?
+    open_sqlite(path, settings, clock).await
 }
 
 #[cfg(feature = "sqlite")]
-fn open_sqlite(path: &std::path::Path, settings: &Settings) -> Result<Arc<dyn Store>> {
+async fn open_sqlite(path: PathBuf, settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     let of = &settings.store;
     let settings = crate::store::SqliteSettings {
         readers: of.readers,
@@ -260,11 +257,12 @@ fn open_sqlite(path: &std::path::Path, settings: &Settings) -> Result<Arc<dyn St
         busy_timeout_ms: of.busy_timeout_ms,
         slow_query_ms: of.slow_query_ms,
     };
-    Ok(Arc::new(crate::store::SqliteStore::open(path, settings)?))
+    Ok(Arc::new(crate::store::SqliteStore::open(path, settings, clock.clone()).await?))
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn open_sqlite(_: &std::path::Path, _: &Settings) -> Result<Arc<dyn Store>> {
+#[expect(clippy::unused_async, reason = "the same shape as with SQLite")]
+async fn open_sqlite(_: PathBuf, _: &Settings, _: &Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     Err(Error::invalid(
         "unsupported",
         "this build has no SQLite (feature `sqlite`); use `memory:` or a store of your own",

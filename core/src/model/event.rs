@@ -37,7 +37,9 @@ impl StreamEvent {
 pub enum StreamEventKind {
     /// The message is on disk and the call begins. The first event.
     Started {
-        /// The turn, unless nothing is stored.
+        /// The turn, unless nothing is stored. In JSON it stands in the event's header alone: twice the same name
+        /// would not be read back.
+        #[serde(skip)]
         turn_id: Option<TurnId>,
         /// The answer's id, unless nothing is stored.
         message_id: Option<MessageId>,

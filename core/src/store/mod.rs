@@ -5,6 +5,8 @@
 //! nothing else; what they owe is the list in `contract`.
 
 mod batch;
+#[cfg(feature = "sqlite")]
+mod codes;
 mod content;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
@@ -13,6 +15,8 @@ mod memory;
 mod read;
 mod refusal;
 mod span;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod tree;
 
 pub use batch::{
@@ -23,6 +27,8 @@ pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
 pub use memory::MemoryStore;
 pub use read::{Anchor, Attachment, ConversationRows, ListQuery, MessageRows, TurnRecord};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters};
 
 use std::future::Future;
 use std::pin::Pin;

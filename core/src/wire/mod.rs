@@ -20,12 +20,12 @@ pub(crate) mod mime;
 pub mod openai_chat;
 mod outgoing;
 
+pub use anthropic::Anthropic;
+pub use openai_chat::OpenAiChat;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
-
-pub use anthropic::Anthropic;
-pub use openai_chat::OpenAiChat;
 
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, FinishReason, Result, StreamEvent, Usage};

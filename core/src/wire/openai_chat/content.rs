@@ -51,10 +51,20 @@ enum Replayed<'a> {
 #[derive(Debug)]
 enum Piece<'a> {
     Text(&'a str),
+    /// Says whose the media behind it are, which the dialect cannot put where they belong.
+    BelongsTo(Owner<'a>),
     Image(Address<'a>),
-    Audio { data: &'a [u8], format: &'static str },
-    File { name: &'a str, data: Address<'a> },
-    KnownFile { id: &'a str },
+    Audio {
+        data: &'a [u8],
+        format: &'static str,
+    },
+    File {
+        name: &'a str,
+        data: Address<'a>,
+    },
+    KnownFile {
+        id: &'a str,
+    },
 }
 
 #[derive(Debug)]
@@ -62,9 +72,6 @@ enum Address<'a> {
     Url(&'a str),
     Data { mime: &'a str, bytes: &'a [u8] },
 }
-
-/// Stands before pictures that the dialect cannot put where they belong.
-const MEDIA_ABOVE: &str = "Attached to the message above:";
 
 /// Fields of a message or call that the decoder keeps as opaque parts. Parts of other names come from another
 /// dialect of the same provider and mean nothing here.
@@ -99,8 +106,11 @@ struct Writer<'a> {
     instructing: &'static str,
     messages: Vec<Message<'a>>,
     /// Media that follow in a message of the user, because neither tools nor the assistant may carry any.
-    media: Vec<&'a Media>,
+    media: Vec<(Owner<'a>, &'a Media)>,
 }
+
+/// Whose media follow: the answer to the call of this id, or the assistant's message.
+type Owner<'a> = Option<&'a str>;
 
 impl<'a> Writer<'a> {
     fn push(&mut self, role: &'static str, content: Content<'a>) {
@@ -129,7 +139,7 @@ impl<'a> Writer<'a> {
                 if let Some(message) = self.messages.last_mut() {
                     message.tool_call_id = Some(&result.call_id);
                 }
-                self.media.extend(&result.media);
+                self.media.extend(result.media.iter().map(|media| (Some(result.call_id.as_str()), media)));
             }
         }
         let mut pieces = Vec::new();
@@ -173,7 +183,7 @@ impl<'a> Writer<'a> {
                 Part::Reasoning { text } => thought.push(text.as_str()),
                 Part::ToolCall { call } if call.provider_executed => {}
                 Part::ToolCall { call } => tool_calls.push(Call { call, replayed: Vec::new() }),
-                Part::Image { media } | Part::File { media } => self.media.push(media),
+                Part::Image { media } | Part::File { media } => self.media.push((None, media)),
                 Part::Opaque { provider, name, attached, data } => {
                     if provider != self.target.provider || !REPLAYED_FIELDS.contains(&name.as_str()) {
                         continue;
@@ -204,8 +214,13 @@ impl<'a> Writer<'a> {
         if self.media.is_empty() {
             return Ok(());
         }
-        let mut pieces = vec![Piece::Text(MEDIA_ABOVE)];
-        for media in std::mem::take(&mut self.media) {
+        let mut pieces = Vec::with_capacity(self.media.len() + 1);
+        let mut last = None;
+        for (owner, media) in std::mem::take(&mut self.media) {
+            if last != Some(owner) {
+                pieces.push(Piece::BelongsTo(owner));
+                last = Some(owner);
+            }
             let mime = mime_of(media).unwrap_or("image/");
             pieces.push(match mime {
                 _ if mime.starts_with("image/") => self.image(media)?,
@@ -325,6 +340,7 @@ impl Piece<'_> {
         let base64 = |bytes: &[u8]| bytes.len() / 3 * 4;
         64 + match self {
             Self::Text(text) | Self::KnownFile { id: text } => text.len(),
+            Self::BelongsTo(_) => 64,
             Self::Audio { data, .. } => base64(data),
             Self::Image(Address::Url(url)) | Self::File { data: Address::Url(url), .. } => url.len(),
             Self::Image(Address::Data { bytes, .. }) | Self::File { data: Address::Data { bytes, .. }, .. } => {
@@ -441,6 +457,15 @@ impl Serialize for Piece<'_> {
             Self::Text(text) => {
                 map.serialize_entry("type", "text")?;
                 map.serialize_entry("text", text)?;
+            }
+            Self::BelongsTo(owner) => {
+                map.serialize_entry("type", "text")?;
+                match owner {
+                    Some(id) => {
+                        map.serialize_entry("text", &format_args!("Belongs to the answer of tool call {id}:"))?
+                    }
+                    None => map.serialize_entry("text", "Belongs to the assistant's message above:")?,
+                }
             }
             Self::Image(url) => {
                 map.serialize_entry("type", "image_url")?;

@@ -1,0 +1,2215 @@
+"""The native half of the package. Import the names from ``tertulia``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from types import ModuleType
+from typing import Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, final, overload
+
+from typing_extensions import Self
+
+from .types import (
+    ContentPart,
+    CostSource,
+    Delivery,
+    ErrorKind,
+    FinishReason,
+    MediaSource,
+    MessageStatus,
+    Part,
+    ProgressStep,
+    ReplyStatus,
+    Retry,
+    Role,
+    TurnState,
+    UsageSource,
+)
+
+__version__: str
+_probe: ModuleType
+
+_T_co = TypeVar("_T_co", covariant=True)
+
+@final
+class Capabilities:
+    """What a model can do. Nothing = not known."""
+
+    __match_args__: ClassVar[tuple[Literal["streaming"], Literal["tools"]]]
+
+    def __new__(
+        cls,
+        streaming: bool | None = None,
+        tools: bool | None = None,
+        *,
+        output_schema: bool | None = None,
+        reasoning: bool | None = None,
+        images: bool | None = None,
+        audio: bool | None = None,
+        files: bool | None = None,
+    ) -> Self: ...
+    @property
+    def streaming(self) -> bool | None:
+        """Answers piece by piece."""
+
+    @property
+    def tools(self) -> bool | None:
+        """Calls tools."""
+
+    @property
+    def output_schema(self) -> bool | None:
+        """Answers in a given JSON schema."""
+
+    @property
+    def reasoning(self) -> bool | None:
+        """Thinks before it answers."""
+
+    @property
+    def images(self) -> bool | None:
+        """Sees pictures."""
+
+    @property
+    def audio(self) -> bool | None:
+        """Hears sounds."""
+
+    @property
+    def files(self) -> bool | None:
+        """Reads documents."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Capabilities: ...
+
+@final
+class Price:
+    """What a million tokens cost in nano-USD: 3 US dollars are 3,000,000,000."""
+
+    __match_args__: ClassVar[tuple[Literal["input_nano_usd"], Literal["output_nano_usd"]]]
+
+    def __new__(
+        cls,
+        input_nano_usd: int = 0,
+        output_nano_usd: int = 0,
+        *,
+        cache_read_nano_usd: int | None = None,
+        cache_creation_nano_usd: int | None = None,
+        date: str | None = None,
+    ) -> Self: ...
+    @property
+    def input_nano_usd(self) -> int:
+        """For a million tokens sent in."""
+
+    @property
+    def output_nano_usd(self) -> int:
+        """For a million tokens written."""
+
+    @property
+    def cache_read_nano_usd(self) -> int | None:
+        """For a million tokens from the provider's cache; left out: as sent in."""
+
+    @property
+    def cache_creation_nano_usd(self) -> int | None:
+        """For a million tokens written to the provider's cache; left out: as sent in."""
+
+    @property
+    def date(self) -> str | None:
+        """The day the price was taken down, as `2026-11-21`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Price: ...
+
+@final
+class ModelInfo:
+    """A model of the catalogue."""
+
+    __match_args__: ClassVar[tuple[Literal["id"]]]
+
+    def __new__(
+        cls,
+        id: str,
+        *,
+        context_window: int | None = None,
+        max_output_tokens: int | None = None,
+        price: Price | Mapping[str, Any] | None = None,
+        capabilities: Capabilities,
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """The model as `provider/model`."""
+
+    @property
+    def context_window(self) -> int | None:
+        """How many tokens fit in all."""
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """How many tokens it writes at most."""
+
+    @property
+    def price(self) -> Price | None:
+        """What it costs."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ModelInfo: ...
+
+@final
+class ProviderInfo:
+    """A provider of the catalogue."""
+
+    __match_args__: ClassVar[tuple[Literal["name"]]]
+
+    def __new__(cls, name: str, *, title: str, base_url: str, key_variable: str | None = None) -> Self: ...
+    @property
+    def name(self) -> str:
+        """The prefix of its models."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    def base_url(self) -> str:
+        """Where it is."""
+
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable that holds its key; nothing when it needs none."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ProviderInfo: ...
+
+@final
+class ErrorInfo:
+    """An error as plain data, for other languages, for JSON, for a reply."""
+
+    __match_args__: ClassVar[tuple[Literal["kind"], Literal["reason"], Literal["detail"]]]
+
+    def __new__(
+        cls,
+        kind: ErrorKind,
+        reason: str,
+        detail: str,
+        *,
+        user_message: str,
+        operation: str,
+        retry: Retry = ...,
+        retry_after_ms: int | None = None,
+        saved: bool = False,
+        turn_id: str | None = None,
+        partial: Sequence[ContentPart] = ...,
+        limit_tokens: int | None = None,
+        estimated_tokens: int | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        attempts: Sequence[Attempt | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def kind(self) -> ErrorKind:
+        """What to do about it."""
+
+    @property
+    def reason(self) -> str:
+        """A stable machine word inside the kind."""
+
+    @property
+    def detail(self) -> str:
+        """A sentence for developers."""
+
+    @property
+    def user_message(self) -> str:
+        """A sentence fit for an end user."""
+
+    @property
+    def operation(self) -> str:
+        """What was being done, as `conversation.send`."""
+
+    @property
+    def retry(self) -> Retry:
+        """Whether repeating can help."""
+
+    @property
+    def retry_after_ms(self) -> int | None:
+        """The shortest wait before repeating, in milliseconds."""
+
+    @property
+    def saved(self) -> bool:
+        """True when the message is kept."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, when there is one."""
+
+    @property
+    def partial(self) -> tuple[Part, ...]:
+        """What had arrived."""
+
+    @property
+    def limit_tokens(self) -> int | None:
+        """How many tokens fit."""
+
+    @property
+    def estimated_tokens(self) -> int | None:
+        """How many there were, by estimate."""
+
+    @property
+    def provider(self) -> str | None:
+        """Who failed."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that was asked."""
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every try."""
+
+    @property
+    def retry_after(self) -> float | None:
+        """The shortest wait before repeating, in seconds."""
+
+    @property
+    def http_status(self) -> int:
+        """The HTTP status a server that embeds the engine may answer with."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ErrorInfo: ...
+
+@final
+class StartedEvent:
+    """The message is on disk and the call begins. The first event."""
+
+    __match_args__: ClassVar[tuple[Literal["model"]]]
+
+    def __new__(
+        cls, model: str, *, message_id: str | None = None, seq: int = 0, turn_id: str | None = None, part_index: int = 0
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["started"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def message_id(self) -> str | None:
+        """The answer's id, unless nothing is stored."""
+
+    @property
+    def model(self) -> str:
+        """The model that is asked, as `provider/model`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> StartedEvent: ...
+
+@final
+class TextEvent:
+    """Words of the answer."""
+
+    __match_args__: ClassVar[tuple[Literal["delta"]]]
+
+    def __new__(cls, delta: str, *, seq: int = 0, turn_id: str | None = None, part_index: int = 0) -> Self: ...
+    @property
+    def type(self) -> Literal["text"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def delta(self) -> str:
+        """The next words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> TextEvent: ...
+
+@final
+class ReasoningEvent:
+    """Thoughts of the model."""
+
+    __match_args__: ClassVar[tuple[Literal["delta"]]]
+
+    def __new__(cls, delta: str, *, seq: int = 0, turn_id: str | None = None, part_index: int = 0) -> Self: ...
+    @property
+    def type(self) -> Literal["reasoning"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def delta(self) -> str:
+        """The next words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ReasoningEvent: ...
+
+@final
+class RefusalEvent:
+    """The model declines."""
+
+    __match_args__: ClassVar[tuple[Literal["delta"]]]
+
+    def __new__(cls, delta: str, *, seq: int = 0, turn_id: str | None = None, part_index: int = 0) -> Self: ...
+    @property
+    def type(self) -> Literal["refusal"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def delta(self) -> str:
+        """The next words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> RefusalEvent: ...
+
+@final
+class CitationEvent:
+    """A source of the words so far."""
+
+    __match_args__: ClassVar[tuple[Literal["citation"]]]
+
+    def __new__(
+        cls, citation: Citation | Mapping[str, Any], *, seq: int = 0, turn_id: str | None = None, part_index: int = 0
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["citation"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def citation(self) -> Citation:
+        """The source."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> CitationEvent: ...
+
+@final
+class ToolCallDeltaEvent:
+    """A call of a tool, as it is written."""
+
+    __match_args__: ClassVar[tuple[Literal["call_id"], Literal["name"], Literal["arguments_delta"]]]
+
+    def __new__(
+        cls,
+        call_id: str,
+        name: str,
+        arguments_delta: str,
+        *,
+        seq: int = 0,
+        turn_id: str | None = None,
+        part_index: int = 0,
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["tool_call_delta"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def call_id(self) -> str:
+        """The call."""
+
+    @property
+    def name(self) -> str:
+        """The tool."""
+
+    @property
+    def arguments_delta(self) -> str:
+        """The next characters of the arguments."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolCallDeltaEvent: ...
+
+@final
+class ToolCallEvent:
+    """A call of a tool, whole."""
+
+    __match_args__: ClassVar[tuple[Literal["call"]]]
+
+    def __new__(
+        cls, call: ToolCall | Mapping[str, Any], *, seq: int = 0, turn_id: str | None = None, part_index: int = 0
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["tool_call"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def call(self) -> ToolCall:
+        """The call."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolCallEvent: ...
+
+@final
+class ToolResultEvent:
+    """What a tool answered."""
+
+    __match_args__: ClassVar[tuple[Literal["result"]]]
+
+    def __new__(
+        cls, result: ToolResult | Mapping[str, Any], *, seq: int = 0, turn_id: str | None = None, part_index: int = 0
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["tool_result"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def result(self) -> ToolResult:
+        """The answer."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolResultEvent: ...
+
+@final
+class PartEvent:
+    """A whole part that is no text: image, file, opaque."""
+
+    __match_args__: ClassVar[tuple[Literal["part"]]]
+
+    def __new__(cls, part: ContentPart, *, seq: int = 0, turn_id: str | None = None, part_index: int = 0) -> Self: ...
+    @property
+    def type(self) -> Literal["part"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def part(self) -> Part:
+        """The part."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PartEvent: ...
+
+@final
+class ProgressEvent:
+    """Something on the way: before the first content, or a sign of life at any time."""
+
+    __match_args__: ClassVar[tuple[Literal["progress"]]]
+
+    def __new__(
+        cls, progress: Mapping[str, Any], *, seq: int = 0, turn_id: str | None = None, part_index: int = 0
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["progress"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """What."""
+
+    @property
+    def step(self) -> ProgressStep:
+        """What happens. What belongs to the other steps is ``None``."""
+
+    @property
+    def position(self) -> int | None:
+        """How many calls are before this one (queued)."""
+
+    @property
+    def wait_ms(self) -> int | None:
+        """The likely wait (queued, waiting), or the wait before the next try (retrying), in milliseconds."""
+
+    @property
+    def reason(self) -> str | None:
+        """What is waited for (waiting)."""
+
+    @property
+    def attempt(self) -> int | None:
+        """The number of the try that comes, from 2 (retrying)."""
+
+    @property
+    def kind(self) -> ErrorKind | None:
+        """How the last try failed (retrying)."""
+
+    @property
+    def from_model(self) -> str | None:
+        """The model that failed (fell_back)."""
+
+    @property
+    def to_model(self) -> str | None:
+        """The model that is asked now (fell_back)."""
+
+    @property
+    def idle_ms(self) -> int | None:
+        """Since the last event, in milliseconds (heartbeat)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ProgressEvent: ...
+
+@final
+class UsageEvent:
+    """What it took so far."""
+
+    __match_args__: ClassVar[tuple[Literal["usage"], Literal["cost"]]]
+
+    def __new__(
+        cls,
+        usage: Usage | Mapping[str, Any],
+        cost: Cost | Mapping[str, Any],
+        *,
+        seq: int = 0,
+        turn_id: str | None = None,
+        part_index: int = 0,
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["usage"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens so far."""
+
+    @property
+    def cost(self) -> Cost:
+        """Cost so far."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> UsageEvent: ...
+
+@final
+class DoneEvent:
+    """The answer is whole. The last event; a failure is thrown instead."""
+
+    __match_args__: ClassVar[tuple[Literal["reply"]]]
+
+    def __new__(
+        cls, reply: Reply | Mapping[str, Any], *, seq: int = 0, turn_id: str | None = None, part_index: int = 0
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["done"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def reply(self) -> Reply:
+        """The answer."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> DoneEvent: ...
+
+@final
+class OtherEvent:
+    """Something that this version does not know."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["data"]]]
+
+    def __new__(
+        cls, name: str, data: Any, *, seq: int = 0, turn_id: str | None = None, part_index: int = 0
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["other"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the turn, from 1. Deltas that were joined carry the last number among them."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing is stored."""
+
+    @property
+    def part_index(self) -> int:
+        """The part of the answer it belongs to, from 0."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def data(self) -> Any:
+        """What it carries."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> OtherEvent: ...
+
+@final
+class Media:
+    """Bytes that are no text: a picture, a sound, a document."""
+
+    __match_args__: ClassVar[tuple[Literal["source"], Literal["mime_type"]]]
+
+    def __new__(
+        cls,
+        source: MediaSource,
+        mime_type: str | None = None,
+        *,
+        name: str | None = None,
+        size_bytes: int | None = None,
+    ) -> Self: ...
+    @property
+    def source(self) -> MediaSource:
+        """Where the bytes are."""
+
+    @property
+    def mime_type(self) -> str | None:
+        """What they are, for instance `image/png`. Left out: found out from the bytes."""
+
+    @property
+    def name(self) -> str | None:
+        """A name to show."""
+
+    @property
+    def size_bytes(self) -> int | None:
+        """How many bytes, when known."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Media: ...
+
+@final
+class Citation:
+    """Where words come from."""
+
+    __match_args__: ClassVar[tuple[Literal["start"], Literal["end"], Literal["url"]]]
+
+    def __new__(
+        cls, start: int = 0, end: int = 0, url: str | None = None, *, title: str | None = None, quote: str | None = None
+    ) -> Self: ...
+    @property
+    def start(self) -> int:
+        """First character of the words in the text, counted in characters from 0."""
+
+    @property
+    def end(self) -> int:
+        """One past the last character."""
+
+    @property
+    def url(self) -> str | None:
+        """The page that is cited."""
+
+    @property
+    def title(self) -> str | None:
+        """Its title."""
+
+    @property
+    def quote(self) -> str | None:
+        """The words that are cited."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Citation: ...
+
+@final
+class PathSource:
+    """A file on this machine."""
+
+    __match_args__: ClassVar[tuple[Literal["path"]]]
+
+    def __new__(cls, path: str) -> Self: ...
+    @property
+    def type(self) -> Literal["path"]:
+        """Which variant it is."""
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PathSource: ...
+
+@final
+class DataSource:
+    """Bytes in hand; base64 in JSON."""
+
+    __match_args__: ClassVar[tuple[Literal["data"]]]
+
+    def __new__(cls, data: bytes | bytearray) -> Self: ...
+    @property
+    def type(self) -> Literal["data"]:
+        """Which variant it is."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> DataSource: ...
+
+@final
+class UrlSource:
+    """A URL that the provider fetches."""
+
+    __match_args__: ClassVar[tuple[Literal["url"]]]
+
+    def __new__(cls, url: str) -> Self: ...
+    @property
+    def type(self) -> Literal["url"]:
+        """Which variant it is."""
+
+    @property
+    def url(self) -> str:
+        """The URL."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> UrlSource: ...
+
+@final
+class AttachmentSource:
+    """Bytes that the store holds."""
+
+    __match_args__: ClassVar[tuple[Literal["id"]]]
+
+    def __new__(cls, id: str) -> Self: ...
+    @property
+    def type(self) -> Literal["attachment"]:
+        """Which variant it is."""
+
+    @property
+    def id(self) -> str:
+        """Their id."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> AttachmentSource: ...
+
+@final
+class ProviderFileSource:
+    """A file that was handed to the provider before."""
+
+    __match_args__: ClassVar[tuple[Literal["provider"], Literal["id"]]]
+
+    def __new__(cls, provider: str, id: str) -> Self: ...
+    @property
+    def type(self) -> Literal["provider_file"]:
+        """Which variant it is."""
+
+    @property
+    def provider(self) -> str:
+        """Whose it is."""
+
+    @property
+    def id(self) -> str:
+        """The provider's id for it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ProviderFileSource: ...
+
+@final
+class Message:
+    """A stored message."""
+
+    __match_args__: ClassVar[tuple[Literal["role"], Literal["parts"]]]
+
+    def __new__(
+        cls,
+        role: Role,
+        parts: Sequence[ContentPart] = ...,
+        *,
+        id: str,
+        conversation_id: str,
+        turn_id: str | None = None,
+        parent_id: str | None = None,
+        status: MessageStatus = ...,
+        created_at: datetime,
+        model: str | None = None,
+        finish_reason: FinishReason | None = None,
+        usage: Usage | Mapping[str, Any] | None = None,
+        cost: Cost | Mapping[str, Any] | None = None,
+        depth: int = 0,
+        sibling_index: int = 0,
+        sibling_count: int = 0,
+        metadata: Mapping[str, str] = ...,
+        version: int = 0,
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """Names it."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation it stands in."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn it belongs to."""
+
+    @property
+    def parent_id(self) -> str | None:
+        """The message before it on its branch; nothing for the first."""
+
+    @property
+    def role(self) -> Role:
+        """Who speaks."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is said."""
+
+    @property
+    def status(self) -> MessageStatus:
+        """Where it stands in its life."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was saved."""
+
+    @property
+    def model(self) -> str | None:
+        """The model that wrote it, as `provider/model`."""
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the model stopped."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it took."""
+
+    @property
+    def cost(self) -> Cost | None:
+        """What it cost."""
+
+    @property
+    def depth(self) -> int:
+        """Its place on the branch, from 1."""
+
+    @property
+    def sibling_index(self) -> int:
+        """Its place among the answers to the same message, from 0."""
+
+    @property
+    def sibling_count(self) -> int:
+        """How many there are."""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the host put beside it; never sent to a provider."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of the message."""
+
+    @property
+    def text(self) -> str:
+        """All words of the message."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Message: ...
+
+@final
+class ConversationInfo:
+    """A conversation as a list shows it: everything from one row, nothing counted."""
+
+    __match_args__: ClassVar[tuple[Literal["id"], Literal["title"]]]
+
+    def __new__(
+        cls,
+        id: str,
+        title: str | None = None,
+        *,
+        system: str | None = None,
+        model: str | None = None,
+        metadata: Mapping[str, str] = ...,
+        message_count: int = 0,
+        last_preview: str | None = None,
+        last_role: Role | None = None,
+        head_id: str | None = None,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        cost_nano_usd: int = 0,
+        created_at: datetime,
+        updated_at: datetime,
+        version: int = 0,
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """Names it."""
+
+    @property
+    def title(self) -> str | None:
+        """Its title."""
+
+    @property
+    def system(self) -> str | None:
+        """Instructions that stand before its messages."""
+
+    @property
+    def model(self) -> str | None:
+        """The model it speaks with unless told otherwise, as `provider/model`."""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the host put beside it."""
+
+    @property
+    def message_count(self) -> int:
+        """How many messages it holds, on all branches."""
+
+    @property
+    def last_preview(self) -> str | None:
+        """The beginning of the last message, at most 160 characters."""
+
+    @property
+    def last_role(self) -> Role | None:
+        """Who spoke last."""
+
+    @property
+    def head_id(self) -> str | None:
+        """The last message of the branch that is shown."""
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens sent in, over all turns."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens written by models, over all turns."""
+
+    @property
+    def cost_nano_usd(self) -> int:
+        """What it cost in nano-USD, as far as prices are known."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it began."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it changed last."""
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of the conversation."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ConversationInfo: ...
+
+@final
+class Turn:
+    """One message of the user and the way to its answer."""
+
+    __match_args__: ClassVar[tuple[Literal["id"], Literal["state"]]]
+
+    def __new__(
+        cls,
+        id: str,
+        state: TurnState,
+        *,
+        attempt: int = 0,
+        message_id: str,
+        reply_id: str | None = None,
+        last_seq: int = 0,
+        not_before: datetime | None = None,
+        expires_at: datetime | None = None,
+        error: ErrorInfo | Mapping[str, Any] | None = None,
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """Names it."""
+
+    @property
+    def state(self) -> TurnState:
+        """Where it stands."""
+
+    @property
+    def attempt(self) -> int:
+        """How often it was tried."""
+
+    @property
+    def message_id(self) -> str:
+        """The user's message."""
+
+    @property
+    def reply_id(self) -> str | None:
+        """The answer, once there is one."""
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last event."""
+
+    @property
+    def not_before(self) -> datetime | None:
+        """Not to be sent before this moment."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """Given up after this moment."""
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """What went wrong last."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """The tick in a bubble."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Turn: ...
+
+@final
+class TextPart:
+    """Words."""
+
+    __match_args__: ClassVar[tuple[Literal["text"]]]
+
+    def __new__(cls, text: str, *, citations: Sequence[Citation | Mapping[str, Any]] = ...) -> Self: ...
+    @property
+    def type(self) -> Literal["text"]:
+        """Which variant it is."""
+
+    @property
+    def text(self) -> str:
+        """The words."""
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """Where they come from, as far as the provider said."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> TextPart: ...
+
+@final
+class ReasoningPart:
+    """What the model thought before it answered, as far as the provider shows it."""
+
+    __match_args__: ClassVar[tuple[Literal["text"]]]
+
+    def __new__(cls, text: str) -> Self: ...
+    @property
+    def type(self) -> Literal["reasoning"]:
+        """Which variant it is."""
+
+    @property
+    def text(self) -> str:
+        """The thoughts."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ReasoningPart: ...
+
+@final
+class RefusalPart:
+    """The model declined, in words of its own."""
+
+    __match_args__: ClassVar[tuple[Literal["text"]]]
+
+    def __new__(cls, text: str) -> Self: ...
+    @property
+    def type(self) -> Literal["refusal"]:
+        """Which variant it is."""
+
+    @property
+    def text(self) -> str:
+        """The words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> RefusalPart: ...
+
+@final
+class ImagePart:
+    """A picture."""
+
+    __match_args__: ClassVar[tuple[Literal["media"]]]
+
+    def __new__(cls, media: Media | Mapping[str, Any]) -> Self: ...
+    @property
+    def type(self) -> Literal["image"]:
+        """Which variant it is."""
+
+    @property
+    def media(self) -> Media:
+        """The picture."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ImagePart: ...
+
+@final
+class AudioPart:
+    """A sound."""
+
+    __match_args__: ClassVar[tuple[Literal["media"]]]
+
+    def __new__(cls, media: Media | Mapping[str, Any]) -> Self: ...
+    @property
+    def type(self) -> Literal["audio"]:
+        """Which variant it is."""
+
+    @property
+    def media(self) -> Media:
+        """The sound."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> AudioPart: ...
+
+@final
+class FilePart:
+    """A document, for instance a PDF."""
+
+    __match_args__: ClassVar[tuple[Literal["media"]]]
+
+    def __new__(cls, media: Media | Mapping[str, Any]) -> Self: ...
+    @property
+    def type(self) -> Literal["file"]:
+        """Which variant it is."""
+
+    @property
+    def media(self) -> Media:
+        """The document."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> FilePart: ...
+
+@final
+class ToolCallPart:
+    """The model wants a tool to be called."""
+
+    __match_args__: ClassVar[tuple[Literal["call"]]]
+
+    def __new__(cls, call: ToolCall | Mapping[str, Any]) -> Self: ...
+    @property
+    def type(self) -> Literal["tool_call"]:
+        """Which variant it is."""
+
+    @property
+    def call(self) -> ToolCall:
+        """The call."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolCallPart: ...
+
+@final
+class ToolResultPart:
+    """What a tool answered."""
+
+    __match_args__: ClassVar[tuple[Literal["result"]]]
+
+    def __new__(cls, result: ToolResult | Mapping[str, Any]) -> Self: ...
+    @property
+    def type(self) -> Literal["tool_result"]:
+        """Which variant it is."""
+
+    @property
+    def result(self) -> ToolResult:
+        """The answer."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolResultPart: ...
+
+@final
+class OpaquePart:
+    """Signatures, encrypted reasoning, server items: kept byte for byte and replayed to the same provider only."""
+
+    __match_args__: ClassVar[tuple[Literal["provider"], Literal["name"]]]
+
+    def __new__(cls, provider: str, name: str, *, attached: bool = False, data: Any) -> Self: ...
+    @property
+    def type(self) -> Literal["opaque"]:
+        """Which variant it is."""
+
+    @property
+    def provider(self) -> str:
+        """Whose it is."""
+
+    @property
+    def name(self) -> str:
+        """What the provider calls it."""
+
+    @property
+    def attached(self) -> bool:
+        """True when it belongs to the part before it."""
+
+    @property
+    def data(self) -> Any:
+        """The provider's own object."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> OpaquePart: ...
+
+@final
+class Reply:
+    """The answer to a message."""
+
+    __match_args__: ClassVar[tuple[Literal["parts"], Literal["status"]]]
+
+    def __new__(
+        cls,
+        parts: Sequence[ContentPart] = ...,
+        status: ReplyStatus = ...,
+        *,
+        finish_reason: FinishReason | None = None,
+        finish_reason_raw: str | None = None,
+        usage: Usage | Mapping[str, Any],
+        cost: Cost | Mapping[str, Any],
+        provider: str,
+        model: str,
+        conversation_id: str | None = None,
+        message_id: str | None = None,
+        turn_id: str | None = None,
+        request_id: str | None = None,
+        attempts: Sequence[Attempt | Mapping[str, Any]] = ...,
+        latency_ms: int = 0,
+        first_token_ms: int | None = None,
+        from_cache: bool = False,
+        error: ErrorInfo | Mapping[str, Any] | None = None,
+        raw: Any | None = None,
+    ) -> Self: ...
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What the model said, in its order."""
+
+    @property
+    def status(self) -> ReplyStatus:
+        """How the turn came to rest."""
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why the model stopped."""
+
+    @property
+    def finish_reason_raw(self) -> str | None:
+        """The provider's own word for it."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it took."""
+
+    @property
+    def cost(self) -> Cost:
+        """What it cost."""
+
+    @property
+    def provider(self) -> str:
+        """Who answered."""
+
+    @property
+    def model(self) -> str:
+        """The model that answered, as the provider names it."""
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation, unless nothing was stored."""
+
+    @property
+    def message_id(self) -> str | None:
+        """The stored message, unless nothing was stored."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, unless nothing was stored."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The provider's id of the request."""
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every try, the last one included."""
+
+    @property
+    def latency_ms(self) -> int:
+        """From the call to the end of the answer, in milliseconds."""
+
+    @property
+    def first_token_ms(self) -> int | None:
+        """From the call to the first content, in milliseconds."""
+
+    @property
+    def from_cache(self) -> bool:
+        """True when the answer was not asked for anew."""
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """What went wrong, when the turn did not end well."""
+
+    @property
+    def raw(self) -> Any | None:
+        """The provider's own object, with `keep_raw`."""
+
+    @property
+    def text(self) -> str:
+        """All words of the answer."""
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought, as far as the provider shows it."""
+
+    @property
+    def refusal(self) -> str | None:
+        """The words in which the model declined, or nothing."""
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that the model wants to be called; those the provider runs itself are not among them."""
+
+    @property
+    def notice(self) -> str | None:
+        """A sentence fit for an end user when the turn did not end well, or nothing."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Reply: ...
+
+@final
+class ToolSpec:
+    """A tool the model may call."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["description"], Literal["parameters"]]]
+
+    def __new__(cls, name: str, description: str, parameters: Any, *, strict: bool = False) -> Self: ...
+    @property
+    def name(self) -> str:
+        """Its name: letters, digits, `_` and `-`, at most 64."""
+
+    @property
+    def description(self) -> str:
+        """What it does, for the model to read."""
+
+    @property
+    def parameters(self) -> Any:
+        """The JSON schema of its arguments, an object schema."""
+
+    @property
+    def strict(self) -> bool:
+        """True when the provider shall hold the model to the schema."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolSpec: ...
+
+@final
+class ToolCall:
+    """The model wants a tool to be called."""
+
+    __match_args__: ClassVar[tuple[Literal["id"], Literal["name"], Literal["arguments"]]]
+
+    def __new__(cls, id: str, name: str, arguments: Any, *, provider_executed: bool = False) -> Self: ...
+    @property
+    def id(self) -> str:
+        """Names the call; the answer carries it. Made by the engine when the provider gives none."""
+
+    @property
+    def name(self) -> str:
+        """The tool."""
+
+    @property
+    def arguments(self) -> Any:
+        """The arguments: an object. Text that was no JSON stands here as a string."""
+
+    @property
+    def provider_executed(self) -> bool:
+        """True when the provider runs the tool itself."""
+
+    def result(self, output: Any, *, is_error: bool = False) -> ToolResult:
+        """The answer to this call."""
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolCall: ...
+
+@final
+class ToolResult:
+    """What a tool answered."""
+
+    __match_args__: ClassVar[tuple[Literal["call_id"], Literal["output"]]]
+
+    def __new__(
+        cls, call_id: str, output: Any, *, is_error: bool = False, media: Sequence[Media | Mapping[str, Any]] = ...
+    ) -> Self: ...
+    @property
+    def call_id(self) -> str:
+        """The call it answers."""
+
+    @property
+    def output(self) -> Any:
+        """The answer: text or any JSON."""
+
+    @property
+    def is_error(self) -> bool:
+        """True when the tool failed; the model then reads the output as the reason."""
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """Pictures and documents that belong to the answer."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolResult: ...
+
+@final
+class Usage:
+    """Tokens of a call. The parts (cached, written to the cache, reasoning) are included in the two totals."""
+
+    __match_args__: ClassVar[tuple[Literal["input_tokens"], Literal["output_tokens"]]]
+
+    def __new__(
+        cls,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        *,
+        cache_read_input_tokens: int = 0,
+        cache_creation_input_tokens: int = 0,
+        reasoning_output_tokens: int = 0,
+        requests: int = 0,
+        details: Mapping[str, int] = ...,
+        source: UsageSource = ...,
+        raw: Any | None = None,
+    ) -> Self: ...
+    @property
+    def input_tokens(self) -> int:
+        """Everything that was sent in, cached and cache-written tokens included."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Everything that was written, reasoning included."""
+
+    @property
+    def cache_read_input_tokens(self) -> int:
+        """How much of the input came from the provider's cache."""
+
+    @property
+    def cache_creation_input_tokens(self) -> int:
+        """How much of the input was written to the provider's cache."""
+
+    @property
+    def reasoning_output_tokens(self) -> int:
+        """How much of the output was reasoning."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests it took."""
+
+    @property
+    def details(self) -> dict[str, int]:
+        """Further counts under the provider's names: audio, one-hour cache, …"""
+
+    @property
+    def source(self) -> UsageSource:
+        """Where the figures come from."""
+
+    @property
+    def raw(self) -> Any | None:
+        """The provider's own object."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Usage: ...
+
+@final
+class Cost:
+    """What a call cost. Nothing = unknown, never 0. Printed as `$0.0012` or `unknown`."""
+
+    __match_args__: ClassVar[tuple[Literal["nano_usd"]]]
+
+    def __new__(
+        cls, nano_usd: int | None = None, *, source: CostSource = ..., price_date: str | None = None
+    ) -> Self: ...
+    @property
+    def nano_usd(self) -> int | None:
+        """Billionths of a US dollar."""
+
+    @property
+    def source(self) -> CostSource:
+        """Where the figure comes from."""
+
+    @property
+    def price_date(self) -> str | None:
+        """The day the price was taken down, as `2026-11-21`."""
+
+    @property
+    def usd(self) -> float | None:
+        """The cost in US dollars."""
+
+    def __str__(self) -> str: ...
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Cost: ...
+
+@final
+class Attempt:
+    """One try of a call, kept in errors and replies."""
+
+    __match_args__: ClassVar[tuple[Literal["model"], Literal["kind"]]]
+
+    def __new__(
+        cls,
+        model: str,
+        kind: ErrorKind | None = None,
+        *,
+        status: int | None = None,
+        delay_ms: int = 0,
+        duration_ms: int = 0,
+    ) -> Self: ...
+    @property
+    def model(self) -> str:
+        """The model as `provider/model`."""
+
+    @property
+    def kind(self) -> ErrorKind | None:
+        """How the try failed, or nothing when it succeeded."""
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status, when there was one."""
+
+    @property
+    def delay_ms(self) -> int:
+        """How long the engine waited before this try, in milliseconds."""
+
+    @property
+    def duration_ms(self) -> int:
+        """How long the try took, in milliseconds."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Attempt: ...
+
+@final
+class Page(Sequence[_T_co], Generic[_T_co]):
+    """One page of a longer list, always in reading order. Items are made when they are looked at."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> _T_co: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> list[_T_co]: ...
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """The index of the first item that equals this one."""
+
+    def count(self, value: Any) -> int:
+        """How many items equal this one."""
+
+    @property
+    def items(self) -> tuple[_T_co, ...]:
+        """What is on the page."""
+
+    @property
+    def before(self) -> str | None:
+        """Leads to older items; nothing when there are none."""
+
+    @property
+    def after(self) -> str | None:
+        """Leads to newer items. Also there at the end, so that it can be used for polling."""
+
+    @property
+    def reached_start(self) -> bool:
+        """True when the page holds the first item there is."""
+
+    @property
+    def reached_end(self) -> bool:
+        """True when the page holds the last item there is."""
+
+    @property
+    def version(self) -> int:
+        """Changes whenever the list does."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __contains__(self, value: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[_T_co]: ...
+    def __reversed__(self) -> Iterator[_T_co]: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __class_getitem__(cls, item: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Page[Any]: ...
+
+def image(
+    *,
+    path: str | PathLike[str] | None = None,
+    data: bytes | bytearray | None = None,
+    url: str | None = None,
+    mime_type: str | None = None,
+    name: str | None = None,
+) -> ImagePart:
+    """A picture: from a file, from bytes (with ``mime_type``), or from a URL that the provider fetches."""
+
+def audio(
+    *,
+    path: str | PathLike[str] | None = None,
+    data: bytes | bytearray | None = None,
+    url: str | None = None,
+    mime_type: str | None = None,
+    name: str | None = None,
+) -> AudioPart:
+    """A sound: from a file, from bytes (with ``mime_type``), or from a URL that the provider fetches."""
+
+def file(
+    *,
+    path: str | PathLike[str] | None = None,
+    data: bytes | bytearray | None = None,
+    url: str | None = None,
+    mime_type: str | None = None,
+    name: str | None = None,
+) -> FilePart:
+    """A document: from a file, from bytes (with ``mime_type``), or from a URL that the provider fetches."""
+
+def _restore(class_: type[Any], json: str) -> Any: ...
+def _after_fork() -> None: ...

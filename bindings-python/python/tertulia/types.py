@@ -1,0 +1,205 @@
+"""The names that only type checkers need: words, unions, and the keywords of a call.
+
+Imported when one of them is asked for, so that ``import tertulia`` does not pay for ``typing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from ._native import (
+    AttachmentSource,
+    AudioPart,
+    CitationEvent,
+    DataSource,
+    DoneEvent,
+    FilePart,
+    ImagePart,
+    Message,
+    OpaquePart,
+    OtherEvent,
+    PartEvent,
+    PathSource,
+    ProgressEvent,
+    ProviderFileSource,
+    ReasoningEvent,
+    ReasoningPart,
+    RefusalEvent,
+    RefusalPart,
+    StartedEvent,
+    TextEvent,
+    TextPart,
+    ToolCall,
+    ToolCallDeltaEvent,
+    ToolCallEvent,
+    ToolCallPart,
+    ToolResult,
+    ToolResultEvent,
+    ToolResultPart,
+    ToolSpec,
+    UrlSource,
+    UsageEvent,
+)
+
+Role = Literal["system", "user", "assistant", "tool"]
+MessageStatus = Literal["pending", "streaming", "complete", "interrupted", "cancelled", "deleted"]
+ReplyStatus = Literal["done", "waiting", "parked", "interrupted", "cancelled"]
+TurnState = Literal["saved", "sending", "streaming", "waiting", "done", "interrupted", "parked", "cancelled"]
+Delivery = Literal["pending", "sending", "sent", "failed"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
+UsageSource = Literal["reported", "estimated", "unknown"]
+CostSource = Literal["provider", "catalogue", "estimated", "unknown"]
+ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
+ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
+Retry = Literal["never", "safe", "after", "exhausted"]
+ErrorKind = Literal[
+    "invalid",
+    "not_found",
+    "conflict",
+    "unauthorized",
+    "quota_exhausted",
+    "budget_exceeded",
+    "rate_limited",
+    "unavailable",
+    "timed_out",
+    "context_too_long",
+    "content_filtered",
+    "truncated",
+    "output_invalid",
+    "cancelled",
+    "storage",
+    "closed",
+    "internal",
+]
+
+Part: TypeAlias = (
+    TextPart
+    | ReasoningPart
+    | RefusalPart
+    | ImagePart
+    | AudioPart
+    | FilePart
+    | ToolCallPart
+    | ToolResultPart
+    | OpaquePart
+)
+"""One piece of a message. Later versions may add more: end a ``match`` with ``case _``."""
+
+MediaSource: TypeAlias = PathSource | DataSource | UrlSource | AttachmentSource | ProviderFileSource
+"""Where the bytes of a ``Media`` are."""
+
+StreamEvent: TypeAlias = (
+    StartedEvent
+    | TextEvent
+    | ReasoningEvent
+    | RefusalEvent
+    | CitationEvent
+    | ToolCallDeltaEvent
+    | ToolCallEvent
+    | ToolResultEvent
+    | PartEvent
+    | ProgressEvent
+    | UsageEvent
+    | DoneEvent
+    | OtherEvent
+)
+"""One event of a stream. Later versions may add more: end a ``match`` with ``case _``."""
+
+PartDict: TypeAlias = Mapping[str, Any]
+"""A part in its plain form, as ``to_dict`` gives it: ``{"type": "text", "text": "…"}``."""
+
+ContentPart: TypeAlias = str | Part | ToolCall | ToolResult | PartDict
+Content: TypeAlias = ContentPart | Sequence[ContentPart]
+"""What a caller says: text, a part, or a list of both."""
+
+
+class MessageDict(TypedDict):
+    """A message as everybody writes it: ``{"role": "user", "content": "…"}``."""
+
+    role: Role
+    content: Content
+
+
+NewMessage: TypeAlias = MessageDict | Message
+"""A message that is not stored yet, or a stored one to be said again."""
+
+
+class NamedTool(TypedDict):
+    """One tool that the model has to call."""
+
+    name: str
+
+
+ToolChoice: TypeAlias = Literal["auto", "never", "required"] | NamedTool
+
+
+class OutputSchemaDict(TypedDict, total=False):
+    """The shape of the answer, with a name."""
+
+    name: str
+    schema: Mapping[str, Any]
+    strict: bool
+
+
+class PromptCacheDict(TypedDict, total=False):
+    """Which beginnings of the prompt the provider shall keep for the next call."""
+
+    system: bool
+    messages: Sequence[int]
+    one_hour: bool
+    key: str
+
+
+class CallOptions(TypedDict, total=False):
+    """The knobs of one call. What is left out is taken from the conversation, then from the engine."""
+
+    model: str
+    """The model as ``provider/model``."""
+    system: str
+    """Instructions, for this call instead of the conversation's."""
+    temperature: float
+    """From 0 (always the likeliest word) to 2."""
+    top_p: float
+    """Only words within this share of likelihood."""
+    seed: int
+    """The same seed gives, as far as the provider can, the same answer."""
+    stop_sequences: Sequence[str]
+    """Where to stop."""
+    max_tokens: int
+    """At most this many tokens."""
+    frequency_penalty: float
+    """Against repeating words, -2 to 2."""
+    presence_penalty: float
+    """For new subjects, -2 to 2."""
+    reasoning_effort: ReasoningEffort
+    """How much the model thinks."""
+    reasoning_tokens: int
+    """How many tokens it may think."""
+    tools: Sequence[ToolSpec | Mapping[str, Any]]
+    """What it may call."""
+    tool_choice: ToolChoice
+    """Whether it does."""
+    parallel_tools: bool
+    """Whether it may call several at once."""
+    output_schema: OutputSchemaDict | Mapping[str, Any]
+    """The shape of the answer: a JSON schema."""
+    prompt_cache: bool | PromptCacheDict
+    """Which beginnings the provider shall keep for the next call. True: instructions and tools."""
+    timeout: float | timedelta
+    """For the whole call, in seconds. 600 unless set."""
+    timeout_ms: int
+    """For the whole call, in milliseconds."""
+    client_id: str
+    """Your own id for the message: the same id is the same message; another body under it is a ``ConflictError``."""
+    metadata: Mapping[str, str]
+    """Kept beside the message, never sent."""
+    key: str
+    """A key for this call alone."""
+    extra_body: Mapping[str, Any]
+    """Fields that go into the provider's body as they are, over everything else."""
+    extra_headers: Mapping[str, str]
+    """Headers that go along. Those that carry keys are refused."""
+    detached: bool
+    """Let the reply go on when nobody reads it."""

@@ -1,0 +1,31 @@
+//! The native half of the Python package `tertulia`.
+//!
+//! ```text
+//! convert   Python values ↔ Rust values, with the place of what is wrong
+//! values    one frozen class per record and variant of the model
+//! content   what callers say: text, parts, pictures, messages
+//! error     errors as exceptions
+//! bridge    threads, event loops, signals and forks
+//! ```
+//! Importing it makes classes and nothing else: no thread, no socket, no file.
+
+mod bridge;
+mod content;
+mod convert;
+mod error;
+mod probe;
+mod values;
+
+use pyo3::prelude::*;
+
+/// The native half of `tertulia`. Import the names from `tertulia` itself.
+#[pymodule(gil_used = false)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    values::register(module)?;
+    content::register(module)?;
+    probe::register(module)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(bridge::after_fork, module)?)?;
+    // The list of names is the stub's to keep; two would differ one day.
+    module.delattr("__all__")
+}

@@ -1,0 +1,41 @@
+//! Messages, conversations and turns.
+
+use tertulia::model::{ConversationSummary as ConversationRecord, Message as MessageRecord, Turn as TurnRecord};
+
+values! {
+    /// A stored message.
+    Message(record MessageRecord) {
+        id, conversation_id, turn_id, parent_id, role, parts, status, created_at, model, finish_reason, usage, cost,
+        depth, sibling_index, sibling_count, metadata, version,
+    }
+    matches(role, parts) shows(role, text, status, id) hashes(id, version)
+    + {
+        /// All words of the message.
+        #[getter]
+        fn text(&self) -> String {
+            self.0.get().text()
+        }
+    }
+
+    /// A conversation as a list shows it.
+    ConversationInfo(record ConversationRecord) {
+        id, title, system, model, metadata, message_count, last_preview, last_role, head_id, input_tokens,
+        output_tokens, cost_nano_usd, created_at, updated_at, version,
+    }
+    matches(id, title) shows(id, title, message_count) hashes(id, version)
+
+    /// A user's message and the way to its answer.
+    Turn(record TurnRecord) {
+        id, state, attempt, message_id, reply_id, last_seq, not_before, expires_at, error,
+    }
+    matches(id, state) shows(id, state) hashes(id, attempt)
+    + {
+        /// The tick in a bubble.
+        #[getter]
+        fn delivery<'py>(&self, py: pyo3::Python<'py>) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+            crate::convert::word(py, &tertulia::model::Delivery::from(self.0.get().state))
+        }
+    }
+}
+
+records!(Message = MessageRecord, ConversationInfo = ConversationRecord, Turn = TurnRecord);

@@ -1,0 +1,43 @@
+//! What Python reads: one frozen class per record and per variant of the model, with its names.
+//!
+//! A class holds the Rust value; an attribute is made when it is read (45 ns an id), so a page of
+//! messages costs what is looked at. Rejected, by measurement: dicts (24 µs a page against 2),
+//! dataclasses (79 µs, and 27 ms at import), JSON text (117 µs).
+//!
+//! A record's fields are listed once, beside the record's name: [`values!`] makes getters,
+//! constructor, equality, hash, pickle and `repr` of the list, and leaving one out does not compile.
+
+#[macro_use]
+mod class;
+mod catalogue;
+mod error_info;
+mod event;
+mod held;
+mod media;
+mod message;
+mod page;
+mod part;
+mod reply;
+mod tool;
+mod usage;
+
+use pyo3::prelude::*;
+
+pub(crate) use event::into_python as event_into_python;
+pub(crate) use message::Message;
+pub(crate) use page::Page;
+
+/// Puts every class into the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    catalogue::register(module)?;
+    error_info::register(module)?;
+    event::register(module)?;
+    media::register(module)?;
+    message::register(module)?;
+    part::register(module)?;
+    reply::register(module)?;
+    tool::register(module)?;
+    usage::register(module)?;
+    module.add_class::<Page>()?;
+    module.add_function(wrap_pyfunction!(class::restore, module)?)
+}

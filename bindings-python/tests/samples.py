@@ -1,0 +1,167 @@
+"""One value of every class, with every field filled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import tertulia as t
+
+ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+OTHER_ID = "01890a5d-ac96-774b-bcce-b302099a8058"
+MOMENT = datetime(2026, 11, 21, 9, 30, 0, 250_000, tzinfo=timezone.utc)
+HEADER: dict[str, Any] = {"seq": 7, "turn_id": ID, "part_index": 2}
+
+media = t.Media(t.UrlSource("https://x.example/a.pdf"), "application/pdf", name="a.pdf", size_bytes=9)
+citation = t.Citation(0, 4, "https://x.example", title="X", quote="four")
+call = t.ToolCall("c1", "weather", {"city": "Cádiz", "days": [1, 2.5, None, True]}, provider_executed=True)
+result = t.ToolResult("c1", {"temperature": 24}, is_error=True, media=[media])
+text = t.TextPart("Hola", citations=[citation])
+usage = t.Usage(
+    10,
+    5,
+    cache_read_input_tokens=1,
+    cache_creation_input_tokens=2,
+    reasoning_output_tokens=3,
+    requests=1,
+    details={"audio": 4},
+    source="reported",
+    raw={"prompt_tokens": 10},
+)
+cost = t.Cost(1_200_000, source="catalogue", price_date="2026-11-21")
+attempt = t.Attempt("openai/gpt-5", "rate_limited", status=429, delay_ms=1, duration_ms=2)
+error = t.ErrorInfo(
+    "truncated",
+    "cut",
+    "the connection closed before the end",
+    user_message="The answer broke off.",
+    operation="conversation.send",
+    retry="safe",
+    retry_after_ms=2_500,
+    saved=True,
+    turn_id=ID,
+    partial=[text],
+    limit_tokens=1,
+    estimated_tokens=2,
+    provider="openai",
+    model="gpt-5",
+    status=200,
+    request_id="req_1",
+    attempts=[attempt],
+)
+reply = t.Reply(
+    [t.ReasoningPart("hm"), text, t.ToolCallPart(t.ToolCall("c2", "f", {}))],
+    "interrupted",
+    finish_reason="tool_calls",
+    finish_reason_raw="tool_use",
+    usage=usage,
+    cost=cost,
+    provider="openai",
+    model="gpt-5",
+    conversation_id=ID,
+    message_id=ID,
+    turn_id=ID,
+    request_id="req_1",
+    attempts=[attempt],
+    latency_ms=900,
+    first_token_ms=300,
+    from_cache=True,
+    error=error,
+    raw={"id": "x"},
+)
+message = t.Message(
+    "assistant",
+    [text, t.OpaquePart("anthropic", "signature", attached=True, data={"z": 1, "a": 2})],
+    id=ID,
+    conversation_id=OTHER_ID,
+    turn_id=ID,
+    parent_id=ID,
+    status="complete",
+    created_at=MOMENT,
+    model="openai/gpt-5",
+    finish_reason="stop",
+    usage=usage,
+    cost=cost,
+    depth=2,
+    sibling_index=0,
+    sibling_count=1,
+    metadata={"screen": "home"},
+    version=3,
+)
+conversation = t.ConversationInfo(
+    ID,
+    "Cádiz",
+    system="Be brief.",
+    model="openai/gpt-5",
+    metadata={"a": "b"},
+    message_count=2,
+    last_preview="Hola",
+    last_role="assistant",
+    head_id=ID,
+    input_tokens=1,
+    output_tokens=2,
+    cost_nano_usd=3,
+    created_at=MOMENT,
+    updated_at=MOMENT + timedelta(seconds=1),
+    version=4,
+)
+turn = t.Turn(
+    ID,
+    "interrupted",
+    attempt=1,
+    message_id=ID,
+    reply_id=ID,
+    last_seq=9,
+    not_before=MOMENT,
+    expires_at=MOMENT,
+    error=error,
+)
+price = t.Price(1, 2, cache_read_nano_usd=3, cache_creation_nano_usd=4, date="2026-11-21")
+capabilities = t.Capabilities(True, False, output_schema=True, reasoning=False, images=True, audio=False, files=True)
+
+SAMPLES: list[Any] = [
+    media,
+    citation,
+    call,
+    result,
+    text,
+    usage,
+    cost,
+    attempt,
+    error,
+    reply,
+    message,
+    conversation,
+    turn,
+    price,
+    capabilities,
+    t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),
+    t.ProviderInfo("openai", title="OpenAI", base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
+    t.ToolSpec("weather", "The weather", {"type": "object", "properties": {}}, strict=True),
+    t.PathSource("a.png"),
+    t.DataSource(b"\x00\xff"),
+    t.UrlSource("https://x.example/a.png"),
+    t.AttachmentSource(ID),
+    t.ProviderFileSource("openai", "file_1"),
+    t.ReasoningPart("hm"),
+    t.RefusalPart("no"),
+    t.ImagePart(media),
+    t.AudioPart(media),
+    t.FilePart(media),
+    t.ToolCallPart(call),
+    t.ToolResultPart(result),
+    t.OpaquePart("anthropic", "signature", attached=True, data={"z": 1, "a": [2]}),
+    t.StartedEvent("openai/gpt-5", message_id=ID, **HEADER),
+    t.TextEvent("Ho", **HEADER),
+    t.ReasoningEvent("hm", **HEADER),
+    t.RefusalEvent("no", **HEADER),
+    t.CitationEvent(citation, **HEADER),
+    t.ToolCallDeltaEvent("c1", "f", '{"a', **HEADER),
+    t.ToolCallEvent(call, **HEADER),
+    t.ToolResultEvent(result, **HEADER),
+    t.PartEvent(t.ImagePart(media), **HEADER),
+    t.ProgressEvent({"step": "queued", "position": 3, "wait_ms": 40}, **HEADER),
+    t.UsageEvent(usage, cost, **HEADER),
+    t.DoneEvent(reply, **HEADER),
+    t.OtherEvent("future", {"a": 1}, **HEADER),
+]

@@ -1,0 +1,57 @@
+//! The versions of the schema, from the first to ours.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::failure::{failed, storage};
+use crate::model::Result;
+
+/// `TERT`, so that a file of ours is told from one of another program.
+const APPLICATION_ID: i64 = 0x5445_5254;
+
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/001_conversations.sql")];
+
+/// The version of the schema that this code knows.
+pub(super) fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+fn number(connection: &Connection, pragma: &str) -> Result<i64> {
+    connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(failed)
+}
+
+/// Refuses what is not ours or newer than we are, before anything is changed.
+pub(super) fn check(connection: &Connection) -> Result<()> {
+    let version = number(connection, "user_version")?;
+    if number(connection, "application_id")? == APPLICATION_ID {
+        if version > newest() {
+            return Err(storage(
+                "newer_schema",
+                format!("the database is of version {version}, this program knows {}; update the program", newest()),
+            ));
+        }
+        return Ok(());
+    }
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    if version == 0 && tables == 0 {
+        return Ok(());
+    }
+    Err(storage("not_a_database", "the file is a SQLite database of another program; choose another path"))
+}
+
+/// Brings the schema to the newest version, each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+    loop {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        // Read again under the lock: another process may have been faster.
+        let version = number(&transaction, "user_version")?;
+        let step = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version));
+        let Some(step) = step else { return Ok(()) };
+        let next = version + 1;
+        transaction.execute_batch(step).map_err(failed)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", next).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        tracing::info!(target: "tertulia::store", version = next, "schema migrated");
+    }
+}

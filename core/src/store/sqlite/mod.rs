@@ -1,0 +1,294 @@
+//! Conversations in a SQLite file.
+//!
+//! ```text
+//! apply ─▶ bounded channel ─▶ one writing thread ─▶ group commit ─▶ answer after COMMIT
+//! reads ─▶ bounded channel ─▶ four reading threads (query_only), each read one snapshot
+//! ```
+//!
+//! SQLite runs on threads of its own, so that no caller's executor is blocked, a dropped future cannot leave a
+//! transaction open, and there is one writer to wait for instead of a lock to fight over (SQLite's own is unfair).
+//! Rejected: `spawn_blocking` for each query (hundreds of threads under load, no group commit), a pool of writers
+//! (BUSY by design), a check that a pooled connection is alive (it costs more than a read).
+//!
+//! Files: the database, SQLite's `-wal` and `-shm` while open, and `.lock`, which tells who else lives.
+
+mod apply;
+mod connect;
+mod failure;
+mod liveness;
+mod migrate;
+mod read;
+mod readers;
+mod recover;
+mod row;
+mod settings;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Store, StoreFuture, TurnRecord,
+    WriteBatch, refusal,
+};
+use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{ConversationSummary, Error, Message, Result};
+use failure::{failed, file_failed};
+use readers::{ReadJob, Readers};
+use writer::{ApplyJob, Counting, Job, Writer};
+
+pub use settings::SqliteSettings;
+pub use writer::StoreCounters;
+
+/// How many calls may wait for each channel; further ones wait in their own futures.
+const QUEUE: usize = 256;
+
+/// Keeps conversations in a SQLite file. Several stores, also of several processes, may have the same file open.
+pub struct SqliteStore {
+    jobs: mpsc::Sender<Job>,
+    reads: mpsc::Sender<ReadJob>,
+    closed: AtomicBool,
+    counting: Arc<Counting>,
+    /// Nothing is ever sent; it ends when the writing thread does.
+    alive: watch::Receiver<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").field("counters", &self.counters()).finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file; makes it, and the folders above it, when they are not there (readable for their owner alone).
+    /// An older schema is brought up to date. The clock only measures; no time of it is stored.
+    ///
+    /// # Errors
+    /// `Storage`: not_a_database, newer_schema, corrupt, read_only, full, busy, io.
+    pub async fn open(path: impl AsRef<Path>, settings: SqliteSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let given = path.as_ref();
+        // Absolute, so that a later change of folder, or a name such as `:memory:`, means nothing else.
+        let path = std::path::absolute(given).map_err(|error| file_failed(given, error))?;
+        let (jobs, waiting_jobs) = mpsc::channel(QUEUE);
+        let (reads, waiting_reads) = mpsc::channel(QUEUE);
+        let (opened, opening) = oneshot::channel();
+        let (ends, alive) = watch::channel(());
+        let counting = Arc::new(Counting::default());
+        let opener = Opener { path, settings, clock, counting: Arc::clone(&counting) };
+        let channel = (reads.clone(), waiting_reads);
+        let thread = Builder::new()
+            .name("tertulia-write".to_owned())
+            .spawn(move || {
+                opener.run(waiting_jobs, channel, opened);
+                drop(ends);
+            })
+            .map_err(|error| file_failed(given, error))?;
+        let store =
+            Self { jobs, reads, closed: AtomicBool::new(false), counting, alive, thread: Mutex::new(Some(thread)) };
+        opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
+        Ok(store)
+    }
+
+    /// What was written since the store was opened.
+    #[must_use]
+    pub fn counters(&self) -> StoreCounters {
+        self.counting.read()
+    }
+
+    fn is_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) { Err(refusal::closed()) } else { Ok(()) }
+    }
+
+    async fn write<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
+        self.is_open()?;
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).await.map_err(|_| refusal::closed())?;
+        answer.await.map_err(|_| refusal::closed())?
+    }
+
+    /// Runs some work on the writing thread, between two groups.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static) -> Result<T> {
+        self.write(|reply| {
+            // Whoever asked may have gone; the work is done all the same.
+            Job::Run(Box::new(move |writer| drop(reply.send(work(writer)))))
+        })
+        .await
+    }
+
+    /// Runs a read in one transaction, so that all its statements see the same state.
+    fn read<'a, T: Send + 'static>(
+        &'a self,
+        name: &'static str,
+        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> StoreFuture<'a, T> {
+        Box::pin(async move {
+            self.is_open()?;
+            let (reply, answer) = oneshot::channel();
+            let work = move |connection: &mut Connection| {
+                if reply.is_closed() {
+                    return;
+                }
+                let result = connection.transaction().map_err(failed).and_then(|transaction| query(&transaction));
+                drop(reply.send(result));
+            };
+            self.reads.send(ReadJob::Read(name, Box::new(work))).await.map_err(|_| refusal::closed())?;
+            answer.await.map_err(|_| refusal::closed())?
+        })
+    }
+
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!(target: "tertulia::store", "the writing thread panicked");
+        }
+    }
+}
+
+/// What the writing thread needs to open the database.
+struct Opener {
+    path: PathBuf,
+    settings: SqliteSettings,
+    clock: Arc<dyn Clock>,
+    counting: Arc<Counting>,
+}
+
+impl Opener {
+    /// The life of the writing thread: open, write until the end, close.
+    fn run(
+        self,
+        jobs: mpsc::Receiver<Job>,
+        reads: (mpsc::Sender<ReadJob>, mpsc::Receiver<ReadJob>),
+        opened: oneshot::Sender<Result<()>>,
+    ) {
+        let started = self.clock.monotonic();
+        let open = || {
+            let database = connect::open_writer(&self.path, &self.settings)?;
+            let readers = Readers::start(&self.path, &self.settings, &self.clock, reads)?;
+            Ok((database, readers))
+        };
+        let (database, readers) = match open() {
+            Ok(open) => open,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        let millis = (self.clock.monotonic() - started).as_millis();
+        let orphans = database.orphans;
+        tracing::info!(target: "tertulia::store", %millis, orphans, readers = self.settings.readers, "store opened");
+        let mut writer = Writer {
+            connection: database.connection,
+            settings: self.settings,
+            clock: self.clock,
+            counting: self.counting,
+            syncs_fully: true,
+        };
+        if opened.send(Ok(())).is_ok() {
+            writer.work(jobs);
+        }
+        readers.close();
+        let counters = writer.counting.read();
+        // The last connection to close moves the log into the database and removes it.
+        drop(writer);
+        drop(database.liveness);
+        tracing::info!(
+            target: "tertulia::store",
+            batches = counters.batches,
+            commits = counters.commits,
+            checkpoints = counters.checkpoints,
+            "store closed"
+        );
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Finishes what was handed in. No thread outlives its store.
+    fn drop(&mut self) {
+        // The writing thread ends when nobody is left who could send it something.
+        let (nobody, _) = mpsc::channel(1);
+        self.jobs = nobody;
+        self.join();
+    }
+}
+
+impl Store for SqliteStore {
+    fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
+        Box::pin(self.write(move |reply| Job::Apply(ApplyJob { batch, durability, reply })))
+    }
+
+    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
+        let owner = owner.to_owned();
+        self.read("conversation", move |connection| read::conversation(connection, &owner, id))
+    }
+
+    fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
+        let owner = owner.to_owned();
+        self.read("conversations", move |connection| read::conversations(connection, &owner, query))
+    }
+
+    fn messages(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        let owner = owner.to_owned();
+        self.read("messages", move |connection| read::messages(connection, &owner, conversation, anchor, limit))
+    }
+
+    fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
+        let owner = owner.to_owned();
+        self.read("message", move |connection| read::message(connection, &owner, id))
+    }
+
+    fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {
+        let owner = owner.to_owned();
+        self.read("turn", move |connection| read::turn(connection, &owner, id))
+    }
+
+    fn turn_of_client(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        client_id: &str,
+    ) -> StoreFuture<'_, Option<TurnRecord>> {
+        let (owner, client_id) = (owner.to_owned(), client_id.to_owned());
+        self.read("turn_of_client", move |connection| {
+            read::turn_of_client(connection, &owner, conversation, &client_id)
+        })
+    }
+
+    fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
+        let owner = owner.to_owned();
+        self.read("attachment", move |connection| read::attachment(connection, &owner, id))
+    }
+
+    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
+        Box::pin(async move {
+            let records = self.run(move |writer| recover::recover(&mut writer.connection, now)).await?;
+            if !records.is_empty() {
+                tracing::info!(target: "tertulia::store", turns = records.len(), "turns of ended processes put to rest");
+            }
+            Ok(records)
+        })
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            self.closed.store(true, Ordering::Release);
+            // Refused only when the writer is gone already. Sent by every caller, in case the first one was dropped.
+            drop(self.jobs.send(Job::Close).await);
+            let mut alive = self.alive.clone();
+            while alive.changed().await.is_ok() {}
+            self.join();
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,310 @@
+//! Reading: one statement for each page, whatever stands on it.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Row, params};
+
+use super::failure::failed;
+use super::row::{Coded, Json, all, first};
+use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{ConversationSummary, Message, Result, Turn};
+use crate::store::span::Span;
+use crate::store::{Anchor, Attachment, Content, ConversationRows, ListQuery, MessageRows, TurnRecord, refusal};
+
+pub(super) const CONVERSATION: &str = "SELECT c.activity_seq, c.id, c.title, c.system, c.model, c.metadata, c.message_count,
+    c.last_preview, c.last_role, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd, c.created_at, c.updated_at, c.version
+    FROM owner o CROSS JOIN conversation c WHERE o.ext_id = ?1 AND c.owner_pk = o.pk AND c.id = ?2";
+
+macro_rules! list {
+    ($condition_and_order:literal) => {
+        concat!(
+            "SELECT activity_seq, id, title, system, model, metadata, message_count, last_preview, last_role, head_id,
+             input_tokens, output_tokens, cost_nano_usd, created_at, updated_at, version FROM conversation
+             WHERE owner_pk = ?1 AND ",
+            $condition_and_order,
+            " LIMIT ?3"
+        )
+    };
+}
+pub(super) const OLDER: &str = list!("activity_seq < ?2 ORDER BY activity_seq DESC");
+pub(super) const NEWER: &str = list!("activity_seq > ?2 ORDER BY activity_seq");
+
+/// The greatest and the smallest activity number of an owner.
+pub(super) const EDGES: &str = "SELECT (SELECT max(activity_seq) FROM conversation WHERE owner_pk = ?1),
+    (SELECT min(activity_seq) FROM conversation WHERE owner_pk = ?1)";
+
+/// From a message towards the beginning. The last row only tells how many siblings the one before it has.
+pub(super) const WALK: &str = "WITH RECURSIVE walk(pk, parent_pk) AS (
+      SELECT pk, parent_pk FROM message WHERE pk = ?1
+      UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
+    SELECT m.depth, m.child_count, m.id, m.turn_id, m.role, m.status, m.created_at, m.model, m.finish_reason, m.usage, m.cost,
+      m.sibling_ix, m.metadata, m.change_seq, m.content, b.data
+    FROM walk CROSS JOIN message m ON m.pk = walk.pk LEFT JOIN blob_inline b ON b.hash = m.content_hash";
+
+/// The ancestor of a message at a depth, in a logarithmic number of steps.
+pub(super) const ANCESTOR: &str = "WITH RECURSIVE way(pk, parent_pk, jump_pk, jump_depth, depth) AS (
+      SELECT pk, parent_pk, jump_pk, jump_depth, depth FROM message WHERE pk = ?1
+      UNION ALL SELECT m.pk, m.parent_pk, m.jump_pk, m.jump_depth, m.depth FROM way CROSS JOIN message m
+        ON m.pk = iif(way.jump_depth >= ?2, way.jump_pk, way.parent_pk) WHERE way.depth > ?2)
+    SELECT pk FROM way WHERE depth = ?2";
+
+pub(super) const TURN: &str =
+    "SELECT o.ext_id, c.id, t.id, t.state, t.attempt, t.message_id, r.pk, t.reply_id, t.last_seq,
+    t.not_before, t.expires_at, t.error, t.epoch, t.model, t.client_id, t.body_hash, t.created_at
+    FROM turn t CROSS JOIN conversation c ON c.pk = t.conv_pk CROSS JOIN owner o ON o.pk = c.owner_pk
+    LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk WHERE t.id = ?1";
+
+fn id<T>(row: &Row<'_>, column: usize, make: impl FnOnce([u8; 16]) -> T) -> rusqlite::Result<T> {
+    row.get(column).map(make)
+}
+
+fn optional<T: FromSql, U>(row: &Row<'_>, column: usize, make: impl FnOnce(T) -> U) -> rusqlite::Result<Option<U>> {
+    row.get::<_, Option<T>>(column).map(|value| value.map(make))
+}
+
+fn map(row: &Row<'_>, column: usize) -> rusqlite::Result<HashMap<String, String>> {
+    optional(row, column, |Json(map)| map).map(Option::unwrap_or_default)
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_millis)
+}
+
+fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationSummary)> {
+    let shown = ConversationSummary {
+        id: id(row, 1, ConversationId::from_bytes)?,
+        title: row.get(2)?,
+        system: row.get(3)?,
+        model: row.get(4)?,
+        metadata: map(row, 5)?,
+        message_count: row.get(6)?,
+        last_preview: row.get(7)?,
+        last_role: optional(row, 8, |Coded(role)| role)?,
+        head_id: optional(row, 9, MessageId::from_bytes)?,
+        input_tokens: row.get(10)?,
+        output_tokens: row.get(11)?,
+        cost_nano_usd: row.get(12)?,
+        created_at: time(row, 13)?,
+        updated_at: time(row, 14)?,
+        version: row.get(15)?,
+    };
+    Ok((row.get(0)?, shown))
+}
+
+pub(super) fn conversation(
+    connection: &Connection,
+    owner: &str,
+    id: ConversationId,
+) -> Result<Option<ConversationSummary>> {
+    let row = first(connection, CONVERSATION, params![owner, id.as_bytes()], conversation_row)?;
+    Ok(row.map(|(_, shown)| shown))
+}
+
+pub(super) fn conversations(connection: &Connection, owner: &str, query: ListQuery) -> Result<ConversationRows> {
+    let sql = "SELECT pk FROM owner WHERE ext_id = ?";
+    let Some(owner_pk) = first(connection, sql, [owner], |row| row.get::<_, i64>(0))? else {
+        return Ok(ConversationRows { items: Vec::new(), reached_start: true, reached_end: true });
+    };
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let items = match query.after {
+        Some(after) => {
+            let mut items = all(connection, NEWER, [owner_pk, after, limit], conversation_row)?;
+            items.reverse();
+            items
+        }
+        None => all(connection, OLDER, [owner_pk, query.before.unwrap_or(i64::MAX), limit], conversation_row)?,
+    };
+    let (newest, oldest) = ConversationRows::bounds(&items, query);
+    let edges =
+        first(connection, EDGES, [owner_pk], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)))?;
+    let (last, earliest) = edges.unwrap_or_default();
+    Ok(ConversationRows {
+        items,
+        reached_start: last.is_none_or(|last| last <= newest),
+        reached_end: earliest.is_none_or(|earliest| earliest >= oldest),
+    })
+}
+
+/// A message of a page, and what its child needs of it: the id (nothing for the root) and the number of children.
+struct Walked {
+    depth: i32,
+    children: i32,
+    message: Option<Message>,
+}
+
+fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walked> {
+    let (depth, children) = row.get(0).and_then(|depth| Ok((depth, row.get(1)?))).map_err(failed)?;
+    if depth == 0 {
+        return Ok(Walked { depth, children, message: None });
+    }
+    let content =
+        row.get_ref(14).and_then(|inline| if inline.as_blob().is_ok() { Ok(inline) } else { row.get_ref(15) });
+    let parts = Content::decode(content.map_err(failed)?.as_blob().unwrap_or_default())?;
+    let read = || {
+        Ok(Message {
+            id: id(row, 2, MessageId::from_bytes)?,
+            conversation_id: conversation,
+            turn_id: optional(row, 3, TurnId::from_bytes)?,
+            parent_id: None,
+            role: row.get::<_, Coded<_>>(4)?.0,
+            parts,
+            status: row.get::<_, Coded<_>>(5)?.0,
+            created_at: time(row, 6)?,
+            model: row.get(7)?,
+            finish_reason: optional(row, 8, |Coded(reason)| reason)?,
+            usage: optional(row, 9, |Json(usage)| usage)?,
+            cost: optional(row, 10, |Json(cost)| cost)?,
+            depth,
+            sibling_index: row.get(11)?,
+            sibling_count: 1,
+            metadata: map(row, 12)?,
+            version: row.get(13)?,
+        })
+    };
+    Ok(Walked { depth, children, message: Some(read().map_err(failed)?) })
+}
+
+/// So many messages, the last one being this, in reading order.
+fn walk(connection: &Connection, conversation: ConversationId, from: i64, count: usize) -> Result<Vec<Message>> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let limit = i64::try_from(count).unwrap_or(i64::MAX).saturating_add(1);
+    let mut statement = connection.prepare_cached(WALK).map_err(failed)?;
+    let mut rows = statement.query([from, limit]).map_err(failed)?;
+    let mut way = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        way.push(walked(row, conversation)?);
+    }
+    way.sort_by_key(|step| step.depth);
+    let mut items: Vec<Message> = Vec::with_capacity(count);
+    let mut parent = way.first().map(|step| (step.message.as_ref().map(|message| message.id), step.children));
+    for step in way.into_iter().skip(1) {
+        let (Some(mut message), Some((parent_id, siblings))) = (step.message, parent) else { continue };
+        message.parent_id = parent_id;
+        message.sibling_count = siblings;
+        parent = Some((Some(message.id), step.children));
+        items.push(message);
+    }
+    Ok(items)
+}
+
+fn ancestor(connection: &Connection, from: i64, depth: i32) -> Result<Option<i64>> {
+    first(connection, ANCESTOR, params![from, depth], |row| row.get(0))
+}
+
+pub(super) fn messages(
+    connection: &Connection,
+    owner: &str,
+    conversation: ConversationId,
+    anchor: Anchor,
+    limit: usize,
+) -> Result<Option<MessageRows>> {
+    let found = first(
+        connection,
+        "SELECT c.pk, c.head_pk, c.head_depth, c.version FROM conversation c JOIN owner o ON o.pk = c.owner_pk
+         WHERE c.id = ? AND o.ext_id = ?",
+        params![conversation.as_bytes(), owner],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?, row.get::<_, i64>(3)?)),
+    )?;
+    let Some((conv_pk, head_pk, head_depth, version)) = found else { return Ok(None) };
+    let mut anchored = 0;
+    let mut from = None;
+    if let Anchor::Before(x) | Anchor::After(x) = anchor {
+        let sql = "SELECT pk, parent_pk, depth FROM message WHERE id = ? AND conv_pk = ?";
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?));
+        let (pk, parent_pk, depth) =
+            first(connection, sql, params![x.as_bytes(), conv_pk], read)?.ok_or_else(refusal::bad_cursor)?;
+        anchored = depth;
+        from = parent_pk;
+        if matches!(anchor, Anchor::After(_)) {
+            let on_branch = head_pk.map(|head_pk| ancestor(connection, head_pk, depth)).transpose()?.flatten();
+            if on_branch != Some(pk) {
+                return Err(refusal::bad_cursor());
+            }
+        }
+    }
+    let span = Span::of(anchor, anchored, head_depth, limit);
+    if !matches!(anchor, Anchor::Before(_)) {
+        from = match head_pk {
+            Some(head_pk) if span.last < head_depth => ancestor(connection, head_pk, span.last)?,
+            head_pk => head_pk,
+        };
+    }
+    let items = match from {
+        Some(from) => walk(connection, conversation, from, span.len())?,
+        None => Vec::new(),
+    };
+    Ok(Some(MessageRows { items, reached_start: span.reached_start, reached_end: span.reached_end, version }))
+}
+
+pub(super) fn message(connection: &Connection, owner: &str, id: MessageId) -> Result<Option<Message>> {
+    let found = first(
+        connection,
+        "SELECT m.pk, c.id FROM message m JOIN conversation c ON c.pk = m.conv_pk JOIN owner o ON o.pk = c.owner_pk
+         WHERE m.id = ? AND o.ext_id = ?",
+        params![id.as_bytes(), owner],
+        |row| Ok((row.get::<_, i64>(0)?, ConversationId::from_bytes(row.get(1)?))),
+    )?;
+    let Some((pk, conversation)) = found else { return Ok(None) };
+    Ok(walk(connection, conversation, pk, 1)?.pop())
+}
+
+fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRecord> {
+    let reply = id(row, 7, MessageId::from_bytes)?;
+    Ok(TurnRecord {
+        owner: row.get(0)?,
+        conversation_id: id(row, 1, ConversationId::from_bytes)?,
+        turn: Turn {
+            id: id(row, 2, TurnId::from_bytes)?,
+            state: row.get::<_, Coded<_>>(3)?.0,
+            attempt: row.get(4)?,
+            message_id: id(row, 5, MessageId::from_bytes)?,
+            reply_id: optional(row, 6, |_: i64| reply)?,
+            last_seq: row.get(8)?,
+            not_before: optional(row, 9, Timestamp::from_millis)?,
+            expires_at: optional(row, 10, Timestamp::from_millis)?,
+            error: optional(row, 11, |Json(error)| error)?,
+        },
+        epoch: row.get(12)?,
+        model: row.get(13)?,
+        client_id: row.get(14)?,
+        body_hash: row.get(15)?,
+        reply,
+        created_at: time(row, 16)?,
+    })
+}
+
+pub(super) fn turn(connection: &Connection, owner: &str, id: TurnId) -> Result<Option<TurnRecord>> {
+    Ok(first(connection, TURN, [id.as_bytes()], turn_row)?.filter(|record| record.owner == owner))
+}
+
+pub(super) fn turn_of_client(
+    connection: &Connection,
+    owner: &str,
+    conversation: ConversationId,
+    client_id: &str,
+) -> Result<Option<TurnRecord>> {
+    let found = first(
+        connection,
+        "SELECT t.id FROM conversation c CROSS JOIN turn t ON t.conv_pk = c.pk WHERE c.id = ? AND t.client_id = ?",
+        params![conversation.as_bytes(), client_id],
+        |row| id(row, 0, TurnId::from_bytes),
+    )?;
+    found.map_or(Ok(None), |id| turn(connection, owner, id))
+}
+
+pub(super) fn attachment(connection: &Connection, owner: &str, id: AttachmentId) -> Result<Option<Attachment>> {
+    first(
+        connection,
+        "SELECT a.mime_type, a.name, b.data FROM attachment a JOIN owner o ON o.pk = a.owner_pk
+         JOIN blob_inline b ON b.hash = a.hash WHERE a.id = ? AND o.ext_id = ?",
+        params![id.as_bytes(), owner],
+        |row| {
+            let data = Bytes::copy_from_slice(row.get_ref(2)?.as_blob()?);
+            Ok(Attachment { id, mime_type: row.get(0)?, name: row.get(1)?, data })
+        },
+    )
+}

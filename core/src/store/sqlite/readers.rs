@@ -1,0 +1,86 @@
+//! The threads that read, fed by one channel.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+
+use super::connect::open_reader;
+use super::failure::file_failed;
+use super::settings::SqliteSettings;
+use crate::base::Clock;
+use crate::model::Result;
+
+/// What a reader is asked to do.
+pub(super) enum ReadJob {
+    Read(&'static str, Box<dyn FnOnce(&mut Connection) + Send>),
+    Close,
+}
+
+/// The threads, and the way to end them.
+pub(super) struct Readers {
+    jobs: mpsc::Sender<ReadJob>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Readers {
+    /// Opens a connection for each reader and starts it. All of them take from the same channel.
+    pub(super) fn start(
+        path: &Path,
+        settings: &SqliteSettings,
+        clock: &Arc<dyn Clock>,
+        (jobs, waiting): (mpsc::Sender<ReadJob>, mpsc::Receiver<ReadJob>),
+    ) -> Result<Self> {
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut readers = Self { jobs, threads: Vec::new() };
+        for _ in 0..settings.readers.max(1) {
+            let started = open_reader(path, settings).and_then(|connection| {
+                let (waiting, clock) = (Arc::clone(&waiting), Arc::clone(clock));
+                let slow = Duration::from_millis(settings.slow_query_ms);
+                Builder::new()
+                    .name("tertulia-read".to_owned())
+                    .spawn(move || read(connection, &waiting, &*clock, slow))
+                    .map_err(|error| file_failed(path, error))
+            });
+            match started {
+                Ok(thread) => readers.threads.push(thread),
+                Err(error) => {
+                    readers.close();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(readers)
+    }
+
+    /// Waits until what was handed in is read and every reader is gone.
+    pub(super) fn close(self) {
+        for _ in &self.threads {
+            // Refused only when all of them are gone already.
+            drop(self.jobs.blocking_send(ReadJob::Close));
+        }
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!(target: "tertulia::store", "a reading thread panicked");
+            }
+        }
+    }
+}
+
+fn read(mut connection: Connection, waiting: &Mutex<mpsc::Receiver<ReadJob>>, clock: &dyn Clock, slow: Duration) {
+    loop {
+        // One reader waits at the channel, the others for their turn to do so.
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let Some(ReadJob::Read(name, work)) = job else { return };
+        let started = clock.monotonic();
+        work(&mut connection);
+        let took = clock.monotonic() - started;
+        if took > slow {
+            let millis = took.as_millis();
+            tracing::warn!(target: "tertulia::store", query = name, %millis, "slow read");
+        }
+    }
+}

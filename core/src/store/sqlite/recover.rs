@@ -1,0 +1,64 @@
+//! Putting to rest what nobody works on any more.
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::apply::Applying;
+use super::failure::failed;
+use super::read;
+use super::row::{Coded, all, first};
+use crate::base::{MessageId, Timestamp, TurnId};
+use crate::model::{MessageStatus, Result, TurnState};
+use crate::store::{MessageEnd, TurnChange, TurnRecord, draft, refusal};
+
+/// The open turns whose lease has passed.
+pub(super) const LOST: &str = "SELECT o.ext_id, t.id FROM turn t CROSS JOIN conversation c ON c.pk = t.conv_pk
+    CROSS JOIN owner o ON o.pk = c.owner_pk WHERE t.state IN (1, 2, 3) AND t.lease_until <= ? ORDER BY t.lease_until, t.pk";
+
+pub(super) const DRAFT: &str = "SELECT data FROM draft_chunk WHERE message_pk = ? ORDER BY seq";
+
+/// Ends every open turn whose lease has passed; all in one transaction.
+pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<Vec<TurnRecord>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let lost: Vec<(String, TurnId)> =
+        all(&transaction, LOST, [now.as_millis()], |row| Ok((row.get(0)?, TurnId::from_bytes(row.get(1)?))))?;
+    let mut change = super::writer::last_change(&transaction)?;
+    let mut records = Vec::with_capacity(lost.len());
+    for (owner, id) in lost {
+        let mut applying = Applying { connection: &transaction, owner: &owner, at: now, change };
+        records.extend(interrupt(&mut applying, id)?);
+        change = applying.change;
+    }
+    super::writer::set_last_change(&transaction, change)?;
+    transaction.commit().map_err(failed)?;
+    Ok(records)
+}
+
+fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecord>> {
+    let reply = first(
+        applying.connection,
+        "SELECT m.pk, m.id FROM turn t JOIN message m ON m.id = t.reply_id AND m.conv_pk = t.conv_pk WHERE t.id = ? AND m.status = ?",
+        params![id.as_bytes(), Coded(MessageStatus::Streaming)],
+        |row| Ok((row.get::<_, i64>(0)?, MessageId::from_bytes(row.get(1)?))),
+    )?;
+    if let Some((pk, reply)) = reply {
+        let chunks: Vec<Vec<u8>> = all(applying.connection, DRAFT, [pk], |row| row.get(0))?;
+        let content = draft::fold(chunks.iter().map(Vec::as_slice))?;
+        let status = MessageStatus::Interrupted;
+        applying.end_message(&MessageEnd {
+            id: reply,
+            status,
+            content,
+            finish_reason: None,
+            usage: None,
+            cost: None,
+        })?;
+    }
+    let change = TurnChange {
+        state: Some(TurnState::Interrupted),
+        error: Some(Some(refusal::process_ended(id))),
+        lease: Some(None),
+        ..TurnChange::default()
+    };
+    applying.advance_turn(id, &change)?;
+    read::turn(applying.connection, applying.owner, id)
+}

@@ -1,0 +1,68 @@
+//! Statements, kept prepared, and what stands in their columns.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::failure::failed;
+use crate::model::{Error, Result};
+use crate::store::codes::Code;
+
+/// Runs a statement; gives the number of rows it changed.
+pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map_err(failed)
+}
+
+/// The first row, or nothing.
+pub(super) fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    statement.query_row(params, read).optional().map_err(failed)
+}
+
+/// All rows.
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    statement.query_map(params, read).and_then(Iterator::collect).map_err(failed)
+}
+
+/// A word that stands in the table as a number.
+pub(super) struct Coded<T>(pub(super) T);
+
+impl<T: Code + Copy> ToSql for Coded<T> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.0.code().into())
+    }
+}
+
+impl<T: Code> FromSql for Coded<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let code = value.as_i64()?;
+        T::from_code(code).map(Self).ok_or(FromSqlError::OutOfRange(code))
+    }
+}
+
+/// A value that stands in the table as JSON text.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        // The parser's own error may quote what stands there, so it goes no further.
+        serde_json::from_str(value.as_str()?).map(Self).map_err(|_| FromSqlError::InvalidType)
+    }
+}
+
+/// The JSON text of a value.
+pub(super) fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| Error::internal("a value could not be written as JSON"))
+}

@@ -1,0 +1,25 @@
+//! Settings of the SQLite store, as plain values.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the SQLite store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SqliteSettings {
+    /// Threads that read. 4; at least 1.
+    pub readers: usize,
+    /// How long batches are gathered before they are committed together. Nobody waits for it: only what is there already is taken. 5 ms.
+    pub group_commit_ms: u64,
+    /// How many batches are committed together at most. 64; at least 1.
+    pub group_commit_rows: usize,
+    /// How long to wait for another process that writes. 5 s.
+    pub busy_timeout_ms: u64,
+    /// What takes longer is logged as slow, without its content. 50 ms.
+    pub slow_query_ms: u64,
+}
+
+impl Default for SqliteSettings {
+    fn default() -> Self {
+        Self { readers: 4, group_commit_ms: 5, group_commit_rows: 64, busy_timeout_ms: 5_000, slow_query_ms: 50 }
+    }
+}

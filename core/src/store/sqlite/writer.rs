@@ -1,0 +1,269 @@
+//! The one thread that writes, and its group commit.
+//!
+//! It takes what waits (never waits for more), applies each batch in a savepoint of its own and commits them together:
+//! one fsync for up to 64 batches. While it syncs, the next group gathers by itself. A group is power-safe when any
+//! batch in it must be; batches that failed are answered at once and have left no trace in the group.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::apply::Applying;
+use super::failure::failed;
+use super::row::{first, run};
+use super::settings::SqliteSettings;
+use crate::base::Clock;
+use crate::model::{Error, Result};
+use crate::store::{Durability, Receipt, WriteBatch};
+
+/// Pages of 8 KiB in the log from which on an idle writer moves them into the database.
+const IDLE_CHECKPOINT_PAGES: i64 = 512;
+
+/// The same for a writer that never gets idle, so that the log stays bounded.
+const BUSY_CHECKPOINT_PAGES: i64 = 4_096;
+
+/// How long the feed of changes is kept for followers.
+const FEED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
+/// What the writer is asked to do.
+pub(super) enum Job {
+    Apply(ApplyJob),
+    Run(Box<dyn FnOnce(&mut Writer) + Send>),
+    Close,
+}
+
+pub(super) struct ApplyJob {
+    pub(super) batch: WriteBatch,
+    pub(super) durability: Durability,
+    pub(super) reply: oneshot::Sender<Result<Receipt>>,
+}
+
+/// What the writer has done since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounters {
+    /// Batches that were applied.
+    pub batches: u64,
+    /// Commits they took.
+    pub commits: u64,
+    /// How many of them were power-safe.
+    pub power_safe_commits: u64,
+    /// How often the log was moved into the database.
+    pub checkpoints: u64,
+}
+
+/// The same, counted by the writer and read by anybody.
+#[derive(Debug, Default)]
+pub(super) struct Counting {
+    pub(super) batches: AtomicU64,
+    pub(super) commits: AtomicU64,
+    pub(super) power_safe_commits: AtomicU64,
+    pub(super) checkpoints: AtomicU64,
+}
+
+impl Counting {
+    pub(super) fn read(&self) -> StoreCounters {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StoreCounters {
+            batches: get(&self.batches),
+            commits: get(&self.commits),
+            power_safe_commits: get(&self.power_safe_commits),
+            checkpoints: get(&self.checkpoints),
+        }
+    }
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) settings: SqliteSettings,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) counting: Arc<Counting>,
+    /// What the connection is set to now.
+    pub(super) syncs_fully: bool,
+}
+
+impl Writer {
+    /// Works until it is told to close or nobody is left to tell it anything.
+    pub(super) fn work(&mut self, mut jobs: mpsc::Receiver<Job>) {
+        let most = self.settings.group_commit_rows.max(1);
+        let mut waiting = VecDeque::new();
+        loop {
+            if waiting.is_empty() {
+                let Some(job) = jobs.blocking_recv() else { return };
+                waiting.push_back(job);
+            }
+            while waiting.len() < most
+                && let Ok(job) = jobs.try_recv()
+            {
+                waiting.push_back(job);
+            }
+            match waiting.front() {
+                Some(Job::Apply(_)) => self.commit_group(&mut waiting, most),
+                _ => match waiting.pop_front() {
+                    Some(Job::Run(work)) => work(self),
+                    // What was handed in before is done; what comes after finds the door closed.
+                    _ => return,
+                },
+            }
+            if waiting.is_empty() {
+                let pages = if jobs.is_empty() { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES };
+                self.checkpoint(pages);
+            }
+        }
+    }
+
+    /// Applies the batches at the front and answers them.
+    fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) {
+        let started = self.clock.monotonic();
+        let group = waiting.iter().take(most).map_while(|job| if let Job::Apply(job) = job { Some(job) } else { None });
+        let power_safe = group.into_iter().any(|job| job.durability == Durability::PowerSafe);
+        let mut done: Vec<(ApplyJob, Result<Receipt>)> = Vec::new();
+        let mut change = match self.begin(power_safe) {
+            Ok(change) => change,
+            Err(error) => {
+                for _ in 0..most {
+                    let Some(job) = next_batch(waiting) else { break };
+                    answer(job, Err(error.clone()));
+                }
+                return;
+            }
+        };
+        let first_change = change;
+        let patience = Duration::from_millis(self.settings.group_commit_ms);
+        while done.len() < most && (done.is_empty() || self.clock.monotonic() - started < patience) {
+            let Some(job) = next_batch(waiting) else { break };
+            let result = self.apply(&job.batch, &mut change);
+            if self.connection.is_autocommit() {
+                // SQLite took the whole transaction back (a full disk, for instance): this batch is to blame,
+                // the ones before it are done again without it.
+                answer(job, result.and_then(|_| Err(Error::internal("a transaction ended early"))));
+                for (job, result) in done.into_iter().rev() {
+                    match result {
+                        Ok(_) => waiting.push_front(Job::Apply(job)),
+                        Err(error) => answer(job, Err(error)),
+                    }
+                }
+                return;
+            }
+            done.push((job, result));
+        }
+        let batches = done.iter().filter(|(_, result)| result.is_ok()).count();
+        let committed =
+            self.end(batches > 0, first_change, change, done.last().map_or(0, |(job, _)| job.batch.at.as_millis()));
+        if committed.is_ok() && batches > 0 {
+            self.counting.batches.fetch_add(batches as u64, Ordering::Relaxed);
+            self.counting.commits.fetch_add(1, Ordering::Relaxed);
+            self.counting.power_safe_commits.fetch_add(u64::from(power_safe), Ordering::Relaxed);
+        }
+        let took = self.clock.monotonic() - started;
+        if took > Duration::from_millis(self.settings.slow_query_ms) {
+            let millis = took.as_millis();
+            tracing::warn!(target: "tertulia::store", %millis, batches, "slow commit");
+        }
+        for (job, result) in done {
+            answer(job, committed.clone().and(result));
+        }
+    }
+
+    fn begin(&mut self, power_safe: bool) -> Result<i64> {
+        if self.syncs_fully != power_safe {
+            let level = if power_safe { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", level).map_err(failed)?;
+            self.syncs_fully = power_safe;
+        }
+        run(&self.connection, "BEGIN IMMEDIATE", [])?;
+        last_change(&self.connection).inspect_err(|_| self.roll_back())
+    }
+
+    /// Applies one batch in a savepoint of its own.
+    fn apply(&self, batch: &WriteBatch, change: &mut i64) -> Result<Receipt> {
+        run(&self.connection, "SAVEPOINT batch", [])?;
+        let mut applying =
+            Applying { connection: &self.connection, owner: &batch.owner, at: batch.at, change: *change };
+        let result = applying.apply(batch);
+        match &result {
+            Ok(receipt) => *change = receipt.change_seq,
+            Err(_) if self.connection.is_autocommit() => return result,
+            Err(_) => drop(run(&self.connection, "ROLLBACK TO batch", [])?),
+        }
+        run(&self.connection, "RELEASE batch", [])?;
+        result
+    }
+
+    fn end(&self, changed: bool, first_change: i64, change: i64, at: i64) -> Result<()> {
+        let commit = || {
+            if changed {
+                set_last_change(&self.connection, change)?;
+                trim_feed(&self.connection, 2 * (change - first_change), at)?;
+            }
+            run(&self.connection, "COMMIT", []).map(drop)
+        };
+        commit().inspect_err(|_| self.roll_back())
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit() && run(&self.connection, "ROLLBACK", []).is_err() {
+            tracing::error!(target: "tertulia::store", "a transaction could not be rolled back");
+        }
+    }
+
+    /// Moves the log into the database when it has grown to so many pages.
+    fn checkpoint(&self, pages: i64) {
+        let log = |mode: &str| {
+            self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            })
+        };
+        // NOOP only says how many pages there are and how many of them are moved already.
+        if !matches!(log("NOOP"), Ok((all, moved)) if all - moved >= pages) {
+            return;
+        }
+        match log("PASSIVE") {
+            Ok(_) => drop(self.counting.checkpoints.fetch_add(1, Ordering::Relaxed)),
+            Err(error) => {
+                let error = failed(error);
+                tracing::warn!(target: "tertulia::store", %error, "the log could not be moved into the database");
+            }
+        }
+    }
+}
+
+/// The batch at the front, unless something else is to be done first.
+fn next_batch(waiting: &mut VecDeque<Job>) -> Option<ApplyJob> {
+    match waiting.pop_front()? {
+        Job::Apply(job) => Some(job),
+        other => {
+            waiting.push_front(other);
+            None
+        }
+    }
+}
+
+fn answer(job: ApplyJob, result: Result<Receipt>) {
+    // Whoever asked may have gone; the batch stays.
+    drop(job.reply.send(result));
+}
+
+/// The last number given to a change.
+pub(super) fn last_change(connection: &Connection) -> Result<i64> {
+    let found = first(connection, "SELECT value FROM seq WHERE name = 'change'", [], |row| row.get(0))?;
+    found.ok_or_else(|| Error::internal("the counter of changes is missing"))
+}
+
+pub(super) fn set_last_change(connection: &Connection, change: i64) -> Result<()> {
+    run(connection, "UPDATE seq SET value = ? WHERE name = 'change'", [change]).map(drop)
+}
+
+/// Forgets some of the oldest changes that are a day old and that every follower has read.
+fn trim_feed(connection: &Connection, most: i64, now: i64) -> Result<()> {
+    run(
+        connection,
+        "DELETE FROM change_feed WHERE at < ?1 AND seq IN (SELECT seq FROM change_feed
+         WHERE seq <= coalesce((SELECT min(seq) FROM change_cursor), 9223372036854775807) ORDER BY seq LIMIT ?2)",
+        [now.saturating_sub(FEED_MILLIS), most],
+    )
+    .map(drop)
+}

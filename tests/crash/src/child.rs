@@ -1,0 +1,47 @@
+//! The process that is killed: it talks, and says on stdout what it was told is safe.
+
+use std::io::Write as _;
+
+use tertulia::{ProviderSpec, Tertulia};
+
+use crate::Outcome;
+
+/// Replies of different lengths and speeds, so that kills fall into every state of a turn.
+pub const MODELS: [&str; 4] = [
+    "lab/sim:text=Short%20and%20quick",
+    "lab/sim:words=40;delay_ms=1",
+    "lab/sim:words=400",
+    "lab/sim:words=8;delay_ms=3;first_ms=4",
+];
+
+/// Sends one message after the other until it is killed.
+pub async fn run(store: &str, url: &str, seed: u64) -> Outcome<()> {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let mut settings = tertulia::Settings::default();
+    settings.store.draft_flush_ms = 2;
+    settings.store.draft_flush_bytes = 64;
+    let lab = ProviderSpec::openai_chat("lab", format!("{url}/v1"));
+    let tertulia = Tertulia::builder().store(store).provider(lab).settings(settings).open().await?;
+    let me = tertulia.user("ana");
+    let mut chat = me.conversation_for("one");
+    for number in 0_u64.. {
+        if dice.u8(..) < 20 {
+            chat = me.new_conversation();
+        }
+        let words = format!("message {seed} {number}");
+        let model = MODELS[dice.usize(..MODELS.len())];
+        let stream = chat.stream(words.as_str()).model(model).await?;
+        let turn = stream.turn_id().ok_or("a durable stream has a turn")?;
+        say(&format!("saved {} {turn} {words}", chat.id()))?;
+        let reply = stream.reply().await?;
+        say(&format!("done {} {turn} {}", chat.id(), reply.text().len()))?;
+    }
+    Ok(())
+}
+
+fn say(line: &str) -> Outcome<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}
