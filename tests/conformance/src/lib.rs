@@ -20,5 +20,7 @@ mod expect;
 mod read;
 mod run;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use run::{Summary, Verdict, run};

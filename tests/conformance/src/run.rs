@@ -169,7 +169,7 @@ fn in_way(way: &str, mismatch: Mismatch) -> Mismatch {
     Mismatch { field: format!("{} ({way})", mismatch.field), ..mismatch }
 }
 
-fn without_network(recording: &Recording) -> Tried {
+pub(crate) fn without_network(recording: &Recording) -> Tried {
     let case = &recording.case;
     let body = &case.body[..];
     let whole = recording.read_pieces([body]);
