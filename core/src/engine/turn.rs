@@ -64,7 +64,7 @@ pub(super) async fn start(
         Opening::Message(Content(Said::Parts(parts))) => {
             content::check(parts)?;
             let mut parts = parts.clone();
-            content::load_files(&mut parts).await?;
+            engine.tasks.on_runtime(content::load_files(&mut parts)).await?;
             let hash = body_hash(&parts, &options)?;
             (parts, hash)
         }

@@ -377,13 +377,16 @@ fn opaque_parts_go_back_to_their_provider_and_to_nobody_else() {
             tool_call("c1", json!({})),
             opaque("acme", "extra_content", true, json!({"sig": 1})),
             opaque("acme", "reasoning_details", false, json!([{"data": "d2"}])),
+            Part::text("b"),
+            opaque("acme", "extra_content", true, json!({"of": "the words"})),
         ],
     )]);
     let function = json!({"name": "f", "arguments": "{}"});
     let expected = json!([{
         "role": "assistant",
-        "content": "a",
+        "content": "ab",
         "tool_calls": [{"id": "c1", "type": "function", "function": function, "extra_content": {"sig": 1}}],
+        "extra_content": {"of": "the words"},
         "reasoning_details": [{"signature": "s1"}, {"data": "d2"}],
     }]);
     assert_eq!(sent, expected);

@@ -87,6 +87,7 @@ fn signed_and_encrypted_thoughts_are_kept_whole_behind_the_reasoning() {
             json!({"reasoning": null, "reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "sig", "index": 0, "id": null}]}),
             json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "xyz", "index": 1}]}),
             json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "", "index": 2}]}),
+            json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "1"}, {"type": "reasoning.encrypted", "data": "2"}]}),
             json!({"content": "hi"}),
         ],
         "stop",
@@ -94,6 +95,8 @@ fn signed_and_encrypted_thoughts_are_kept_whole_behind_the_reasoning() {
     let data = json!([
         {"type": "reasoning.text", "text": "ab", "signature": "sig", "format": "f", "index": 0, "id": null},
         {"type": "reasoning.encrypted", "data": "xyz", "index": 1},
+        {"type": "reasoning.encrypted", "data": "1"},
+        {"type": "reasoning.encrypted", "data": "2"},
     ]);
     let name = "reasoning_details".to_owned();
     assert_eq!(
@@ -155,6 +158,7 @@ fn reasoning_that_the_output_leaves_out_is_added_when_the_sum_says_so() {
     assert_eq!(usage_of(&counts(None)).unwrap().output_tokens, 77);
     assert_eq!(usage::read(&counts(None), true).unwrap().output_tokens, 198, "the quirk, where there is no sum");
     assert_eq!(usage::read(&counts(Some(573)), true).unwrap().output_tokens, 77, "the sum goes before the quirk");
+    assert_eq!(usage_of(&counts(Some(900))).unwrap().output_tokens, 77, "a sum that fits neither proves nothing");
     let hidden = json!({"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109});
     assert_eq!(usage_of(&hidden).unwrap().output_tokens, 12, "hidden thoughts stay as reported");
 }
@@ -275,7 +279,8 @@ fn pages_of_a_search_become_citations_once_and_the_message_so_far_is_ignored() {
             "search_results": [{"title": "A", "url": "https://a", "snippet": "s"}, {"title": "B", "url": "https://b"}],
         })
     };
-    let read = stream(&[chunk("a", "a", json!(null)), chunk("b", "ab", json!("stop"))]).unwrap();
+    let last = json!({"choices": [{"index": 0, "message": {"content": "ab"}, "finish_reason": "stop"}]});
+    let read = stream(&[chunk("a", "a", json!(null)), chunk("b", "ab", json!(null)), last]).unwrap();
     let [Part::Text { text, citations }] = &read.parts()[..] else { panic!("{:?}", read.parts()) };
     assert_eq!(text, "ab");
     let pages: Vec<_> = citations.iter().map(|c| (c.url.as_deref().unwrap(), c.title.as_deref().unwrap())).collect();

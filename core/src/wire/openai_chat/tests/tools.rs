@@ -64,7 +64,7 @@ fn whole_calls_in_one_delta_are_kept_apart_with_and_without_an_index() {
             piece(index.clone(), json!("b"), json!("f"), json!("{\"x\":1}")),
         ];
         let expected = [call("a", "f", json!({"x": 1})), call("b", "f", json!({"x": 1}))];
-        assert_eq!(calls(&[both.clone()]), expected, "index {index}, one delta");
+        assert_eq!(calls(std::slice::from_ref(&both)), expected, "index {index}, one delta");
         assert_eq!(calls(&[vec![both[0].clone()], vec![both[1].clone()]]), expected, "index {index}, two deltas");
     }
 }
