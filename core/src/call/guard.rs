@@ -58,13 +58,7 @@ enum Source {
 impl GuardedStream {
     /// Reads a reply that comes piece by piece.
     pub(super) fn streamed(call: Call, frame: ReplyFrame, body: Body) -> Self {
-        let target = crate::wire::Target {
-            provider: &call.target.entry.name,
-            base_url: &call.target.base_url,
-            quirks: &call.target.entry.quirks,
-            stream: true,
-        };
-        let decoder = call.target.dialect.decoder(&target);
+        let decoder = call.target.dialect.decoder(&call.target.wire(true));
         Self::new(call, frame, Source::Streaming { body, decoder }, VecDeque::new())
     }
 

@@ -54,8 +54,11 @@ pub struct CallTarget {
 }
 
 impl CallTarget {
-    fn wire(&self, stream: bool) -> Target<'_> {
-        Target { provider: &self.entry.name, base_url: &self.base_url, quirks: &self.entry.quirks, stream }
+    /// The target in the words of its dialect.
+    pub(crate) fn wire(&self, stream: bool) -> Target<'_> {
+        let max_output_tokens = self.info.as_ref().and_then(|info| info.max_output_tokens);
+        let (provider, quirks) = (&*self.entry.name, &self.entry.quirks);
+        Target { provider, base_url: &self.base_url, quirks, stream, max_output_tokens }
     }
 
     /// False only when the catalogue says that the model answers in one piece.

@@ -28,7 +28,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
     refuse_what_the_api_lacks(request)?;
     let cache = request.prompt_cache.as_ref();
     let mut history = History::of(request.system.as_deref(), &request.messages, cache, target.provider)?;
-    let mut plan = Plan::of(request)?;
+    let mut plan = Plan::of(request, target.max_output_tokens)?;
     if matches!(plan.thinking, Some(Thinking::Enabled { .. })) && history.answers_calls_without_thoughts() {
         // The API refuses to begin thinking between a call and its answer; it thinks again from the next question on.
         plan.thinking = None;
