@@ -584,3 +584,20 @@ async fn an_engine_can_be_opened_outside_of_a_runtime() {
     .unwrap();
     assert!(text.contains("Cádiz"), "{text}");
 }
+
+#[tokio::test]
+async fn an_engine_that_is_dropped_without_close_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let open = || Tertulia::builder().store(path.to_str().unwrap()).model("echo/echo").open();
+    let id = {
+        let tertulia = open().await.unwrap();
+        let chat = tertulia.user("ana").new_conversation();
+        chat.send("keep this").await.unwrap();
+        chat.id()
+    };
+    let tertulia = open().await.unwrap();
+    let kept = tertulia.user("ana").conversation(id).history().await.unwrap();
+    assert_eq!(kept.items[0].text(), "keep this");
+    tertulia.close().await.unwrap();
+}
