@@ -26,8 +26,8 @@ async fn closing_finishes_what_was_handed_in() {
     // Unconstrained, so that one poll hands in all of them.
     let mut applying = tokio::task::unconstrained(join_all(applying));
     assert!(matches!(futures::poll!(&mut applying), Poll::Pending));
-    let mut reading = store.conversation(scene_1.owner, conversation);
-    let _ = futures::poll!(&mut reading);
+    // Polled before the closing, so handed in before it.
+    let reading = store.conversation(scene_1.owner, conversation);
     let (results, read, first, second) = tokio::join!(applying, reading, store.close(), store.close());
     first.unwrap();
     second.unwrap();
