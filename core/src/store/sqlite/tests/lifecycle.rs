@@ -91,6 +91,26 @@ async fn dropped_reads_and_writes_leave_no_transaction_open() {
 }
 
 #[tokio::test]
+async fn a_panic_on_a_thread_is_an_internal_error_and_the_store_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("chat.db")).await;
+    let scene = scene(&store, 1);
+    let conversation = scene.new_conversation().await;
+    let panicking = store.run(|writer| -> Result<()> {
+        writer.connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM seq").unwrap();
+        panic!("a bug in the writer");
+    });
+    assert_eq!(panicking.await.unwrap_err().kind(), ErrorKind::Internal);
+    for _ in 0..2 * SqliteSettings::default().readers {
+        let panicking = store.read("test", |_| -> Result<()> { panic!("a bug in a read") });
+        assert_eq!(panicking.await.unwrap_err().kind(), ErrorKind::Internal);
+    }
+    scene.append(conversation, Parent::Head, "goes on").await;
+    assert_eq!(scene.texts(conversation).await, ["goes on"]);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_opening_that_nobody_waits_for_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
