@@ -601,3 +601,34 @@ async fn an_engine_that_is_dropped_without_close_loses_nothing() {
     assert_eq!(kept.items[0].text(), "keep this");
     tertulia.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn messages_are_stored_without_a_model_all_or_none_and_shown_to_it_later() {
+    let lab = Lab::memory().await;
+    let chat = lab.me().new_conversation();
+    let ids = chat.append([NewMessage::user("first"), NewMessage::assistant("noted")]).await.unwrap();
+    assert_eq!(chat.history().await.unwrap().items.iter().map(|m| m.id).collect::<Vec<_>>(), ids);
+    let error = chat.append([NewMessage::user("kept?"), NewMessage::user("")]).await.unwrap_err();
+    assert_eq!((error.reason(), error.operation()), ("empty_message", "conversation.append"));
+    chat.send("second").model(lab.text("ok")).await.unwrap();
+    assert_eq!(lab.last_request()["messages"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        cause_of(lab.tertulia.user("bob").conversation(chat.id()).append([NewMessage::user("x")]).await).0,
+        ErrorKind::NotFound
+    );
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn warming_up_opens_a_connection_that_the_first_call_uses() {
+    let lab = Lab::memory().await;
+    assert_eq!(lab.simulator.open_connections(), 0, "an engine opens nothing by itself");
+    lab.tertulia.warm_up(["lab/any"]).await.unwrap();
+    assert_eq!(lab.simulator.open_connections(), 1);
+    lab.me().new_conversation().send("hi").model(lab.text("ok")).await.unwrap();
+    let opened =
+        lab.simulator.events().iter().filter(|e| e.kind == tertulia_simulator::EventKind::ConnectionOpened).count();
+    assert_eq!(opened, 1);
+    assert_eq!(cause_of(lab.tertulia.warm_up(["opneai/x"]).await).1, "unknown_provider");
+    lab.close().await;
+}

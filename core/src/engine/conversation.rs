@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::content::Content;
+use super::content::{self, Content};
 use super::history::HistoryCall;
+use super::journal;
 use super::options::Verb;
 use super::stream::ReplyStream;
 use super::turn::{self, Opening};
 use super::user::UserScope;
-use crate::base::{ConversationId, ErrorKind, TurnId};
-use crate::model::{ConversationSummary, Error, Reply, Result, Turn};
+use crate::base::{ConversationId, ErrorKind, MessageId, TurnId};
+use crate::model::{ConversationSummary, Error, NewMessage, Reply, Result, Turn};
 use crate::store::{ConversationChange, Durability, Op, WriteBatch};
 
 /// The longest metadata of a conversation or message, as JSON, in bytes.
@@ -62,6 +63,40 @@ impl Conversation {
     /// Saves the message, sends it, and gives the reply as it comes. The stream exists once the message is saved.
     pub fn stream(&self, content: impl Into<Content>) -> Verb<StreamTo> {
         Verb::new(StreamTo { chat: self.clone(), opening: Opening::Message(content.into()) })
+    }
+
+    /// Stores messages without asking a model: all of them, or none.
+    ///
+    /// # Errors
+    /// `Invalid` (empty_message, too_large, …), `NotFound`, `Storage`.
+    pub async fn append(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<Vec<MessageId>> {
+        let messages: Vec<NewMessage> = messages.into_iter().collect();
+        let work = self.append_inner(messages);
+        self.user.engine.tasks.on_runtime(work).await.map_err(|e| e.during("conversation.append"))
+    }
+
+    async fn append_inner(&self, mut messages: Vec<NewMessage>) -> Result<Vec<MessageId>> {
+        self.user.check()?;
+        let engine = &self.user.engine;
+        for message in &mut messages {
+            content::check(&message.parts)?;
+            check_metadata(&message.metadata)?;
+            content::load_files(&mut message.parts).await?;
+        }
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _turn = engine.queue(self.id).lock_owned().await;
+        let known = engine.store.conversation(&self.user.owner, self.id).await?.is_some();
+        let mut batch = journal::begin(self, self.fresh.as_deref().filter(|_| !known));
+        let mut ids = Vec::with_capacity(messages.len());
+        for message in messages {
+            let id = engine.ids.message();
+            batch = journal::append(batch, self, id, None, message)?;
+            ids.push(id);
+        }
+        engine.store.apply(batch, Durability::PowerSafe).await?;
+        Ok(ids)
     }
 
     /// Asks again for a turn that was interrupted, parked or cancelled. The message is the same; the answer stands

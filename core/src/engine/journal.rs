@@ -12,7 +12,7 @@ use super::turn::message_status;
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::call::CallTarget;
 use crate::model::{
-    Error, MessageStatus, Part, Reply, ReplyStatus, Result, Role, StreamEvent, StreamEventKind, TurnState,
+    Error, MessageStatus, NewMessage, Part, Reply, ReplyStatus, Result, Role, StreamEvent, StreamEventKind, TurnState,
 };
 use crate::store::{
     Content, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn, Op, Parent,
@@ -51,44 +51,16 @@ impl Journal {
         chat: &Conversation,
         fresh: Option<&ConversationOptions>,
         turn: TurnId,
-        mut parts: Vec<Part>,
+        parts: Vec<Part>,
         options: &CallOptions,
         body_hash: [u8; 32],
         target: &CallTarget,
     ) -> Result<Self> {
         let engine = chat.user.engine.clone();
-        let owner = chat.user.owner.clone();
         let (message, reply) = (engine.ids.message(), engine.ids.message());
-        let attachments = content::detach_bytes(&mut parts, &engine.ids);
         let model = target.model.to_string();
-        let mut batch = WriteBatch::new(&*owner, engine.clock.now());
-        batch = match fresh {
-            Some(fresh) => batch.op(Op::PutConversation(NewConversation {
-                id: chat.id,
-                title: fresh.title.clone(),
-                system: fresh.system.clone(),
-                model: fresh.model.clone(),
-                metadata: fresh.metadata.clone(),
-            })),
-            None => batch.require(Precondition::Owns { conversation: chat.id }),
-        };
-        batch = batch.op(Op::AppendMessage(NewRow {
-            id: message,
-            conversation: chat.id,
-            parent: Parent::Head,
-            turn: Some(turn),
-            role: content::role_of(&parts),
-            status: MessageStatus::Complete,
-            content: Content::encode(&parts)?,
-            model: None,
-            metadata: options.metadata.clone(),
-            finish_reason: None,
-            usage: None,
-            cost: None,
-        }));
-        for bytes in attachments {
-            batch = batch.op(put_attachment(message, bytes));
-        }
+        let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
+        let mut batch = append(begin(chat, fresh), chat, message, Some(turn), said)?;
         batch = batch.op(Op::PutTurn(NewTurn {
             id: turn,
             conversation: chat.id,
@@ -381,6 +353,50 @@ impl Journal {
         self.epoch += i64::try_from(advances).unwrap_or(0);
         Ok(())
     }
+}
+
+/// A batch that begins this conversation, or needs it to be there.
+pub(super) fn begin(chat: &Conversation, fresh: Option<&ConversationOptions>) -> WriteBatch {
+    let batch = WriteBatch::new(&*chat.user.owner, chat.user.engine.clock.now());
+    match fresh {
+        Some(fresh) => batch.op(Op::PutConversation(NewConversation {
+            id: chat.id,
+            title: fresh.title.clone(),
+            system: fresh.system.clone(),
+            model: fresh.model.clone(),
+            metadata: fresh.metadata.clone(),
+        })),
+        None => batch.require(Precondition::Owns { conversation: chat.id }),
+    }
+}
+
+/// Adds a whole message below the head; its bytes in hand become attachments.
+pub(super) fn append(
+    mut batch: WriteBatch,
+    chat: &Conversation,
+    id: MessageId,
+    turn: Option<TurnId>,
+    mut message: NewMessage,
+) -> Result<WriteBatch> {
+    let attachments = content::detach_bytes(&mut message.parts, &chat.user.engine.ids);
+    batch = batch.op(Op::AppendMessage(NewRow {
+        id,
+        conversation: chat.id,
+        parent: Parent::Head,
+        turn,
+        role: message.role,
+        status: MessageStatus::Complete,
+        content: Content::encode(&message.parts)?,
+        model: None,
+        metadata: message.metadata,
+        finish_reason: None,
+        usage: None,
+        cost: None,
+    }));
+    for bytes in attachments {
+        batch = batch.op(put_attachment(id, bytes));
+    }
+    Ok(batch)
 }
 
 fn put_attachment(message: MessageId, bytes: content::Bytes) -> Op {
