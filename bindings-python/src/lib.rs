@@ -5,6 +5,7 @@
 //! values    one frozen class per record and variant of the model
 //! content   what callers say: text, parts, pictures, messages
 //! error     errors as exceptions
+//! engine    the five nouns: Tertulia, UserScope, Conversation, ReplyStream, and what goes with them
 //! bridge    threads, event loops, signals and forks
 //! ```
 //! Importing it makes classes and nothing else: no thread, no socket, no file.
@@ -12,6 +13,7 @@
 mod bridge;
 mod content;
 mod convert;
+mod engine;
 mod error;
 mod probe;
 mod values;
@@ -23,6 +25,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     values::register(module)?;
     content::register(module)?;
+    engine::register(module)?;
     probe::register(module)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(bridge::after_fork, module)?)?;

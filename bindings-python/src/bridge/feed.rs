@@ -80,10 +80,20 @@ impl<S: Source> Feed<S> {
         Ok(Handed { event: Some(batch), ready: Arc::clone(&self.ready), back: give_back_all })
     }
 
-    fn source(&self) -> Result<Arc<tokio::sync::Mutex<S>>, Error> {
+    /// The source, for whoever reads it otherwise.
+    pub(crate) fn source(&self) -> Result<Arc<tokio::sync::Mutex<S>>, Error> {
         match &self.source {
             Some(source) if self.generation == runtime::generation() => Ok(Arc::clone(source)),
             _ => Err(Error::new(ErrorKind::Closed, "forked", "this stream was begun by the parent process")),
+        }
+    }
+
+    /// Does this with the source, unless somebody is reading it.
+    pub(crate) fn if_idle(&self, act: impl FnOnce(&mut S)) {
+        if let Ok(source) = self.source()
+            && let Ok(mut source) = source.try_lock()
+        {
+            act(&mut source);
         }
     }
 
@@ -126,6 +136,11 @@ pub(crate) struct Handed<T> {
 }
 
 impl<T> Handed<T> {
+    /// True when it fits.
+    pub(crate) fn is(&self, fits: fn(&T) -> bool) -> bool {
+        self.event.as_ref().is_some_and(fits)
+    }
+
     /// Takes it for good.
     pub(crate) fn take(mut self) -> Option<T> {
         self.event.take()
