@@ -253,7 +253,7 @@ async fn cancelling_gives_the_partial_reply_and_dropping_a_send_cancels_too() {
 
     let other = lab.me().new_conversation();
     {
-        let send = std::future::IntoFuture::into_future(other.send("hi").model(lab.model("stall=0")));
+        let send = std::future::IntoFuture::into_future(other.send("hi").model(lab.model("stall")));
         tokio::pin!(send);
         tokio::select! {
             _ = &mut send => panic!("a stalled reply ended"),
@@ -387,7 +387,7 @@ async fn a_busy_provider_is_asked_once_more_and_the_reader_hears_of_it() {
 async fn turns_of_one_conversation_run_one_after_the_other_in_their_order() {
     let lab = Lab::memory().await;
     let chat = lab.me().new_conversation();
-    let slow = lab.model("text=slow;first_delay_ms=20");
+    let slow = lab.model("text=slow;first_ms=20");
     let first = tokio::spawn(std::future::IntoFuture::into_future(chat.send("one").model(&*slow)));
     lab.requested(1).await;
     let second = chat.send("two").model(lab.text("quick")).await.unwrap();
@@ -450,7 +450,7 @@ async fn a_tool_call_comes_back_as_data_and_its_answer_goes_on() {
     let chat = lab.me().new_conversation();
     let spec =
         ToolSpec::new("weather", "The weather", json!({"type": "object", "properties": {"city": {"type": "string"}}}));
-    let script = lab.model("tool=weather;args=%7B%22city%22%3A%22Lima%22%7D");
+    let script = lab.model("tool=weather:%7B%22city%22%3A%22Lima%22%7D");
     let reply = chat.send("weather?").model(&*script).tools([spec.clone()]).await.unwrap();
     assert_eq!(reply.finish_reason, Some(FinishReason::ToolCalls));
     let calls = reply.tool_calls();
@@ -480,7 +480,7 @@ async fn a_rejected_key_is_asked_for_once_more_at_its_source() {
     let lab = Lab::memory().await;
     let tertulia = lab.builder().with_key_source(Vault(0.into())).open().await.unwrap();
     let reply =
-        tertulia.user("ana").new_conversation().send("hi").model(lab.model("key=sk-new;text=ok")).await.unwrap();
+        tertulia.user("ana").new_conversation().send("hi").model(lab.model("status=401;fail=1;text=ok")).await.unwrap();
     assert_eq!(reply.text(), "ok");
     let keys: Vec<_> = lab.simulator.requests().iter().map(|r| support::header(r, "authorization")).collect();
     assert_eq!(keys, [Some("Bearer sk-old".to_owned()), Some("Bearer sk-new".to_owned())]);
@@ -510,8 +510,7 @@ async fn a_raw_request_carries_the_key_and_gives_whatever_comes_back() {
 #[tokio::test]
 async fn a_call_has_limits_of_time() {
     let lab = Lab::memory().await;
-    let error =
-        lab.tertulia.ask("hi").model(lab.model("stall=0")).timeout(Duration::from_millis(30)).await.unwrap_err();
+    let error = lab.tertulia.ask("hi").model(lab.model("stall")).timeout(Duration::from_millis(30)).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "total"));
     let chat = lab.me().new_conversation();
     let error =

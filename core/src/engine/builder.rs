@@ -129,7 +129,8 @@ impl TertuliaBuilder {
         self
     }
 
-    /// Opens the engine and puts to rest what a dead process left open.
+    /// Opens the engine and puts to rest what a dead process left open. A variable such as
+    /// `TERTULIA_OPENAI_BASE_URL` moves a provider of the catalogue to another address.
     ///
     /// # Errors
     /// `Invalid` for bad settings, providers or aliases; `Storage` when the store cannot be opened.
@@ -148,6 +149,12 @@ impl TertuliaBuilder {
             Some(json) => Catalogue::from_json(&json)?,
             None => Catalogue::bundled()?,
         };
+        for provider in catalogue.providers() {
+            let variable = format!("TERTULIA_{}_BASE_URL", provider.name.to_uppercase().replace('-', "_"));
+            if let Some(url) = environment.get(&variable).filter(|url| !url.is_empty()) {
+                catalogue = catalogue.with_base_url(&provider.name, &url)?;
+            }
+        }
         for spec in providers {
             catalogue = catalogue.with_provider(spec)?;
         }

@@ -68,6 +68,7 @@ impl Lane {
 }
 
 /// What a reader finds.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for one read; a box would be an allocation an event")]
 pub(crate) enum Found {
     Event(StreamEvent),
     Ended(Result<Box<Reply>>),
@@ -225,13 +226,12 @@ impl State {
             };
         };
         *place += 1;
-        while join {
-            match self.events.get(*place) {
-                Some(&Entry::Delta { seq: next, lane: same, end: further, .. }) if same == lane => {
-                    (seq, end) = (next, further);
-                    *place += 1;
-                }
-                _ => break,
+        if join {
+            while let Some(&Entry::Delta { seq: next, lane: same, end: further, .. }) = self.events.get(*place)
+                && same == lane
+            {
+                (seq, end) = (next, further);
+                *place += 1;
             }
         }
         let lane = &self.lanes[lane as usize];

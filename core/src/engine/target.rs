@@ -73,6 +73,7 @@ impl Targets {
         Ok(entry.base_url.clone())
     }
 
+    #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be stopped"))]
     pub(super) async fn close(&self) {
         #[cfg(feature = "echo")]
         if let Some(simulator) = self.echo.lock().await.take() {
@@ -84,8 +85,8 @@ impl Targets {
 /// The dialect of a provider.
 fn dialect(entry: &ProviderEntry) -> Result<Arc<dyn Dialect>> {
     match entry.dialect.as_str() {
-        "openai_chat" => Ok(Arc::new(OpenAiChat::default())),
-        "anthropic" => Ok(Arc::new(Anthropic::default())),
+        "openai_chat" => Ok(Arc::new(OpenAiChat)),
+        "anthropic" => Ok(Arc::new(Anthropic)),
         _ => Err(Error::invalid(
             "unsupported",
             format!("provider `{}` names a dialect that this version does not speak", entry.name),

@@ -87,7 +87,6 @@ impl Tertulia {
     }
 
     /// Sets up an engine.
-    #[must_use]
     pub fn builder() -> TertuliaBuilder {
         TertuliaBuilder::default()
     }

@@ -172,7 +172,7 @@ fn a_wrong_name_or_value_in_the_settings_is_refused_with_a_hint() {
         (error.reason(), error.detail()),
         ("bad_settings", "settings.retry has no field `max_attemps`; did you mean `max_attempts`?")
     );
-    assert!(refused(json!({"retries": {}})).detail().contains("did you mean `retry`?"));
+    assert!(refused(json!({"retyr": {}})).detail().contains("did you mean `retry`?"));
     assert!(refused(json!({"profile": "phone"})).detail().contains("mobile"));
     assert!(refused(json!({"retry": {"max_attempts": "three"}})).detail().contains("settings"));
     assert!(refused(json!({"retry": {"max_attempts": 0}})).detail().contains("retry.max_attempts"));

@@ -98,7 +98,7 @@ pub(super) async fn start(
     drop(guard.disarm());
     let mut stream = match begun {
         Begun::Here => ReplyStream::owning(log, turn, cancel),
-        Begun::Before(record) => return attach_record(chat, record, 0).await,
+        Begun::Before(record) => return attach_record(chat, *record, 0).await,
     };
     if detached {
         stream.detach();
@@ -182,7 +182,7 @@ async fn resting_reply(chat: &Conversation, record: &TurnRecord) -> Result<Reply
 enum Begun {
     Here,
     /// The same message was sent before under its client id.
-    Before(TurnRecord),
+    Before(Box<TurnRecord>),
 }
 
 struct Task {
@@ -268,7 +268,7 @@ impl Task {
                     "another message was sent under this client_id; give a new message an id of its own",
                 ));
             }
-            return Ok(Prepared::Before(record.clone()));
+            return Ok(Prepared::Before(Box::new(record.clone())));
         }
         let said_before = before.as_ref().map(|record| record.model.as_str());
         let of_conversation = summary.as_ref().map_or_else(
@@ -448,7 +448,7 @@ impl Task {
 
 enum Prepared {
     Ready(Box<Ready>),
-    Before(TurnRecord),
+    Before(Box<TurnRecord>),
 }
 
 struct Ready {

@@ -114,10 +114,8 @@ fn parts_and_events_read_back_from_their_json() {
     assert!(text.contains(r#"{"z":1,"a":2}"#), "the order of keys is kept: {text}");
 
     let started = StreamEventKind::Started { turn_id: None, message_id: None, model: "openai/gpt-5".to_owned() };
-    let started = StreamEvent {
-        turn_id: Some(crate::base::TurnId::from_bytes([1; 16])),
-        ..StreamEvent::unnumbered(0, started)
-    };
+    let started =
+        StreamEvent { turn_id: Some(crate::base::TurnId::from_bytes([1; 16])), ..StreamEvent::unnumbered(0, started) };
     let text = serde_json::to_string(&started).unwrap();
     assert_eq!(serde_json::from_str::<StreamEvent>(&text).unwrap(), started, "{text}");
 

@@ -1,15 +1,26 @@
-//! Recorded replies of real providers, and what every decoder must make of them.
+//! Recorded replies of providers, read through the real transport and the real dialects, compared with what a
+//! person found in their bytes.
 //!
 //! ```text
-//! folder ──load──▶ Case { body, headers, Expected }
-//! dialect over the body, any way it is cut ──▶ Seen ──differences──▶ nothing, or one line for each
+//! folder ─ case ─▶ Case ─┬─ server (loopback, the case's status, headers and bytes) ─▶ HttpTransport ─┐
+//!                        └─ bytes, cut in every way ──────────────────────────────────────────────────┤
+//!                                                                                   Dialect ─▶ read ──┴─▶ expect
 //! ```
 //!
-//! The recordings are other people's data and stay outside of the project: `TERTULIA_WIRE_CASES` names their
-//! folder, or it stands in `shared/wire` beside the workspace. Without it there are no cases.
+//! Every case is read whole, byte by byte and in random pieces, and must come out the same; and it is cut, and
+//! must then be no success unless the provider's own proof of the end stood before the cut. `README.md` says how
+//! a folder of cases is laid out and what is compared.
+//!
+//! The runner knows no dialect: a line in [`dialects`] is all that a new one takes.
 
-mod case;
-mod seen;
+pub mod case;
+mod cuts;
+pub mod dialects;
+mod expect;
+mod read;
+mod run;
+mod server;
+#[cfg(test)]
+mod tests;
 
-pub use case::{Case, Expected, ExpectedCall, ExpectedError, ExpectedUsage, Framing, load};
-pub use seen::Seen;
+pub use run::{Summary, Verdict, run};

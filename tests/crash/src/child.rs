@@ -11,7 +11,7 @@ pub const MODELS: [&str; 4] = [
     "lab/sim:text=Short%20and%20quick",
     "lab/sim:words=40;delay_ms=1",
     "lab/sim:words=400",
-    "lab/sim:words=8;delay_ms=3;first_delay_ms=4",
+    "lab/sim:words=8;delay_ms=3;first_ms=4",
 ];
 
 /// Sends one message after the other until it is killed.

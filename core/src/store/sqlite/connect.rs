@@ -47,6 +47,8 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings) -> Result<Open
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(patience).map_err(failed)?;
+    // What is refused below is left as it was found, its log included.
+    keep_log_on_close(&connection, true)?;
     check(&connection)?;
     set(&connection, &[("page_size", "8192"), ("auto_vacuum", "INCREMENTAL"), ("journal_mode", "WAL")])?;
     set_common(&connection)?;
@@ -73,6 +75,7 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings) -> Result<Open
         orphans = run(&connection, end_leases, [])?;
         liveness.share(&lock)?;
     }
+    keep_log_on_close(&connection, false)?;
     Ok(Opened { connection, liveness, orphans })
 }
 
@@ -100,6 +103,10 @@ fn set(connection: &Connection, pragmas: &[(&str, &str)]) -> Result<()> {
             error => Err(failed(error)),
         })
     })
+}
+
+fn keep_log_on_close(connection: &Connection, keep: bool) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop).map_err(failed)
 }
 
 fn quick_check(connection: &Connection) -> Result<()> {

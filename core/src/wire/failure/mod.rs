@@ -88,7 +88,8 @@ impl Account {
         account.kind = self.kind;
         account.code = self.code;
         account.param = self.param;
-        account.request_id = hints.request_id.or(self.request_id);
+        // The body's first: some proxies put an id of their own into the header.
+        account.request_id = self.request_id.or(hints.request_id);
         account.retry_after = hints.retry_after_written.or(self.retry_after);
         account.upstream = self.upstream;
         error.with_provider_error(account)

@@ -53,10 +53,11 @@ pub(super) struct Groq<'a> {
 #[serde(default)]
 pub(super) struct Choice<'a> {
     pub(super) index: Option<i64>,
+    /// Boxed, as other large things here: without it half of the time goes into moving empty fields about.
     #[serde(borrow)]
-    pub(super) delta: Option<Message<'a>>,
+    pub(super) delta: Option<Box<Message<'a>>>,
     #[serde(borrow)]
-    pub(super) message: Option<Message<'a>>,
+    pub(super) message: Option<Box<Message<'a>>>,
     #[serde(borrow)]
     pub(super) finish_reason: Text<'a>,
     #[serde(borrow)]
@@ -80,11 +81,11 @@ pub(super) struct Message<'a> {
     #[serde(borrow)]
     pub(super) tool_calls: Option<Vec<ToolDelta<'a>>>,
     #[serde(borrow)]
-    pub(super) function_call: Option<Function<'a>>,
+    pub(super) function_call: Option<Box<Function<'a>>>,
     #[serde(borrow)]
     pub(super) annotations: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(super) audio: Option<Audio<'a>>,
+    pub(super) audio: Option<Box<Audio<'a>>>,
     #[serde(borrow)]
     pub(super) images: Option<Vec<Piece<'a>>>,
     #[serde(borrow)]

@@ -1,70 +1,9 @@
-//! Messages and their parts, in the shapes of the dialect, borrowed from the request.
+//! From the engine's messages and parts to the dialect's.
 
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD;
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
+use super::shapes::{Address, Call, Content, Message, Owner, Piece, Replayed};
 use crate::base::Json;
-use crate::model::{ChatRequest, Error, Media, MediaSource, NewMessage, Part, Result, Role, ToolCall, ToolResult};
+use crate::model::{ChatRequest, Error, Media, MediaSource, NewMessage, Part, Result, Role};
 use crate::wire::{Target, mime};
-
-/// One message on the wire.
-#[derive(Debug)]
-pub(super) struct Message<'a> {
-    role: &'static str,
-    content: Content<'a>,
-    tool_call_id: Option<&'a str>,
-    tool_calls: Vec<Call<'a>>,
-    /// Reasoning that goes back, and what the provider wants back as it came: names of fields and their values.
-    replayed: Vec<(&'a str, Replayed<'a>)>,
-}
-
-#[derive(Debug)]
-enum Content<'a> {
-    /// A call of tools without words.
-    Null,
-    Text(&'a str),
-    /// Several pieces as one string.
-    Joined(Vec<&'a str>),
-    Output(&'a ToolResult),
-    Schema {
-        system: &'a str,
-        schema: &'a Json,
-    },
-    Pieces(Vec<Piece<'a>>),
-}
-
-#[derive(Debug)]
-struct Call<'a> {
-    call: &'a ToolCall,
-    replayed: Vec<(&'a str, &'a Json)>,
-}
-
-#[derive(Debug)]
-enum Replayed<'a> {
-    Words(Vec<&'a str>),
-    Json(&'a Json),
-    /// Lists of the same name, as one list.
-    Lists(Vec<&'a [Json]>),
-}
-
-#[derive(Debug)]
-enum Piece<'a> {
-    Text(&'a str),
-    Image(Address<'a>),
-    Audio { data: &'a [u8], format: &'static str },
-    File { name: &'a str, data: Address<'a> },
-    KnownFile { id: &'a str },
-}
-
-#[derive(Debug)]
-enum Address<'a> {
-    Url(&'a str),
-    Data { mime: &'a str, bytes: &'a [u8] },
-}
-
-/// Stands before pictures that the dialect cannot put where they belong.
-const MEDIA_ABOVE: &str = "Attached to the message above:";
 
 /// Fields of a message or call that the decoder keeps as opaque parts. Parts of other names come from another
 /// dialect of the same provider and mean nothing here.
@@ -99,7 +38,7 @@ struct Writer<'a> {
     instructing: &'static str,
     messages: Vec<Message<'a>>,
     /// Media that follow in a message of the user, because neither tools nor the assistant may carry any.
-    media: Vec<&'a Media>,
+    media: Vec<(Owner<'a>, &'a Media)>,
 }
 
 impl<'a> Writer<'a> {
@@ -129,7 +68,7 @@ impl<'a> Writer<'a> {
                 if let Some(message) = self.messages.last_mut() {
                     message.tool_call_id = Some(&result.call_id);
                 }
-                self.media.extend(&result.media);
+                self.media.extend(result.media.iter().map(|media| (Some(result.call_id.as_str()), media)));
             }
         }
         let mut pieces = Vec::new();
@@ -173,7 +112,7 @@ impl<'a> Writer<'a> {
                 Part::Reasoning { text } => thought.push(text.as_str()),
                 Part::ToolCall { call } if call.provider_executed => {}
                 Part::ToolCall { call } => tool_calls.push(Call { call, replayed: Vec::new() }),
-                Part::Image { media } | Part::File { media } => self.media.push(media),
+                Part::Image { media } | Part::File { media } => self.media.push((None, media)),
                 Part::Opaque { provider, name, attached, data } => {
                     if provider != self.target.provider || !REPLAYED_FIELDS.contains(&name.as_str()) {
                         continue;
@@ -204,8 +143,13 @@ impl<'a> Writer<'a> {
         if self.media.is_empty() {
             return Ok(());
         }
-        let mut pieces = vec![Piece::Text(MEDIA_ABOVE)];
-        for media in std::mem::take(&mut self.media) {
+        let mut pieces = Vec::with_capacity(self.media.len() + 1);
+        let mut last = None;
+        for (owner, media) in std::mem::take(&mut self.media) {
+            if last != Some(owner) {
+                pieces.push(Piece::BelongsTo(owner));
+                last = Some(owner);
+            }
             let mime = mime_of(media).unwrap_or("image/");
             pieces.push(match mime {
                 _ if mime.starts_with("image/") => self.image(media)?,
@@ -303,189 +247,4 @@ fn mime_of(media: &Media) -> Option<&str> {
         MediaSource::Data { data } => mime::guess(data),
         _ => None,
     })
-}
-
-impl Message<'_> {
-    /// About how many bytes it takes.
-    pub(super) fn size_hint(&self) -> usize {
-        let content = match &self.content {
-            Content::Null => 0,
-            Content::Text(text) => text.len(),
-            Content::Joined(words) => words.iter().map(|text| text.len()).sum(),
-            Content::Output(result) => result.output.as_str().map_or(256, str::len),
-            Content::Schema { system, .. } => system.len() + 1024,
-            Content::Pieces(pieces) => pieces.iter().map(Piece::size_hint).sum(),
-        };
-        64 + content + content / 16 + 256 * (self.tool_calls.len() + self.replayed.len())
-    }
-}
-
-impl Piece<'_> {
-    fn size_hint(&self) -> usize {
-        let base64 = |bytes: &[u8]| bytes.len() / 3 * 4;
-        64 + match self {
-            Self::Text(text) | Self::KnownFile { id: text } => text.len(),
-            Self::Audio { data, .. } => base64(data),
-            Self::Image(Address::Url(url)) | Self::File { data: Address::Url(url), .. } => url.len(),
-            Self::Image(Address::Data { bytes, .. }) | Self::File { data: Address::Data { bytes, .. }, .. } => {
-                base64(bytes)
-            }
-        }
-    }
-}
-
-impl Serialize for Message<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("role", self.role)?;
-        if let Some(id) = self.tool_call_id {
-            map.serialize_entry("tool_call_id", id)?;
-        }
-        map.serialize_entry("content", &self.content)?;
-        if !self.tool_calls.is_empty() {
-            map.serialize_entry("tool_calls", &self.tool_calls)?;
-        }
-        for (name, value) in &self.replayed {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
-
-impl Serialize for Content<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_none(),
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Joined(words) => serializer.collect_str(&Words(words)),
-            Self::Output(result) => match (&result.output, result.is_error) {
-                (Json::String(text), false) => serializer.serialize_str(text),
-                (Json::String(text), true) => serializer.collect_str(&format_args!("Error: {text}")),
-                (output, false) => serializer.collect_str(output),
-                (output, true) => serializer.collect_str(&format_args!("Error: {output}")),
-            },
-            Self::Schema { system, schema } => {
-                let gap = if system.is_empty() { "" } else { "\n\n" };
-                let told = "Answer with a JSON object that fits this JSON schema, and with nothing else:";
-                serializer.collect_str(&format_args!("{system}{gap}{told}\n{schema}"))
-            }
-            Self::Pieces(pieces) => pieces.serialize(serializer),
-        }
-    }
-}
-
-impl Serialize for Call<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Function<'a> {
-            name: &'a str,
-            arguments: Arguments<'a>,
-        }
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &self.call.id)?;
-        map.serialize_entry("type", "function")?;
-        let function = Function { name: &self.call.name, arguments: Arguments(&self.call.arguments) };
-        map.serialize_entry("function", &function)?;
-        for (name, value) in &self.replayed {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
-
-/// Arguments as JSON in a string. Those that were no JSON go wrapped: many servers parse what comes back to
-/// them, and one broken call would make them refuse the conversation for ever.
-struct Arguments<'a>(&'a Json);
-
-impl Serialize for Arguments<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Json::String(_) => serializer.collect_str(&Json::from_iter([("invalid_json", self.0.clone())])),
-            arguments => serializer.collect_str(arguments),
-        }
-    }
-}
-
-impl Serialize for Replayed<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Words(words) => serializer.collect_str(&Words(words)),
-            Self::Json(data) => data.serialize(serializer),
-            Self::Lists(lists) => serializer.collect_seq(lists.iter().copied().flatten()),
-        }
-    }
-}
-
-impl Serialize for Piece<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct ImageUrl<'a> {
-            url: &'a Address<'a>,
-        }
-        #[derive(serde::Serialize)]
-        struct InputAudio<'a> {
-            data: Base64<'a>,
-            format: &'a str,
-        }
-        #[derive(serde::Serialize)]
-        struct File<'a> {
-            filename: &'a str,
-            file_data: &'a Address<'a>,
-        }
-        #[derive(serde::Serialize)]
-        struct KnownFile<'a> {
-            file_id: &'a str,
-        }
-        let mut map = serializer.serialize_map(Some(2))?;
-        match self {
-            Self::Text(text) => {
-                map.serialize_entry("type", "text")?;
-                map.serialize_entry("text", text)?;
-            }
-            Self::Image(url) => {
-                map.serialize_entry("type", "image_url")?;
-                map.serialize_entry("image_url", &ImageUrl { url })?;
-            }
-            Self::Audio { data, format } => {
-                map.serialize_entry("type", "input_audio")?;
-                map.serialize_entry("input_audio", &InputAudio { data: Base64(data), format })?;
-            }
-            Self::File { name, data } => {
-                map.serialize_entry("type", "file")?;
-                map.serialize_entry("file", &File { filename: name, file_data: data })?;
-            }
-            Self::KnownFile { id } => {
-                map.serialize_entry("type", "file")?;
-                map.serialize_entry("file", &KnownFile { file_id: id })?;
-            }
-        }
-        map.end()
-    }
-}
-
-impl Serialize for Address<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Url(url) => serializer.serialize_str(url),
-            Self::Data { mime, bytes } => {
-                serializer.collect_str(&format_args!("data:{mime};base64,{}", Base64Display::new(bytes, &STANDARD)))
-            }
-        }
-    }
-}
-
-struct Base64<'a>(&'a [u8]);
-
-impl Serialize for Base64<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
-    }
-}
-
-struct Words<'a>(&'a [&'a str]);
-
-impl std::fmt::Display for Words<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|text| f.write_str(text))
-    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::content::{self, Message};
+use super::content;
+use super::shapes::Message;
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, OutputSchema, ReasoningEffort, Result, ToolChoice, ToolSpec};
 use crate::wire::Target;

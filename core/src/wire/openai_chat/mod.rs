@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! encode.rs    ChatRequest ──▶ body, written straight into one buffer
-//! content.rs                    … its messages and their parts
+//! content.rs                    … its messages and their parts, in the shapes of shapes.rs
 //! chunk.rs     event or whole reply ──▶ borrowed shapes
 //! reply.rs     shapes ──▶ StreamEvent …, Closing      (calls.rs, details.rs, usage.rs: what needs putting together)
 //! stream.rs    bytes ──▶ frames ──▶ shapes
@@ -19,6 +19,7 @@ mod content;
 mod details;
 mod encode;
 mod reply;
+mod shapes;
 mod stream;
 mod usage;
 

@@ -112,7 +112,7 @@ impl Reply {
             delta => delta,
         };
         if let Some(message) = message {
-            self.take_message(message, events)?;
+            self.take_message(*message, events)?;
         }
         if let Some(error) = choice.error.filter(|error| says_something(error)) {
             return Err(failure::inside_reply(&serde_json::json!({ "error": error })));
@@ -169,11 +169,11 @@ impl Reply {
                     self.calls.take(delta, &mut self.next_part, limit, events)?;
                 }
             }
-            (_, Some(function)) => self.calls.take_legacy(function, &mut self.next_part, limit, events)?,
+            (_, Some(function)) => self.calls.take_legacy(*function, &mut self.next_part, limit, events)?,
             (_, None) => {}
         }
         if let Some(audio) = message.audio {
-            self.audio(audio, events)?;
+            self.audio(*audio, events)?;
         }
         for image in message.images.into_iter().flatten() {
             self.piece(image, events)?;

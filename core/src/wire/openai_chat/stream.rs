@@ -46,21 +46,28 @@ impl ChatStream {
             }
         }
         if !self.reader.reply.is_complete() {
-            return Err(self.unfinished());
+            self.read_stray(events)?;
         }
         self.reader.reply.finish(events)
     }
 
-    /// Why there is no finish: an error without framing, something that is no stream at all, or a cut.
-    fn unfinished(&self) -> crate::model::Error {
-        let stray = self.frames.stray();
+    /// There is no finish: an error without framing, a reply of a server that does not stream, something that
+    /// is no reply at all, or a cut.
+    fn read_stray(&mut self, events: &mut Vec<StreamEvent>) -> Result<()> {
+        let stray = std::str::from_utf8(self.frames.stray()).unwrap_or_default().trim();
         if stray.is_empty() {
-            return failure::cut();
+            return Err(failure::cut());
         }
-        match serde_json::from_slice::<Json>(stray) {
-            Ok(payload) if looks_like_error(&payload) => failure::inside_reply(&payload),
-            _ if self.frames.counts().frames == 0 => failure::bad_response("something that is no event stream"),
-            _ => failure::cut(),
+        let alone = self.frames.counts().frames == 0;
+        match serde_json::from_str::<Json>(stray) {
+            Ok(payload) if looks_like_error(&payload) => Err(failure::inside_reply(&payload)),
+            Ok(payload) if alone && payload.get("choices").is_some() => {
+                let chunk = serde_json::from_str(stray).map_err(|_| failure::malformed())?;
+                self.reader.reply.take(chunk, stray, events)?;
+                if self.reader.reply.is_complete() { Ok(()) } else { Err(failure::cut()) }
+            }
+            _ if alone => Err(failure::bad_response("something that is no event stream")),
+            _ => Err(failure::cut()),
         }
     }
 }
@@ -74,20 +81,27 @@ fn looks_like_error(payload: &Json) -> bool {
 
 impl Reader {
     fn take(&mut self, frame: Frame<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
-        let data = frame.data;
-        if let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(data) {
+        let data = frame.data.trim_ascii();
+        if data.starts_with('{')
+            && let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(data)
+        {
             self.counts.json_frames += 1;
             return self.chunk(chunk, frame, events);
         }
-        if data.trim() == DONE {
+        if data == DONE {
             self.counts.done_sentinel = true;
+        }
+        if data.is_empty() || self.counts.done_sentinel {
             return Ok(());
         }
-        if data.trim().is_empty() || self.counts.done_sentinel {
-            return Ok(());
-        }
-        if frame.event == "error" && serde_json::from_str::<serde::de::IgnoredAny>(data).is_err() {
-            return Err(failure::inside_reply(&serde_json::json!({ "error": data })));
+        match serde_json::from_str::<Json>(data) {
+            Ok(payload) if payload.is_array() && looks_like_error(&payload) => {
+                return Err(failure::inside_reply(&payload));
+            }
+            Err(_) if frame.event == "error" => {
+                return Err(failure::inside_reply(&serde_json::json!({ "error": data })));
+            }
+            _ => {}
         }
         let mended = json::mended(data).ok_or_else(failure::malformed)?;
         let chunk = serde_json::from_str::<Chunk<'_>>(&mended).map_err(|_| failure::malformed())?;

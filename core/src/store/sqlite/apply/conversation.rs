@@ -1,0 +1,96 @@
+//! Ops on conversations.
+
+use rusqlite::params;
+
+use super::{Applying, map_json};
+use crate::base::ConversationId;
+use crate::model::Result;
+use crate::store::codes::{Change, Entity};
+use crate::store::sqlite::row::{all, first, run};
+use crate::store::{ConversationChange, NewConversation, refusal};
+
+impl Applying<'_> {
+    pub(super) fn owner_pk(&self) -> Result<i64> {
+        run(
+            self.connection,
+            "INSERT INTO owner(ext_id, created_at) VALUES(?, ?) ON CONFLICT(ext_id) DO NOTHING",
+            params![self.owner, self.at.as_millis()],
+        )?;
+        let sql = "SELECT pk FROM owner WHERE ext_id = ?";
+        first(self.connection, sql, [self.owner], |row| row.get(0))?.ok_or_else(refusal::no_conversation)
+    }
+
+    pub(super) fn put_conversation(&mut self, new: &NewConversation) -> Result<()> {
+        if self.exists("SELECT 1 FROM conversation WHERE id = ?", new.id.as_bytes())? {
+            return self.conversation(new.id).map(drop);
+        }
+        let owner_pk = self.owner_pk()?;
+        let change = self.note(owner_pk, new.id, Entity::Conversation, new.id.as_bytes(), Change::Made)?;
+        let (at, root_pk) = (self.at.as_millis(), self.new_message_pk()?);
+        run(
+            self.connection,
+            "INSERT INTO conversation(id, owner_pk, root_pk, activity_seq, version, created_at, updated_at, title, system, model, metadata)
+             VALUES(?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                new.id.as_bytes(), owner_pk, root_pk, change, at, new.title, new.system, new.model, map_json(&new.metadata)?
+            ],
+        )?;
+        run(
+            self.connection,
+            "INSERT INTO message(pk, conv_pk, depth, jump_pk, jump_depth, sibling_ix, role, status, change_seq, created_at, updated_at, content)
+             VALUES(?1, ?2, 0, ?1, 0, 0, 0, 0, ?3, ?4, ?4, x'')",
+            params![root_pk, self.connection.last_insert_rowid(), change, at],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn update_conversation(&mut self, id: ConversationId, change: &ConversationChange) -> Result<()> {
+        let place = self.conversation(id)?;
+        let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Changed)?;
+        let metadata = change.metadata.as_ref().map(map_json).transpose()?;
+        run(
+            self.connection,
+            "UPDATE conversation SET title = iif(?2, ?3, title), system = iif(?4, ?5, system), model = iif(?6, ?7, model),
+             metadata = iif(?8, ?9, metadata), version = ?10, updated_at = ?11 WHERE pk = ?1",
+            params![
+                place.pk,
+                change.title.is_some(),
+                change.title.as_ref().and_then(Option::as_ref),
+                change.system.is_some(),
+                change.system.as_ref().and_then(Option::as_ref),
+                change.model.is_some(),
+                change.model.as_ref().and_then(Option::as_ref),
+                metadata.is_some(),
+                metadata.flatten(),
+                version,
+                self.at.as_millis(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn delete_conversation(&mut self, id: ConversationId) -> Result<()> {
+        let place = self.conversation(id)?;
+        self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Deleted)?;
+        let pk = [place.pk];
+        let blobs: Vec<[u8; 32]> = all(
+            self.connection,
+            "SELECT content_hash FROM message WHERE conv_pk = ?1 AND content_hash IS NOT NULL
+             UNION ALL SELECT a.hash FROM message m CROSS JOIN attachment a ON a.message_pk = m.pk WHERE m.conv_pk = ?1",
+            pk,
+            |row| row.get(0),
+        )?;
+        for sql in [
+            "DELETE FROM send_queue WHERE turn_pk IN (SELECT pk FROM turn WHERE conv_pk = ?)",
+            "DELETE FROM turn_step WHERE turn_pk IN (SELECT pk FROM turn WHERE conv_pk = ?)",
+            "DELETE FROM turn WHERE conv_pk = ?",
+            "DELETE FROM draft_chunk WHERE message_pk IN (SELECT pk FROM message WHERE conv_pk = ?)",
+            "DELETE FROM attachment WHERE message_pk IN (SELECT pk FROM message WHERE conv_pk = ?)",
+            "DELETE FROM message WHERE conv_pk = ?",
+            "DELETE FROM conversation WHERE pk = ?",
+        ] {
+            run(self.connection, sql, pk)?;
+        }
+        blobs.iter().try_for_each(|name| self.release_blob(name))
+    }
+}

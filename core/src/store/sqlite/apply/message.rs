@@ -1,0 +1,180 @@
+//! Ops on messages: where they stand in the tree, and what their conversation shows of them.
+
+use rusqlite::params;
+
+use super::{Applying, Place, map_json};
+use crate::base::{MessageId, TurnId};
+use crate::model::{Cost, MessageStatus, Result, Role, Usage};
+use crate::store::codes::Change;
+use crate::store::sqlite::row::{Coded, first, json, run};
+use crate::store::tree::jumps_on;
+use crate::store::{Content, MessageEnd, NewRow, Parent, Placed, WriteBatch, refusal};
+
+/// Rows of one millisecond; more go on into the next.
+const ROWS_PER_MILLISECOND: i64 = 1 << 21;
+
+impl Applying<'_> {
+    /// A key that no message has, in the order of time.
+    pub(super) fn new_message_pk(&self) -> Result<i64> {
+        let millisecond = self.at.as_millis().clamp(0, (1 << 42) - 2);
+        let mut from = (millisecond * ROWS_PER_MILLISECOND).max(1);
+        loop {
+            let until = from.saturating_add(ROWS_PER_MILLISECOND);
+            let sql = "SELECT max(pk) FROM message WHERE pk >= ? AND pk < ?";
+            match first(self.connection, sql, [from, until], |row| row.get::<_, Option<i64>>(0))?.flatten() {
+                None => return Ok(from),
+                Some(last) if last + 1 < until => return Ok(last + 1),
+                Some(_) => from = until,
+            }
+        }
+    }
+
+    pub(super) fn append_message(&mut self, batch: &WriteBatch, new: &NewRow) -> Result<Placed> {
+        let place = self.conversation(new.conversation)?;
+        if new.status == MessageStatus::Streaming && new.turn.is_none() {
+            return Err(refusal::streaming_without_turn());
+        }
+        if let Some(turn) = new.turn
+            && !batch.puts_turn(turn, new.conversation)
+            && self.turn(turn)?.1 != new.conversation
+        {
+            return Err(refusal::no_turn());
+        }
+        if self.exists("SELECT 1 FROM message WHERE id = ?", new.id.as_bytes())? {
+            return Err(refusal::id_taken());
+        }
+        let parent_pk = match new.parent {
+            Parent::Start => place.root_pk,
+            Parent::Head => place.head_pk.unwrap_or(place.root_pk),
+            Parent::Message(id) => {
+                let sql = "SELECT pk FROM message WHERE id = ? AND conv_pk = ?";
+                first(self.connection, sql, params![id.as_bytes(), place.pk], |row| row.get(0))?
+                    .ok_or_else(refusal::no_message)?
+            }
+        };
+        let (parent, depth, jump_pk, jump_depth, sibling_index) = first(
+            self.connection,
+            "SELECT p.id, p.depth, p.jump_pk, p.jump_depth, p.child_count, j.jump_pk, j.jump_depth
+             FROM message p JOIN message j ON j.pk = p.jump_pk WHERE p.pk = ?",
+            [parent_pk],
+            |row| {
+                let (depth, jump_depth, far_depth): (i32, i32, i32) = (row.get(1)?, row.get(3)?, row.get(6)?);
+                let (jump_pk, jump_depth): (i64, i32) =
+                    if jumps_on(depth, jump_depth, far_depth) { (row.get(5)?, far_depth) } else { (parent_pk, depth) };
+                let id = row.get::<_, Option<[u8; 16]>>(0)?.map(MessageId::from_bytes);
+                Ok((id, depth + 1, jump_pk, jump_depth, row.get::<_, i32>(4)?))
+            },
+        )?
+        .ok_or_else(refusal::no_message)?;
+
+        let change = self.note_message(&place, new.id, Change::Made)?;
+        let (pk, at) = (self.new_message_pk()?, self.at.as_millis());
+        let content = self.keep_content(&new.content)?;
+        run(
+            self.connection,
+            "INSERT INTO message(pk, conv_pk, parent_pk, depth, jump_pk, jump_depth, sibling_ix, id, turn_id, role, status,
+             change_seq, created_at, updated_at, finish_reason, model, usage, cost, metadata, content_hash, content)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+            params![
+                pk,
+                place.pk,
+                parent_pk,
+                depth,
+                jump_pk,
+                jump_depth,
+                sibling_index,
+                new.id.as_bytes(),
+                new.turn.as_ref().map(TurnId::as_bytes),
+                Coded(new.role),
+                Coded(new.status),
+                change,
+                at,
+                new.finish_reason.map(Coded),
+                new.model,
+                new.usage.as_ref().map(json).transpose()?,
+                new.cost.as_ref().map(json).transpose()?,
+                map_json(&new.metadata)?,
+                new.content.spilled,
+                content,
+            ],
+        )?;
+        run(
+            self.connection,
+            "UPDATE message SET child_count = child_count + 1, selected_child_pk = ? WHERE pk = ?",
+            [pk, parent_pk],
+        )?;
+        run(
+            self.connection,
+            "UPDATE conversation SET head_pk = ?2, head_id = ?3, head_depth = ?4, message_count = message_count + 1 WHERE pk = ?1",
+            params![place.pk, pk, new.id.as_bytes(), depth],
+        )?;
+        if new.status != MessageStatus::Streaming {
+            self.show_last(&place, new.role, &new.content)?;
+        }
+        self.add_up(&place, change, new.usage.as_ref(), new.cost.as_ref())?;
+        Ok(Placed { id: new.id, parent, depth, sibling_index })
+    }
+
+    pub(in crate::store::sqlite) fn end_message(&mut self, end: &MessageEnd) -> Result<()> {
+        let target = self.message(end.id)?;
+        if target.status != MessageStatus::Streaming {
+            return Err(refusal::not_streaming());
+        }
+        let place = self.conversation(target.conversation)?;
+        let change = self.note_message(&place, end.id, Change::Changed)?;
+        let content = self.keep_content(&end.content)?;
+        if let Some(old) = target.content_hash {
+            self.release_blob(&old)?;
+        }
+        run(
+            self.connection,
+            "UPDATE message SET status = ?2, change_seq = ?3, updated_at = ?4, finish_reason = ?5, usage = ?6, cost = ?7,
+             content_hash = ?8, content = ?9 WHERE pk = ?1",
+            params![
+                target.pk,
+                Coded(end.status),
+                change,
+                self.at.as_millis(),
+                end.finish_reason.map(Coded),
+                end.usage.as_ref().map(json).transpose()?,
+                end.cost.as_ref().map(json).transpose()?,
+                end.content.spilled,
+                content,
+            ],
+        )?;
+        run(self.connection, "DELETE FROM draft_chunk WHERE message_pk = ?", [target.pk])?;
+        if place.head_pk == Some(target.pk) {
+            self.show_last(&place, target.role, &end.content)?;
+        }
+        self.add_up(&place, change, end.usage.as_ref(), end.cost.as_ref())
+    }
+
+    pub(super) fn show_last(&self, place: &Place, role: Role, content: &Content) -> Result<()> {
+        let preview = Some(&content.preview).filter(|preview| !preview.is_empty());
+        run(
+            self.connection,
+            "UPDATE conversation SET last_role = ?, last_preview = ? WHERE pk = ?",
+            params![Coded(role), preview, place.pk],
+        )?;
+        Ok(())
+    }
+
+    /// Counts what a message took and moves its conversation to the top of the list.
+    pub(super) fn add_up(&self, place: &Place, change: i64, usage: Option<&Usage>, cost: Option<&Cost>) -> Result<()> {
+        let add = |total: i64, more: Option<i64>| total.saturating_add(more.unwrap_or(0).max(0));
+        run(
+            self.connection,
+            "UPDATE conversation SET input_tokens = ?2, output_tokens = ?3, cost_nano_usd = ?4, activity_seq = ?5, version = ?5,
+             updated_at = ?6 WHERE pk = ?1",
+            params![
+                place.pk,
+                add(place.input_tokens, usage.map(|usage| usage.input_tokens)),
+                add(place.output_tokens, usage.map(|usage| usage.output_tokens)),
+                add(place.cost_nano_usd, cost.and_then(|cost| cost.nano_usd)),
+                change,
+                self.at.as_millis(),
+            ],
+        )?;
+        Ok(())
+    }
+}

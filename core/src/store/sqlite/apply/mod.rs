@@ -1,0 +1,175 @@
+//! Writing: the ops of a batch, one after the other, inside a transaction that the writer holds.
+
+mod blob;
+mod conversation;
+mod message;
+mod turn;
+
+use rusqlite::{Connection, params};
+
+use super::row::{Coded, first, json, run};
+use crate::base::{ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{MessageStatus, Result, Role};
+use crate::store::codes::{Change, Entity};
+use crate::store::{Op, Precondition, Receipt, WriteBatch, refusal};
+
+/// A batch that is being applied.
+pub(super) struct Applying<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) owner: &'a str,
+    pub(super) at: Timestamp,
+    /// The last number given to a change.
+    pub(super) change: i64,
+}
+
+/// What is needed of a conversation to write into it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    pk: i64,
+    owner_pk: i64,
+    id: ConversationId,
+    root_pk: i64,
+    head_pk: Option<i64>,
+    head_id: Option<MessageId>,
+    input_tokens: i64,
+    output_tokens: i64,
+    cost_nano_usd: i64,
+}
+
+/// What is needed of a message to change it.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    pk: i64,
+    conversation: ConversationId,
+    turn: Option<TurnId>,
+    role: Role,
+    status: MessageStatus,
+    content_hash: Option<[u8; 32]>,
+}
+
+impl Applying<'_> {
+    /// Checks the preconditions, then does the ops. Taking back what a failed batch did is the writer's.
+    pub(super) fn apply(&mut self, batch: &WriteBatch) -> Result<Receipt> {
+        for precondition in &batch.preconditions {
+            self.check(precondition)?;
+        }
+        let mut placed = Vec::new();
+        for op in &batch.ops {
+            match op {
+                Op::PutConversation(new) => self.put_conversation(new)?,
+                Op::UpdateConversation { id, change } => self.update_conversation(*id, change)?,
+                Op::DeleteConversation { id } => self.delete_conversation(*id)?,
+                Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
+                Op::EndMessage(end) => self.end_message(end)?,
+                Op::PutAttachment(new) => self.put_attachment(new)?,
+                Op::PutTurn(new) => self.put_turn(new)?,
+                Op::AdvanceTurn { id, change } => self.advance_turn(*id, change)?,
+                Op::PutStep(step) => self.put_step(step)?,
+                Op::AppendDraft(chunk) => self.append_draft(chunk)?,
+                Op::Enqueue(entry) => self.enqueue(entry)?,
+                Op::Dequeue { turn } => self.dequeue(*turn)?,
+            }
+        }
+        Ok(Receipt { change_seq: self.change, placed })
+    }
+
+    fn check(&self, precondition: &Precondition) -> Result<()> {
+        match precondition {
+            Precondition::Owns { conversation } => self.conversation(*conversation).map(drop),
+            Precondition::Head { conversation, expected } => {
+                let head = self.conversation(*conversation)?.head_id;
+                if head == *expected { Ok(()) } else { Err(refusal::head_moved()) }
+            }
+            Precondition::Epoch { turn, expected } => {
+                let (_, _, epoch) = self.turn(*turn)?;
+                if epoch == *expected { Ok(()) } else { Err(refusal::epoch_moved()) }
+            }
+        }
+    }
+
+    /// Gives the next number and notes the change in the feed.
+    fn note(
+        &mut self,
+        owner_pk: i64,
+        conversation: ConversationId,
+        entity: Entity,
+        id: &[u8; 16],
+        op: Change,
+    ) -> Result<i64> {
+        self.change += 1;
+        run(
+            self.connection,
+            "INSERT INTO change_feed(seq, owner_pk, conversation_id, entity, entity_id, op, at) VALUES(?, ?, ?, ?, ?, ?, ?)",
+            params![self.change, owner_pk, conversation.as_bytes(), Coded(entity), id, Coded(op), self.at.as_millis()],
+        )?;
+        Ok(self.change)
+    }
+
+    fn note_message(&mut self, place: &Place, id: MessageId, op: Change) -> Result<i64> {
+        self.note(place.owner_pk, place.id, Entity::Message, id.as_bytes(), op)
+    }
+
+    fn conversation(&self, id: ConversationId) -> Result<Place> {
+        first(
+            self.connection,
+            "SELECT c.pk, c.owner_pk, c.root_pk, c.head_pk, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd
+             FROM conversation c JOIN owner o ON o.pk = c.owner_pk WHERE c.id = ? AND o.ext_id = ?",
+            params![id.as_bytes(), self.owner],
+            |row| {
+                Ok(Place {
+                    pk: row.get(0)?,
+                    owner_pk: row.get(1)?,
+                    id,
+                    root_pk: row.get(2)?,
+                    head_pk: row.get(3)?,
+                    head_id: row.get::<_, Option<[u8; 16]>>(4)?.map(MessageId::from_bytes),
+                    input_tokens: row.get(5)?,
+                    output_tokens: row.get(6)?,
+                    cost_nano_usd: row.get(7)?,
+                })
+            },
+        )?
+        .ok_or_else(refusal::no_conversation)
+    }
+
+    fn message(&self, id: MessageId) -> Result<Target> {
+        first(
+            self.connection,
+            "SELECT m.pk, c.id, m.turn_id, m.role, m.status, m.content_hash FROM message m
+             JOIN conversation c ON c.pk = m.conv_pk JOIN owner o ON o.pk = c.owner_pk WHERE m.id = ? AND o.ext_id = ?",
+            params![id.as_bytes(), self.owner],
+            |row| {
+                Ok(Target {
+                    pk: row.get(0)?,
+                    conversation: ConversationId::from_bytes(row.get(1)?),
+                    turn: row.get::<_, Option<[u8; 16]>>(2)?.map(TurnId::from_bytes),
+                    role: row.get::<_, Coded<_>>(3)?.0,
+                    status: row.get::<_, Coded<_>>(4)?.0,
+                    content_hash: row.get(5)?,
+                })
+            },
+        )?
+        .ok_or_else(refusal::no_message)
+    }
+
+    /// The turn's key, its conversation, its epoch.
+    fn turn(&self, id: TurnId) -> Result<(i64, ConversationId, i64)> {
+        first(
+            self.connection,
+            "SELECT t.pk, c.id, t.epoch FROM turn t JOIN conversation c ON c.pk = t.conv_pk
+             JOIN owner o ON o.pk = c.owner_pk WHERE t.id = ? AND o.ext_id = ?",
+            params![id.as_bytes(), self.owner],
+            |row| Ok((row.get(0)?, ConversationId::from_bytes(row.get(1)?), row.get(2)?)),
+        )?
+        .ok_or_else(refusal::no_turn)
+    }
+
+    fn exists(&self, sql: &str, id: &[u8; 16]) -> Result<bool> {
+        first(self.connection, sql, [id], |_| Ok(())).map(|found| found.is_some())
+    }
+}
+
+/// JSON of a map of strings; nothing for an empty one.
+fn map_json(map: &std::collections::HashMap<String, String>) -> Result<Option<String>> {
+    if map.is_empty() { Ok(None) } else { json(map).map(Some) }
+}

@@ -1,0 +1,71 @@
+//! What only SQLite can show: files, processes, group commit, plans. The rest is the contract.
+
+mod files;
+mod groups;
+mod lifecycle;
+mod plans;
+mod processes;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::base::ManualClock;
+use crate::store::contract::scene::Scene;
+use crate::store::contract::{self, BEHAVIOURS};
+
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::default())
+}
+
+async fn open(path: &Path) -> Arc<SqliteStore> {
+    Arc::new(SqliteStore::open(path, SqliteSettings::default(), clock()).await.unwrap())
+}
+
+fn scene(store: &Arc<SqliteStore>, seed: u64) -> Scene {
+    Scene::seeded(Arc::clone(store) as Arc<dyn Store>, seed)
+}
+
+/// Asks the file itself, beside the store.
+fn ask<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> T {
+    Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// Recounts everything that is kept twice.
+fn assert_sound(path: &Path, name: &str) {
+    assert_eq!(ask::<String>(path, "PRAGMA integrity_check"), "ok", "{name}");
+    for wrong in [
+        "SELECT count(*) FROM pragma_foreign_key_check",
+        "SELECT count(*) FROM conversation c
+         WHERE message_count <> (SELECT count(*) FROM message m WHERE m.conv_pk = c.pk AND m.depth > 0)
+         OR head_pk IS NOT (SELECT pk FROM message m WHERE m.id = c.head_id)
+         OR head_depth <> coalesce((SELECT depth FROM message m WHERE m.pk = c.head_pk), 0)",
+        "SELECT count(*) FROM conversation c JOIN message m ON m.conv_pk = c.pk GROUP BY c.pk
+         HAVING c.cost_nano_usd <> sum(max(0, coalesce(m.cost ->> '$.nano_usd', 0)))",
+        "SELECT count(*) FROM message p WHERE child_count <> (SELECT count(*) FROM message m WHERE m.parent_pk = p.pk)
+         OR child_count <> coalesce((SELECT max(sibling_ix) + 1 FROM message m WHERE m.parent_pk = p.pk), 0)
+         OR (child_count > 0 AND selected_child_pk IS NULL)
+         OR (selected_child_pk IS NOT NULL AND selected_child_pk NOT IN (SELECT pk FROM message m WHERE m.parent_pk = p.pk))",
+        "SELECT count(*) FROM message m JOIN message p ON p.pk = m.parent_pk JOIN message j ON j.pk = m.jump_pk
+         WHERE m.depth <> p.depth + 1 OR m.jump_depth <> j.depth OR m.conv_pk <> p.conv_pk OR m.conv_pk <> j.conv_pk",
+        "SELECT count(*) FROM blob b WHERE refs <> (SELECT count(*) FROM message m WHERE m.content_hash = b.hash)
+         + (SELECT count(*) FROM attachment a WHERE a.hash = b.hash)
+         OR size IS NOT (SELECT length(data) FROM blob_inline i WHERE i.hash = b.hash)",
+        "SELECT count(*) FROM message m WHERE content_hash IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM blob_inline b WHERE b.hash = m.content_hash)",
+        "SELECT count(*) FROM draft_chunk d JOIN message m ON m.pk = d.message_pk WHERE m.status <> 2",
+        "SELECT max(value - (SELECT coalesce(max(seq), 0) FROM change_feed)) FROM seq WHERE name = 'change'",
+    ] {
+        let found: i64 = Connection::open(path).unwrap().query_row(wrong, [], |row| row.get(0)).unwrap_or(0);
+        assert_eq!(found, 0, "{name}: {wrong}");
+    }
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |number: usize| folder.path().join(format!("{number}.db"));
+    contract::run(async |number| open(&file(number)).await as Arc<dyn Store>).await;
+    for (number, (name, _)) in BEHAVIOURS.iter().enumerate() {
+        assert_sound(&file(number), name);
+    }
+}

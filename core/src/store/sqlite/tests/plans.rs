@@ -1,0 +1,87 @@
+//! Statements go by their indexes, and a page costs the same wherever it is.
+
+use rusqlite::StatementStatus;
+use rusqlite::types::Value;
+
+use super::*;
+use crate::store::{Anchor, Parent};
+
+fn plan(connection: &Connection, sql: &str, parameters: usize) -> String {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let values = vec![Value::Integer(1); parameters];
+    let lines = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+    lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn pages_and_lists_go_by_their_indexes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    let connection = connect::open_reader(&path, &SqliteSettings::default()).unwrap();
+    for (sql, parameters, index) in [
+        (read::OLDER, 3, "conversation_list (owner_pk=? AND activity_seq<?)"),
+        (read::NEWER, 3, "conversation_list (owner_pk=? AND activity_seq>?)"),
+        (read::EDGES, 1, "conversation_list (owner_pk=?)"),
+        (read::CONVERSATION, 2, "conversation_1 (id=?)"),
+        (read::WALK, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
+        (read::ANCESTOR, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
+        (read::TURN, 1, "turn_1 (id=?)"),
+        (recover::LOST, 1, "turn_open (lease_until<?)"),
+        (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
+    ] {
+        let plan = plan(&connection, sql, parameters);
+        // The rows of a recursion that were found already are the only ones that are gone through.
+        let scans = plan
+            .lines()
+            .filter(|line| line.contains("SCAN") && !["SCAN walk", "SCAN way", "SCAN CONSTANT ROW"].contains(line));
+        assert_eq!(scans.collect::<Vec<_>>(), [""; 0], "{sql}\n{plan}");
+        assert!(plan.contains(index), "{sql}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_page_costs_the_same_at_any_depth() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    let scene = scene(&store, 1);
+    let conversation = scene.new_conversation().await;
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        ids.extend(scene.fill(conversation, 500).await);
+        // Now and then a branch that is not gone on with.
+        scene.append(conversation, Parent::Message(ids[ids.len() - 10]), "elsewhere").await;
+        let back = user_row_below(&scene, conversation, *ids.last().unwrap()).await;
+        ids.push(back);
+    }
+    let connection = connect::open_reader(&path, &SqliteSettings::default()).unwrap();
+    let head: i64 = connection.query_row("SELECT head_pk FROM conversation", [], |row| row.get(0)).unwrap();
+    let steps = |sql: &str, values: [i64; 2]| {
+        let mut statement = connection.prepare(sql).unwrap();
+        let found = statement.query_map(values, |row| row.get::<_, i64>(0)).unwrap().count();
+        (found, statement.get_status(StatementStatus::VmStep))
+    };
+    let depth = i64::try_from(ids.len()).unwrap();
+    assert_eq!(depth, 4_008);
+    let dearest =
+        (1..=depth).step_by(37).map(|target| steps(read::ANCESTOR, [head, target])).max_by_key(|(_, steps)| *steps);
+    let (found, most) = dearest.unwrap();
+    assert_eq!(found, 1);
+    // About 3 log2(4008) = 36 rows of some 30 steps each; a walk by parents alone would be 4,008 rows.
+    assert!(most < 2_500, "{most} steps to an ancestor");
+    let first: i64 =
+        connection.query_row("SELECT pk FROM message WHERE depth = 60 LIMIT 1", [], |row| row.get(0)).unwrap();
+    let (near, far) = (steps(read::WALK, [head, 51]), steps(read::WALK, [first, 51]));
+    assert_eq!((near.0, far.0), (51, 51));
+    assert!((near.1 - far.1).abs() < 200, "{near:?} {far:?}");
+    // And it is the right page.
+    let middle = scene.ids_on_page(conversation, Anchor::After(ids[1_999]), 50).await;
+    assert_eq!(middle, ids[2_000..2_050]);
+}
+
+async fn user_row_below(scene: &Scene, conversation: ConversationId, parent: MessageId) -> MessageId {
+    scene.append(conversation, Parent::Message(parent), "on").await
+}

@@ -1,0 +1,80 @@
+//! The simulator as a program: prints its URL on the first line and runs until its input closes or a signal comes.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use tertulia_simulator::Simulator;
+use tokio::io::AsyncReadExt as _;
+
+const USAGE: &str = "usage: tertulia-simulator [--port N]\n\n\
+    Answers in the dialects of LLM providers on 127.0.0.1. Prints its URL on the first line of its output and runs\n\
+    until its input closes or a signal comes. Port 0, the default, takes a free one.\n";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let port = match arguments[..] {
+        [] => 0,
+        ["--port", port] => match port.parse() {
+            Ok(port) => port,
+            Err(_) => return complain("the port must be a number from 0 to 65535"),
+        },
+        ["--help" | "-h"] => {
+            let _ = std::io::stdout().write_all(USAGE.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        _ => return complain(USAGE.trim_end()),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("no runtime: {error}")),
+    };
+    let outcome = runtime.block_on(run(port));
+    // A thread may still wait for input; it must not keep the program.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+async fn run(port: u16) -> std::io::Result<()> {
+    let simulator = Simulator::start_at(port).await?;
+    simulator.set_recording(false);
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", simulator.url())?;
+    out.flush()?;
+    drop(out);
+    tokio::select! {
+        () = input_closes() => {}
+        result = signal() => result?,
+    }
+    simulator.shutdown().await;
+    Ok(())
+}
+
+async fn input_closes() {
+    let (mut input, mut ignored) = (tokio::io::stdin(), [0; 256]);
+    while let Ok(1..) = input.read(&mut ignored).await {}
+}
+
+#[cfg(unix)]
+async fn signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+fn complain(why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{why}");
+    ExitCode::from(2)
+}
