@@ -65,7 +65,12 @@ impl Chat {
         Ok(async move { open.chat().await?.stream(said).with(options).await }.boxed())
     }
 
-    fn retrying(&self, py: Python<'_>, turn: &Bound<'_, PyAny>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Opening> {
+    fn retrying(
+        &self,
+        py: Python<'_>,
+        turn: &Bound<'_, PyAny>,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Opening> {
         let (turn, options) = (turn_id(turn)?, options("retry", py, given)?);
         let open = self.open(py)?;
         Ok(async move { open.chat().await?.retry(turn).with(options).await }.boxed())

@@ -136,7 +136,12 @@ impl Root {
             // The parent's: its threads do not exist here, and dropping it would wait for them.
             std::mem::forget(std::mem::replace(&mut *state, fresh));
         }
-        Ok(Way { engine: Arc::clone(&state.engine), config: Arc::clone(&self.config) })
+        let way = Way { engine: Arc::clone(&state.engine), config: Arc::clone(&self.config) };
+        drop(state);
+        if !way.engine.cell.initialized() {
+            crate::logs::refresh(py)?;
+        }
+        Ok(way)
     }
 }
 

@@ -389,9 +389,8 @@ impl AsyncReplyStream {
         let events = self.events.clone();
         Awaitable::inline(async move {
             let batch = if max == 0 { None } else { Some(events.next_batch(max).await?) };
-            let done: Done = Box::new(move |py| {
-                Ok(list(py, batch.and_then(Handed::take).unwrap_or_default())?.into_any().unbind())
-            });
+            let done: Done =
+                Box::new(move |py| Ok(list(py, batch.and_then(Handed::take).unwrap_or_default())?.into_any().unbind()));
             Ok(done)
         })
     }

@@ -102,7 +102,12 @@ pub(super) fn said(
 pub(super) struct Handle(pub(super) Arc<Root>);
 
 impl Handle {
-    fn scope(&self, py: Python<'_>, id: Option<&Bound<'_, PyAny>>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Scope> {
+    fn scope(
+        &self,
+        py: Python<'_>,
+        id: Option<&Bound<'_, PyAny>>,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Scope> {
         let fields = Fields::of_keywords("user", py, given);
         fields.only(&["keys"])?;
         let id = match id {

@@ -7,7 +7,7 @@ use tertulia::model::Part;
 use super::class::Value;
 use super::media::MediaValue;
 use super::tool::{ToolCall, ToolResult};
-use crate::convert::{Fields, FromPython, Place, ToPython, invalid, did_you_mean, text, wrong_type};
+use crate::convert::{Fields, FromPython, Place, ToPython, did_you_mean, invalid, text, wrong_type};
 
 values! {
     /// Words.
