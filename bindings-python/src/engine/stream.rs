@@ -30,7 +30,7 @@ pub(crate) struct Incoming {
 enum Stage {
     Opening(Opening),
     Open(tertulia::ReplyStream),
-    Over(Option<Result<Reply>>),
+    Over(Option<Box<Result<Reply>>>),
 }
 
 /// What is asked of a stream from outside, while somebody may be reading.
@@ -88,7 +88,7 @@ impl Incoming {
 
     fn end(&mut self, outcome: Option<Result<Reply>>) {
         self.asked.over.store(true, Ordering::Release);
-        self.stage = Stage::Over(outcome);
+        self.stage = Stage::Over(outcome.map(Box::new));
     }
 
     async fn batch(&mut self, max: usize) -> Result<Vec<StreamEvent>> {
@@ -127,7 +127,7 @@ impl Incoming {
             self.end(Some(outcome));
         }
         match &self.stage {
-            Stage::Over(Some(outcome)) => outcome.clone(),
+            Stage::Over(Some(outcome)) => (**outcome).clone(),
             _ => Err(Error::internal("a stream ended without an outcome")),
         }
     }
