@@ -176,6 +176,9 @@ def all_steps() -> Iterable[Step]:
     if existing("tests/conformance/Cargo.toml"):
         for cases in existing("tests/conformance/cases", "../shared/wire"):
             yield Step(f"conformance: {cases}", (*conformance, cases), plain_counts)
+    if existing("tests/crash/Cargo.toml"):
+        kills = ("cargo", "run", "-q", "--locked", "-p", "tertulia-crash", "--", "200")
+        yield Step("crash: 200 kills", kills, plain_counts)
     if bound:
         yield Step("python: lints", (str(VENV / "ruff"), "check"), in_check=True, after=ready)
         yield Step("python: format", (str(VENV / "ruff"), "format", "--check"), in_check=True, after=ready)

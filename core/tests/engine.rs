@@ -242,10 +242,8 @@ async fn cancelling_gives_the_partial_reply_and_dropping_a_send_cancels_too() {
     let lab = Lab::memory().await;
     let chat = lab.me().new_conversation();
     let mut stream = chat.stream("hi").model(lab.model("words=5;stall=3")).await.unwrap();
-    while !stream.next_text().await.unwrap().unwrap().is_empty() {
-        stream.cancel();
-        break;
-    }
+    within(stream.next_text()).await.unwrap();
+    stream.cancel();
     let reply = within(stream.reply()).await.unwrap();
     assert_eq!(reply.status, ReplyStatus::Cancelled);
     assert!(!reply.text().is_empty());
@@ -388,11 +386,12 @@ async fn turns_of_one_conversation_run_one_after_the_other_in_their_order() {
     let lab = Lab::memory().await;
     let chat = lab.me().new_conversation();
     let slow = lab.model("text=slow;first_ms=20");
-    let first = tokio::spawn(std::future::IntoFuture::into_future(chat.send("one").model(&*slow)));
-    lab.requested(1).await;
-    let second = chat.send("two").model(lab.text("quick")).await.unwrap();
-    assert_eq!(second.text(), "quick");
-    first.await.unwrap().unwrap();
+    let second = async {
+        lab.requested(1).await;
+        chat.send("two").model(lab.text("quick")).await
+    };
+    let (first, second) = tokio::join!(std::future::IntoFuture::into_future(chat.send("one").model(&*slow)), second);
+    assert_eq!((first.unwrap().text().as_str(), second.unwrap().text().as_str()), ("slow", "quick"));
     let said: Vec<_> = chat.history().await.unwrap().items.iter().map(|m| m.text()).collect();
     assert_eq!(said, ["one", "slow", "two", "quick"]);
     lab.close().await;
@@ -584,4 +583,21 @@ async fn an_engine_can_be_opened_outside_of_a_runtime() {
     .join()
     .unwrap();
     assert!(text.contains("Cádiz"), "{text}");
+}
+
+#[tokio::test]
+async fn an_engine_that_is_dropped_without_close_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let open = || Tertulia::builder().store(path.to_str().unwrap()).model("echo/echo").open();
+    let id = {
+        let tertulia = open().await.unwrap();
+        let chat = tertulia.user("ana").new_conversation();
+        chat.send("keep this").await.unwrap();
+        chat.id()
+    };
+    let tertulia = open().await.unwrap();
+    let kept = tertulia.user("ana").conversation(id).history().await.unwrap();
+    assert_eq!(kept.items[0].text(), "keep this");
+    tertulia.close().await.unwrap();
 }

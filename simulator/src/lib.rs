@@ -30,7 +30,7 @@
 //!
 //! # How it works
 //!
-//! A reply is laid out once as bytes and pauses ([`plan`](self)) and then only written, with the request's number
+//! A reply is laid out once as bytes and pauses and then only written, with the request's number
 //! put into its ids; a script whose reply does not depend on the request is laid out for all calls alike. That makes
 //! the simulator cheap enough to stand beside a client in a benchmark. An HTTP library was not used: none lets a
 //! reply end in a reset, without its last chunk, or in broken framing.

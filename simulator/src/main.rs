@@ -41,13 +41,15 @@ fn main() -> ExitCode {
 async fn run(port: u16) -> std::io::Result<()> {
     let simulator = Simulator::start_at(port).await?;
     simulator.set_recording(false);
+    // Before anybody learns of the program: a signal that comes at once must find its handler.
+    let signalled = signals()?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", simulator.url())?;
     out.flush()?;
     drop(out);
     tokio::select! {
         () = input_closes() => {}
-        result = signal() => result?,
+        () = signalled => {}
     }
     simulator.shutdown().await;
     Ok(())
@@ -59,19 +61,23 @@ async fn input_closes() {
 }
 
 #[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
-#[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+#[cfg(windows)]
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        let _ = interrupt.recv().await;
+    })
 }
 
 fn complain(why: &str) -> ExitCode {

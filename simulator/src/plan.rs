@@ -102,26 +102,6 @@ impl Steps {
     }
 }
 
-fn head(status: u16, content_type: &str, length: Option<usize>, dialect: &dyn Dialect, script: &Script) -> String {
-    let mut head = format!(
-        "HTTP/1.1 {status} {}\r\ncontent-type: {content_type}\r\n{}: req_{MARK}\r\n",
-        reason(status),
-        dialect.request_id_header()
-    );
-    match length {
-        Some(length) => head.push_str(&format!("content-length: {length}\r\n")),
-        None => head.push_str("cache-control: no-cache\r\ntransfer-encoding: chunked\r\n"),
-    }
-    if script.close {
-        head.push_str("connection: close\r\n");
-    }
-    for (name, value) in &script.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    head
-}
-
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -159,20 +139,6 @@ pub(crate) fn plain(status: u16, content_type: &str, body: &[u8]) -> Plan {
     steps.plan(status, true)
 }
 
-/// The reply of a script that refuses the call.
-pub(crate) fn refusal(dialect: &dyn Dialect, model: &str, script: &Script, status: u16) -> Plan {
-    let class = script.class.unwrap_or_else(|| ErrorClass::of_status(status));
-    let failure = dialect.failure(class, script.message.as_deref(), model, script.retry_after.as_deref());
-    let status = if status == 0 { failure.status } else { status };
-    let mut script = script.clone();
-    if let Some(after) = script.retry_after.take() {
-        script.headers.push(("retry-after".to_owned(), after));
-    }
-    let mut steps = Steps::new();
-    steps.wait(script.first);
-    body(steps, status, "application/json", &failure.body, dialect, &script, None)
-}
-
 /// The reply to a request that makes no sense.
 pub(crate) fn misunderstanding(dialect: &dyn Dialect, failure: &Failure) -> Plan {
     plain(failure.status, "application/json", &failure.body).with_id(dialect)
@@ -190,153 +156,203 @@ impl Plan {
     }
 }
 
-/// A reply in one piece.
-pub(crate) fn whole(dialect: &dyn Dialect, mut content: Vec<u8>, pieces: usize, script: &Script) -> Plan {
-    let mut steps = Steps::new();
-    if let Some(Fault::Reset(None) | Fault::Stall(None)) = script.fault {
-        return before_head(script);
+/// Lays a script's reply out.
+pub(crate) struct Layout<'a> {
+    pub(crate) dialect: &'a dyn Dialect,
+    pub(crate) model: &'a str,
+    pub(crate) script: &'a Script,
+    /// The request's number, for what is split so finely that a mark would be torn.
+    pub(crate) number: u64,
+}
+
+impl Layout<'_> {
+    /// True when the reply holds no number of its own, so that it serves all requests alike.
+    pub(crate) fn serves_all(&self) -> bool {
+        self.script.split.is_none() && self.script.drip.is_none()
     }
-    let pauses = u32::try_from(pieces.saturating_sub(1)).unwrap_or(u32::MAX);
-    steps.wait(script.first + script.delay.saturating_mul(pauses));
-    let mut content_type = "application/json";
-    match script.fault {
-        Some(Fault::Garbage(Garbage::Json) | Fault::Truncate(_)) => content.truncate(content.len() / 2),
-        Some(Fault::Garbage(Garbage::Utf8)) => spoil(&mut content),
-        Some(Fault::Garbage(Garbage::Html)) => {
-            content = LOGIN_PAGE.as_bytes().to_vec();
-            content_type = "text/html; charset=utf-8";
+
+    /// The reply of a script that refuses the call. Status 0 stands for the dialect's own.
+    pub(crate) fn refusal(&self, status: u16) -> Plan {
+        let class = self.script.class.unwrap_or_else(|| ErrorClass::of_status(status));
+        let failure = self.failure(class);
+        let status = if status == 0 { failure.status } else { status };
+        let mut steps = Steps::new();
+        steps.wait(self.script.first);
+        self.body(steps, status, "application/json", &failure.body, None)
+    }
+
+    fn failure(&self, class: ErrorClass) -> Failure {
+        let script = self.script;
+        self.dialect.failure(class, script.message.as_deref(), self.model, script.retry_after.as_deref())
+    }
+
+    /// A reply in one piece.
+    pub(crate) fn whole(&self, mut content: Vec<u8>, pieces: usize) -> Plan {
+        let script = self.script;
+        if let Some(Fault::Reset(None) | Fault::Stall(None)) = script.fault {
+            return self.before_head();
         }
-        Some(Fault::Garbage(Garbage::Empty)) => content.clear(),
-        _ => {}
-    }
-    if script.bom {
-        content.splice(0..0, *b"\xef\xbb\xbf");
-    }
-    let broken = match script.fault {
-        Some(Fault::Reset(Some(_))) => Some(Step::Reset),
-        Some(Fault::Stall(Some(_))) => Some(Step::Stall),
-        Some(Fault::Cut(_)) => Some(Step::Cut),
-        _ => None,
-    };
-    body(steps, 200, content_type, &content, dialect, script, broken)
-}
-
-/// Head and body with a length; a break comes after half of the body.
-fn body(
-    mut steps: Steps,
-    status: u16,
-    content_type: &str,
-    content: &[u8],
-    dialect: &dyn Dialect,
-    script: &Script,
-    broken: Option<Step>,
-) -> Plan {
-    steps.send(head(status, content_type, Some(content.len()), dialect, script).as_bytes());
-    let sent = if broken.is_some() { &content[..content.len() / 2] } else { content };
-    trickle(&mut steps, sent, script, |piece| piece.to_vec());
-    let keep = broken.is_none() && !script.close;
-    if let Some(broken) = broken {
-        steps.step(broken);
-    }
-    steps.plan(status, keep)
-}
-
-/// Sends bytes as the script wants them split.
-fn trickle(steps: &mut Steps, bytes: &[u8], script: &Script, frame: impl Fn(&[u8]) -> Vec<u8>) {
-    match (script.drip, script.split) {
-        (Some(pause), _) => {
-            for byte in bytes.chunks(1) {
-                steps.wait(pause);
-                steps.send(&frame(byte));
-                steps.flush();
+        let mut steps = Steps::new();
+        let pauses = u32::try_from(pieces.saturating_sub(1)).unwrap_or(u32::MAX);
+        steps.wait(script.first + script.delay.saturating_mul(pauses));
+        let mut content_type = "application/json";
+        match script.fault {
+            Some(Fault::Garbage(Garbage::Json) | Fault::Truncate(_)) => content.truncate(content.len() / 2),
+            Some(Fault::Garbage(Garbage::Utf8)) => spoil(&mut content),
+            Some(Fault::Garbage(Garbage::Html)) => {
+                content = LOGIN_PAGE.as_bytes().to_vec();
+                content_type = "text/html; charset=utf-8";
             }
+            Some(Fault::Garbage(Garbage::Empty)) => content.clear(),
+            _ => {}
         }
-        (None, Some(size)) => {
-            for piece in bytes.chunks(size) {
-                steps.flush();
-                steps.send(&frame(piece));
-                steps.flush();
-            }
+        if script.bom {
+            content.splice(0..0, *b"\xef\xbb\xbf");
         }
-        (None, None) if bytes.is_empty() => {}
-        (None, None) => steps.send(&frame(bytes)),
+        let broken = match script.fault {
+            Some(Fault::Reset(Some(_))) => Some(Step::Reset),
+            Some(Fault::Stall(Some(_))) => Some(Step::Stall),
+            Some(Fault::Cut(_)) => Some(Step::Cut),
+            _ => None,
+        };
+        self.body(steps, 200, content_type, &content, broken)
     }
-}
 
-fn before_head(script: &Script) -> Plan {
-    let mut steps = Steps::new();
-    steps.wait(script.first);
-    steps.step(if matches!(script.fault, Some(Fault::Stall(_))) { Step::Stall } else { Step::Reset });
-    steps.plan(0, false)
-}
+    /// Head and body with a length; a break comes after half of the body.
+    fn body(&self, mut steps: Steps, status: u16, content_type: &str, content: &[u8], broken: Option<Step>) -> Plan {
+        steps.send(self.head(status, content_type, Some(content.len())).as_bytes());
+        let sent = if broken.is_some() { &content[..content.len() / 2] } else { content };
+        self.trickle(&mut steps, sent, <[u8]>::to_vec);
+        let keep = broken.is_none() && !self.script.close;
+        if let Some(broken) = broken {
+            steps.step(broken);
+        }
+        steps.plan(status, keep)
+    }
 
-/// A reply as a stream of events.
-pub(crate) fn stream(dialect: &dyn Dialect, frames: Vec<Frame>, model: &str, script: &Script) -> Plan {
-    match script.fault {
-        Some(Fault::Reset(None) | Fault::Stall(None)) => return before_head(script),
-        Some(Fault::Garbage(Garbage::Html | Garbage::Empty)) => return whole(dialect, Vec::new(), 1, script),
-        _ => {}
-    }
-    let total = frames.iter().filter(|frame| frame.kind == FrameKind::Piece).count();
-    let middle = total / 2;
-    let (last, ending) = match script.fault {
-        Some(Fault::Reset(Some(after))) => (after, Ending::Break(Step::Reset)),
-        Some(Fault::Stall(Some(after))) => (after, Ending::Break(Step::Stall)),
-        Some(Fault::Cut(after)) => (after.unwrap_or(middle), Ending::Break(Step::Cut)),
-        Some(Fault::Truncate(after)) => (after.unwrap_or(middle), Ending::Clean),
-        Some(Fault::ErrorAfter(after)) => (after, Ending::Error),
-        _ => (usize::MAX, Ending::Whole),
-    };
-    let mut steps = Steps::new();
-    steps.wait(script.first);
-    steps.send(head(200, dialect.stream_type(), None, dialect, script).as_bytes());
-    if script.bom {
-        steps.send(&chunk(b"\xef\xbb\xbf"));
-    }
-    for _ in 0..script.heartbeats {
-        steps.wait(script.delay);
-        steps.send(&chunk(&line_ends(dialect.heartbeat(), script)));
-    }
-    let mut seen = 0;
-    for mut frame in frames {
-        match frame.kind {
-            FrameKind::Piece if seen == last => break,
-            FrameKind::Piece => {
-                if seen > 0 {
-                    steps.wait(script.delay);
-                }
-                match script.fault {
-                    Some(Fault::Garbage(Garbage::Json)) if seen == middle => {
-                        frame.bytes.truncate(frame.bytes.len() / 2);
-                        frame.bytes.extend_from_slice(b"\n\n");
-                    }
-                    Some(Fault::Garbage(Garbage::Utf8)) if seen == middle => spoil(&mut frame.bytes),
-                    _ => {}
-                }
-                seen += 1;
-            }
-            FrameKind::Closing if !matches!(ending, Ending::Whole) => break,
-            FrameKind::Done if !script.done => continue,
-            FrameKind::Opening | FrameKind::Closing | FrameKind::Done => {}
+    fn head(&self, status: u16, content_type: &str, length: Option<usize>) -> String {
+        let mut head = format!(
+            "HTTP/1.1 {status} {}\r\ncontent-type: {content_type}\r\n{}: req_{MARK}\r\n",
+            reason(status),
+            self.dialect.request_id_header()
+        );
+        match length {
+            Some(length) => head.push_str(&format!("content-length: {length}\r\n")),
+            None => head.push_str("cache-control: no-cache\r\ntransfer-encoding: chunked\r\n"),
         }
-        trickle(&mut steps, &line_ends(frame.bytes, script), script, chunk);
-    }
-    let keep = !script.close && !matches!(ending, Ending::Break(_));
-    match ending {
-        Ending::Break(step) => {
-            steps.step(step);
-            return steps.plan(200, false);
+        if self.script.close {
+            head.push_str("connection: close\r\n");
         }
-        Ending::Error => {
-            let class = script.class.unwrap_or(ErrorClass::Overloaded);
-            let failure = dialect.failure(class, script.message.as_deref(), model, script.retry_after.as_deref());
+        if let Some(after) = self.script.retry_after.as_ref().filter(|_| status != 200) {
+            head.push_str(&format!("retry-after: {after}\r\n"));
+        }
+        for (name, value) in &self.script.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        head
+    }
+
+    /// Sends bytes as the script wants them split.
+    fn trickle(&self, steps: &mut Steps, bytes: &[u8], frame: impl Fn(&[u8]) -> Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.serves_all() {
+            return steps.send(&frame(bytes));
+        }
+        let mut settled = Vec::with_capacity(bytes.len());
+        Marked::new(bytes.to_vec()).write(self.number, &mut settled);
+        let size = if self.script.drip.is_some() { 1 } else { self.script.split.unwrap_or(1) };
+        for piece in settled.chunks(size) {
+            steps.flush();
+            steps.wait(self.script.drip.unwrap_or_default());
+            steps.send(&frame(piece));
+        }
+        steps.flush();
+    }
+
+    fn before_head(&self) -> Plan {
+        let mut steps = Steps::new();
+        steps.wait(self.script.first);
+        steps.step(if matches!(self.script.fault, Some(Fault::Stall(_))) { Step::Stall } else { Step::Reset });
+        steps.plan(0, false)
+    }
+
+    /// A reply as a stream of events.
+    pub(crate) fn stream(&self, frames: Vec<Frame>) -> Plan {
+        let script = self.script;
+        match script.fault {
+            Some(Fault::Reset(None) | Fault::Stall(None)) => return self.before_head(),
+            Some(Fault::Garbage(Garbage::Html | Garbage::Empty)) => return self.whole(Vec::new(), 1),
+            _ => {}
+        }
+        let middle = frames.iter().filter(|frame| frame.kind == FrameKind::Piece).count() / 2;
+        let (last, ending) = match script.fault {
+            Some(Fault::Reset(Some(after))) => (after, Ending::Break(Step::Reset)),
+            Some(Fault::Stall(Some(after))) => (after, Ending::Break(Step::Stall)),
+            Some(Fault::Cut(after)) => (after.unwrap_or(middle), Ending::Break(Step::Cut)),
+            Some(Fault::Truncate(after)) => (after.unwrap_or(middle), Ending::Clean),
+            Some(Fault::ErrorAfter(after)) => (after, Ending::Error),
+            _ => (usize::MAX, Ending::Whole),
+        };
+        let mut steps = Steps::new();
+        steps.wait(script.first);
+        steps.send(self.head(200, self.dialect.stream_type(), None).as_bytes());
+        if script.bom {
+            steps.send(&chunk(b"\xef\xbb\xbf"));
+        }
+        for _ in 0..script.heartbeats {
             steps.wait(script.delay);
-            steps.send(&chunk(&line_ends(dialect.error_event(&failure), script)));
+            steps.send(&chunk(&self.line_ends(self.dialect.heartbeat())));
         }
-        Ending::Whole | Ending::Clean => {}
+        let mut seen = 0;
+        for mut frame in frames {
+            match frame.kind {
+                FrameKind::Piece if seen == last => break,
+                FrameKind::Piece => {
+                    if seen > 0 {
+                        steps.wait(script.delay);
+                    }
+                    match script.fault {
+                        Some(Fault::Garbage(Garbage::Json)) if seen == middle => {
+                            frame.bytes.truncate(frame.bytes.len() / 2);
+                            frame.bytes.extend_from_slice(b"\n\n");
+                        }
+                        Some(Fault::Garbage(Garbage::Utf8)) if seen == middle => spoil(&mut frame.bytes),
+                        _ => {}
+                    }
+                    seen += 1;
+                }
+                FrameKind::Closing if !matches!(ending, Ending::Whole) => break,
+                FrameKind::Done if !script.done => continue,
+                FrameKind::Opening | FrameKind::Closing | FrameKind::Done => {}
+            }
+            self.trickle(&mut steps, &self.line_ends(frame.bytes), chunk);
+        }
+        match ending {
+            Ending::Break(step) => {
+                steps.step(step);
+                return steps.plan(200, false);
+            }
+            Ending::Error => {
+                let failure = self.failure(script.class.unwrap_or(ErrorClass::Overloaded));
+                steps.wait(script.delay);
+                steps.send(&chunk(&self.line_ends(self.dialect.error_event(&failure))));
+            }
+            Ending::Whole | Ending::Clean => {}
+        }
+        steps.send(b"0\r\n\r\n");
+        steps.plan(200, !script.close)
     }
-    steps.send(b"0\r\n\r\n");
-    steps.plan(200, keep)
+
+    fn line_ends(&self, bytes: Vec<u8>) -> Vec<u8> {
+        if !self.script.crlf {
+            return bytes;
+        }
+        // JSON holds no line end of its own, so every one belongs to the framing.
+        bytes.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..])
+    }
 }
 
 enum Ending {
@@ -351,14 +367,6 @@ fn chunk(bytes: &[u8]) -> Vec<u8> {
     chunk.extend_from_slice(bytes);
     chunk.extend_from_slice(b"\r\n");
     chunk
-}
-
-fn line_ends(bytes: Vec<u8>, script: &Script) -> Vec<u8> {
-    if !script.crlf {
-        return bytes;
-    }
-    // JSON holds no line end of its own, so every one belongs to the framing.
-    bytes.split(|&byte| byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..])
 }
 
 /// Puts two bytes that no UTF-8 has into the last JSON string.

@@ -320,7 +320,7 @@ impl Script {
             "header" => {
                 let (name, content) = value.split_once(':').ok_or_else(|| bad(key, "is not `name:value`"))?;
                 let name = header_value(key, name.to_owned())?;
-                self.headers.push((name, header_value(key, content.trim().to_owned())?));
+                self.headers.push((name, header_value(key, content.trim_matches(' ').to_owned())?));
             }
             "close" => self.close = flag(key, &value)?,
             _ => return Err(ScriptError(format!("the script has the unknown key `{key}`"))),

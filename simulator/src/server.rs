@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Talk};
 use crate::dialect::{Anthropic, Dialect, Failure, OpenAiChat, embeddings, models};
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, Layout, Plan, Step};
 use crate::record::{EventKind, Record};
 use crate::request::{self, Incoming, Request};
 use crate::script::{ErrorClass, Fault, Script};
@@ -63,7 +63,7 @@ impl Shared {
         *count - 1
     }
 
-    fn answer(&self, request: &Request) -> Arc<Plan> {
+    fn answer(&self, request: &Request, number: u64) -> Arc<Plan> {
         let path = request.path();
         let dialect: &dyn Dialect = if request.method != "POST" {
             return Arc::new(self.read_only(request));
@@ -72,7 +72,7 @@ impl Shared {
         } else if path.ends_with("/messages") {
             &Anthropic
         } else if path.ends_with("/embeddings") {
-            return Arc::new(self.embeddings(request));
+            return Arc::new(self.embeddings(request, number));
         } else {
             return Arc::new(no_such_path(request));
         };
@@ -99,18 +99,20 @@ impl Shared {
             }
         };
         fixed &= !script.echoes() && script.tools.is_empty();
+        let layout = Layout { dialect, model: &ask.model, script: &script, number };
         let plan = if let Some(Fault::Status(status)) = script.fault {
-            plan::refusal(dialect, &ask.model, &script, status)
+            layout.refusal(status)
         } else {
             let talk = if fixed { Talk::default() } else { dialect.talk(&request.body) };
             let answer = Answer::new(&script, &ask, &talk);
             if ask.stream {
-                plan::stream(dialect, dialect.frames(&answer, &ask), &ask.model, &script)
+                layout.stream(dialect.frames(&answer, &ask))
             } else {
                 let pieces = answer.text.len() + answer.reasoning.len() + answer.refusal.len();
-                plan::whole(dialect, dialect.whole(&answer), pieces, &script)
+                layout.whole(dialect.whole(&answer), pieces)
             }
         };
+        fixed &= layout.serves_all();
         let plan = Arc::new(plan);
         if fixed {
             let mut plans = lock(&self.plans);
@@ -150,7 +152,7 @@ impl Shared {
         Ok((if fails { script } else { script.healed() }, false))
     }
 
-    fn embeddings(&self, request: &Request) -> Plan {
+    fn embeddings(&self, request: &Request, number: u64) -> Plan {
         let model = serde_json::from_slice::<serde_json::Value>(&request.body)
             .ok()
             .and_then(|body| body["model"].as_str().map(str::to_owned))
@@ -162,11 +164,12 @@ impl Shared {
                 return plan::misunderstanding(&OpenAiChat, &failure);
             }
         };
+        let layout = Layout { dialect: &OpenAiChat, model: &model, script: &script, number };
         if let Some(Fault::Status(status)) = script.fault {
-            return plan::refusal(&OpenAiChat, &model, &script, status);
+            return layout.refusal(status);
         }
         match embeddings(&request.body) {
-            Ok(body) => plan::whole(&OpenAiChat, body, 1, &script),
+            Ok(body) => layout.whole(body, 1),
             Err(failure) => plan::misunderstanding(&OpenAiChat, &failure),
         }
     }
@@ -252,11 +255,16 @@ impl Connection {
                     let refusal = plan::plain(status, "text/plain", b"");
                     self.carry_out(&refusal, 0).await;
                     let _ = self.socket.shutdown().await;
+                    // Closing over unread bytes would reset the connection and take the refusal with it.
+                    tokio::select! {
+                        () = discard(&mut self.socket) => {}
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    }
                     return self.note(None, EventKind::Closed);
                 }
             };
             let number = self.shared.record.receive(self.number, &request);
-            let plan = self.shared.answer(&request);
+            let plan = self.shared.answer(&request, number);
             let outcome = self.carry_out(&plan, number).await;
             let kind = match outcome {
                 Outcome::Ended => EventKind::ResponseEnded,
@@ -328,4 +336,9 @@ async fn gone(socket: &mut TcpStream, read: &mut BytesMut) {
         }
     }
     std::future::pending().await
+}
+
+async fn discard(socket: &mut TcpStream) {
+    let mut ignored = [0; 4 << 10];
+    while let Ok(1..) = socket.read(&mut ignored).await {}
 }

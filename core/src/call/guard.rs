@@ -14,7 +14,7 @@ use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::provider::{Call, timed_out};
-use crate::base::{Clock, ErrorKind, Retry, Sleep};
+use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep};
 use crate::model::{
     Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
 };
@@ -27,6 +27,7 @@ pub(super) struct ReplyFrame {
     pub(super) request_id: Option<String>,
     pub(super) limits: Arc<NetworkSettings>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Ids,
     pub(super) estimated_input_tokens: i64,
 }
 
@@ -39,6 +40,8 @@ pub(super) struct GuardedStream {
     scratch: Vec<StreamEvent>,
     draft: ReplyDraft,
     text_bytes: usize,
+    /// Names that were made for tool calls without one, by part.
+    made_names: Vec<(i32, String)>,
     first_content: Option<Duration>,
     cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Sleep,
@@ -55,13 +58,7 @@ enum Source {
 impl GuardedStream {
     /// Reads a reply that comes piece by piece.
     pub(super) fn streamed(call: Call, frame: ReplyFrame, body: Body) -> Self {
-        let target = crate::wire::Target {
-            provider: &call.target.entry.name,
-            base_url: &call.target.base_url,
-            quirks: &call.target.entry.quirks,
-            stream: true,
-        };
-        let decoder = call.target.dialect.decoder(&target);
+        let decoder = call.target.dialect.decoder(&call.target.wire(true));
         Self::new(call, frame, Source::Streaming { body, decoder }, VecDeque::new())
     }
 
@@ -82,6 +79,7 @@ impl GuardedStream {
             scratch: Vec::new(),
             draft: ReplyDraft::new(),
             text_bytes: 0,
+            made_names: Vec::new(),
             first_content: None,
             cancelled,
             last_byte: now,
@@ -184,6 +182,10 @@ impl GuardedStream {
                 *idle_ms = millis(idle);
             }
             StreamEventKind::Text { delta } | StreamEventKind::Reasoning { delta } => self.text_bytes += delta.len(),
+            StreamEventKind::ToolCallDelta { call_id, .. } if call_id.is_empty() => {
+                *call_id = self.name(event.part_index)
+            }
+            StreamEventKind::ToolCall { call } if call.id.is_empty() => call.id = self.name(event.part_index),
             _ => {}
         }
         if event.kind.is_content() && self.first_content.is_none() {
@@ -196,6 +198,16 @@ impl GuardedStream {
             return Err(self.broken(Error::new(ErrorKind::Truncated, "too_large", detail)));
         }
         Ok(event)
+    }
+
+    /// The name of a tool call that came without one: made once for each part.
+    fn name(&mut self, part_index: i32) -> String {
+        if let Some((_, name)) = self.made_names.iter().find(|(part, _)| *part == part_index) {
+            return name.clone();
+        }
+        let name = format!("call_{}", self.frame.ids.turn());
+        self.made_names.push((part_index, name.clone()));
+        name
     }
 
     fn price(&self, usage: &Usage) -> Cost {

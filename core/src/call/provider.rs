@@ -20,7 +20,7 @@ use super::catalog::{ModelRef, ProviderEntry};
 use super::context::CallContext;
 use super::credentials::Credentials;
 use super::guard::{GuardedStream, ReplyFrame};
-use crate::base::{Clock, ErrorKind, Retry, Secret};
+use crate::base::{Clock, ErrorKind, Ids, Retry, Secret};
 use crate::model::{ChatRequest, Error, ModelInfo, Result, StreamEvent};
 use crate::net::{Body, NetworkSettings, Transport};
 use crate::wire::{Dialect, Target, hints};
@@ -54,8 +54,11 @@ pub struct CallTarget {
 }
 
 impl CallTarget {
-    fn wire(&self, stream: bool) -> Target<'_> {
-        Target { provider: &self.entry.name, base_url: &self.base_url, quirks: &self.entry.quirks, stream }
+    /// The target in the words of its dialect.
+    pub(crate) fn wire(&self, stream: bool) -> Target<'_> {
+        let max_output_tokens = self.info.as_ref().and_then(|info| info.max_output_tokens);
+        let (provider, quirks) = (&*self.entry.name, &self.entry.quirks);
+        Target { provider, base_url: &self.base_url, quirks, stream, max_output_tokens }
     }
 
     /// False only when the catalogue says that the model answers in one piece.
@@ -77,21 +80,23 @@ pub type EventStream = std::pin::Pin<Box<dyn futures::Stream<Item = Result<Strea
 #[derive(Clone)]
 pub struct Provider {
     transport: Arc<dyn Transport>,
+    ids: Ids,
     credentials: Arc<Credentials>,
     clock: Arc<dyn Clock>,
     network: Arc<NetworkSettings>,
 }
 
 impl Provider {
-    /// Calls over this transport, with these keys, within these limits.
+    /// Calls over this transport, with these keys, within these limits. `ids` names tool calls that come without a name.
     #[must_use]
     pub fn new(
         transport: Arc<dyn Transport>,
         credentials: Arc<Credentials>,
         clock: Arc<dyn Clock>,
+        ids: Ids,
         network: Arc<NetworkSettings>,
     ) -> Self {
-        Self { transport, credentials, clock, network }
+        Self { transport, ids, credentials, clock, network }
     }
 
     async fn attempt(&self, call: &Call) -> Result<EventStream> {
@@ -109,6 +114,7 @@ impl Provider {
             request_id: hints::request_id(&head.headers).map(str::to_owned),
             limits: self.network.clone(),
             clock: self.clock.clone(),
+            ids: self.ids.clone(),
             estimated_input_tokens: estimate_input(&call.request),
         };
         match content_type(&head.headers).as_deref() {

@@ -28,7 +28,8 @@ impl Verb<AskOf> {
     /// # Errors
     /// Whatever ends the call before its first content.
     pub async fn stream(self) -> Result<ReplyStream> {
-        open(self.subject, self.options, "ask").await.map_err(|e| e.during("ask"))
+        let tasks = self.subject.engine.tasks.clone();
+        tasks.on_runtime(open(self.subject, self.options, "ask")).await.map_err(|e| e.during("ask"))
     }
 }
 
@@ -84,6 +85,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     let guard = cancel.clone().drop_guard();
     let events = engine.service.clone().oneshot(call).await?;
     drop(guard.disarm());
+    let tasks = engine.tasks.clone();
     let finish = move |reply: Result<Reply>| {
         reply.map(|mut reply| {
             let elapsed = engine.clock.monotonic().saturating_sub(started);
@@ -92,7 +94,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
             reply
         })
     };
-    Ok(ReplyStream::direct(events, cancel, Box::new(finish)))
+    Ok(ReplyStream::direct(events, cancel, tasks, Box::new(finish)))
 }
 
 /// How long the whole call may take.

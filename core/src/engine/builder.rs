@@ -201,9 +201,9 @@ impl TertuliaBuilder {
             );
         }
 
-        let provider =
-            Provider::new(transport.clone(), credentials.clone(), clock.clone(), Arc::new(settings.network.clone()));
         let ids = Ids::new(clock.clone(), random.clone());
+        let network = Arc::new(settings.network.clone());
+        let provider = Provider::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
             service: stack(provider, settings.retry, &clock, &random),
             targets: Targets::new(catalogue, model),

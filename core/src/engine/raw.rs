@@ -62,7 +62,8 @@ impl ProviderHandle {
     /// # Errors
     /// `Invalid` (unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`.
     pub async fn request(&self, method: &str, path: &str, body: Option<&Json>) -> Result<RawResponse> {
-        self.send(method, path, body).await.map_err(|e| e.during("provider.request"))
+        let work = self.send(method, path, body);
+        self.engine.tasks.on_runtime(work).await.map_err(|e| e.during("provider.request"))
     }
 
     async fn send(&self, method: &str, path: &str, body: Option<&Json>) -> Result<RawResponse> {

@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::log::{Found, TurnLog};
+use super::tasks::Tasks;
 use crate::base::TurnId;
 use crate::call::EventStream;
 use crate::model::{Error, Reply, Result, StreamEvent, StreamEventKind};
@@ -32,6 +33,7 @@ enum Source {
 
 struct Direct {
     events: EventStream,
+    tasks: Tasks,
     seq: i64,
     finish: Option<Finish>,
     outcome: Option<Result<Box<Reply>>>,
@@ -42,7 +44,7 @@ impl Direct {
         if let Some(outcome) = &self.outcome {
             return Found::Ended(outcome.clone());
         }
-        let ended = match self.events.next().await {
+        let ended = match self.tasks.on_runtime(self.events.next()).await {
             Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(*reply),
             Some(Ok(event)) => {
                 self.seq += 1;
@@ -82,9 +84,9 @@ impl ReplyStream {
         Self { source: Source::Log { log, place }, cancel, owner: None, turn: Some(turn), ended: false }
     }
 
-    pub(super) fn direct(events: EventStream, cancel: CancellationToken, finish: Finish) -> Self {
+    pub(super) fn direct(events: EventStream, cancel: CancellationToken, tasks: Tasks, finish: Finish) -> Self {
         let owner = Some(cancel.clone().drop_guard());
-        let source = Source::Direct(Direct { events, seq: 0, finish: Some(finish), outcome: None });
+        let source = Source::Direct(Direct { events, tasks, seq: 0, finish: Some(finish), outcome: None });
         Self { source, cancel, owner, turn: None, ended: false }
     }
 

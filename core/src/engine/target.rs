@@ -62,9 +62,13 @@ impl Targets {
             let mut echo = self.echo.lock().await;
             let simulator = match &mut *echo {
                 Some(simulator) => simulator,
-                none => none.insert(tertulia_simulator::Simulator::start().await.map_err(|e| {
-                    Error::internal("the bundled simulator could not listen on loopback").with_source(e)
-                })?),
+                none => {
+                    let started = tertulia_simulator::Simulator::start().await.map_err(|e| {
+                        Error::internal("the bundled simulator could not listen on loopback").with_source(e)
+                    })?;
+                    started.set_recording(false);
+                    none.insert(started)
+                }
             };
             return format!("{}/v1", simulator.url())
                 .parse()

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -10,6 +12,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::base::Clock;
+
+/// Work that is done on the engine's runtime wherever it is awaited: sockets and timers find their driver.
+pub(crate) struct OnRuntime<F> {
+    handle: Handle,
+    work: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for OnRuntime<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let _entered = this.handle.enter();
+        this.work.as_mut().poll(cx)
+    }
+}
 
 /// The engine's tasks.
 #[derive(Clone)]
@@ -22,6 +40,11 @@ pub(crate) struct Tasks {
 impl Tasks {
     pub(crate) fn new(handle: Handle) -> Self {
         Self { handle, tracker: TaskTracker::new(), stop: CancellationToken::new() }
+    }
+
+    /// Does the work on the engine's runtime, whoever awaits it.
+    pub(crate) fn on_runtime<F: Future>(&self, work: F) -> OnRuntime<F> {
+        OnRuntime { handle: self.handle.clone(), work: Box::pin(work) }
     }
 
     /// Told when the engine's patience with its tasks ends.

@@ -125,12 +125,16 @@ impl Tertulia {
     /// # Errors
     /// `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
     pub async fn warm_up(&self, models: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
-        self.0.check_open()?;
-        for model in models {
-            let target = self.0.targets.resolve(Some(model.as_ref()), None).await?;
-            self.0.transport.warm_up(&target.base_url).await.map_err(|e| e.during("warm_up"))?;
-        }
-        Ok(())
+        let engine = &self.0;
+        let work = async {
+            engine.check_open()?;
+            for model in models {
+                let target = engine.targets.resolve(Some(model.as_ref()), None).await?;
+                engine.transport.warm_up(&target.base_url).await?;
+            }
+            Ok(())
+        };
+        engine.tasks.on_runtime(work).await.map_err(|e: Error| e.during("warm_up"))
     }
 
     /// Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
@@ -143,10 +147,13 @@ impl Tertulia {
         if engine.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        engine.tasks.close(&*engine.clock, CLOSE_PATIENCE).await;
-        engine.transport.close().await;
-        let stored = engine.store.close().await;
-        engine.targets.close().await;
+        let work = async {
+            engine.tasks.close(&*engine.clock, CLOSE_PATIENCE).await;
+            engine.transport.close().await;
+            engine.targets.close().await;
+            engine.store.close().await
+        };
+        let stored = engine.tasks.on_runtime(work).await;
         if let Some(runtime) = engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
             runtime.shutdown_background();
         }

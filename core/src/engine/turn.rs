@@ -64,7 +64,7 @@ pub(super) async fn start(
         Opening::Message(Content(Said::Parts(parts))) => {
             content::check(parts)?;
             let mut parts = parts.clone();
-            content::load_files(&mut parts).await?;
+            engine.tasks.on_runtime(content::load_files(&mut parts)).await?;
             let hash = body_hash(&parts, &options)?;
             (parts, hash)
         }
@@ -302,13 +302,7 @@ impl Task {
                 request.messages.push(crate::model::NewMessage::new(role, self.parts.clone()));
             }
         }
-        let wire = crate::wire::Target {
-            provider: &target.entry.name,
-            base_url: &target.base_url,
-            quirks: &target.entry.quirks,
-            stream: target.streams(),
-        };
-        target.dialect.encode(&request, &wire).map(|_| ())
+        target.dialect.encode(&request, &target.wire(target.streams())).map(|_| ())
     }
 
     /// Message, turn and, for the first message, the conversation: in one transaction, safe from a power cut.

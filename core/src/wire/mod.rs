@@ -131,6 +131,8 @@ pub struct Target<'a> {
     pub quirks: &'a Quirks,
     /// True when the reply shall come piece by piece.
     pub stream: bool,
+    /// How many tokens the model writes at most, when known; for dialects that must name a limit.
+    pub max_output_tokens: Option<i64>,
 }
 
 /// Where a provider differs from its dialect. Data of the catalogue.

@@ -1,12 +1,18 @@
 //! An engine and a simulator that plays its provider.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "shared by several tests, which may panic")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "shared by several tests, which may panic"
+)]
 
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
 use tertulia::{Conversation, ErrorKind, ProviderSpec, Settings, Tertulia, TertuliaBuilder, TurnId, UserScope};
-use tertulia_simulator::{RecordedRequest, Simulator};
+use tertulia_simulator::{EventKind, RecordedRequest, Simulator};
 
 /// An engine and the provider it talks to.
 pub struct Lab {
@@ -59,15 +65,19 @@ impl Lab {
 
     /// Ends when the provider has been asked this often.
     pub async fn requested(&self, times: usize) {
-        within(self.simulator.wait_for(|_| self.simulator.requests().len() >= times)).await;
+        let mut seen = 0;
+        within(self.simulator.wait_for(|event| {
+            seen += usize::from(event.kind == EventKind::RequestReceived);
+            seen >= times
+        }))
+        .await;
     }
 
     /// Ends when the engine has closed a connection while a reply was on its way.
     pub async fn peer_closed(&self) {
-        within(self.simulator.wait_for(|events| {
-            events.iter().any(|e| matches!(e.kind, tertulia_simulator::EventKind::ClosedByPeer { .. }))
-        }))
-        .await;
+        let in_reply =
+            |event: &tertulia_simulator::Event| event.kind == EventKind::ClosedByPeer && event.request.is_some();
+        within(self.simulator.wait_for(in_reply)).await;
     }
 
     /// Ends when the turn has come to rest.
@@ -80,7 +90,7 @@ impl Lab {
         .await;
     }
 
-    pub async fn close(&self) {
+    pub async fn close(self) {
         self.tertulia.close().await.unwrap();
         self.simulator.shutdown().await;
     }

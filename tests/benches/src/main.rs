@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// The simulator, until its input closes.
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let simulator = tertulia_simulator::Simulator::start().await?;
-    simulator.record(false);
+    simulator.set_recording(false);
     println!("{}", simulator.url());
     let mut input = BufReader::new(tokio::io::stdin()).lines();
     while input.next_line().await?.is_some() {}

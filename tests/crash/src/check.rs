@@ -1,6 +1,7 @@
 //! What must be true of the store after a kill.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use tertulia::{Conversation, ConversationId, Message, MessageStatus, ProviderSpec, Role, Tertulia, TurnId, TurnState};
 
@@ -61,10 +62,10 @@ impl Ledger {
                 continue;
             }
             let chat = me.conversation(promise.conversation);
-            if !histories.contains_key(&promise.conversation) {
-                histories.insert(promise.conversation, everything(&chat).await?);
-            }
-            let messages = &histories[&promise.conversation];
+            let messages = match histories.entry(promise.conversation) {
+                Entry::Occupied(read) => read.into_mut(),
+                Entry::Vacant(unread) => unread.insert(everything(&chat).await?),
+            };
             let asked: Vec<_> = messages.iter().filter(|m| m.turn_id == Some(*turn) && m.role == Role::User).collect();
             if asked.len() != 1 || asked[0].text() != promise.words {
                 return Err(format!("turn {turn}: {} messages for `{}`", asked.len(), promise.words).into());

@@ -135,7 +135,7 @@ pub(super) async fn large_messages_round_trip(store: Arc<dyn Store>) {
     let conversation = scene.new_conversation().await;
     let around_the_border = 64 * 1024 - text("").json.len();
     for length in [around_the_border, around_the_border + 1, 300 * 1024, 15 << 20] {
-        let words: String = (0..length).map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap())).collect();
+        let words = "abcdefghijklmnopqrstuvw".repeat(length / 23 + 1).split_at(length).0.to_owned();
         let content = text(&words);
         assert_eq!(content.spilled.is_some(), length > around_the_border);
         let id = scene.append(conversation, Parent::Head, &words).await;

@@ -55,3 +55,19 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
         tracing::info!(target: "tertulia::store", version = next, "schema migrated");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::hash;
+
+    #[test]
+    fn a_migration_is_never_edited_once_it_is_there() {
+        let fingerprints = ["c90a3f8ff3e39eec"];
+        assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
+        for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {
+            let found: String = hash(migration.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(found, fingerprint, "write a new migration instead");
+        }
+    }
+}

@@ -112,7 +112,12 @@ impl SqliteStore {
         self.is_open()?;
         let (reply, answer) = oneshot::channel();
         self.jobs.send(job(reply)).await.map_err(|_| refusal::closed())?;
-        answer.await.map_err(|_| refusal::closed())?
+        answer.await.map_err(|_| self.unanswered())?
+    }
+
+    /// Why an answer never came: the store was closed before the question's turn, or a bug of ours.
+    fn unanswered(&self) -> Error {
+        self.is_open().err().unwrap_or_else(|| Error::internal("a thread of the store panicked; the store goes on"))
     }
 
     /// Runs some work on the writing thread, between two groups.
@@ -141,7 +146,7 @@ impl SqliteStore {
                 drop(reply.send(result));
             };
             self.reads.send(ReadJob::Read(name, Box::new(work))).await.map_err(|_| refusal::closed())?;
-            answer.await.map_err(|_| refusal::closed())?
+            answer.await.map_err(|_| self.unanswered())?
         })
     }
 
@@ -208,7 +213,8 @@ impl Opener {
 }
 
 impl Drop for SqliteStore {
-    /// Finishes what was handed in. No thread outlives its store.
+    /// Finishes what was handed in and waits for it, so that no thread outlives its store. Where blocking for some
+    /// milliseconds hurts, `close` before.
     fn drop(&mut self) {
         // The writing thread ends when nobody is left who could send it something.
         let (nobody, _) = mpsc::channel(1);

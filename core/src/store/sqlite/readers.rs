@@ -1,5 +1,6 @@
 //! The threads that read, fed by one channel.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -76,7 +77,9 @@ fn read(mut connection: Connection, waiting: &Mutex<mpsc::Receiver<ReadJob>>, cl
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(ReadJob::Read(name, work)) = job else { return };
         let started = clock.monotonic();
-        work(&mut connection);
+        if catch_unwind(AssertUnwindSafe(|| work(&mut connection))).is_err() {
+            tracing::error!(target: "tertulia::store", query = name, "a read panicked");
+        }
         let took = clock.monotonic() - started;
         if took > slow {
             let millis = took.as_millis();

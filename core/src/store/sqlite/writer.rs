@@ -5,6 +5,7 @@
 //! batch in it must be; batches that failed are answered at once and have left no trace in the group.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -100,13 +101,22 @@ impl Writer {
             {
                 waiting.push_back(job);
             }
-            match waiting.front() {
+            if matches!(waiting.front(), Some(Job::Close)) {
+                // What was handed in before is done; what comes after finds the door closed.
+                return;
+            }
+            let worked = catch_unwind(AssertUnwindSafe(|| match waiting.front() {
                 Some(Job::Apply(_)) => self.commit_group(&mut waiting, most),
-                _ => match waiting.pop_front() {
-                    Some(Job::Run(work)) => work(self),
-                    // What was handed in before is done; what comes after finds the door closed.
-                    _ => return,
-                },
+                _ => {
+                    if let Some(Job::Run(work)) = waiting.pop_front() {
+                        work(self);
+                    }
+                }
+            }));
+            if worked.is_err() {
+                // A bug of ours costs the callers of this group their answer, not everybody their store.
+                self.roll_back();
+                tracing::error!(target: "tertulia::store", "the writing thread panicked; the group was rolled back");
             }
             if waiting.is_empty() {
                 let pages = if jobs.is_empty() { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES };

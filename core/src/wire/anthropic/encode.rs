@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use super::history::{self, History};
-use super::request::{Body, CacheControl, Choice, Metadata, OutputConfig, OutputFormat, Tool};
+use super::request::{Body, CacheControl, Choice, Metadata, OutputConfig, OutputFormat, Thinking, Tool};
 use super::thinking::Plan;
 use super::unsupported;
 use crate::base::Json;
@@ -26,11 +26,15 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
         return Err(Error::invalid("unknown_model", "the request names no model"));
     }
     refuse_what_the_api_lacks(request)?;
-    let plan = Plan::of(request)?;
-    check_sampling(&request.sampling, &plan)?;
-
     let cache = request.prompt_cache.as_ref();
     let mut history = History::of(request.system.as_deref(), &request.messages, cache, target.provider)?;
+    let mut plan = Plan::of(request, target.max_output_tokens)?;
+    if matches!(plan.thinking, Some(Thinking::Enabled { .. })) && history.answers_calls_without_thoughts() {
+        // The API refuses to begin thinking between a call and its answer; it thinks again from the next question on.
+        plan.thinking = None;
+    }
+    check_sampling(&request.sampling, &plan)?;
+
     let mut tools = request.tools.iter().map(tool).collect::<Result<Vec<_>>>()?;
     if let Some(cache) = cache.filter(|cache| cache.system) {
         // Tools stand before the instructions: a mark behind the instructions keeps both.

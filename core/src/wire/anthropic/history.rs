@@ -72,6 +72,23 @@ impl<'a> History<'a> {
         }
     }
 
+    /// True when tools answer calls that the model made without a thought of this provider before them: another
+    /// model made them, or this one before it was told to think.
+    pub(super) fn answers_calls_without_thoughts(&self) -> bool {
+        let is_result = |block: &Block<'_>| matches!(block.kind, BlockKind::ToolResult { .. });
+        let mut answered = false;
+        for turn in self.turns.iter().rev() {
+            match turn.role {
+                Speaker::User if turn.content.iter().all(is_result) => answered = true,
+                Speaker::User if !answered && turn.content.iter().any(is_result) => answered = true,
+                Speaker::User => return answered,
+                Speaker::Assistant if turn.content.first().is_some_and(Block::is_thought) => return false,
+                Speaker::Assistant => {}
+            }
+        }
+        answered
+    }
+
     fn tidy(&mut self) {
         for turn in &mut self.turns {
             if turn.role == Speaker::User {

@@ -57,6 +57,16 @@ pub(super) struct Block<'a> {
     pub(super) cache_control: Option<CacheControl>,
 }
 
+impl Block<'_> {
+    pub(super) fn is_thought(&self) -> bool {
+        match &self.kind {
+            BlockKind::Thinking { .. } => true,
+            BlockKind::Opaque(data) => data["type"] == "thinking" || data["type"] == "redacted_thinking",
+            _ => false,
+        }
+    }
+}
+
 impl<'a> From<BlockKind<'a>> for Block<'a> {
     fn from(kind: BlockKind<'a>) -> Self {
         Self { kind, cache_control: None }

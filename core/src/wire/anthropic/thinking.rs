@@ -10,6 +10,8 @@ use crate::model::{ChatRequest, ReasoningEffort, Result};
 
 /// What room an answer has when nobody said. The API asks for a figure and every model of the family grants this one.
 const ANSWER_TOKENS: i64 = 4096;
+/// The most that is asked for unasked: a model's own limit may be several times that, and rate limits count it.
+const MOST_ANSWER_TOKENS: i64 = 32_000;
 /// The smallest budget that the API takes.
 const LEAST_BUDGET: i64 = 1024;
 
@@ -22,10 +24,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// What the request asks for, as this model can be told.
-    pub(super) fn of(request: &ChatRequest) -> Result<Self> {
+    /// What the request asks for, as this model, which writes at most `limit` tokens, can be told.
+    pub(super) fn of(request: &ChatRequest, limit: Option<i64>) -> Result<Self> {
         let asked = request.sampling.max_tokens;
-        let plain = Self { thinking: None, effort: None, max_tokens: asked.unwrap_or(ANSWER_TOKENS) };
+        let answer = limit.map_or(ANSWER_TOKENS, |limit| limit.clamp(1, MOST_ANSWER_TOKENS));
+        let plain = Self { thinking: None, effort: None, max_tokens: asked.unwrap_or(answer) };
         let generation = Generation::of(&request.model);
         match (request.reasoning_tokens, request.reasoning_effort) {
             (Some(0), _) | (None, Some(ReasoningEffort::Off)) => Ok(plain.without_thinking(generation, &request.model)),
@@ -43,7 +46,7 @@ impl Plan {
                     _ => "low",
                 }),
                 // Thoughts count towards the limit and nobody knows how many there will be.
-                max_tokens: asked.unwrap_or(ANSWER_TOKENS + budget_of(effort)),
+                max_tokens: asked.unwrap_or_else(|| answer.max(ANSWER_TOKENS + budget_of(effort))),
             }),
         }
     }

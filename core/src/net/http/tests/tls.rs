@@ -8,29 +8,29 @@ use tokio_rustls::server::TlsStream;
 use super::*;
 use crate::base::{ErrorKind, Retry};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(super) fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// A certificate for these names and its key, PEM.
-fn issue(authority: &Authority, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> String {
+pub(super) fn issue(authority: &Authority, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> String {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap();
     change(&mut params);
     params.signed_by(&key, authority).unwrap().pem() + &key.serialize_pem()
 }
 
-struct TlsServer {
+pub(super) struct TlsServer {
     server: Server,
     acceptor: TlsAcceptor,
 }
 
 impl TlsServer {
-    async fn start(identity: &str, clients: Option<&Authority>, protocols: &[&str]) -> Self {
+    pub(super) async fn start(identity: &str, clients: Option<&Authority>, protocols: &[&str]) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder =
             ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
@@ -50,11 +50,11 @@ impl TlsServer {
         Self { server: Server::start().await, acceptor: TlsAcceptor::from(Arc::new(config)) }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("https://localhost:{}/v1/chat", self.server.addr().port())
     }
 
-    async fn accept(&self) -> std::io::Result<Caller<TlsStream<TcpStream>>> {
+    pub(super) async fn accept(&self) -> std::io::Result<Caller<TlsStream<TcpStream>>> {
         let tcp = self.server.accept().await.socket;
         let socket = soon("a handshake", self.acceptor.accept(tcp)).await?;
         Ok(Caller { socket, unread: Vec::new() })
@@ -69,7 +69,7 @@ impl TlsServer {
     }
 }
 
-fn trusting(authority: &Authority) -> NetworkSettings {
+pub(super) fn trusting(authority: &Authority) -> NetworkSettings {
     NetworkSettings { ca_certificates: Some(authority.pem()), ..NetworkSettings::default() }
 }
 

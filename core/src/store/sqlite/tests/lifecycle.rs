@@ -26,8 +26,8 @@ async fn closing_finishes_what_was_handed_in() {
     // Unconstrained, so that one poll hands in all of them.
     let mut applying = tokio::task::unconstrained(join_all(applying));
     assert!(matches!(futures::poll!(&mut applying), Poll::Pending));
-    let mut reading = store.conversation(scene_1.owner, conversation);
-    let _ = futures::poll!(&mut reading);
+    // Polled before the closing, so handed in before it.
+    let reading = store.conversation(scene_1.owner, conversation);
     let (results, read, first, second) = tokio::join!(applying, reading, store.close(), store.close());
     first.unwrap();
     second.unwrap();
@@ -88,6 +88,26 @@ async fn dropped_reads_and_writes_leave_no_transaction_open() {
     other.busy_timeout(std::time::Duration::ZERO).unwrap();
     drop(other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap());
     assert_eq!(scene.shown(conversation).await.message_count, 50);
+}
+
+#[tokio::test]
+async fn a_panic_on_a_thread_is_an_internal_error_and_the_store_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("chat.db")).await;
+    let scene = scene(&store, 1);
+    let conversation = scene.new_conversation().await;
+    let panicking = store.run(|writer| -> Result<()> {
+        writer.connection.execute_batch("BEGIN IMMEDIATE; DELETE FROM seq").unwrap();
+        panic!("a bug in the writer");
+    });
+    assert_eq!(panicking.await.unwrap_err().kind(), ErrorKind::Internal);
+    for _ in 0..2 * SqliteSettings::default().readers {
+        let panicking = store.read("test", |_| -> Result<()> { panic!("a bug in a read") });
+        assert_eq!(panicking.await.unwrap_err().kind(), ErrorKind::Internal);
+    }
+    scene.append(conversation, Parent::Head, "goes on").await;
+    assert_eq!(scene.texts(conversation).await, ["goes on"]);
+    store.close().await.unwrap();
 }
 
 #[tokio::test]

@@ -146,8 +146,10 @@ fn many_who_open_at_once_never_take_each_other_for_dead() {
                         let store = open(path).await;
                         let scene = scene(&store, round * OPENERS + opener);
                         let sent = scene.stream(scene.ids.conversation(), "question", "par").await;
-                        assert_eq!(store.recover(NOW).await.unwrap(), [], "round {round}");
+                        let recovered = store.recover(NOW).await;
+                        // Nothing is asserted before all have come here: a thread that panics would keep the others waiting.
                         all_are_open.wait();
+                        assert_eq!(recovered.unwrap(), [], "round {round}");
                         let turn = store.turn(scene.owner, sent.turn).await.unwrap().unwrap();
                         assert_eq!(turn.turn.state, TurnState::Streaming, "round {round}");
                         scene.apply(scene.ending(sent, 2, "whole")).await.unwrap();

@@ -632,3 +632,32 @@ fn provider_file(provider: &str, id: &str) -> Media {
     let source = MediaSource::ProviderFile { provider: provider.into(), id: id.into() };
     Media { source, mime_type: None, name: None, size_bytes: None }
 }
+
+#[test]
+fn a_budget_waits_for_the_next_question_when_calls_were_made_without_thoughts() {
+    let answer = || {
+        let result = ToolResult { call_id: "toolu_1".into(), output: json!("x"), is_error: false, media: vec![] };
+        NewMessage::new(Role::Tool, [Part::tool_result(result)])
+    };
+    let thinks = |model: &str, messages: Vec<NewMessage>| {
+        let request =
+            ChatRequest { model: model.into(), reasoning_effort: Some(ReasoningEffort::Low), ..say(messages) };
+        body(&request)["thinking"]["type"].as_str().map(str::to_owned)
+    };
+    let asked = || NewMessage::user("Hi");
+    let bare = || NewMessage::new(Role::Assistant, [call(json!({}))]);
+    let thought = || {
+        let thoughts =
+            [Part::Reasoning { text: "Hm.".into() }, opaque("signature", true, json!("sig")), call(json!({}))];
+        NewMessage::new(Role::Assistant, thoughts)
+    };
+    let budget = "claude-sonnet-4-5";
+    let on = || Some("enabled".to_owned());
+    assert_eq!(thinks(budget, vec![asked(), bare(), answer()]), None);
+    assert_eq!(thinks(budget, vec![asked(), bare(), answer(), bare(), answer()]), None);
+    assert_eq!(thinks(budget, vec![asked(), bare(), answer(), asked()]), None, "in one turn with the answer");
+    assert_eq!(thinks(budget, vec![asked(), thought(), answer()]), on());
+    assert_eq!(thinks(budget, vec![asked(), thought(), answer(), bare(), answer()]), on(), "thought of once is enough");
+    assert_eq!(thinks(budget, vec![asked(), bare(), answer(), NewMessage::assistant("So."), asked()]), on());
+    assert_eq!(thinks("claude-opus-4-7", vec![asked(), bare(), answer()]).as_deref(), Some("adaptive"));
+}
