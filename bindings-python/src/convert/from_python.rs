@@ -271,6 +271,9 @@ impl FromPython for Cursor {
 
 impl FromPython for Timestamp {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
+        if value.is_instance_of::<PyInt>() {
+            return i64::from_python(value, at).map(Self::from_millis); // the plain form: milliseconds
+        }
         if !value.is_instance_of::<PyDateTime>() || value.call_method0("utcoffset")?.is_none() {
             return Err(wrong_type(at, "an aware datetime", value));
         }
@@ -326,6 +329,11 @@ words!(
 
 impl FromPython for Retry {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
+        if value.is_instance_of::<PyDict>() {
+            // The plain form, with its milliseconds.
+            let detail = format!("{at} must be a word, or {{'after': {{'after_ms': …}}}}");
+            return serde_json::from_value(json(value, at)?).map_err(|_| invalid(value.py(), "unknown_word", detail));
+        }
         match String::from_python(value, at)?.as_str() {
             "never" => Ok(Self::Never),
             "safe" => Ok(Self::Safe),
