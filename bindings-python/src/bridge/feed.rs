@@ -47,11 +47,15 @@ impl<S: Source> Feed<S> {
 
     /// The next event, if it is there already.
     pub(crate) fn take(&self) -> Option<StreamEvent> {
-        self.lock().pop_front()
+        // In the child of a fork the parent's lock may be held for ever by a thread that is not there.
+        if self.is_ours() { self.lock().pop_front() } else { None }
     }
 
     /// The events that are there already, at most `max`.
     pub(crate) fn take_batch(&self, max: usize) -> Vec<StreamEvent> {
+        if !self.is_ours() {
+            return Vec::new();
+        }
         let mut ready = self.lock();
         let count = ready.len().min(max);
         ready.drain(..count).collect()
@@ -83,7 +87,7 @@ impl<S: Source> Feed<S> {
     /// The source, for whoever reads it otherwise.
     pub(crate) fn source(&self) -> Result<Arc<tokio::sync::Mutex<S>>, Error> {
         match &self.source {
-            Some(source) if self.generation == runtime::generation() => Ok(Arc::clone(source)),
+            Some(source) if self.is_ours() => Ok(Arc::clone(source)),
             _ => Err(Error::new(ErrorKind::Closed, "forked", "this stream was begun by the parent process")),
         }
     }
@@ -95,6 +99,10 @@ impl<S: Source> Feed<S> {
         {
             act(&mut source);
         }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.generation == runtime::generation()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<StreamEvent>> {
@@ -115,7 +123,7 @@ impl<S: Source> Feed<S> {
 impl<S: Source> Drop for Feed<S> {
     fn drop(&mut self) {
         if let Some(source) = self.source.take() {
-            if self.generation == runtime::generation() {
+            if self.is_ours() {
                 drop(source);
             } else {
                 // The parent's: its runtime does not exist here.

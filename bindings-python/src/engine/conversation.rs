@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tertulia::{ConversationChange, ConversationId, ConversationOptions, Result, TurnId};
 
+use super::incoming::{Incoming, Opening};
 use super::options::options;
-use super::stream::{AsyncReplyStream, Incoming, Opening, ReplyStream};
+use super::stream::{AsyncReplyStream, ReplyStream};
 use super::user::{Scope, User, cursor};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place};

@@ -6,6 +6,7 @@
 #[macro_use]
 mod twins;
 mod conversation;
+mod incoming;
 mod options;
 mod provider;
 mod root;

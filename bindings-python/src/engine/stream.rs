@@ -1,174 +1,16 @@
 //! A reply on its way.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
-use pyo3::exceptions::{PyRuntimeWarning, PyStopAsyncIteration};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeWarning, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
+use tertulia::Result;
 use tertulia::model::{StreamEvent, StreamEventKind};
-use tertulia::{Error, Reply, Result, TurnId};
-use tokio::sync::Notify;
 
-use crate::bridge::{Awaitable, Done, Feed, Handed, Source, done, wait};
-use crate::convert::ToPython as _;
-
-/// A verb whose stream does not exist yet.
-pub(super) type Opening = BoxFuture<'static, Result<tertulia::ReplyStream>>;
-
-/// How many events `reply()` takes over at once.
-const BATCH: usize = 256;
-
-/// The engine's end of a stream.
-pub(crate) struct Incoming {
-    stage: Stage,
-    asked: Arc<Asked>,
-}
-
-enum Stage {
-    Opening(Opening),
-    Open(tertulia::ReplyStream),
-    Over(Option<Box<Result<Reply>>>),
-}
-
-/// What is asked of a stream from outside, while somebody may be reading.
-#[derive(Default)]
-pub(crate) struct Asked {
-    turn: OnceLock<TurnId>,
-    begun: AtomicBool,
-    cancel: AtomicBool,
-    detach: AtomicBool,
-    over: AtomicBool,
-    bell: Notify,
-}
-
-impl Asked {
-    fn cancel(&self) {
-        self.cancel.store(true, Ordering::Release);
-        self.bell.notify_one();
-    }
-}
-
-impl Incoming {
-    pub(super) fn new(opening: Opening) -> Self {
-        Self { stage: Stage::Opening(opening), asked: Arc::default() }
-    }
-
-    /// Waits until the stream exists: the message is saved.
-    async fn open(&mut self) -> Result<Option<&mut tertulia::ReplyStream>> {
-        self.asked.begun.store(true, Ordering::Release);
-        if let Stage::Opening(opening) = &mut self.stage {
-            match opening.await {
-                Ok(stream) => {
-                    if let Some(turn) = stream.turn_id() {
-                        let _ = self.asked.turn.set(turn);
-                    }
-                    self.stage = Stage::Open(stream);
-                }
-                Err(error) => {
-                    self.end(Some(Err(error.clone())));
-                    return Err(error);
-                }
-            }
-        }
-        match &mut self.stage {
-            Stage::Open(stream) => Ok(Some(stream)),
-            _ => Ok(None),
-        }
-    }
-
-    /// Stops the call, if there is one. Whoever is reading does it for himself when the bell rings.
-    fn cancel(&mut self) {
-        if let Stage::Open(stream) = &self.stage {
-            stream.cancel();
-        }
-    }
-
-    fn end(&mut self, outcome: Option<Result<Reply>>) {
-        self.asked.over.store(true, Ordering::Release);
-        self.stage = Stage::Over(outcome.map(Box::new));
-    }
-
-    async fn batch(&mut self, max: usize) -> Result<Vec<StreamEvent>> {
-        let asked = Arc::clone(&self.asked);
-        let Some(stream) = self.open().await? else { return Ok(Vec::new()) };
-        loop {
-            if asked.cancel.load(Ordering::Acquire) {
-                stream.cancel();
-            }
-            tokio::select! {
-                biased;
-                batch = stream.next_batch(max) => {
-                    if batch.as_ref().map_or(true, Vec::is_empty) {
-                        asked.over.store(true, Ordering::Release);
-                    }
-                    return batch;
-                }
-                () = asked.bell.notified() => {}
-            }
-        }
-    }
-
-    /// Waits for the end, reading away what nobody took, and gives the whole reply.
-    async fn reply(&mut self) -> Result<Reply> {
-        loop {
-            match self.batch(BATCH).await {
-                Ok(batch) if !batch.is_empty() => {}
-                // A failure is the outcome, which the stream tells again.
-                _ => break,
-            }
-        }
-        if matches!(self.stage, Stage::Open(_))
-            && let Stage::Open(stream) = std::mem::replace(&mut self.stage, Stage::Over(None))
-        {
-            let outcome = stream.reply().await;
-            self.end(Some(outcome));
-        }
-        match &self.stage {
-            Stage::Over(Some(outcome)) => (**outcome).clone(),
-            _ => Err(Error::internal("a stream ended without an outcome")),
-        }
-    }
-}
-
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        if let Stage::Open(stream) = &mut self.stage
-            && self.asked.detach.load(Ordering::Acquire)
-        {
-            stream.detach();
-        }
-    }
-}
-
-impl Source for Incoming {
-    fn next_batch(&mut self, max: usize) -> BoxFuture<'_, Result<Vec<StreamEvent>, Error>> {
-        self.batch(max).boxed()
-    }
-}
-
-type Events = Feed<Incoming>;
-
-async fn begin(events: Events) -> Result<()> {
-    events.source()?.lock_owned().await.open().await.map(drop)
-}
-
-async fn reply(events: Events) -> Result<Reply> {
-    events.source()?.lock_owned().await.reply().await
-}
-
-/// Stops the call, unless it was let go, and waits until what had arrived is stored.
-async fn leave(events: Events, asked: Arc<Asked>) -> Result<()> {
-    if asked.detach.load(Ordering::Acquire) || asked.over.load(Ordering::Acquire) {
-        return Ok(());
-    }
-    asked.cancel();
-    // How it ended is the affair of whoever reads it.
-    drop(reply(events).await);
-    Ok(())
-}
+use super::incoming::{Asked, Events, Incoming, begin, leave, reply};
+use crate::bridge::{Awaitable, Done, Feed, Handed, done, wait};
+use crate::convert::ToPython;
 
 async fn next_text(events: Events) -> Result<Option<Handed<StreamEvent>>> {
     loop {
@@ -191,7 +33,7 @@ fn text_of(event: StreamEvent) -> String {
 /// What a step of `async for` gives: a value, or the end.
 fn step<T>(handed: Option<Handed<StreamEvent>>, make: fn(StreamEvent) -> T) -> Done
 where
-    T: crate::convert::ToPython + 'static,
+    T: ToPython + 'static,
 {
     Box::new(move |py| match handed.and_then(Handed::take) {
         Some(event) => make(event).into_python(py).map(Bound::unbind),
@@ -213,7 +55,7 @@ pub(crate) struct ReplyStream {
 impl ReplyStream {
     /// The stream, once it exists.
     pub(super) fn begin(py: Python<'_>, incoming: Incoming) -> PyResult<Self> {
-        let asked = Arc::clone(&incoming.asked);
+        let asked = incoming.asked();
         let stream = Self { events: Feed::new(incoming), asked };
         wait(py, begin(stream.events.clone()))?;
         Ok(stream)
@@ -222,7 +64,7 @@ impl ReplyStream {
     fn next(&self, py: Python<'_>) -> PyResult<Option<StreamEvent>> {
         // Ctrl-C while it is waited for stops the call even where the stream itself lives on in a traceback.
         let next = self.events.wait(py);
-        if next.as_ref().is_err_and(|e| e.is_instance_of::<pyo3::exceptions::PyKeyboardInterrupt>(py)) {
+        if next.as_ref().is_err_and(|e| e.is_instance_of::<PyKeyboardInterrupt>(py)) {
             self.cancel();
         }
         next
@@ -277,13 +119,13 @@ impl ReplyStream {
 
     /// Lets the reply go on without this handle.
     fn detach(&self) {
-        self.asked.detach.store(true, Ordering::Release);
+        self.asked.detach();
     }
 
     /// The turn.
     #[getter]
     fn turn_id(&self) -> Option<String> {
-        self.asked.turn.get().map(ToString::to_string)
+        self.asked.turn_id()
     }
 
     fn __repr__(&self) -> String {
@@ -322,7 +164,7 @@ pub(crate) struct AsyncReplyStream {
 
 impl AsyncReplyStream {
     pub(super) fn new(incoming: Incoming) -> Self {
-        let asked = Arc::clone(&incoming.asked);
+        let asked = incoming.asked();
         Self { events: Feed::new(incoming), asked }
     }
 
@@ -339,7 +181,7 @@ impl AsyncReplyStream {
 
 impl Drop for AsyncReplyStream {
     fn drop(&mut self) {
-        if self.asked.begun.load(Ordering::Acquire) {
+        if self.asked.has_begun() {
             return;
         }
         let warned = Python::try_attach(|py| {
@@ -409,13 +251,13 @@ impl AsyncReplyStream {
 
     /// Lets the reply go on without this handle.
     fn detach(&self) {
-        self.asked.detach.store(true, Ordering::Release);
+        self.asked.detach();
     }
 
     /// The turn, once the message is saved.
     #[getter]
     fn turn_id(&self) -> Option<String> {
-        self.asked.turn.get().map(ToString::to_string)
+        self.asked.turn_id()
     }
 
     fn __repr__(&self) -> String {
