@@ -5,6 +5,9 @@
 //! values    one frozen class per record and variant of the model
 //! content   what callers say: text, parts, pictures, messages
 //! error     errors as exceptions
+//! logs      the engine's log, on its way to `logging`
+//! simulator a provider on loopback, for tests
+//! engine    the five nouns: Tertulia, UserScope, Conversation, ReplyStream, and what goes with them
 //! bridge    threads, event loops, signals and forks
 //! ```
 //! Importing it makes classes and nothing else: no thread, no socket, no file.
@@ -12,8 +15,11 @@
 mod bridge;
 mod content;
 mod convert;
+mod engine;
 mod error;
+mod logs;
 mod probe;
+mod simulator;
 mod values;
 
 use pyo3::prelude::*;
@@ -23,7 +29,10 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     values::register(module)?;
     content::register(module)?;
+    engine::register(module)?;
+    simulator::register(module)?;
     probe::register(module)?;
+    module.add_function(wrap_pyfunction!(logs::forward_logs, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(bridge::after_fork, module)?)?;
     // The list of names is the stub's to keep; two would differ one day.

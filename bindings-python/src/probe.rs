@@ -16,7 +16,6 @@ use tokio::task::AbortHandle;
 use crate::bridge::{self, Awaitable, Done, Feed, Source, done, wait};
 use crate::convert::{FromPython, Place, ToPython as _};
 use crate::error::{class_of, raise};
-use crate::values::event_into_python;
 
 static COMPLETED: AtomicU64 = AtomicU64::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -38,8 +37,13 @@ fn ends() -> (u64, u64) {
     (COMPLETED.load(Ordering::SeqCst), DROPPED.load(Ordering::SeqCst))
 }
 
-async fn call(kind: String, ms: u64) -> Result<u64, Error> {
-    let mut witness = Witness { completed: false };
+fn call(kind: String, ms: u64) -> impl Future<Output = Result<u64, Error>> + Send {
+    // Here, so that a call that is dropped before it is polled counts as well.
+    let witness = Witness { completed: false };
+    run(kind, ms, witness)
+}
+
+async fn run(kind: String, ms: u64, mut witness: Witness) -> Result<u64, Error> {
     match kind.as_str() {
         "ready" => {}
         "yield" => tokio::task::yield_now().await,
@@ -138,7 +142,7 @@ impl Events {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.0.wait(py)?.map(|event| event_into_python(py, event)).transpose()
+        self.0.wait(py)?.map(|event| event.into_python(py)).transpose()
     }
 
     fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -147,13 +151,13 @@ impl Events {
 
     fn __anext__(&self, py: Python<'_>) -> PyResult<Awaitable> {
         if let Some(event) = self.0.take() {
-            return Ok(Awaitable::ready(event_into_python(py, event)?.unbind()));
+            return Ok(Awaitable::ready(event.into_python(py)?.unbind()));
         }
         let feed = self.0.clone();
         Ok(Awaitable::inline(async move {
             let next = feed.next().await?;
             let done: Done = Box::new(move |py| match next.and_then(bridge::Handed::take) {
-                Some(event) => event_into_python(py, event).map(Bound::unbind),
+                Some(event) => event.into_python(py).map(Bound::unbind),
                 None => Err(PyStopAsyncIteration::new_err(())),
             });
             Ok(done)
@@ -166,7 +170,7 @@ impl Events {
         Awaitable::inline(async move {
             let batch = feed.next_batch(max).await?;
             let done: Done = Box::new(move |py| {
-                let events = batch.take().unwrap_or_default().into_iter().map(|event| event_into_python(py, event));
+                let events = batch.take().unwrap_or_default().into_iter().map(|event| event.into_python(py));
                 Ok(PyList::new(py, events.collect::<PyResult<Vec<_>>>()?)?.into_any().unbind())
             });
             Ok(done)
@@ -212,6 +216,12 @@ fn message_page(py: Python<'_>, message: &Bound<'_, PyAny>, count: usize) -> PyR
     Py::new(py, crate::values::Page::messages(page))
 }
 
+/// The keywords of a call.
+#[pyfunction]
+fn call_options() -> Vec<&'static str> {
+    crate::engine::OPTION_NAMES.to_vec()
+}
+
 /// The parts of what a caller says.
 #[pyfunction]
 fn said<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -230,5 +240,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     probe.add_function(wrap_pyfunction!(json_round_trip, &probe)?)?;
     probe.add_function(wrap_pyfunction!(message_page, &probe)?)?;
     probe.add_function(wrap_pyfunction!(said, &probe)?)?;
+    probe.add_function(wrap_pyfunction!(call_options, &probe)?)?;
     module.add_submodule(&probe)
 }

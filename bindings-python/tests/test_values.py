@@ -74,6 +74,14 @@ def test_a_value_is_built_again_from_its_own_attributes(value: Any) -> None:
 
 
 @each
+def test_a_value_is_built_again_from_its_plain_form(value: Any) -> None:
+    plain = {name: field for name, field in value.to_dict().items() if name != "type"}
+    if isinstance(value, t.ProgressEvent):
+        plain = {name: field for name, field in plain.items() if name in HEADER} | {"progress": value.progress}
+    assert type(value)(**plain) == value
+
+
+@each
 def test_a_value_survives_pickle_copy_and_json(value: Any) -> None:
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         assert pickle.loads(pickle.dumps(value, protocol)) == value
@@ -241,3 +249,23 @@ def test_a_page_is_a_sequence_of_read_only_messages() -> None:
     del page
     assert item.text == "Hola"
     assert t.Page[t.Message].__args__ == (t.Message,)
+
+
+def test_pydantic_takes_a_value_as_a_field() -> None:
+    import pydantic
+
+    class Answer(pydantic.BaseModel):
+        reply: t.Reply
+        cost: t.Cost | None = None
+
+    answer = Answer(reply=reply, cost={"nano_usd": 5})
+    assert answer.reply is reply and answer.cost == t.Cost(5)
+    assert answer.model_dump()["reply"] == reply.to_dict()
+    assert Answer.model_validate_json(answer.model_dump_json()) == answer
+    part = pydantic.TypeAdapter(t.Part)
+    assert [part.validate_python(p.to_dict()) for p in reply.parts] == list(reply.parts)
+    assert json.loads(answer.model_dump_json())["cost"]["nano_usd"] == 5
+    with pytest.raises(pydantic.ValidationError):
+        Answer(reply=3)
+    with pytest.raises(pydantic.ValidationError):
+        Answer(reply=reply, cost={"nano_usd": "5"})

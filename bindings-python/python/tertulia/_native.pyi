@@ -1,14 +1,16 @@
 """The native half of the package. Import the names from ``tertulia``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from types import ModuleType
 from typing import Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, final, overload
 
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from .types import (
+    CallOptions,
+    Content,
     ContentPart,
     CostSource,
     Delivery,
@@ -16,11 +18,14 @@ from .types import (
     FinishReason,
     MediaSource,
     MessageStatus,
+    NewMessage,
     Part,
     ProgressStep,
+    ProviderSpec,
     ReplyStatus,
     Retry,
     Role,
+    StreamEvent,
     TurnState,
     UsageSource,
 )
@@ -2213,3 +2218,515 @@ def file(
 
 def _restore(class_: type[Any], json: str) -> Any: ...
 def _after_fork() -> None: ...
+def forward_logs() -> None:
+    """Send the engine's log to Python's ``logging``: logger ``tertulia`` and those below it (``tertulia.engine``, …).
+
+    An engine does this when it opens, where ``logging`` has been imported. Call it after changing levels while an
+    engine is open: what nobody wants to hear is left out at the source. A record's ``tertulia`` holds its fields.
+    """
+
+@final
+class Tertulia:
+    """The conversation engine. Cheap to hand around; usable from any thread.
+
+    Making it opens nothing (no file, thread or socket), so it may stand at module level, before any fork.
+    ``with``, ``open()`` or the first verb opens it, in the process that uses it.
+    """
+
+    def __new__(
+        cls,
+        store: str | PathLike[str] | None = None,
+        *,
+        model: str | None = None,
+        keys: Mapping[str, str] | None = None,
+        providers: Sequence[ProviderSpec] = ...,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Prepare an engine.
+
+        store: a path (SQLite) or ``"memory:"``. Left out: ``$TERTULIA_HOME/tertulia.db``, else the platform's folder
+        for application data.
+        model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
+        keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
+        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``.
+        settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
+        """
+
+    def user(self, id: str | None = None, *, keys: Mapping[str, str] | None = None) -> UserScope:
+        """The conversations of one user: ``"local"`` unless named. His keys serve him alone. Touches no disk."""
+
+    @overload
+    def ask(self, content: Content, *, messages: None = None, **options: Unpack[CallOptions]) -> Reply:
+        """Ask once and store nothing."""
+    @overload
+    def ask(self, content: None = None, *, messages: Sequence[NewMessage], **options: Unpack[CallOptions]) -> Reply:
+        """Ask once, with a whole list of messages, and store nothing."""
+
+    def provider(self, name: str) -> ProviderHandle:
+        """One provider, for requests of your own with its key and address."""
+
+    def providers(self) -> tuple[ProviderInfo, ...]:
+        """Every provider that the engine knows, from memory."""
+
+    def models(self, pattern: str = "*") -> tuple[ModelInfo, ...]:
+        """Every known model that fits the pattern (``*``, ``anthropic/*``, or a name), from memory."""
+
+    def warm_up(self, *models: str) -> None:
+        """Open connections to the providers of these models ahead of the first call."""
+
+    def open(self) -> Self:
+        """Open the engine, unless it is open, and put to rest what a dead process left open."""
+
+    def close(self) -> None:
+        """End what is under way, waiting up to 5 s, and free every thread, socket and file.
+
+        Every other handle of this engine raises ``ClosedError`` from then on.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_why: object) -> None: ...
+
+@final
+class UserScope:
+    """The conversations of one user. Another user's cannot be reached through it. Touches no disk when made."""
+
+    @property
+    def id(self) -> str:
+        """Who it is."""
+
+    @overload
+    def ask(self, content: Content, *, messages: None = None, **options: Unpack[CallOptions]) -> Reply:
+        """Ask once on this user's account and store nothing."""
+    @overload
+    def ask(self, content: None = None, *, messages: Sequence[NewMessage], **options: Unpack[CallOptions]) -> Reply:
+        """Ask once on this user's account, with a whole list of messages, and store nothing."""
+
+    def new_conversation(
+        self,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Conversation:
+        """A new conversation. Nothing is written before its first message; its id is there from the start."""
+
+    def conversation(self, id: str) -> Conversation:
+        """A conversation by its id. ``NotFoundError`` at its first use when there is none, or it is another user's."""
+
+    def conversation_for(self, key: str) -> Conversation:
+        """The conversation that belongs to a key of your own (``"whatsapp:+34600"``): same key, same conversation."""
+
+    def list_conversations(
+        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+    ) -> Page[ConversationInfo]:
+        """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+
+@final
+class Conversation:
+    """One conversation. Its turns run one after the other, in the order they were asked for."""
+
+    @property
+    def id(self) -> str:
+        """Names it."""
+
+    def send(self, content: Content, **options: Unpack[CallOptions]) -> Reply:
+        """Save the message, send it, and wait for the whole reply.
+
+        Ctrl-C stops the call and keeps what had arrived.
+        """
+
+    def stream(self, content: Content, **options: Unpack[CallOptions]) -> ReplyStream:
+        """Save the message, send it, and give the reply as it comes.
+
+        The stream exists once the message is saved.
+        """
+
+    def retry(self, turn_id: str, **options: Unpack[CallOptions]) -> ReplyStream:
+        """Ask again for a turn that was interrupted, parked or cancelled. The message is the same."""
+
+    def attach(self, turn_id: str, *, after_seq: int = 0) -> ReplyStream:
+        """The reply of a turn from behind this event on: as it comes, or from the store. Leaving it changes nothing."""
+
+    def stop(self, turn_id: str) -> None:
+        """Stop a turn that runs in this process. Who waits for it gets a ``CancelledError``."""
+
+    def turn(self, turn_id: str) -> Turn:
+        """Where a turn stands."""
+
+    def history(self, *, limit: int = 50, before: str | None = None, after: str | None = None) -> Page[Message]:
+        """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+
+    def summary(self) -> ConversationInfo:
+        """What a list shows of it. ``NotFoundError`` while nothing was said in it."""
+
+    def update(
+        self,
+        *,
+        title: str | None = ...,
+        system: str | None = ...,
+        model: str | None = ...,
+        metadata: Mapping[str, str] = ...,
+    ) -> None:
+        """Change its title, instructions, model or metadata. What is left out stays as it is; ``None`` clears."""
+
+    def delete(self) -> None:
+        """Delete it with everything in it. Turns that run are stopped first."""
+
+@final
+class ReplyStream:
+    """A reply on its way: a context manager, and an iterator over its events.
+
+    Leaving, dropping or cancelling it stops the call and keeps what had arrived. A failure is raised where it happens;
+    ``partial`` holds what had arrived.
+    """
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, once the message is saved."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> StreamEvent: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_why: object) -> None: ...
+    def text(self) -> TextStream:
+        """Only the words of the answer, as they come."""
+
+    def next_batch(self, max: int = 64) -> list[StreamEvent]:
+        """Wait for the next events and give all that are there, at most ``max``. Empty after the last."""
+
+    def reply(self) -> Reply:
+        """Wait for the end and give the whole reply. After ``cancel()``: what had arrived, with status ``cancelled``."""
+
+    def cancel(self) -> None:
+        """Stop the call and keep what had arrived. Returns at once."""
+
+    def detach(self) -> None:
+        """Let the reply go on without this handle."""
+
+@final
+class TextStream:
+    """The words of a reply on its way."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> str: ...
+
+@final
+class ProviderHandle:
+    """One provider: any endpoint of it, with the engine's key and connections."""
+
+    @property
+    def name(self) -> str:
+        """The prefix of its models."""
+
+    def request(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> RawResponse:
+        """Send a request to a path of the provider (``/v1/moderations``) and give whatever comes back.
+
+        ``body`` is JSON. Nothing is tried again, and no status is an error.
+        """
+
+@final
+class AsyncTertulia:
+    """The conversation engine. Cheap to hand around; usable from any thread and loop.
+
+    Making it opens nothing (no file, thread or socket), so it may stand at module level, before any fork.
+    ``async with``, ``open()`` or the first verb opens it, in the process that uses it.
+    """
+
+    def __new__(
+        cls,
+        store: str | PathLike[str] | None = None,
+        *,
+        model: str | None = None,
+        keys: Mapping[str, str] | None = None,
+        providers: Sequence[ProviderSpec] = ...,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Prepare an engine.
+
+        store: a path (SQLite) or ``"memory:"``. Left out: ``$TERTULIA_HOME/tertulia.db``, else the platform's folder
+        for application data.
+        model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
+        keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
+        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``.
+        settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
+        """
+
+    def user(self, id: str | None = None, *, keys: Mapping[str, str] | None = None) -> AsyncUserScope:
+        """The conversations of one user: ``"local"`` unless named. His keys serve him alone. Touches no disk."""
+
+    @overload
+    def ask(
+        self, content: Content, *, messages: None = None, **options: Unpack[CallOptions]
+    ) -> Coroutine[Any, Any, Reply]:
+        """Ask once and store nothing."""
+    @overload
+    def ask(
+        self, content: None = None, *, messages: Sequence[NewMessage], **options: Unpack[CallOptions]
+    ) -> Coroutine[Any, Any, Reply]:
+        """Ask once, with a whole list of messages, and store nothing."""
+
+    def provider(self, name: str) -> AsyncProviderHandle:
+        """One provider, for requests of your own with its key and address."""
+
+    def providers(self) -> tuple[ProviderInfo, ...]:
+        """Every provider that the engine knows, from memory."""
+
+    def models(self, pattern: str = "*") -> tuple[ModelInfo, ...]:
+        """Every known model that fits the pattern (``*``, ``anthropic/*``, or a name), from memory."""
+
+    def warm_up(self, *models: str) -> Coroutine[Any, Any, None]:
+        """Open connections to the providers of these models ahead of the first call."""
+
+    def open(self) -> Coroutine[Any, Any, Self]:
+        """Open the engine, unless it is open, and put to rest what a dead process left open."""
+
+    def close(self) -> Coroutine[Any, Any, None]:
+        """End what is under way, waiting up to 5 s, and free every thread, socket and file.
+
+        Every other handle of this engine raises ``ClosedError`` from then on.
+        """
+
+    def __aenter__(self) -> Coroutine[Any, Any, Self]: ...
+    def __aexit__(self, *_why: object) -> Coroutine[Any, Any, None]: ...
+
+@final
+class AsyncUserScope:
+    """The conversations of one user. Another user's cannot be reached through it. Touches no disk when made."""
+
+    @property
+    def id(self) -> str:
+        """Who it is."""
+
+    @overload
+    def ask(
+        self, content: Content, *, messages: None = None, **options: Unpack[CallOptions]
+    ) -> Coroutine[Any, Any, Reply]:
+        """Ask once on this user's account and store nothing."""
+    @overload
+    def ask(
+        self, content: None = None, *, messages: Sequence[NewMessage], **options: Unpack[CallOptions]
+    ) -> Coroutine[Any, Any, Reply]:
+        """Ask once on this user's account, with a whole list of messages, and store nothing."""
+
+    def new_conversation(
+        self,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> AsyncConversation:
+        """A new conversation. Nothing is written before its first message; its id is there from the start."""
+
+    def conversation(self, id: str) -> AsyncConversation:
+        """A conversation by its id. ``NotFoundError`` at its first use when there is none, or it is another user's."""
+
+    def conversation_for(self, key: str) -> AsyncConversation:
+        """The conversation that belongs to a key of your own (``"whatsapp:+34600"``): same key, same conversation."""
+
+    def list_conversations(
+        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+    ) -> Coroutine[Any, Any, Page[ConversationInfo]]:
+        """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+
+@final
+class AsyncConversation:
+    """One conversation. Its turns run one after the other, in the order they were asked for."""
+
+    @property
+    def id(self) -> str:
+        """Names it."""
+
+    def send(self, content: Content, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, Reply]:
+        """Save the message, send it, and wait for the whole reply.
+
+        Cancelling the task stops the call and keeps what had arrived.
+        """
+
+    def stream(self, content: Content, **options: Unpack[CallOptions]) -> AsyncReplyStream:
+        """Save the message, send it, and give the reply as it comes.
+
+        Nothing happens before the stream is awaited, entered or iterated; once it is awaited, the message is saved.
+        """
+
+    def retry(self, turn_id: str, **options: Unpack[CallOptions]) -> AsyncReplyStream:
+        """Ask again for a turn that was interrupted, parked or cancelled. The message is the same."""
+
+    def attach(self, turn_id: str, *, after_seq: int = 0) -> AsyncReplyStream:
+        """The reply of a turn from behind this event on: as it comes, or from the store. Leaving it changes nothing."""
+
+    def stop(self, turn_id: str) -> Coroutine[Any, Any, None]:
+        """Stop a turn that runs in this process. Who waits for it gets a ``CancelledError``."""
+
+    def turn(self, turn_id: str) -> Coroutine[Any, Any, Turn]:
+        """Where a turn stands."""
+
+    def history(
+        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+    ) -> Coroutine[Any, Any, Page[Message]]:
+        """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+
+    def summary(self) -> Coroutine[Any, Any, ConversationInfo]:
+        """What a list shows of it. ``NotFoundError`` while nothing was said in it."""
+
+    def update(
+        self,
+        *,
+        title: str | None = ...,
+        system: str | None = ...,
+        model: str | None = ...,
+        metadata: Mapping[str, str] = ...,
+    ) -> Coroutine[Any, Any, None]:
+        """Change its title, instructions, model or metadata. What is left out stays as it is; ``None`` clears."""
+
+    def delete(self) -> Coroutine[Any, Any, None]:
+        """Delete it with everything in it. Turns that run are stopped first."""
+
+@final
+class AsyncReplyStream:
+    """A reply on its way: awaitable, a context manager, and an iterator over its events.
+
+    Leaving, dropping or cancelling it stops the call and keeps what had arrived. A failure is raised where it happens;
+    ``partial`` holds what had arrived.
+    """
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn, once the message is saved."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, StreamEvent]: ...
+    def __aenter__(self) -> Coroutine[Any, Any, Self]: ...
+    def __aexit__(self, *_why: object) -> Coroutine[Any, Any, None]: ...
+    def __await__(self) -> Generator[Any, Any, Self]: ...
+    def text(self) -> AsyncTextStream:
+        """Only the words of the answer, as they come."""
+
+    def next_batch(self, max: int = 64) -> Coroutine[Any, Any, list[StreamEvent]]:
+        """Wait for the next events and give all that are there, at most ``max``. Empty after the last."""
+
+    def reply(self) -> Coroutine[Any, Any, Reply]:
+        """Wait for the end and give the whole reply. After ``cancel()``: what had arrived, with status ``cancelled``."""
+
+    def cancel(self) -> None:
+        """Stop the call and keep what had arrived. Returns at once."""
+
+    def detach(self) -> None:
+        """Let the reply go on without this handle."""
+
+@final
+class AsyncTextStream:
+    """The words of a reply on its way."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, str]: ...
+
+@final
+class AsyncProviderHandle:
+    """One provider: any endpoint of it, with the engine's key and connections."""
+
+    @property
+    def name(self) -> str:
+        """The prefix of its models."""
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None
+    ) -> Coroutine[Any, Any, RawResponse]:
+        """Send a request to a path of the provider (``/v1/moderations``) and give whatever comes back.
+
+        ``body`` is JSON. Nothing is tried again, and no status is an error.
+        """
+
+@final
+class RawResponse:
+    """What a provider answered to a request of your own, whatever its status."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, names in lower case; of a name that came twice, the last."""
+
+    @property
+    def header_list(self) -> tuple[tuple[str, str], ...]:
+        """The headers as they came, in their order."""
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+
+    def json(self) -> Any:
+        """The body as JSON."""
+
+@final
+class Simulator:
+    """A provider on loopback that answers, or fails, by script. Without a script it echoes."""
+
+    def __new__(cls, *, port: int = 0) -> Self: ...
+    @property
+    def url(self) -> str:
+        """Where it listens, as ``http://127.0.0.1:41234``."""
+
+    def provider(self, name: str = "sim", *, dialect: str = "openai_chat") -> ProviderSpec:
+        """The description of a provider of this name that is the simulator, for ``Tertulia(providers=[…])``."""
+
+    def script(self, model: str, *scripts: str) -> None:
+        """Answer the calls to this model by one script after the other; the last one stays. None: echo again.
+
+        A script is a line such as ``text=Hello;delay_ms=5``, ``status=429;retry_after=2;fail=2``, ``text=Hi;cut=1``,
+        ``stall`` or ``tool=weather:{"city":"Cádiz"}``.
+        """
+
+    @property
+    def requests(self) -> list[SimulatorRequest]:
+        """The requests so far, oldest first."""
+
+    @property
+    def request_count(self) -> int:
+        """How many requests came in."""
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open."""
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events so far, oldest first: ``{"seq", "connection", "request", "kind"}``."""
+
+    def wait_for(self, kind: str, *, after: int = 0, timeout: float = 10.0) -> dict[str, Any]:
+        """Wait for an event of this kind, of those so far or else of those to come, behind the event ``after``."""
+
+    def clear(self) -> None:
+        """Forget the requests and events so far."""
+
+    def close(self) -> None:
+        """Close the port and every connection."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_why: object) -> None: ...
+
+@final
+class SimulatorRequest:
+    """A request as it came in."""
+
+    @property
+    def method(self) -> str:
+        """``POST``."""
+
+    @property
+    def path(self) -> str:
+        """Path and query."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, names in lower case."""
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+
+    def json(self) -> Any:
+        """The body as JSON; ``None`` when it is none."""

@@ -152,6 +152,36 @@ class PromptCacheDict(TypedDict, total=False):
     key: str
 
 
+class _ProviderNames(TypedDict):
+    name: str
+    """The prefix of its models."""
+    base_url: str
+    """Where it is: https, or loopback, or with ``allow_http``."""
+
+
+class ProviderSpec(_ProviderNames, total=False):
+    """A provider of your own, as data."""
+
+    title: str
+    """Its name for people."""
+    key_variable: str
+    """The environment variable that holds its key."""
+    auth: Any
+    """How it wants to see its key. Bearer unless the dialect has a way of its own."""
+    dialect: str
+    """``openai_chat`` (default), ``anthropic``, …"""
+    quirks: Mapping[str, Any]
+    """Where it differs from its dialect."""
+    local: bool
+    """True when it may load a model first, so that the first byte may take longer."""
+    allow_http: bool
+    """Allow plain http to another machine."""
+    docs_url: str
+    """Where its documentation is."""
+    models: Mapping[str, Any]
+    """What its models can do and cost, by bare name; ``*`` stands for all that are not listed."""
+
+
 class CallOptions(TypedDict, total=False):
     """The knobs of one call. What is left out is taken from the conversation, then from the engine."""
 

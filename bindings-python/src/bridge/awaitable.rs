@@ -25,7 +25,7 @@ pub(crate) type Done = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>
 
 /// The result of a call as the Python value it will be.
 pub(crate) fn done<T: ToPython + Send + 'static>(value: T) -> Done {
-    Box::new(move |py| value.to_python(py).map(Bound::unbind))
+    Box::new(move |py| value.into_python(py).map(Bound::unbind))
 }
 
 type Call = BoxFuture<'static, Result<Done, Error>>;

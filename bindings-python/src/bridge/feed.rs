@@ -47,11 +47,15 @@ impl<S: Source> Feed<S> {
 
     /// The next event, if it is there already.
     pub(crate) fn take(&self) -> Option<StreamEvent> {
-        self.lock().pop_front()
+        // In the child of a fork the parent's lock may be held for ever by a thread that is not there.
+        if self.is_ours() { self.lock().pop_front() } else { None }
     }
 
     /// The events that are there already, at most `max`.
     pub(crate) fn take_batch(&self, max: usize) -> Vec<StreamEvent> {
+        if !self.is_ours() {
+            return Vec::new();
+        }
         let mut ready = self.lock();
         let count = ready.len().min(max);
         ready.drain(..count).collect()
@@ -80,11 +84,25 @@ impl<S: Source> Feed<S> {
         Ok(Handed { event: Some(batch), ready: Arc::clone(&self.ready), back: give_back_all })
     }
 
-    fn source(&self) -> Result<Arc<tokio::sync::Mutex<S>>, Error> {
+    /// The source, for whoever reads it otherwise.
+    pub(crate) fn source(&self) -> Result<Arc<tokio::sync::Mutex<S>>, Error> {
         match &self.source {
-            Some(source) if self.generation == runtime::generation() => Ok(Arc::clone(source)),
+            Some(source) if self.is_ours() => Ok(Arc::clone(source)),
             _ => Err(Error::new(ErrorKind::Closed, "forked", "this stream was begun by the parent process")),
         }
+    }
+
+    /// Does this with the source, unless somebody is reading it.
+    pub(crate) fn if_idle(&self, act: impl FnOnce(&mut S)) {
+        if let Ok(source) = self.source()
+            && let Ok(mut source) = source.try_lock()
+        {
+            act(&mut source);
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.generation == runtime::generation()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<StreamEvent>> {
@@ -105,7 +123,7 @@ impl<S: Source> Feed<S> {
 impl<S: Source> Drop for Feed<S> {
     fn drop(&mut self) {
         if let Some(source) = self.source.take() {
-            if self.generation == runtime::generation() {
+            if self.is_ours() {
                 drop(source);
             } else {
                 // The parent's: its runtime does not exist here.
@@ -126,6 +144,11 @@ pub(crate) struct Handed<T> {
 }
 
 impl<T> Handed<T> {
+    /// True when it fits.
+    pub(crate) fn is(&self, fits: fn(&T) -> bool) -> bool {
+        self.event.as_ref().is_some_and(fits)
+    }
+
     /// Takes it for good.
     pub(crate) fn take(mut self) -> Option<T> {
         self.event.take()

@@ -14,4 +14,4 @@ mod wake;
 pub(crate) use awaitable::{Awaitable, Done, done};
 pub(crate) use blocking::wait;
 pub(crate) use feed::{Feed, Handed, Source};
-pub(crate) use runtime::{after_fork, handle};
+pub(crate) use runtime::{after_fork, generation, handle};

@@ -77,6 +77,7 @@ fn exit(py: Python<'_>) {
         GONE.store(true, Ordering::Release);
         py.detach(|| runtime.shutdown_timeout(EXIT_WAIT));
     }
+    crate::logs::end(py);
 }
 
 /// Called in the child of a fork, where the runtime's threads do not exist.

@@ -3,6 +3,7 @@
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
+use tertulia::base::nearest;
 
 use super::from_python::{FromPython, Place, invalid, text, wrong_type};
 
@@ -36,6 +37,12 @@ impl<'a, 'py> Fields<'a, 'py> {
             given.set_item(name_of, value)?;
         }
         Ok(Self { given, at: Place::named(name), keywords: true })
+    }
+
+    /// The keywords of a call.
+    pub(crate) fn of_keywords(name: &'a str, py: Python<'py>, keywords: Option<&Bound<'py, PyDict>>) -> Self {
+        let given = keywords.map_or_else(|| PyDict::new(py), Clone::clone);
+        Self { given, at: Place::named(name), keywords: true }
     }
 
     /// The entries of a dict.
@@ -77,7 +84,7 @@ impl<'a, 'py> Fields<'a, 'py> {
             if known.contains(&key) {
                 continue;
             }
-            let meant = nearest(key, known).map_or_else(String::new, |name| format!("; did you mean '{name}'?"));
+            let meant = did_you_mean(key, known);
             return Err(if self.keywords {
                 PyTypeError::new_err(format!("{}() does not know the keyword '{key}'{meant}", self.at))
             } else {
@@ -88,27 +95,7 @@ impl<'a, 'py> Fields<'a, 'py> {
     }
 }
 
-/// The known name that looks most like this one, unless none does.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
-    known.iter().map(|k| (distance(name, k), *k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
-}
-
-/// Optimal string alignment: edits of one character, and swaps of two neighbours.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+/// `; did you mean '…'?` with the known name that looks most like this one, or nothing.
+pub(crate) fn did_you_mean(name: &str, known: &[&str]) -> String {
+    nearest(name, known.iter().copied()).map_or_else(String::new, |name| format!("; did you mean '{name}'?"))
 }

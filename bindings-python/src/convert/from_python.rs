@@ -7,7 +7,7 @@ use std::str::FromStr;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
+    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
 };
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
@@ -85,6 +85,22 @@ pub(crate) fn text<'a>(value: &'a Bound<'_, PyString>, at: &Place<'_>) -> PyResu
         let detail = format!("{at} holds half of a surrogate pair; decode it properly, or use errors='replace'");
         invalid(value.py(), "bad_text", detail)
     })
+}
+
+/// A span of time in milliseconds: seconds as a number, as in asyncio, or a `timedelta`.
+pub(crate) fn duration_ms(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<i64> {
+    let seconds: f64 = if value.is_instance_of::<PyDelta>() {
+        value.call_method0("total_seconds")?.extract()?
+    } else {
+        f64::from_python(value, at)?
+    };
+    let millis = seconds * 1_000.0;
+    if !(0.0..=1e15).contains(&millis) {
+        return Err(invalid(value.py(), "bad_duration", format!("{at} must be a span of time of 0 seconds or more")));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked just before")]
+    let millis = millis.round() as i64;
+    Ok(millis)
 }
 
 /// A Rust value read from a Python one.
@@ -255,6 +271,9 @@ impl FromPython for Cursor {
 
 impl FromPython for Timestamp {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
+        if value.is_instance_of::<PyInt>() {
+            return i64::from_python(value, at).map(Self::from_millis); // the plain form: milliseconds
+        }
         if !value.is_instance_of::<PyDateTime>() || value.call_method0("utcoffset")?.is_none() {
             return Err(wrong_type(at, "an aware datetime", value));
         }
@@ -270,12 +289,13 @@ fn word<T: for<'de> Deserialize<'de>>(value: &Bound<'_, PyAny>, at: &Place<'_>) 
     let string = value.cast::<PyString>().map_err(|_| wrong_type(at, "a str", value))?;
     let string = text(string, at)?;
     let given: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = string.into_deserializer();
-    T::deserialize(given).map_err(|e| {
-        // Serde's own list of the words, without the one that was given: that may be anything.
-        let words = e.to_string();
-        let expected = words.find("expected").map_or("another word", |i| &words[i + "expected ".len()..]);
-        invalid(value.py(), "unknown_word", format!("{at} must be {}", expected.replace('`', "'")))
-    })
+    T::deserialize(given).map_err(|e| invalid(value.py(), "unknown_word", format!("{at} must be {}", expected_of(&e))))
+}
+
+/// What serde says was expected, without what was given: that may be anything.
+pub(crate) fn expected_of(error: &impl std::error::Error) -> String {
+    let words = error.to_string();
+    words.find("expected ").map_or("something else", |i| &words[i + "expected ".len()..]).replace('`', "'")
 }
 
 macro_rules! words {
@@ -309,6 +329,11 @@ words!(
 
 impl FromPython for Retry {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
+        if value.is_instance_of::<PyDict>() {
+            // The plain form, with its milliseconds.
+            let detail = format!("{at} must be a word, or {{'after': {{'after_ms': …}}}}");
+            return serde_json::from_value(json(value, at)?).map_err(|_| invalid(value.py(), "unknown_word", detail));
+        }
         match String::from_python(value, at)?.as_str() {
             "never" => Ok(Self::Never),
             "safe" => Ok(Self::Safe),

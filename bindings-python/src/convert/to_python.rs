@@ -16,6 +16,14 @@ use super::plain::{plain, word};
 pub(crate) trait ToPython {
     /// Makes the Python value.
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
+
+    /// Makes it of a value that nobody else needs, without a copy where that is possible.
+    fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>>
+    where
+        Self: Sized,
+    {
+        self.to_python(py)
+    }
 }
 
 macro_rules! scalars {

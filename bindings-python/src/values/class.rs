@@ -333,8 +333,12 @@ macro_rules! records {
         $(
             impl $crate::convert::ToPython for $inner {
                 fn to_python<'py>(&self, py: pyo3::Python<'py>) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+                    self.clone().into_python(py)
+                }
+
+                fn into_python(self, py: pyo3::Python<'_>) -> pyo3::PyResult<pyo3::Bound<'_, pyo3::PyAny>> {
                     use $crate::values::class::Value as _;
-                    Ok(pyo3::Bound::new(py, $class::own(self.clone()))?.into_any())
+                    Ok(pyo3::Bound::new(py, $class::own(self))?.into_any())
                 }
             }
 

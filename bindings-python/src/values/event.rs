@@ -156,20 +156,19 @@ macro_rules! event_classes {
     ($($class:ident $variant:ident),*) => {
         impl ToPython for StreamEvent {
             fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-                into_python(py, self.clone())
+                self.clone().into_python(py)
             }
-        }
 
-        /// The event as its class, without a copy.
-        pub(crate) fn into_python(py: Python<'_>, event: StreamEvent) -> PyResult<Bound<'_, PyAny>> {
-            match &event.kind {
-                $(StreamEventKind::$variant { .. } => Ok(Bound::new(py, $class::own(event))?.into_any()),)*
-                // A variant that this version has no class for.
-                kind => {
-                    let data = serde_json::to_value(kind).unwrap_or_default();
-                    let name = data.get("type").and_then(Json::as_str).unwrap_or_default().to_owned();
-                    let kind = StreamEventKind::Other { name, data };
-                    Ok(Bound::new(py, OtherEvent::own(StreamEvent { kind, ..event }))?.into_any())
+            fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+                match &self.kind {
+                    $(StreamEventKind::$variant { .. } => Ok(Bound::new(py, $class::own(self))?.into_any()),)*
+                    // A variant that this version has no class for.
+                    kind => {
+                        let data = serde_json::to_value(kind).unwrap_or_default();
+                        let name = data.get("type").and_then(Json::as_str).unwrap_or_default().to_owned();
+                        let kind = StreamEventKind::Other { name, data };
+                        Ok(Bound::new(py, OtherEvent::own(Self { kind, ..self }))?.into_any())
+                    }
                 }
             }
         }

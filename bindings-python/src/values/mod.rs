@@ -23,7 +23,6 @@ mod usage;
 
 use pyo3::prelude::*;
 
-pub(crate) use event::into_python as event_into_python;
 pub(crate) use message::Message;
 pub(crate) use page::Page;
 

@@ -31,11 +31,21 @@ macro_rules! page {
     };
 }
 
-impl ToPython for PageOf<MessageRecord> {
-    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Page::messages(self.clone()).into_python(py)
-    }
+macro_rules! pages {
+    ($($record:ident $make:ident),*) => {
+        $(impl ToPython for PageOf<$record> {
+            fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                self.clone().into_python(py)
+            }
+
+            fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+                Ok(Bound::new(py, Page::$make(self))?.into_any())
+            }
+        })*
+    };
 }
+
+pages!(MessageRecord messages, ConversationRecord conversations);
 
 impl Page {
     /// A page of messages.
@@ -46,10 +56,6 @@ impl Page {
     /// A page of conversations.
     pub(crate) fn conversations(page: PageOf<ConversationRecord>) -> Self {
         Self(Items::Conversations(Arc::new(page)))
-    }
-
-    fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-        Ok(Bound::new(py, self)?.into_any())
     }
 
     fn item<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {

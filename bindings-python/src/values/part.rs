@@ -7,7 +7,7 @@ use tertulia::model::Part;
 use super::class::Value;
 use super::media::MediaValue;
 use super::tool::{ToolCall, ToolResult};
-use crate::convert::{Fields, FromPython, Place, ToPython, invalid, nearest, text, wrong_type};
+use crate::convert::{Fields, FromPython, Place, ToPython, did_you_mean, invalid, text, wrong_type};
 
 values! {
     /// Words.
@@ -102,7 +102,7 @@ impl FromPython for Part {
         let fields = Fields::of_dict(value, *at, "a str, a part, a ToolResult or a dict")?;
         let tag: String = fields.take("type")?;
         of_type(&tag, &fields)?.ok_or_else(|| {
-            let meant = nearest(&tag, TYPES).map_or_else(String::new, |t| format!("; did you mean '{t}'?"));
+            let meant = did_you_mean(&tag, TYPES);
             invalid(value.py(), "unknown_word", format!("{at}.type must be one of {TYPES:?}{meant}"))
         })
     }

@@ -60,6 +60,13 @@ impl UserScope {
         Conversation::new(self.clone(), id, Some(options))
     }
 
+    /// A new conversation under an id made before, for instance by another language's binding, which hands the id out
+    /// while the engine is not open yet. Where the conversation is there already, it is that one.
+    #[must_use]
+    pub fn new_conversation_at(&self, id: ConversationId, options: ConversationOptions) -> Conversation {
+        Conversation::new(self.clone(), id, Some(options))
+    }
+
     /// A conversation by its id. `NotFound` at its first use when there is none, or when it is another user's.
     #[must_use]
     pub fn conversation(&self, id: ConversationId) -> Conversation {

@@ -1,0 +1,232 @@
+//! One conversation, as a handle.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tertulia::{ConversationChange, ConversationId, ConversationOptions, Result, TurnId};
+
+use super::incoming::{Incoming, Opening};
+use super::options::options;
+use super::stream::{AsyncReplyStream, ReplyStream};
+use super::user::{Scope, User, cursor};
+use crate::content::parts;
+use crate::convert::{Fields, FromPython, Place};
+
+/// What both handles of a conversation hold.
+#[derive(Clone)]
+pub(super) struct Chat {
+    pub(super) scope: Scope,
+    pub(super) id: ConversationId,
+    pub(super) origin: Origin,
+}
+
+/// Whether a conversation must be there already.
+#[derive(Clone)]
+pub(super) enum Origin {
+    New(Arc<ConversationOptions>),
+    Existing,
+}
+
+/// A conversation on the way to the engine.
+struct Open {
+    user: User,
+    id: ConversationId,
+    origin: Origin,
+}
+
+impl Open {
+    async fn chat(self) -> Result<tertulia::Conversation> {
+        let user = self.user.open().await?;
+        Ok(match self.origin {
+            Origin::New(options) => user.new_conversation_at(self.id, (*options).clone()),
+            Origin::Existing => user.conversation(self.id),
+        })
+    }
+}
+
+fn turn_id(value: &Bound<'_, PyAny>) -> PyResult<TurnId> {
+    FromPython::from_python(value, &Place::named("turn_id"))
+}
+
+impl Chat {
+    fn open(&self, py: Python<'_>) -> PyResult<Open> {
+        Ok(Open { user: self.scope.user(py)?, id: self.id, origin: self.origin.clone() })
+    }
+
+    fn streaming(
+        &self,
+        py: Python<'_>,
+        content: &Bound<'_, PyAny>,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Opening> {
+        let (said, options) = (parts(content, &Place::named("content"))?, options("stream", py, given)?);
+        let open = self.open(py)?;
+        Ok(async move { open.chat().await?.stream(said).with(options).await }.boxed())
+    }
+
+    fn retrying(
+        &self,
+        py: Python<'_>,
+        turn: &Bound<'_, PyAny>,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Opening> {
+        let (turn, options) = (turn_id(turn)?, options("retry", py, given)?);
+        let open = self.open(py)?;
+        Ok(async move { open.chat().await?.retry(turn).with(options).await }.boxed())
+    }
+
+    fn attaching(&self, py: Python<'_>, turn: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<Opening> {
+        let turn = turn_id(turn)?;
+        let open = self.open(py)?;
+        Ok(async move { open.chat().await?.attach(turn, after_seq).await }.boxed())
+    }
+}
+
+/// A field of a change: left out, cleared, or set.
+fn changed<T: FromPython>(fields: &Fields<'_, '_>, name: &str) -> PyResult<Option<T>> {
+    if fields.raw(name)?.is_some() { fields.take(name).map(Some) } else { Ok(None) }
+}
+
+twins! {
+    /// One conversation. Making the handle touches no disk.
+    Conversation / AsyncConversation (Chat);
+    verbs {
+        /// Saves the message, sends it, and waits for the whole reply.
+        #[pyo3(signature = (content, **options))]
+        fn send(&self, py, content: &Bound<'_, PyAny>, options: Option<&Bound<'_, PyDict>>) {
+            let (said, options) = (parts(content, &Place::named("content"))?, self::options("send", py, options)?);
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.send(said).with(options).await }
+        }
+
+        /// Stops a turn that runs in this process.
+        fn stop(&self, py, turn_id: &Bound<'_, PyAny>) {
+            let turn = self::turn_id(turn_id)?;
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.stop(turn).await }
+        }
+
+        /// Where a turn stands.
+        fn turn(&self, py, turn_id: &Bound<'_, PyAny>) {
+            let turn = self::turn_id(turn_id)?;
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.turn(turn).await }
+        }
+
+        /// A page of its messages, in reading order.
+        #[pyo3(signature = (*, limit = 50, before = None, after = None))]
+        fn history(
+            &self,
+            py,
+            limit: usize,
+            before: Option<&Bound<'_, PyAny>>,
+            after: Option<&Bound<'_, PyAny>>,
+        ) {
+            let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.history().limit(limit).before(before).after(after).await }
+        }
+
+        /// What a list shows of it.
+        fn summary(&self, py) {
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.summary().await }
+        }
+
+        /// Changes its title, instructions, model or metadata.
+        #[pyo3(signature = (**changes))]
+        fn update(&self, py, changes: Option<&Bound<'_, PyDict>>) {
+            let fields = Fields::of_keywords("update", py, changes);
+            fields.only(&["title", "system", "model", "metadata"])?;
+            let change = ConversationChange {
+                title: changed(&fields, "title")?,
+                system: changed(&fields, "system")?,
+                model: changed(&fields, "model")?,
+                metadata: changed(&fields, "metadata")?,
+            };
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.update(change).await }
+        }
+
+        /// Deletes it with everything in it.
+        fn delete(&self, py) {
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.delete().await }
+        }
+    }
+    both {
+        /// Names it.
+        #[getter]
+        fn id(&self) -> String {
+            self.0.id.to_string()
+        }
+    }
+    sync {
+        /// Saves the message, sends it, and gives the reply as it comes.
+        #[pyo3(signature = (content, **options))]
+        fn stream(
+            &self,
+            py: Python<'_>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<ReplyStream> {
+            ReplyStream::begin(py, Incoming::new(self.0.streaming(py, content, options)?))
+        }
+
+        /// Asks again for a turn that was interrupted, parked or cancelled.
+        #[pyo3(signature = (turn_id, **options))]
+        fn retry(
+            &self,
+            py: Python<'_>,
+            turn_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<ReplyStream> {
+            ReplyStream::begin(py, Incoming::new(self.0.retrying(py, turn_id, options)?))
+        }
+
+        /// The reply of a turn from behind this event on.
+        #[pyo3(signature = (turn_id, *, after_seq = 0))]
+        fn attach(&self, py: Python<'_>, turn_id: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<ReplyStream> {
+            ReplyStream::begin(py, Incoming::new(self.0.attaching(py, turn_id, after_seq)?))
+        }
+
+        fn __repr__(&self) -> String {
+            format!("Conversation({})", self.0.id)
+        }
+    }
+    async {
+        /// Saves the message, sends it, and gives the reply as it comes.
+        #[pyo3(signature = (content, **options))]
+        fn stream(
+            &self,
+            py: Python<'_>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<AsyncReplyStream> {
+            Ok(AsyncReplyStream::new(Incoming::new(self.0.streaming(py, content, options)?)))
+        }
+
+        /// Asks again for a turn that was interrupted, parked or cancelled.
+        #[pyo3(signature = (turn_id, **options))]
+        fn retry(
+            &self,
+            py: Python<'_>,
+            turn_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<AsyncReplyStream> {
+            Ok(AsyncReplyStream::new(Incoming::new(self.0.retrying(py, turn_id, options)?)))
+        }
+
+        /// The reply of a turn from behind this event on.
+        #[pyo3(signature = (turn_id, *, after_seq = 0))]
+        fn attach(&self, py: Python<'_>, turn_id: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<AsyncReplyStream> {
+            Ok(AsyncReplyStream::new(Incoming::new(self.0.attaching(py, turn_id, after_seq)?)))
+        }
+
+        fn __repr__(&self) -> String {
+            format!("AsyncConversation({})", self.0.id)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The five nouns as Python classes, each in two manners: waiting, and to be awaited.
+//!
+//! A handle holds words (user, id, options) and the way to the engine, which is opened by the first
+//! verb that needs it, in the process that uses it. What a verb does is written once, in [`twins!`].
+
+#[macro_use]
+mod twins;
+mod conversation;
+mod incoming;
+mod options;
+mod provider;
+mod root;
+mod stream;
+mod tertulia;
+mod user;
+
+use pyo3::prelude::*;
+
+pub(crate) use options::NAMES as OPTION_NAMES;
+
+/// Puts the classes into the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<tertulia::Tertulia>()?;
+    module.add_class::<tertulia::AsyncTertulia>()?;
+    module.add_class::<user::UserScope>()?;
+    module.add_class::<user::AsyncUserScope>()?;
+    module.add_class::<conversation::Conversation>()?;
+    module.add_class::<conversation::AsyncConversation>()?;
+    module.add_class::<stream::ReplyStream>()?;
+    module.add_class::<stream::AsyncReplyStream>()?;
+    module.add_class::<stream::TextStream>()?;
+    module.add_class::<stream::AsyncTextStream>()?;
+    module.add_class::<provider::ProviderHandle>()?;
+    module.add_class::<provider::AsyncProviderHandle>()?;
+    module.add_class::<provider::RawResponse>()
+}

@@ -1,0 +1,155 @@
+//! The way to the engine: opened by the first verb, in the process that uses it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use tertulia::base::{Ids, SystemClock, SystemRandom};
+use tertulia::{Catalogue, Error, ErrorKind, ProviderSpec, Result, Secret, Settings, Tertulia};
+use tokio::sync::OnceCell;
+
+use crate::bridge::generation;
+use crate::error::raise;
+
+/// What an engine is opened with.
+#[derive(Clone, Default)]
+pub(super) struct Config {
+    pub(super) store: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) keys: Vec<(String, Secret)>,
+    pub(super) providers: Vec<ProviderSpec>,
+    pub(super) settings: Settings,
+}
+
+impl Config {
+    async fn open(&self) -> Result<Tertulia> {
+        let mut builder = Tertulia::builder().settings(self.settings.clone());
+        if let Some(store) = &self.store {
+            builder = builder.store(store);
+        }
+        if let Some(model) = &self.model {
+            builder = builder.model(model);
+        }
+        for (provider, key) in &self.keys {
+            builder = builder.key(provider, key.clone());
+        }
+        for provider in &self.providers {
+            builder = builder.provider(provider.clone());
+        }
+        builder.open().await
+    }
+
+    /// Every provider and model that the engine will know. Asks no engine, so it needs none.
+    pub(super) fn catalogue(&self) -> Result<Catalogue> {
+        let mut catalogue = Catalogue::bundled()?;
+        for provider in &self.providers {
+            catalogue = catalogue.with_provider(provider.clone())?;
+        }
+        Ok(catalogue)
+    }
+
+    fn lives_in_memory(&self) -> bool {
+        self.store.as_deref() == Some("memory:")
+    }
+}
+
+/// An engine, open or not.
+pub(super) struct Root {
+    pub(super) config: Arc<Config>,
+    /// Ids are handed out before the engine is open.
+    ids: Ids,
+    /// Touched with the interpreter held and never across a wait, so that a fork cannot leave it locked.
+    state: Mutex<State>,
+}
+
+struct State {
+    generation: u64,
+    engine: Arc<Engine>,
+}
+
+#[derive(Default)]
+struct Engine {
+    cell: OnceCell<Tertulia>,
+    closed: AtomicBool,
+}
+
+/// The way to the engine, without the interpreter.
+#[derive(Clone)]
+pub(super) struct Way {
+    engine: Arc<Engine>,
+    config: Arc<Config>,
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "closed", "this engine was closed; make another one")
+}
+
+impl Way {
+    /// The engine, opened by whoever comes first.
+    pub(super) async fn open(&self) -> Result<Tertulia> {
+        if self.engine.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        let tertulia = self.engine.cell.get_or_try_init(|| self.config.open()).await?;
+        if self.engine.closed.load(Ordering::Acquire) {
+            tertulia.close().await?; // closed while it was opening
+            return Err(closed());
+        }
+        Ok(tertulia.clone())
+    }
+
+    /// Closes the engine, if it is open.
+    pub(super) async fn close(self) -> Result<()> {
+        self.engine.closed.store(true, Ordering::Release);
+        match self.engine.cell.get() {
+            Some(tertulia) => tertulia.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Root {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config: Arc::new(config),
+            ids: Ids::new(Arc::new(SystemClock::default()), Arc::new(SystemRandom)),
+            state: Mutex::new(State { generation: generation(), engine: Arc::default() }),
+        }
+    }
+
+    pub(super) const fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// The way to this process's engine.
+    pub(super) fn way(&self, py: Python<'_>) -> PyResult<Way> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.generation != generation() {
+            let was_open = state.engine.cell.initialized();
+            if was_open && self.config.lives_in_memory() {
+                let detail = "an engine in memory lives in the process that opened it; fork before, or use a file";
+                return Err(raise(py, &Error::new(ErrorKind::Closed, "forked", detail)));
+            }
+            let closed = state.engine.closed.load(Ordering::Acquire);
+            let fresh = State { generation: generation(), engine: Arc::default() };
+            fresh.engine.closed.store(closed, Ordering::Release);
+            // The parent's: its threads do not exist here, and dropping it would wait for them.
+            std::mem::forget(std::mem::replace(&mut *state, fresh));
+        }
+        let way = Way { engine: Arc::clone(&state.engine), config: Arc::clone(&self.config) };
+        drop(state);
+        if !way.engine.cell.initialized() {
+            crate::logs::refresh(py)?;
+        }
+        Ok(way)
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if state.generation != generation() {
+            std::mem::forget(Arc::clone(&state.engine));
+        }
+    }
+}

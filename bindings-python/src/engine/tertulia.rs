@@ -1,0 +1,267 @@
+//! The engine's handle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use tertulia::{Content, NewMessage, ProviderSpec, Result, Settings};
+
+use super::options::{Key, options};
+use super::provider::{AsyncProviderHandle, Gate, ProviderHandle};
+use super::root::{Config, Root, Way};
+use super::user::{AsyncUserScope, Scope, UserScope};
+use crate::bridge::{Awaitable, Done, done, wait};
+use crate::content::parts;
+use crate::convert::{Fields, FromPython, InItem, Place, ToPython as _, expected_of, invalid, json};
+use crate::error::raise;
+
+const KEYWORDS: &[&str] = &["store", "model", "keys", "providers", "settings"];
+
+const SPEC: &[&str] = &[
+    "name",
+    "base_url",
+    "title",
+    "key_variable",
+    "auth",
+    "dialect",
+    "quirks",
+    "local",
+    "allow_http",
+    "docs_url",
+    "models",
+];
+
+impl InItem for ProviderSpec {}
+
+impl FromPython for ProviderSpec {
+    fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
+        let fields = Fields::of_dict(value, *at, "a dict that describes a provider")?;
+        fields.only(SPEC)?;
+        let _: String = fields.take("name")?;
+        let _: String = fields.take("base_url")?;
+        let spec: Self = serde_json::from_value(json(value, at)?).map_err(|e| {
+            let detail = format!("{at} has a field of another kind than expected: {}", expected_of(&e));
+            invalid(value.py(), "bad_provider", detail)
+        })?;
+        spec.clone().check().map_err(|e| raise(value.py(), &e))?;
+        Ok(spec)
+    }
+}
+
+/// The keys of several providers.
+pub(super) fn keys(fields: &Fields<'_, '_>) -> PyResult<Vec<(String, tertulia::Secret)>> {
+    let keys: HashMap<String, Key> = fields.take("keys")?;
+    Ok(keys.into_iter().map(|(provider, Key(secret))| (provider, secret)).collect())
+}
+
+fn config(class: &str, args: &Bound<'_, PyTuple>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Config> {
+    let py = args.py();
+    let fields = Fields::of_call(class, args, given, &["store"])?;
+    fields.only(KEYWORDS)?;
+    let store = match fields.raw("store")?.filter(|store| !store.is_none()) {
+        Some(store) if store.is_instance_of::<PyString>() => Some(String::from_python(&store, &Place::named("store"))?),
+        Some(store) => {
+            let path = py.import("os")?.call_method1("fspath", (store,))?;
+            Some(String::from_python(&path, &Place::named("store"))?)
+        }
+        None => None,
+    };
+    let settings = match fields.raw("settings")?.filter(|settings| !settings.is_none()) {
+        Some(settings) => {
+            Settings::from_json(&json(&settings, &Place::named("settings"))?).map_err(|e| raise(py, &e))?
+        }
+        None => Settings::default(),
+    };
+    Ok(Config {
+        store,
+        model: fields.take("model")?,
+        keys: keys(&fields)?,
+        providers: fields.take("providers")?,
+        settings,
+    })
+}
+
+/// What `ask` is about: its content, or a list of messages.
+pub(super) fn said(
+    py: Python<'_>,
+    content: Option<&Bound<'_, PyAny>>,
+    messages: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Content> {
+    match (content, messages) {
+        (Some(content), None) => parts(content, &Place::named("content")).map(Content::from),
+        (None, Some(messages)) => {
+            Vec::<NewMessage>::from_python(messages, &Place::named("messages")).map(Content::from)
+        }
+        _ => Err(invalid(py, "empty_message", "ask() takes content or messages, one of the two")),
+    }
+}
+
+/// What both handles of an engine hold.
+#[derive(Clone)]
+pub(super) struct Handle(pub(super) Arc<Root>);
+
+impl Handle {
+    fn scope(
+        &self,
+        py: Python<'_>,
+        id: Option<&Bound<'_, PyAny>>,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Scope> {
+        let fields = Fields::of_keywords("user", py, given);
+        fields.only(&["keys"])?;
+        let id = match id {
+            Some(id) => String::from_python(id, &Place::named("id"))?,
+            None => "local".to_owned(), // the one user of this device
+        };
+        Ok(Scope { root: Arc::clone(&self.0), id: id.into(), keys: keys(&fields)?.into() })
+    }
+
+    fn show(&self, class: &str) -> String {
+        let config = &self.0.config;
+        let store = config.store.as_deref().map_or_else(String::new, |store| format!("{store:?}"));
+        let model = config.model.as_deref().map_or_else(String::new, |model| format!("model={model:?}"));
+        let comma = if store.is_empty() || model.is_empty() { "" } else { ", " };
+        format!("{class}({store}{comma}{model})")
+    }
+}
+
+async fn opened(way: Way) -> Result<()> {
+    way.open().await.map(drop)
+}
+
+twins! {
+    /// The conversation engine. Making it opens nothing; `with`, `open()` or the first verb does.
+    Tertulia / AsyncTertulia (Handle);
+    verbs {
+        /// Asks once and stores nothing.
+        #[pyo3(signature = (content = None, *, messages = None, **options))]
+        fn ask(
+            &self,
+            py,
+            content: Option<&Bound<'_, PyAny>>,
+            messages: Option<&Bound<'_, PyAny>>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) {
+            let (said, options) = (said(py, content, messages)?, self::options("ask", py, options)?);
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.ask(said).with(options).await }
+        }
+
+        /// Opens connections to the providers of these models ahead of the first call.
+        #[pyo3(signature = (*models))]
+        fn warm_up(&self, py, models: &Bound<'_, PyTuple>) {
+            let models: Vec<String> = FromPython::from_python(models, &Place::named("models"))?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.warm_up(models).await }
+        }
+
+        /// Ends what is under way, waiting up to 5 s, and frees every thread, socket and file.
+        fn close(&self, py) {
+            let way = self.0.0.way(py)?;
+            way.close()
+        }
+    }
+    both {
+        /// Every provider that the engine knows.
+        fn providers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+            self.0.0.config.catalogue().map_err(|e| raise(py, &e))?.providers().to_python(py)
+        }
+
+        /// Every known model that fits the pattern: `*`, `anthropic/*`, or a name.
+        #[pyo3(signature = (pattern = "*"))]
+        fn models<'py>(&self, py: Python<'py>, pattern: &str) -> PyResult<Bound<'py, PyAny>> {
+            self.0.0.config.catalogue().map_err(|e| raise(py, &e))?.models(pattern).to_python(py)
+        }
+    }
+    sync {
+        #[new]
+        #[pyo3(signature = (*args, **options))]
+        fn new(args: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+            Ok(Self(Handle(Arc::new(Root::new(config("Tertulia", args, options)?)))))
+        }
+
+        /// The conversations of one user.
+        #[pyo3(signature = (id = None, **options))]
+        fn user(
+            &self,
+            py: Python<'_>,
+            id: Option<&Bound<'_, PyAny>>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<UserScope> {
+            self.0.scope(py, id, options).map(UserScope)
+        }
+
+        /// One provider, for requests of your own.
+        fn provider(&self, name: String) -> ProviderHandle {
+            ProviderHandle(Gate { root: Arc::clone(&self.0.0), name })
+        }
+
+        /// Opens the engine, unless it is open.
+        fn open<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+            wait(slf.py(), opened(slf.get().0.0.way(slf.py())?))?;
+            Ok(slf)
+        }
+
+        fn __enter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
+            Self::open(slf)
+        }
+
+        #[pyo3(signature = (*_why))]
+        fn __exit__(&self, py: Python<'_>, _why: &Bound<'_, PyTuple>) -> PyResult<()> {
+            wait(py, self.0.0.way(py)?.close())
+        }
+
+        fn __repr__(&self) -> String {
+            self.0.show("Tertulia")
+        }
+    }
+    async {
+        #[new]
+        #[pyo3(signature = (*args, **options))]
+        fn new(args: &Bound<'_, PyTuple>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+            Ok(Self(Handle(Arc::new(Root::new(config("AsyncTertulia", args, options)?)))))
+        }
+
+        /// The conversations of one user.
+        #[pyo3(signature = (id = None, **options))]
+        fn user(
+            &self,
+            py: Python<'_>,
+            id: Option<&Bound<'_, PyAny>>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<AsyncUserScope> {
+            self.0.scope(py, id, options).map(AsyncUserScope)
+        }
+
+        /// One provider, for requests of your own.
+        fn provider(&self, name: String) -> AsyncProviderHandle {
+            AsyncProviderHandle(Gate { root: Arc::clone(&self.0.0), name })
+        }
+
+        /// Opens the engine, unless it is open.
+        fn open(slf: Bound<'_, Self>) -> PyResult<Awaitable> {
+            let way = slf.get().0.0.way(slf.py())?;
+            let slf = slf.into_any().unbind();
+            Ok(Awaitable::spawned(async move {
+                way.open().await?;
+                let done: Done = Box::new(move |_| Ok(slf));
+                Ok(done)
+            }))
+        }
+
+        fn __aenter__(slf: Bound<'_, Self>) -> PyResult<Awaitable> {
+            Self::open(slf)
+        }
+
+        #[pyo3(signature = (*_why))]
+        fn __aexit__(&self, py: Python<'_>, _why: &Bound<'_, PyTuple>) -> PyResult<Awaitable> {
+            let way = self.0.0.way(py)?;
+            Ok(Awaitable::spawned(async move { way.close().await.map(done) }))
+        }
+
+        fn __repr__(&self) -> String {
+            self.0.show("AsyncTertulia")
+        }
+    }
+}

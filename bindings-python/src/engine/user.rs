@@ -1,0 +1,156 @@
+//! One user: the boundary that everything stored is reached through.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tertulia::{ConversationId, ConversationOptions, Cursor, Result, Secret};
+
+use super::conversation::{AsyncConversation, Chat, Conversation, Origin};
+use super::options::options;
+use super::root::{Root, Way};
+use super::tertulia::said;
+use crate::convert::{Fields, FromPython, Place};
+
+/// What both handles of a user hold.
+#[derive(Clone)]
+pub(super) struct Scope {
+    pub(super) root: Arc<Root>,
+    pub(super) id: Arc<str>,
+    pub(super) keys: Arc<[(String, Secret)]>,
+}
+
+/// A user on the way to the engine.
+pub(super) struct User {
+    way: Way,
+    id: Arc<str>,
+    keys: Arc<[(String, Secret)]>,
+}
+
+impl User {
+    /// The engine's own handle of the user.
+    pub(super) async fn open(&self) -> Result<tertulia::UserScope> {
+        let mut user = self.way.open().await?.user(&self.id);
+        for (provider, key) in &*self.keys {
+            user = user.key(provider, key.clone());
+        }
+        Ok(user)
+    }
+}
+
+impl Scope {
+    pub(super) fn user(&self, py: Python<'_>) -> PyResult<User> {
+        Ok(User { way: self.root.way(py)?, id: Arc::clone(&self.id), keys: Arc::clone(&self.keys) })
+    }
+
+    fn fresh(&self, py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Chat> {
+        let fields = Fields::of_keywords("new_conversation", py, given);
+        fields.only(&["model", "system", "title", "metadata"])?;
+        let options = ConversationOptions {
+            model: fields.take("model")?,
+            system: fields.take("system")?,
+            title: fields.take("title")?,
+            metadata: fields.take("metadata")?,
+        };
+        Ok(Chat { scope: self.clone(), id: self.root.ids().conversation(), origin: Origin::New(options.into()) })
+    }
+
+    fn existing(&self, id: &Bound<'_, PyAny>) -> PyResult<Chat> {
+        let id = ConversationId::from_python(id, &Place::named("id"))?;
+        Ok(Chat { scope: self.clone(), id, origin: Origin::Existing })
+    }
+
+    fn keyed(&self, key: &Bound<'_, PyAny>) -> PyResult<Chat> {
+        let key = String::from_python(key, &Place::named("key"))?;
+        let id = ConversationId::derived(&self.id, &key);
+        Ok(Chat { scope: self.clone(), id, origin: Origin::New(Arc::default()) })
+    }
+}
+
+/// A cursor that may be left out.
+pub(super) fn cursor(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Cursor>> {
+    value.map_or(Ok(None), |value| FromPython::from_python(value, &Place::named(name)))
+}
+
+twins! {
+    /// The conversations of one user. Another user's cannot be reached through it.
+    UserScope / AsyncUserScope (Scope);
+    verbs {
+        /// Asks once on this user's account and stores nothing.
+        #[pyo3(signature = (content = None, *, messages = None, **options))]
+        fn ask(
+            &self,
+            py,
+            content: Option<&Bound<'_, PyAny>>,
+            messages: Option<&Bound<'_, PyAny>>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) {
+            let (said, options) = (said(py, content, messages)?, self::options("ask", py, options)?);
+            let user = self.0.user(py)?;
+            async move { user.open().await?.ask(said).with(options).await }
+        }
+
+        /// This user's conversations, the latest activity first.
+        #[pyo3(signature = (*, limit = 50, before = None, after = None))]
+        fn list_conversations(
+            &self,
+            py,
+            limit: usize,
+            before: Option<&Bound<'_, PyAny>>,
+            after: Option<&Bound<'_, PyAny>>,
+        ) {
+            let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
+            let user = self.0.user(py)?;
+            async move { user.open().await?.list_conversations().limit(limit).before(before).after(after).await }
+        }
+    }
+    both {
+        /// Who it is.
+        #[getter]
+        fn id(&self) -> &str {
+            &self.0.id
+        }
+    }
+    sync {
+        /// A new conversation. Nothing is written before its first message.
+        #[pyo3(signature = (**options))]
+        fn new_conversation(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Conversation> {
+            self.0.fresh(py, options).map(Conversation)
+        }
+
+        /// A conversation by its id.
+        fn conversation(&self, id: &Bound<'_, PyAny>) -> PyResult<Conversation> {
+            self.0.existing(id).map(Conversation)
+        }
+
+        /// The conversation that belongs to a key of your own.
+        fn conversation_for(&self, key: &Bound<'_, PyAny>) -> PyResult<Conversation> {
+            self.0.keyed(key).map(Conversation)
+        }
+
+        fn __repr__(&self) -> String {
+            format!("UserScope({:?})", self.0.id)
+        }
+    }
+    async {
+        /// A new conversation. Nothing is written before its first message.
+        #[pyo3(signature = (**options))]
+        fn new_conversation(&self, py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<AsyncConversation> {
+            self.0.fresh(py, options).map(AsyncConversation)
+        }
+
+        /// A conversation by its id.
+        fn conversation(&self, id: &Bound<'_, PyAny>) -> PyResult<AsyncConversation> {
+            self.0.existing(id).map(AsyncConversation)
+        }
+
+        /// The conversation that belongs to a key of your own.
+        fn conversation_for(&self, key: &Bound<'_, PyAny>) -> PyResult<AsyncConversation> {
+            self.0.keyed(key).map(AsyncConversation)
+        }
+
+        fn __repr__(&self) -> String {
+            format!("AsyncUserScope({:?})", self.0.id)
+        }
+    }
+}

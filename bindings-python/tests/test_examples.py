@@ -1,0 +1,69 @@
+"""The examples are run as a reader would: in a folder of their own, against the simulator."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tertulia.testing import Simulator
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = sorted((ROOT / "examples" / "python").glob("[0-9][0-9]_*.py"))
+
+
+def run(example: Path, folder: Path, **variables: str) -> str:
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")}
+    environment = {**keep, "TERTULIA_HOME": str(folder), "PYTHONUTF8": "1", **variables}
+    command = [sys.executable, "-W", "error", str(example)]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def example(number: str) -> Path:
+    (found,) = [path for path in EXAMPLES if path.name.startswith(number)]
+    return found
+
+
+def test_the_example_of_the_readme_is_the_one_that_is_run() -> None:
+    block = (ROOT / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    assert example("02").read_text(encoding="utf-8") == block
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    with Simulator() as sim:
+        out = run(example("02"), tmp_path, TERTULIA_ANTHROPIC_BASE_URL=f"{sim.url}/v1", ANTHROPIC_API_KEY="sk-test")
+        assert "Cádiz" in out and "rainy day" in out and "$0." in out
+        assert sim.requests[0].path == "/v1/messages" and sim.requests[1].headers["x-api-key"] == "sk-test"
+    assert (tmp_path / "chat.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        ("03", ["Cádiz", "children", "Lima", "tokens", "stopped; the message is kept"]),
+        ("04", ["weather({'city': 'Cadiz'})", "Warm: take a hat."]),
+        ("05", ["so far: First", "again: First walk the old town.", "unknown_provider - "]),
+        ("06", ["Cádiz 6 True", "('user', 'Question 0')", "somebody else's: 0"]),
+        ("07", ["passed"]),
+    ],
+)
+def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:
+    out = run(example(number), tmp_path)
+    for words in told:
+        assert words in out
+
+
+def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
+    assert "hello from Cádiz" in run(example("01"), tmp_path, MESSAGE="hello from Cádiz")
+    again = run(example("01"), tmp_path, MESSAGE="and again")
+    assert "user> hello from Cádiz" in again and "3 messages" in again
+
+
+def test_every_example_is_tested() -> None:
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07"]

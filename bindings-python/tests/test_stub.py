@@ -1,0 +1,14 @@
+"""The stub is held to the truth."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_stub_says_what_is_there() -> None:
+    allowed = Path(__file__).parent.parent / "stubtest-allow.txt"
+    command = [sys.executable, "-m", "mypy.stubtest", "tertulia", "--concise", "--allowlist", str(allowed)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
