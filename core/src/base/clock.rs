@@ -1,5 +1,6 @@
 //! Time, handed in. Nothing in the crate asks the machine for the time but [`SystemClock`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -104,7 +105,8 @@ pub struct ManualClock {
 struct ManualState {
     elapsed: Duration,
     wall_start: i64,
-    sleepers: Vec<(Duration, Waker)>,
+    sleepers: BTreeMap<u64, (Duration, Waker)>,
+    next_sleeper: u64,
 }
 
 impl ManualClock {
@@ -126,9 +128,11 @@ impl ManualClock {
             let mut state = self.lock();
             state.elapsed += by;
             let now = state.elapsed;
-            let (due, rest) = state.sleepers.drain(..).partition(|(until, _)| *until <= now);
+            let (due, rest) =
+                std::mem::take(&mut state.sleepers).into_iter().partition(|(_, (until, _))| *until <= now);
             state.sleepers = rest;
-            due.into_iter().map(|(_, waker): (Duration, Waker)| waker).collect()
+            let due: BTreeMap<u64, (Duration, Waker)> = due;
+            due.into_values().map(|(_, waker)| waker).collect()
         };
         due.into_iter().for_each(Waker::wake);
     }
@@ -158,13 +162,22 @@ impl Clock for ManualClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         let until = self.monotonic() + duration;
-        Box::pin(ManualSleep { state: Arc::clone(&self.state), until })
+        let mut state = self.lock();
+        state.next_sleeper += 1;
+        Box::pin(ManualSleep { state: Arc::clone(&self.state), id: state.next_sleeper, until })
     }
 }
 
 struct ManualSleep {
     state: Arc<Mutex<ManualState>>,
+    id: u64,
     until: Duration,
+}
+
+impl Drop for ManualSleep {
+    fn drop(&mut self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).sleepers.remove(&self.id);
+    }
 }
 
 impl Future for ManualSleep {
@@ -175,7 +188,7 @@ impl Future for ManualSleep {
         if state.elapsed >= self.until {
             return Poll::Ready(());
         }
-        state.sleepers.push((self.until, cx.waker().clone()));
+        state.sleepers.insert(self.id, (self.until, cx.waker().clone()));
         Poll::Pending
     }
 }

@@ -101,10 +101,11 @@ impl Provider {
 
     async fn attempt(&self, call: &Call) -> Result<EventStream> {
         let started = self.clock.monotonic();
-        let key = self.key(call).await?;
+        let key = self.in_time(call, self.key(call)).await?;
         let response = match (self.exchange(call, key.as_ref()).await, &key) {
             (Err(error), Some(rejected)) if error.reason() == "key_rejected" && self.has_another(call, rejected) => {
-                self.exchange(call, self.key(call).await?.as_ref()).await?
+                let fresh = self.in_time(call, self.key(call)).await?;
+                self.exchange(call, fresh.as_ref()).await?
             }
             (outcome, _) => outcome?,
         };

@@ -211,6 +211,7 @@ impl TertuliaBuilder {
             holder: ids.turn().to_string(),
             tasks: Tasks::new(handle),
             closed: AtomicBool::new(false),
+            closing: Mutex::default(),
             live: Mutex::default(),
             queues: Mutex::default(),
             runtime: Mutex::new(runtime),

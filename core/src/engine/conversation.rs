@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use super::attach;
 use super::content::{self, Content};
 use super::history::HistoryCall;
 use super::journal;
@@ -48,6 +48,13 @@ impl Conversation {
         Self { user, id, fresh: fresh.map(Arc::new) }
     }
 
+    /// Refuses a beginning that no conversation can have.
+    pub(super) fn check_fresh(&self) -> Result<()> {
+        let Some(fresh) = &self.fresh else { return Ok(()) };
+        let (title, system, model) = (fresh.title.as_deref(), fresh.system.as_deref(), fresh.model.as_deref());
+        check_fields(&self.user, title, system, model, Some(&fresh.metadata))
+    }
+
     /// Names it.
     #[must_use]
     pub const fn id(&self) -> ConversationId {
@@ -77,6 +84,7 @@ impl Conversation {
 
     async fn append_inner(&self, mut messages: Vec<NewMessage>) -> Result<Vec<MessageId>> {
         self.user.check()?;
+        self.check_fresh()?;
         let engine = &self.user.engine;
         for message in &mut messages {
             content::check(&message.parts)?;
@@ -86,7 +94,7 @@ impl Conversation {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let _turn = engine.queue(self.id).lock_owned().await;
+        let _turn = engine.queue(self.id).enter().await.await?;
         let known = engine.store.conversation(&self.user.owner, self.id).await?.is_some();
         let mut batch = journal::begin(self, self.fresh.as_deref().filter(|_| !known));
         let mut ids = Vec::with_capacity(messages.len());
@@ -99,19 +107,21 @@ impl Conversation {
         Ok(ids)
     }
 
-    /// Asks again for a turn that was interrupted, parked or cancelled. The message is the same; the answer stands
-    /// beside what had arrived before.
+    /// Asks again for the last turn, when it was interrupted, parked or cancelled. The message is the same; the answer
+    /// stands beside what had arrived before. Awaiting it fails with `Conflict` (not_last) when the conversation has
+    /// gone on since, (already_answered) or (still_running).
     pub fn retry(&self, turn: TurnId) -> Verb<StreamTo> {
         Verb::new(StreamTo { chat: self.clone(), opening: Opening::Retry(turn) })
     }
 
-    /// The reply of a turn from behind this event on (0 = all of it): while it runs here, as it comes; when it has come
-    /// to rest, from the store. Dropping the stream changes nothing.
+    /// The reply of a turn from behind this event on (0 = all of it): while it runs here, exactly the rest, as it comes.
+    /// When it has come to rest, the store gives it in whole parts to who begins at 0, and its end to everybody else.
+    /// Dropping the stream changes nothing.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` (held_elsewhere) while another process works on it.
     pub async fn attach(&self, turn: TurnId, after_seq: i64) -> Result<ReplyStream> {
-        turn::attach(self, turn, after_seq).await.map_err(|e| e.during("conversation.attach"))
+        attach::attach(self, turn, after_seq).await.map_err(|e| e.during("conversation.attach"))
     }
 
     /// Stops a turn that runs in this process. Who waits for it hears `Cancelled`. A turn that has come to rest stays
@@ -124,8 +134,7 @@ impl Conversation {
         if found.state.is_open()
             && let Some(live) = self.user.engine.live().get(&turn)
         {
-            live.stopped.store(true, Ordering::Release);
-            live.cancel.cancel();
+            live.stopper.cancel();
         }
         Ok(())
     }
@@ -136,7 +145,7 @@ impl Conversation {
     /// `NotFound`.
     pub async fn turn(&self, turn: TurnId) -> Result<Turn> {
         self.user.check()?;
-        let found = self.user.engine.store.turn(&self.user.owner, turn).await?;
+        let found = attach::rested(&self.user.engine, &self.user.owner, turn).await?;
         match found {
             Some(record) if record.conversation_id == self.id => Ok(record.turn),
             _ => Err(not_found("turn").during("conversation.turn")),
@@ -169,15 +178,10 @@ impl Conversation {
     async fn update_inner(&self, change: ConversationChange) -> Result<()> {
         self.user.check()?;
         let engine = &self.user.engine;
-        if let Some(Some(model)) = &change.model {
-            engine.targets.catalogue().resolve(model)?;
-        }
-        for text in [&change.title, &change.system].into_iter().flatten().flatten() {
-            super::content::check_text(text)?;
-        }
-        if let Some(metadata) = &change.metadata {
-            check_metadata(metadata)?;
-        }
+        let ConversationChange { title, system, model, metadata } = &change;
+        let text = |field: &'_ Option<Option<String>>| field.as_ref().and_then(Option::clone);
+        let (title, system, model) = (text(title), text(system), text(model));
+        check_fields(&self.user, title.as_deref(), system.as_deref(), model.as_deref(), metadata.as_ref())?;
         let batch =
             WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::UpdateConversation { id: self.id, change });
         engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
@@ -194,11 +198,14 @@ impl Conversation {
     async fn delete_inner(&self) -> Result<()> {
         self.user.check()?;
         let engine = &self.user.engine;
-        for live in engine.live().values().filter(|l| l.conversation == self.id && l.owner == self.user.owner) {
-            live.stopped.store(true, Ordering::Release);
-            live.cancel.cancel();
+        if engine.store.conversation(&self.user.owner, self.id).await?.is_none() {
+            return Err(not_found("conversation"));
         }
-        let _turn = engine.queue(self.id).lock_owned().await;
+        let queue = engine.dissolve_queue(self.id);
+        for live in engine.live().values().filter(|l| l.conversation == self.id && l.owner == self.user.owner) {
+            live.stopper.cancel();
+        }
+        let _turn = queue.last().await;
         let batch = WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::DeleteConversation { id: self.id });
         engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
     }
@@ -213,6 +220,32 @@ impl std::fmt::Debug for Conversation {
 /// The error of a thing that is not there, or another user's: both look the same.
 pub(super) fn not_found(what: &str) -> Error {
     Error::new(ErrorKind::NotFound, "not_found", format!("this user has no such {what}"))
+}
+
+/// The longest title, in bytes.
+const MAX_TITLE_BYTES: usize = 4 * 1024;
+/// The longest instructions, in bytes.
+const MAX_SYSTEM_BYTES: usize = 1 << 20;
+
+/// Refuses fields that no conversation can have.
+fn check_fields(
+    user: &UserScope,
+    title: Option<&str>,
+    system: Option<&str>,
+    model: Option<&str>,
+    metadata: Option<&HashMap<String, String>>,
+) -> Result<()> {
+    for (name, text, most) in [("title", title, MAX_TITLE_BYTES), ("system", system, MAX_SYSTEM_BYTES)] {
+        let text = text.unwrap_or_default();
+        content::check_text(text)?;
+        if text.len() > most {
+            return Err(Error::invalid("too_large", format!("`{name}` of a conversation holds at most {most} bytes")));
+        }
+    }
+    if let Some(model) = model {
+        user.engine.targets.catalogue().resolve(model)?;
+    }
+    metadata.map_or(Ok(()), check_metadata)
 }
 
 /// Refuses metadata that is too long.

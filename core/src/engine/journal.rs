@@ -1,22 +1,23 @@
 //! The written side of a turn: what is saved when, and how each end is put down.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::content;
 use super::conversation::{Conversation, ConversationOptions};
 use super::options::CallOptions;
-use super::tertulia::Inner;
-use super::turn::message_status;
+use super::tertulia::{Inner, LEASE_MS};
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::call::CallTarget;
 use crate::model::{
-    Error, MessageStatus, NewMessage, Part, Reply, ReplyStatus, Result, Role, StreamEvent, StreamEventKind, TurnState,
+    Error, MediaSource, MessageStatus, NewMessage, Part, Reply, ReplyStatus, Result, Role, StreamEvent,
+    StreamEventKind, TurnState,
 };
 use crate::store::{
-    Content, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn, Op, Parent,
-    Precondition, StepKind, TurnChange, TurnRecord, WriteBatch,
+    Content, DraftChunk, Durability, MAX_CONTENT_BYTES, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep,
+    NewTurn, Op, Parent, Precondition, StepKind, TurnChange, TurnRecord, WriteBatch,
 };
 
 /// How a call ended.
@@ -26,6 +27,12 @@ pub(super) enum Outcome {
     Cancelled(Vec<Part>),
     Failed(Error),
 }
+
+/// Pauses between the tries to put a turn to rest.
+const SETTLE_PAUSES_MS: [u64; 4] = [20, 100, 500, 1_000];
+
+/// A third of the lease: two signs of life may be late before another process takes the turn to be dead.
+pub(super) const LEASE_THIRD: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 3);
 
 /// The journal of one turn. Every write raises the epoch; who finds another epoch has lost the turn and stops.
 pub(super) struct Journal {
@@ -43,6 +50,8 @@ pub(super) struct Journal {
     unwritten: Vec<StreamEvent>,
     unwritten_bytes: usize,
     noted_seq: i64,
+    /// True while the store refuses what is written.
+    struggles: bool,
 }
 
 impl Journal {
@@ -78,12 +87,8 @@ impl Journal {
     }
 
     /// Takes up a turn that came to rest, for another try.
-    pub(super) async fn reopen(
-        engine: &Arc<Inner>,
-        chat: &Conversation,
-        record: TurnRecord,
-        target: &CallTarget,
-    ) -> Result<Self> {
+    pub(super) async fn reopen(chat: &Conversation, record: TurnRecord, target: &CallTarget) -> Result<Self> {
+        let engine = &chat.user.engine;
         match record.turn.state {
             TurnState::Interrupted | TurnState::Parked | TurnState::Cancelled | TurnState::Waiting => {}
             TurnState::Done => {
@@ -143,6 +148,7 @@ impl Journal {
             unwritten: Vec::new(),
             unwritten_bytes: 0,
             noted_seq: 0,
+            struggles: false,
         }
     }
 
@@ -159,10 +165,48 @@ impl Journal {
     /// The request leaves now.
     pub(super) async fn sending(&mut self) -> Result<()> {
         self.attempt += 1;
-        let change =
-            TurnChange { state: Some(TurnState::Sending), attempt: Some(self.attempt), ..TurnChange::default() };
+        let change = TurnChange {
+            state: Some(TurnState::Sending),
+            attempt: Some(self.attempt),
+            lease: self.lease(),
+            ..TurnChange::default()
+        };
         let batch = self.advance(change).op(Op::PutStep(self.step(None, None)));
         self.apply(batch, Durability::ProcessSafe).await
+    }
+
+    /// A sign of life: nobody takes the turn to be dead for another lease. One that cannot be written is tried again
+    /// later.
+    ///
+    /// # Errors
+    /// `Conflict` when another process has taken the turn.
+    pub(super) async fn keep(&mut self) -> Result<()> {
+        let batch = self.advance(TurnChange { lease: self.lease(), ..TurnChange::default() });
+        let kept = self.apply(batch, Durability::ProcessSafe).await;
+        self.bear(kept).map(|_| ())
+    }
+
+    fn lease(&self) -> Option<Option<(String, Timestamp)>> {
+        Some(Some((self.engine.holder.clone(), self.engine.lease_until())))
+    }
+
+    /// A store that struggles does not end a reply that is paid for: what was not written is tried again.
+    fn bear(&mut self, written: Result<()>) -> Result<bool> {
+        match written {
+            Err(error) if error.kind() == ErrorKind::Storage => {
+                tracing::warn!(
+                    target: "tertulia::turn", operation = "draft", owner = &*self.owner, conversation = %self.chat.id,
+                    turn = %self.turn, model = self.model, error_kind = "storage", reason = error.reason(),
+                    "the draft could not be written; it is tried again",
+                );
+                self.struggles = true;
+                Ok(false)
+            }
+            written => {
+                self.struggles = false;
+                written.map(|()| true)
+            }
+        }
     }
 
     /// Takes in what must be in the draft.
@@ -177,10 +221,11 @@ impl Journal {
         self.unwritten.push(event.clone());
     }
 
-    /// The number of the newest event that was noted. Gives how many bytes are not written yet.
+    /// The number of the newest event that was noted. Gives how many bytes wait to be written; none while the store
+    /// struggles, because then the clock decides alone when to try again.
     pub(super) fn noted(&mut self, seq: i64) -> usize {
         self.noted_seq = seq;
-        self.unwritten_bytes
+        if self.struggles { 0 } else { self.unwritten_bytes }
     }
 
     /// True while the draft lacks something.
@@ -188,34 +233,36 @@ impl Journal {
         !self.unwritten.is_empty()
     }
 
-    /// Writes what the draft lacks; the first time, the reply gets its row.
+    /// Writes what the draft lacks; the first time, the reply gets its row. What cannot be written waits for the next
+    /// time.
+    ///
+    /// # Errors
+    /// `Conflict` when another process has taken the turn.
     pub(super) async fn write_draft(&mut self) -> Result<()> {
-        let chunk = self.chunk()?;
+        let data = serde_json::to_vec(&self.unwritten)
+            .map_err(|e| Error::internal("a draft could not be written as JSON").with_source(e))?;
+        let chunk = DraftChunk {
+            message: self.reply,
+            seq: self.noted_seq,
+            part_index: self.unwritten.first().map_or(0, |event| event.part_index),
+            data: data.into(),
+            lease_until: self.engine.lease_until(),
+        };
         let mut batch = if self.has_row {
             self.batch()
         } else {
-            let row = self.row(MessageStatus::Streaming, Content::encode(&[])?, None);
+            let row = self.row(MessageStatus::Streaming, Content::encode(&[])?);
             let change = TurnChange { state: Some(TurnState::Streaming), ..TurnChange::default() };
             self.advance(change).op(Op::AppendMessage(row))
         };
         batch = batch.op(Op::AppendDraft(chunk));
-        self.apply(batch, Durability::ProcessSafe).await?;
-        self.has_row = true;
+        let written = self.apply(batch, Durability::ProcessSafe).await;
+        if self.bear(written)? {
+            self.has_row = true;
+            self.unwritten.clear();
+            self.unwritten_bytes = 0;
+        }
         Ok(())
-    }
-
-    fn chunk(&mut self) -> Result<DraftChunk> {
-        let unwritten = std::mem::take(&mut self.unwritten);
-        self.unwritten_bytes = 0;
-        let data = serde_json::to_vec(&unwritten)
-            .map_err(|e| Error::internal("a draft could not be written as JSON").with_source(e))?;
-        Ok(DraftChunk {
-            message: self.reply,
-            seq: self.noted_seq,
-            part_index: unwritten.first().map_or(0, |event| event.part_index),
-            data: data.into(),
-            lease_until: self.engine.lease_until(),
-        })
     }
 
     /// Writes down how the turn ended, once and for all.
@@ -231,7 +278,14 @@ impl Journal {
             Outcome::Failed(error) if error.partial().is_empty() && !self.has_row => (TurnState::Parked, Vec::new()),
             Outcome::Failed(error) => (TurnState::Interrupted, error.partial().to_vec()),
         };
-        let written = self.put_to_rest(state, parts.clone(), &outcome, last_seq).await;
+        let (state, outcome, parts) = match Content::encode(&without_bytes(parts.clone())) {
+            Ok(_) => (state, outcome, parts),
+            Err(error) => {
+                let parts = shortened(parts);
+                (TurnState::Interrupted, Outcome::Failed(too_long(&error).with_partial(parts.clone())), parts)
+            }
+        };
+        let written = self.insist(state, &parts, &outcome, last_seq).await;
         let has_message = self.has_row;
         let of_turn = |reply: &mut Reply, this: &Self| {
             reply.conversation_id = Some(this.chat.id);
@@ -261,6 +315,35 @@ impl Journal {
             Outcome::Failed(error) => Err(error.with_attempts(attempts)),
         };
         (state, settled)
+    }
+
+    /// Puts the turn to rest, and tries again while the store struggles; at the very last without what was said, so that
+    /// at least the turn is not left open.
+    async fn insist(&mut self, state: TurnState, parts: &[Part], outcome: &Outcome, last_seq: i64) -> Result<()> {
+        let mut result = Ok(());
+        for pause_ms in SETTLE_PAUSES_MS {
+            result = self.put_to_rest(state, parts.to_vec(), outcome, last_seq).await;
+            match &result {
+                Err(error) if error.kind() == ErrorKind::Storage => {
+                    self.engine.clock.sleep(Duration::from_millis(pause_ms)).await;
+                }
+                _ => return result,
+            }
+        }
+        if !self.has_row {
+            let error = result.as_ref().err().map(|e| e.clone().with_turn(self.turn).info());
+            let change = TurnChange {
+                state: Some(TurnState::Parked),
+                last_seq: Some(last_seq),
+                error: Some(error),
+                lease: Some(None),
+                ..TurnChange::default()
+            };
+            let batch = self.advance(change);
+            // If this fails too, the lease ends and the turn is put to rest by whoever asks for it next.
+            let _ = self.apply(batch, Durability::PowerSafe).await;
+        }
+        result
     }
 
     async fn put_to_rest(
@@ -295,21 +378,23 @@ impl Journal {
             batch = batch.op(if self.has_row {
                 Op::EndMessage(MessageEnd { id: self.reply, status, content, finish_reason, usage, cost })
             } else {
-                let row = self.row(status, content, Some(&self.model));
+                let row = self.row(status, content);
                 Op::AppendMessage(NewRow { finish_reason, usage, cost, ..row })
             });
             for bytes in attachments {
                 batch = batch.op(put_attachment(self.reply, bytes));
             }
-            self.has_row = true;
         }
+        let has_row = batch.ops.iter().any(|op| matches!(op, Op::EndMessage(_) | Op::AppendMessage(_)));
         if self.attempt > 0 {
             batch = batch.op(Op::PutStep(self.step(kind, Some(self.engine.clock.now()))));
         }
-        self.apply(batch, Durability::PowerSafe).await
+        self.apply(batch, Durability::PowerSafe).await?;
+        self.has_row = has_row;
+        Ok(())
     }
 
-    fn row(&self, status: MessageStatus, content: Content, model: Option<&str>) -> NewRow {
+    fn row(&self, status: MessageStatus, content: Content) -> NewRow {
         NewRow {
             id: self.reply,
             conversation: self.chat.id,
@@ -318,7 +403,7 @@ impl Journal {
             role: Role::Assistant,
             status,
             content,
-            model: Some(model.unwrap_or(&self.model).to_owned()),
+            model: Some(self.model.clone()),
             metadata: std::collections::HashMap::new(),
             finish_reason: None,
             usage: None,
@@ -431,4 +516,45 @@ fn join(last: &mut StreamEventKind, next: &StreamEventKind) -> bool {
         }
         _ => false,
     }
+}
+
+/// The status of a message that ended this way.
+fn message_status(state: TurnState) -> MessageStatus {
+    match state {
+        TurnState::Done => MessageStatus::Complete,
+        TurnState::Cancelled => MessageStatus::Cancelled,
+        _ => MessageStatus::Interrupted,
+    }
+}
+
+/// The parts without bytes in hand, which are kept apart.
+fn without_bytes(mut parts: Vec<Part>) -> Vec<Part> {
+    for media in parts.iter_mut().flat_map(content::media_of) {
+        if matches!(media.source, MediaSource::Data { .. }) {
+            media.source = MediaSource::Url { url: String::new() };
+        }
+    }
+    parts
+}
+
+/// The beginning of a reply that is longer than the store keeps.
+fn shortened(parts: Vec<Part>) -> Vec<Part> {
+    let mut left = MAX_CONTENT_BYTES / 8;
+    let mut kept = Vec::new();
+    for part in parts {
+        let Part::Text { mut text, citations } = part else { continue };
+        let mut end = text.len().min(left);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        left -= end;
+        kept.push(Part::Text { text, citations });
+    }
+    kept
+}
+
+fn too_long(cause: &Error) -> Error {
+    Error::new(ErrorKind::Truncated, "too_large", "the reply is longer than a message may be; its beginning is kept")
+        .with_source(cause.clone())
 }

@@ -80,6 +80,11 @@ impl TurnLog {
         Self { turn, state: Mutex::default(), changed: Notify::new() }
     }
 
+    /// The log of a further try of a turn, whose events go on behind this number.
+    pub(crate) fn following(turn: TurnId, last_seq: i64) -> Self {
+        Self { turn: Some(turn), state: Mutex::new(State { last_seq, ..State::default() }), changed: Notify::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

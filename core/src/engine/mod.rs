@@ -1,15 +1,18 @@
 //! Floor 4: the engine. `Tertulia` → `UserScope` → `Conversation` → `ReplyStream` → `Reply`.
 
 mod ask;
+mod attach;
 mod builder;
 mod content;
 mod context;
 mod conversation;
+mod delivery;
 mod history;
 mod home;
 mod journal;
 mod log;
 mod options;
+mod queue;
 mod raw;
 mod settings;
 mod stream;

@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::base::Clock;
+use crate::model::{Error, Result};
 
 /// Work that is done on the engine's runtime wherever it is awaited: sockets and timers find their driver.
 pub(crate) struct OnRuntime<F> {
@@ -60,6 +62,15 @@ impl Tasks {
             }
         });
         drop(self.handle.spawn(work));
+    }
+
+    /// Starts the task that ends all others: nobody waits for it here.
+    pub(crate) fn spawn_apart(
+        &self,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> BoxFuture<'static, Result<()>> {
+        let work = self.handle.spawn(work);
+        Box::pin(async move { work.await.unwrap_or_else(|e| Err(Error::internal("closing failed").with_source(e))) })
     }
 
     /// How many run.

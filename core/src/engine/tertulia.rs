@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::AskOf;
@@ -12,6 +14,7 @@ use super::builder::TertuliaBuilder;
 use super::content::Content;
 use super::log::TurnLog;
 use super::options::Verb;
+use super::queue::Queue;
 use super::raw::ProviderHandle;
 use super::settings::Settings;
 use super::target::Targets;
@@ -60,11 +63,15 @@ pub(super) struct Inner {
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,
     pub(super) closed: AtomicBool,
+    pub(super) closing: Mutex<Option<Closing>>,
     pub(super) live: Mutex<HashMap<TurnId, Live>>,
-    pub(super) queues: Mutex<HashMap<ConversationId, Weak<tokio::sync::Mutex<()>>>>,
+    pub(super) queues: Mutex<HashMap<ConversationId, Weak<Queue>>>,
     /// An engine that was opened outside a runtime brings its own; it goes last.
     pub(super) runtime: Mutex<Option<tokio::runtime::Runtime>>,
 }
+
+/// The end of the engine, awaited by everybody who closes it.
+pub(super) type Closing = Shared<BoxFuture<'static, Result<()>>>;
 
 /// A turn that runs here.
 #[derive(Clone)]
@@ -72,9 +79,8 @@ pub(super) struct Live {
     pub(super) owner: Arc<str>,
     pub(super) conversation: ConversationId,
     pub(super) log: Arc<TurnLog>,
-    pub(super) cancel: CancellationToken,
-    /// Set by who stops a turn that is not his own: its owner then hears `Cancelled`.
-    pub(super) stopped: Arc<AtomicBool>,
+    /// Ends the turn for who is not its owner: its owner then hears `Cancelled`.
+    pub(super) stopper: CancellationToken,
 }
 
 impl Tertulia {
@@ -144,21 +150,11 @@ impl Tertulia {
     /// `Storage` when the store could not finish.
     pub async fn close(&self) -> Result<()> {
         let engine = &self.0;
-        if engine.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let work = async {
-            engine.tasks.close(&*engine.clock, CLOSE_PATIENCE).await;
-            engine.transport.close().await;
-            engine.targets.close().await;
-            engine.store.close().await
-        };
-        let stored = engine.tasks.on_runtime(work).await;
+        let closed = engine.close().await;
         if let Some(runtime) = engine.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
             runtime.shutdown_background();
         }
-        tracing::info!(target: "tertulia::engine", operation = "close", "closed");
-        stored.map_err(|e| e.during("close"))
+        closed.map_err(|e| e.during("close"))
     }
 }
 
@@ -172,6 +168,25 @@ impl std::fmt::Debug for Tertulia {
 }
 
 impl Inner {
+    /// Closes everything, once, whoever waits for it and however often.
+    fn close(self: &Arc<Self>) -> Closing {
+        self.closed.store(true, Ordering::Release);
+        let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = self.clone();
+        let begin = || {
+            let work = self.tasks.spawn_apart(async move {
+                engine.tasks.close(&*engine.clock, CLOSE_PATIENCE).await;
+                engine.transport.close().await;
+                engine.targets.close().await;
+                let stored = engine.store.close().await;
+                tracing::info!(target: "tertulia::engine", operation = "close", "closed");
+                stored
+            });
+            work.shared()
+        };
+        closing.get_or_insert_with(begin).clone()
+    }
+
     pub(super) fn check_open(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "closed", "this engine was closed; open another one"));
@@ -184,7 +199,7 @@ impl Inner {
     }
 
     /// The queue of a conversation: its turns run one after the other, in the order they were asked for.
-    pub(super) fn queue(&self, conversation: ConversationId) -> Arc<tokio::sync::Mutex<()>> {
+    pub(super) fn queue(&self, conversation: ConversationId) -> Arc<Queue> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(queue) = queues.get(&conversation).and_then(Weak::upgrade) {
             return queue;
@@ -192,6 +207,14 @@ impl Inner {
         queues.retain(|_, queue| queue.strong_count() > 0);
         let queue = Arc::default();
         queues.insert(conversation, Arc::downgrade(&queue));
+        queue
+    }
+
+    /// Takes the queue of a conversation that is about to go out of use and sends everybody away who waits in it.
+    pub(super) fn dissolve_queue(&self, conversation: ConversationId) -> Arc<Queue> {
+        let queue = self.queue(conversation);
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).remove(&conversation);
+        queue.dissolve();
         queue
     }
 

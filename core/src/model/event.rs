@@ -117,6 +117,12 @@ pub enum StreamEventKind {
 }
 
 impl StreamEventKind {
+    /// True for what becomes part of the reply: content, and what stands behind it.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.is_content() || matches!(self, Self::Citation { .. } | Self::ToolResult { .. })
+    }
+
     /// True for what an end user would see: text, reasoning, refusal, tool fragments, whole parts.
     /// After the first of these no call is repeated by itself.
     #[must_use]

@@ -1,0 +1,107 @@
+//! Reading a turn that somebody else began: while it runs here, as it comes; when it has come to rest, from the store.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::conversation::{Conversation, not_found};
+use super::log::TurnLog;
+use super::stream::ReplyStream;
+use super::tertulia::Inner;
+use crate::base::{ErrorKind, TurnId};
+use crate::model::{Error, Part, Reply, ReplyStatus, Result, StreamEventKind, TurnState};
+use crate::store::TurnRecord;
+
+/// Reads a turn from behind this event on.
+pub(super) async fn attach(chat: &Conversation, turn: TurnId, after_seq: i64) -> Result<ReplyStream> {
+    chat.user.check()?;
+    let record = rested(&chat.user.engine, &chat.user.owner, turn).await?;
+    let record = record.filter(|r| r.conversation_id == chat.id).ok_or_else(|| not_found("turn"))?;
+    attach_record(chat, record, after_seq).await
+}
+
+/// The turn; one whose process is gone is put to rest first.
+pub(super) async fn rested(engine: &Inner, owner: &str, turn: TurnId) -> Result<Option<TurnRecord>> {
+    let found = engine.store.turn(owner, turn).await?;
+    let is_left =
+        found.as_ref().is_some_and(|record| record.turn.state.is_open()) && !engine.live().contains_key(&turn);
+    if !is_left {
+        return Ok(found);
+    }
+    engine.store.recover(engine.clock.now()).await?;
+    engine.store.turn(owner, turn).await
+}
+
+pub(super) async fn attach_record(chat: &Conversation, record: TurnRecord, after_seq: i64) -> Result<ReplyStream> {
+    let engine = &chat.user.engine;
+    let turn = record.id();
+    if let Some(live) = engine.live().get(&turn).cloned() {
+        return Ok(ReplyStream::watching(live.log, turn, live.stopper, after_seq));
+    }
+    if record.turn.state.is_open() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "held_elsewhere",
+            "another process works on this turn; attach there",
+        ));
+    }
+    let reply = resting_reply(chat, &record).await?;
+    // The store keeps parts, not events: who was here before gets the end, who was not gets whole parts.
+    let begins = after_seq < 1;
+    let log = Arc::new(if begins {
+        TurnLog::new(Some(turn))
+    } else {
+        TurnLog::following(turn, (record.turn.last_seq - 1).max(0))
+    });
+    if begins {
+        log.push(
+            0,
+            StreamEventKind::Started { turn_id: Some(turn), message_id: reply.message_id, model: record.model },
+        );
+        for (index, part) in reply.parts.iter().enumerate() {
+            log.push(i32::try_from(index).unwrap_or(i32::MAX), whole_part(part.clone()));
+        }
+    }
+    log.end(match (record.turn.state, &record.turn.error) {
+        (TurnState::Done | TurnState::Cancelled, _) | (_, None) => Ok(reply),
+        (_, Some(info)) => Err(Error::from(info.clone()).with_partial(reply.parts).with_turn(turn)),
+    });
+    Ok(ReplyStream::watching(log, turn, CancellationToken::new(), 0))
+}
+
+/// A stored part as the event that brings it.
+fn whole_part(part: Part) -> StreamEventKind {
+    match part {
+        Part::Text { text, citations } if citations.is_empty() => StreamEventKind::Text { delta: text },
+        Part::Reasoning { text } => StreamEventKind::Reasoning { delta: text },
+        Part::Refusal { text } => StreamEventKind::Refusal { delta: text },
+        Part::ToolCall { call } => StreamEventKind::ToolCall { call },
+        Part::ToolResult { result } => StreamEventKind::ToolResult { result },
+        part => StreamEventKind::Part { part },
+    }
+}
+
+/// The reply of a turn that has come to rest.
+async fn resting_reply(chat: &Conversation, record: &TurnRecord) -> Result<Reply> {
+    let engine = &chat.user.engine;
+    let (provider, model) = record.model.split_once('/').unwrap_or(("", &record.model));
+    let mut reply = Reply::empty(provider, model);
+    reply.conversation_id = Some(record.conversation_id);
+    reply.turn_id = Some(record.id());
+    reply.error.clone_from(&record.turn.error);
+    reply.status = match record.turn.state {
+        TurnState::Waiting => ReplyStatus::Waiting,
+        TurnState::Parked => ReplyStatus::Parked,
+        TurnState::Interrupted => ReplyStatus::Interrupted,
+        TurnState::Cancelled => ReplyStatus::Cancelled,
+        _ => ReplyStatus::Done,
+    };
+    if let Some(message) = engine.store.message(&chat.user.owner, record.reply).await? {
+        reply.message_id = Some(message.id);
+        reply.parts = message.parts;
+        reply.finish_reason = message.finish_reason;
+        reply.usage = message.usage.unwrap_or_default();
+        reply.cost = message.cost.unwrap_or_default();
+    }
+    Ok(reply)
+}

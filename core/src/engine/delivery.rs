@@ -1,0 +1,182 @@
+//! The way of a turn from its save to its rest: the call, the events, the draft, the end that is put down.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt as _, StreamExt as _};
+use tower::ServiceExt as _;
+
+use super::context;
+use super::journal::{Journal, LEASE_THIRD, Outcome};
+use super::turn::Task;
+use crate::base::ErrorKind;
+use crate::call::{Call, CallContext, CallTarget, EventStream, failure};
+use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
+
+impl Task {
+    /// Calls the model and settles the turn. The message is saved; from here on every way out is written down.
+    pub(super) async fn deliver(&self, mut journal: Journal, target: Arc<CallTarget>) -> Result<Reply> {
+        let engine = &self.chat.user.engine;
+        let started = engine.clock.monotonic();
+        let context = self.context(&target);
+        // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
+        let called = AssertUnwindSafe(self.call(&mut journal, target.clone(), &context)).catch_unwind().await;
+        let called = called.unwrap_or_else(|_| Err(Error::internal("a call panicked; its message is kept")));
+        let outcome = match called {
+            Ok(reply) => Outcome::Done(Box::new(reply)),
+            Err(error) => {
+                let error = if error.partial().is_empty() { error.with_partial(self.log.parts()) } else { error };
+                if engine.tasks.stop_token().is_cancelled() {
+                    Outcome::Failed(closing(&error))
+                } else if self.cancel.is_cancelled() {
+                    Outcome::Cancelled(error.partial().to_vec())
+                } else {
+                    Outcome::Failed(error)
+                }
+            }
+        };
+        let elapsed = engine.clock.monotonic().saturating_sub(started);
+        if let Outcome::Failed(error) = &outcome {
+            // Failures before the first content are logged where they are tried again.
+            let is_logged = context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
+            if !is_logged {
+                failure(&context, error, elapsed);
+            }
+        }
+        let latency_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        let (state, settled) = journal.settle(outcome, self.log.last_seq() + 1, context.attempts()).await;
+        if let Err(error) = &settled
+            && error.kind() == ErrorKind::Storage
+        {
+            failure(&context, error, elapsed);
+        }
+        tracing::debug!(
+            target: "tertulia::turn", operation = self.operation, owner = &*self.chat.user.owner, conversation = %self.chat.id,
+            turn = %self.turn, model = %target.model, state = ?state, duration_ms = latency_ms, "turn came to rest",
+        );
+        let settled = settled.map(|mut reply| {
+            reply.attempts = context.attempts();
+            reply.latency_ms = latency_ms;
+            reply
+        });
+        match settled {
+            Ok(reply) if reply.status == ReplyStatus::Cancelled && self.stopper.is_cancelled() => {
+                let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the turn was stopped by someone else");
+                Err(stopped.with_turn(self.turn).with_partial(reply.parts))
+            }
+            settled => settled.map_err(|e| e.with_turn(self.turn)),
+        }
+    }
+
+    fn context(&self, target: &CallTarget) -> CallContext {
+        let mut context = CallContext::new(self.operation);
+        context.owner = Some(self.chat.user.owner.clone());
+        context.conversation = Some(self.chat.id);
+        context.turn = Some(self.turn);
+        context.deadline = Some(self.deadline);
+        context.cancel = self.cancel.child_token();
+        context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
+        let log = Arc::downgrade(&self.log);
+        context.progress = Some(Arc::new(move |progress| {
+            if let Some(log) = log.upgrade() {
+                log.push(0, StreamEventKind::Progress { progress });
+            }
+        }));
+        context
+    }
+
+    /// Asks the model and passes its events on, writing the draft as it grows.
+    async fn call(&self, journal: &mut Journal, target: Arc<CallTarget>, context: &CallContext) -> Result<Reply> {
+        let engine = &self.chat.user.engine;
+        let _ended = context.cancel.clone().drop_guard();
+        journal.sending().await?;
+        let asked = self.ask(journal.message(), target, context);
+        let mut events = self.holding(journal, asked).await??;
+        let flush = Duration::from_millis(engine.settings.store.draft_flush_ms.max(1));
+        let mut due = engine.clock.sleep(flush);
+        loop {
+            let event = {
+                let next = events.next();
+                tokio::pin!(next);
+                loop {
+                    tokio::select! {
+                        biased;
+                        event = &mut next => break event,
+                        () = &mut due => {
+                            if journal.has_unwritten() {
+                                journal.write_draft().await?;
+                            } else {
+                                journal.keep().await?;
+                            }
+                            due = engine.clock.sleep(if journal.has_unwritten() { flush } else { LEASE_THIRD });
+                        }
+                    }
+                }
+            };
+            let event = match event {
+                Some(event) => event?,
+                None => return Err(Error::internal("a call ended without a reply")),
+            };
+            if let StreamEventKind::Done { reply } = event.kind {
+                return Ok(*reply);
+            }
+            if self.pass(journal, event).await? {
+                due = engine.clock.sleep(flush);
+            }
+        }
+    }
+
+    /// Loads what the model is shown and asks it. Ends at the first content.
+    async fn ask(
+        &self,
+        message: crate::base::MessageId,
+        target: Arc<CallTarget>,
+        context: &CallContext,
+    ) -> Result<EventStream> {
+        let engine = &self.chat.user.engine;
+        let room = target.info.as_ref().and_then(|info| {
+            let kept = self.options.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
+            info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
+        });
+        let mut request = self.options.request(&target.model.model);
+        request.messages = context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), room).await?;
+        let call = Call { request: Arc::new(request), target, context: context.clone() };
+        engine.service.clone().oneshot(call).await
+    }
+
+    /// Waits for the work and keeps the turn ours meanwhile: a model may think for minutes before its first word.
+    async fn holding<T>(&self, journal: &mut Journal, work: impl Future<Output = T>) -> Result<T> {
+        let clock = self.chat.user.engine.clock.clone();
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                () = clock.sleep(LEASE_THIRD) => journal.keep().await?,
+            }
+        }
+    }
+
+    /// Hands one event to the readers and the draft. True when the clock of the draft begins anew.
+    async fn pass(&self, journal: &mut Journal, event: StreamEvent) -> Result<bool> {
+        let limit = self.chat.user.engine.settings.store.draft_flush_bytes;
+        let mut anew = false;
+        if event.kind.is_kept() {
+            anew = !journal.has_unwritten();
+            journal.note(&event);
+        }
+        let seq = self.log.push(event.part_index, event.kind);
+        if journal.noted(seq) >= limit {
+            journal.write_draft().await?;
+            anew = true;
+        }
+        Ok(anew)
+    }
+}
+
+/// What becomes of a call that the closing engine broke off.
+fn closing(error: &Error) -> Error {
+    Error::new(ErrorKind::Closed, "closed", "the engine was closed while the reply was on its way; retry the turn")
+        .with_partial(error.partial().to_vec())
+}
