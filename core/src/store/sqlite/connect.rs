@@ -40,15 +40,17 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings) -> Result<Open
     }
     prepare_files(path)?;
     let patience = Duration::from_millis(settings.busy_timeout_ms);
-    let lock = beside(path, ".lock");
-    let mut liveness = Liveness::acquire(&lock, patience)?;
-    let unclean = size(&beside(path, "-wal")) > 0;
-
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(patience).map_err(failed)?;
     // What is refused below is left as it was found, its log included.
     keep_log_on_close(&connection, true)?;
+    check(&connection)?;
+
+    let lock = beside(path, ".lock");
+    let mut liveness = Liveness::acquire(&lock, patience)?;
+    let unclean = size(&beside(path, "-wal")) > 0;
+    // Once more: another process may have made or changed it before we had the lock.
     check(&connection)?;
     set(&connection, &[("page_size", "8192"), ("auto_vacuum", "INCREMENTAL"), ("journal_mode", "WAL")])?;
     set_common(&connection)?;

@@ -21,6 +21,9 @@ fn number(connection: &Connection, pragma: &str) -> Result<i64> {
 
 /// Refuses what is not ours or newer than we are, before anything is changed.
 pub(super) fn check(connection: &Connection) -> Result<()> {
+    // One snapshot: another process may be making the tables at this moment.
+    let snapshot = connection.unchecked_transaction().map_err(failed)?;
+    let connection = &*snapshot;
     let version = number(connection, "user_version")?;
     if number(connection, "application_id")? == APPLICATION_ID {
         if version > newest() {

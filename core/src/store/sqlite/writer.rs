@@ -118,18 +118,17 @@ impl Writer {
                 self.roll_back();
                 tracing::error!(target: "tertulia::store", "the writing thread panicked; the group was rolled back");
             }
-            if waiting.is_empty() {
-                let pages = if jobs.is_empty() { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES };
-                self.checkpoint(pages);
-            }
+            let idle = waiting.is_empty() && jobs.is_empty();
+            self.checkpoint(if idle { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES });
         }
     }
 
     /// Applies the batches at the front and answers them.
     fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) {
         let started = self.clock.monotonic();
-        let group = waiting.iter().take(most).map_while(|job| if let Job::Apply(job) = job { Some(job) } else { None });
-        let power_safe = group.into_iter().any(|job| job.durability == Durability::PowerSafe);
+        let mut group =
+            waiting.iter().take(most).map_while(|job| if let Job::Apply(job) = job { Some(job) } else { None });
+        let power_safe = group.any(|job| job.durability == Durability::PowerSafe);
         let mut done: Vec<(ApplyJob, Result<Receipt>)> = Vec::new();
         let mut change = match self.begin(power_safe) {
             Ok(change) => change,
@@ -197,10 +196,15 @@ impl Writer {
         match &result {
             Ok(receipt) => *change = receipt.change_seq,
             Err(_) if self.connection.is_autocommit() => return result,
-            Err(_) => drop(run(&self.connection, "ROLLBACK TO batch", [])?),
+            Err(_) => self.or_roll_back("ROLLBACK TO batch")?,
         }
-        run(&self.connection, "RELEASE batch", [])?;
+        self.or_roll_back("RELEASE batch")?;
         result
+    }
+
+    /// Runs a statement without which nobody knows what the transaction holds.
+    fn or_roll_back(&self, sql: &str) -> Result<()> {
+        run(&self.connection, sql, []).map(drop).inspect_err(|_| self.roll_back())
     }
 
     fn end(&self, changed: bool, first_change: i64, change: i64, at: i64) -> Result<()> {
@@ -209,7 +213,7 @@ impl Writer {
                 set_last_change(&self.connection, change)?;
                 trim_feed(&self.connection, 2 * (change - first_change), at)?;
             }
-            run(&self.connection, "COMMIT", []).map(drop)
+            self.or_roll_back("COMMIT")
         };
         commit().inspect_err(|_| self.roll_back())
     }

@@ -76,6 +76,9 @@ async fn a_file_that_is_no_database_of_ours_is_refused_and_left_alone() {
         let before = fs::read(&path).unwrap();
         refused(try_open(&path).await, ErrorKind::Storage, "not_a_database");
         assert!(fs::read(&path).unwrap() == before, "{}", path.display());
+        for ending in ["-wal", "-shm", "-journal", ".lock"] {
+            assert!(!connect::beside(&path, ending).exists(), "{}{ending}", path.display());
+        }
     }
     refused(try_open(folder.path()).await, ErrorKind::Storage, "not_a_database");
 }

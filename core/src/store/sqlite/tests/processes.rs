@@ -143,13 +143,25 @@ fn many_who_open_at_once_never_take_each_other_for_dead() {
                 scope.spawn(move || {
                     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                     runtime.block_on(async {
-                        let store = open(path).await;
-                        let scene = scene(&store, round * OPENERS + opener);
-                        let sent = scene.stream(scene.ids.conversation(), "question", "par").await;
-                        let recovered = store.recover(NOW).await;
-                        // Nothing is asserted before all have come here: a thread that panics would keep the others waiting.
+                        let opened = SqliteStore::open(path, SqliteSettings::default(), clock()).await;
+                        let streaming = async |store: SqliteStore| {
+                            let store = Arc::new(store);
+                            let scene = scene(&store, round * OPENERS + opener);
+                            let sent = scene.planned(scene.ids.conversation());
+                            scene.apply(scene.sending(sent, "question")).await?;
+                            scene.apply(scene.first_words(sent, "par")).await?;
+                            let recovered = store.recover(NOW).await?;
+                            Ok::<_, Error>((store, scene, sent, recovered))
+                        };
+                        let streamed = match opened {
+                            Ok(store) => streaming(store).await,
+                            Err(error) => Err(error),
+                        };
+                        // Whatever failed is told after all have come here: a thread that panics would keep the
+                        // others waiting.
                         all_are_open.wait();
-                        assert_eq!(recovered.unwrap(), [], "round {round}");
+                        let (store, scene, sent, recovered) = streamed.unwrap();
+                        assert_eq!(recovered, [], "round {round}");
                         let turn = store.turn(scene.owner, sent.turn).await.unwrap().unwrap();
                         assert_eq!(turn.turn.state, TurnState::Streaming, "round {round}");
                         scene.apply(scene.ending(sent, 2, "whole")).await.unwrap();
