@@ -68,17 +68,14 @@ fn panicking() {
 #[pyfunction]
 #[pyo3(signature = (kind, ms = 0))]
 fn blocking(py: Python<'_>, kind: String, ms: u64) -> PyResult<u64> {
-    let call = async move { call(kind, ms).await.map(Number) };
-    wait(py, call).map(|Number(ms)| ms)
+    wait(py, call(kind, ms))
 }
-
-struct Number(u64);
 
 /// A call to await.
 #[pyfunction]
 #[pyo3(signature = (kind, ms = 0, *, inline = true))]
 fn awaiting(kind: String, ms: u64, inline: bool) -> Awaitable {
-    let call = async move { call(kind, ms).await.map(|ms| done(i64::try_from(ms).unwrap_or(0))) };
+    let call = call(kind, ms).map(|result| result.map(|ms| done(i64::try_from(ms).unwrap_or(0))));
     if inline { Awaitable::inline(call) } else { Awaitable::spawned(call) }
 }
 

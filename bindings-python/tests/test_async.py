@@ -52,7 +52,8 @@ def test_every_verb_is_awaited() -> None:
         reply = await chat.send("hi")
         assert reply.turn_id is not None
         assert (await chat.turn(reply.turn_id)).state == "done"
-        assert len(await chat.history()) == 2 and (await chat.summary()).title == "x"
+        assert len(await chat.append([{"role": "user", "content": "by the way"}])) == 1
+        assert len(await chat.history()) == 3 and (await chat.summary()).title == "x"
         await chat.update(title="y")
         assert [info.title for info in await me.list_conversations()] == ["y"]
         assert (await chat.attach(reply.turn_id).reply()).text == reply.text

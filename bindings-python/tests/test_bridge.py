@@ -184,7 +184,7 @@ def test_a_forgotten_await_is_warned_of() -> None:
 
 
 def test_awaiting_without_a_loop_is_an_ordinary_error() -> None:
-    call = _probe.awaiting("sleep", 1)
+    call = _probe.awaiting("sleep", FOREVER)
     with pytest.raises(RuntimeError, match="no running event loop"):
         call.send(None)
 

@@ -512,6 +512,18 @@ def test_conversations_are_listed_changed_and_deleted(engine: t.Tertulia) -> Non
         me.new_conversation(sytem="x")  # type: ignore[call-arg]
 
 
+def test_messages_are_stored_without_asking_a_model(engine: t.Tertulia, sim: Simulator) -> None:
+    chat = engine.user().new_conversation()
+    ids = chat.append(
+        [{"role": "user", "content": "hi"}, {"role": "assistant", "content": ["Hello ", t.TextPart("there")]}]
+    )
+    assert sim.request_count == 0 and [m.id for m in chat.history()] == list(ids)
+    chat.send("and?")
+    assert [m["role"] for m in body(sim)["messages"]] == ["user", "assistant", "user"]
+    with pytest.raises(TypeError, match="messages must be a list"):
+        chat.append("hi")
+
+
 def test_nobody_reaches_another_users_conversation(engine: t.Tertulia) -> None:
     chat = engine.user("ana").new_conversation()
     reply = chat.send("hi")
@@ -611,7 +623,7 @@ with tertulia.Tertulia(sys.argv[1], providers=[sim.provider()], model="sim/any")
         sim.wait_for("closed_by_peer")
         # The turn has come to rest before the next one begins.
         chat.send("next", model="sim/quick")
-        print([m.status for m in chat.history()])
+        print(chat.turn(chat.history()[0].turn_id).state)
 """
 
 
@@ -621,7 +633,7 @@ def test_ctrl_c_stops_the_call(call: str, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", source, str(tmp_path / "chat.db")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "['complete', 'cancelled', 'complete', 'complete']\n"
+    assert done.stdout == "cancelled\n"
 
 
 FORKED = """
@@ -711,3 +723,25 @@ def test_waiting_costs_no_processor(engine: t.Tertulia, sim: Simulator) -> None:
     with pytest.raises(t.TimedOutError):
         engine.ask("hi", timeout=1)
     assert time.process_time() - before < 0.5
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs Linux's /proc")
+def test_closed_engines_leave_nothing_behind(tmp_path: Path) -> None:
+    def held() -> tuple[int, int]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+    def use(name: str, count: int) -> None:
+        with Simulator() as sim:
+            for i in range(count):
+                with t.Tertulia(tmp_path / f"{name}{i}.db", providers=[sim.provider()], model="sim/any") as engine:
+                    chat = engine.user().new_conversation()
+                    chat.send("hi")
+                    next(chat.stream("left in the middle"))
+
+    use("first", 1)
+    before = held()
+    use("more", 20)
+    files, threads = held()
+    # Idle threads of the runtime's pool may come and go.
+    assert files <= before[0] and threads <= before[1] + 2, (before, files, threads)

@@ -2348,6 +2348,9 @@ class Conversation:
     def attach(self, turn_id: str, *, after_seq: int = 0) -> ReplyStream:
         """The reply of a turn from behind this event on: as it comes, or from the store. Leaving it changes nothing."""
 
+    def append(self, messages: Sequence[NewMessage]) -> tuple[str, ...]:
+        """Store messages without asking a model, and give their ids."""
+
     def stop(self, turn_id: str) -> None:
         """Stop a turn that runs in this process. Who waits for it gets a ``CancelledError``."""
 
@@ -2555,6 +2558,9 @@ class AsyncConversation:
 
     def attach(self, turn_id: str, *, after_seq: int = 0) -> AsyncReplyStream:
         """The reply of a turn from behind this event on: as it comes, or from the store. Leaving it changes nothing."""
+
+    def append(self, messages: Sequence[NewMessage]) -> Coroutine[Any, Any, tuple[str, ...]]:
+        """Store messages without asking a model, and give their ids."""
 
     def stop(self, turn_id: str) -> Coroutine[Any, Any, None]:
         """Stop a turn that runs in this process. Who waits for it gets a ``CancelledError``."""

@@ -138,6 +138,7 @@ impl<T: ToPython> ToPython for Box<T> {
 pub(crate) trait Item: ToPython {}
 
 impl Item for String {}
+impl Item for MessageId {}
 
 impl<T: Item> ToPython for Vec<T> {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{ConversationChange, ConversationId, ConversationOptions, Result, TurnId};
+use tertulia::{ConversationChange, ConversationId, ConversationOptions, NewMessage, Result, TurnId};
 
 use super::incoming::{Incoming, Opening};
 use super::options::options;
@@ -99,6 +99,13 @@ twins! {
             let (said, options) = (parts(content, &Place::named("content"))?, self::options("send", py, options)?);
             let open = self.0.open(py)?;
             async move { open.chat().await?.send(said).with(options).await }
+        }
+
+        /// Stores messages without asking a model, and gives their ids.
+        fn append(&self, py, messages: &Bound<'_, PyAny>) {
+            let messages = Vec::<NewMessage>::from_python(messages, &Place::named("messages"))?;
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.append(messages).await }
         }
 
         /// Stops a turn that runs in this process.
