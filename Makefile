@@ -30,8 +30,12 @@ check: python ## Run the quick part: formatting, lints, floors
 conformance: rust ## Decode recorded replies: CASES=dir, ONLY=prefix of a case's name
 	@cargo run -q --locked -p tertulia-conformance -- "$(CASES)" $(if $(ONLY),"$(ONLY)")
 
-bench: rust ## Measure speed beside bare clients, in one run
-	@cargo run -q --release --locked -p tertulia-bench
+bench: rust python ## Measure speed beside bare clients; writes target/bench.json
+	@cargo run --release -q --locked -p tertulia-bench
+	@$(PYTHON) tools/run_tests.py environment
+	@.venv/bin/maturin build -q --release --locked --out dist/release --interpreter .venv/bin/python
+	@.venv/bin/python -m pip install -q --force-reinstall --no-deps --no-index --find-links dist/release tertulia
+	@.venv/bin/python bindings-python/bench/clients.py target/bench.json
 
 deny: rust ## Check licences, advisories and sources; installs cargo-deny when it is missing, which takes minutes
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

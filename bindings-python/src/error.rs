@@ -12,7 +12,13 @@ use crate::convert::ToPython as _;
 pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
     let made = classes(py)
         .and_then(|classes| classes.getattr(class_of(error.kind())))
-        .and_then(|class| class.call1((error.info().to_python(py)?,)));
+        .and_then(|class| class.call1((error.info().to_python(py)?,)))
+        .and_then(|exception| {
+            if let Some(account) = error.provider_error() {
+                exception.setattr(intern!(py, "provider_words"), account.message())?;
+            }
+            Ok(exception)
+        });
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(failed) => {

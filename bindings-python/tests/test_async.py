@@ -191,10 +191,13 @@ def test_a_failure_is_raised_where_it_happens() -> None:
             async for word in chat.stream("hi").text():
                 words.append(word)
         assert "".join(words) == "Hello" and caught.value.turn_id is not None
-        with pytest.raises(t.UnavailableError):
+        with pytest.raises(t.UnavailableError) as parked:
             async with chat.stream("hi") as stream:
                 await stream.reply()
-        assert (await chat.retry(caught.value.turn_id).reply()).text == "Hello"
+        assert parked.value.turn_id is not None
+        assert (await chat.retry(parked.value.turn_id).reply()).text == "Hello"
+        with pytest.raises(t.ConflictError, match="not_last"):
+            await chat.retry(caught.value.turn_id)
         with pytest.raises(t.InvalidError):
             await chat.stream("")
         with pytest.raises(TypeError, match="did you mean 'temperature'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import pickle
 import signal
 import sqlite3
 import subprocess
@@ -745,3 +746,13 @@ def test_closed_engines_leave_nothing_behind(tmp_path: Path) -> None:
     files, threads = held()
     # Idle threads of the runtime's pool may come and go.
     assert files <= before[0] and threads <= before[1] + 2, (before, files, threads)
+
+
+def test_the_providers_words_are_there_for_who_asks_and_nowhere_else(engine: t.Tertulia, sim: Simulator) -> None:
+    sim.script("any", "status=400;message=your%20prompt%20canary%20is%20bad")
+    with pytest.raises(t.InvalidError) as caught:
+        engine.user("ana").new_conversation().send("hi")
+    error = caught.value
+    assert error.provider_words == "your prompt canary is bad"
+    assert "canary" not in f"{error} {error!r} {error.info!r} {error.info.to_dict()}"
+    assert pickle.loads(pickle.dumps(error)).provider_words is None

@@ -150,7 +150,7 @@ def test_a_tool_call_makes_its_result() -> None:
             {"step": "retrying", "attempt": 2, "kind": "unavailable", "delay_ms": 40},
             {"attempt": 2, "kind": "unavailable", "wait_ms": 40},
         ),
-        ({"step": "fell_back", "from": "a/b", "to": "c/d"}, {"from_model": "a/b", "to_model": "c/d"}),
+        ({"step": "fell_back", "from_model": "a/b", "to_model": "c/d"}, {"from_model": "a/b", "to_model": "c/d"}),
         ({"step": "heartbeat", "idle_ms": 40}, {"idle_ms": 40}),
     ],
 )

@@ -21,9 +21,14 @@ class TertuliaError(Exception):
     info: ErrorInfo
     """The error as plain data."""
 
+    provider_words: str | None
+    """The provider's own account of the failure, or nothing. It may quote the prompt: show it to whoever wrote that,
+    log it nowhere. It is in no repr, and is left behind by pickle and copy."""
+
     def __init__(self, info: ErrorInfo) -> None:
         super().__init__(info)
         self.info = info
+        self.provider_words = None
 
     def __str__(self) -> str:
         info = self.info

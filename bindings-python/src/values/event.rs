@@ -85,16 +85,16 @@ values! {
             kind.to_python(py)
         }
 
-        /// The model that failed (fell_back). `from` is a reserved word in Python.
+        /// The model that failed (fell_back).
         #[getter(from_model)]
         fn model_before(&self) -> Option<&str> {
-            if let Some(Progress::FellBack { from, .. }) = self.step_of() { Some(from) } else { None }
+            if let Some(Progress::FellBack { from_model, .. }) = self.step_of() { Some(from_model) } else { None }
         }
 
         /// The model that is asked now (fell_back).
         #[getter]
         fn to_model(&self) -> Option<&str> {
-            if let Some(Progress::FellBack { to, .. }) = self.step_of() { Some(to) } else { None }
+            if let Some(Progress::FellBack { to_model, .. }) = self.step_of() { Some(to_model) } else { None }
         }
 
         /// Since the last event, in milliseconds (heartbeat).

@@ -170,9 +170,9 @@ pub enum Progress {
     /// Going on with another model.
     FellBack {
         /// The one that failed.
-        from: String,
+        from_model: String,
         /// The one that is asked now.
-        to: String,
+        to_model: String,
     },
     /// The provider lives.
     Heartbeat {

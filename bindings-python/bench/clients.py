@@ -1,0 +1,142 @@
+"""The engine through Python beside aiohttp, in one process and one run, on one loop.
+
+The provider is the simulator in a process of its own, so that the figures are the client's alone: CPU time of this
+process divided by the work done. Rounds alternate; the median round counts. The ratios are what to look at.
+
+    python bindings-python/bench/clients.py [bench.json]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+from tertulia import AsyncTertulia, TextEvent
+
+ROUNDS = 5
+CALLS, AT_ONCE = 1_500, 64
+STREAMS, EVENTS = 100, 200
+SMALL = "sim:text=Hello%20there,%20how%20are%20you%20today"
+LONG = f"sim:words={EVENTS}"
+SERVER = """
+from tertulia.testing import Simulator
+import sys
+with Simulator() as simulator:
+    print(simulator.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def cpu() -> float:
+    """CPU seconds of this process so far, its threads included."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def spread(count: int, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work so often, some at once."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one() -> None:
+        async with gate:
+            await work()
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+class Bare:
+    """What one would write without a library."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.session, self.url = session, f"{url}/v1/chat/completions"
+
+    async def call(self) -> None:
+        body = {"model": SMALL, "messages": [{"role": "user", "content": "hello"}]}
+        async with self.session.post(self.url, json=body) as response:
+            reply = await response.json()
+        assert reply["choices"][0]["message"]["content"]
+
+    async def stream(self) -> None:
+        body = {"model": LONG, "messages": [{"role": "user", "content": "hello"}], "stream": True}
+        seen = 0
+        async with self.session.post(self.url, json=body) as response:
+            async for line in response.content:
+                if line.startswith(b"data: ") and not line.startswith(b"data: [DONE]"):
+                    seen += bool(json.loads(line[6:])["choices"])
+        assert seen >= EVENTS, seen
+
+
+class Engine:
+    """The same through the engine: stateless calls, and durable turns in memory."""
+
+    def __init__(self, tertulia: AsyncTertulia) -> None:
+        self.tertulia = tertulia
+
+    async def call(self) -> None:
+        assert (await self.tertulia.ask("hello", model=f"lab/{SMALL}")).text
+
+    async def turn(self) -> None:
+        assert (await self.tertulia.user("ana").new_conversation().send("hello", model=f"lab/{SMALL}")).text
+
+    async def stream(self) -> None:
+        seen = 0
+        chat = self.tertulia.user("ana").new_conversation()
+        async for event in chat.stream("hello", model=f"lab/{LONG}"):
+            if isinstance(event, TextEvent):
+                seen += 1
+        assert seen > 0
+
+
+async def measured() -> dict[str, list[float]]:
+    """What one unit of each work took, round by round."""
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
+    assert server.stdout is not None
+    url = server.stdout.readline().strip()
+    rounds: dict[str, list[float]] = {}
+
+    async def measure(name: str, units: int, work: Awaitable[None]) -> None:
+        before = cpu()
+        await work
+        rounds.setdefault(name, []).append((cpu() - before) / units * 1e6)
+
+    lab = {"name": "lab", "base_url": f"{url}/v1"}
+    connector = aiohttp.TCPConnector(limit=AT_ONCE)
+    async with aiohttp.ClientSession(connector=connector) as session, AsyncTertulia("memory:", providers=[lab]) as t:
+        bare, engine = Bare(session, url), Engine(t)
+        await spread(200, bare.call)
+        await spread(200, engine.call)
+        for _ in range(ROUNDS):
+            await measure("call_aiohttp", CALLS, spread(CALLS, bare.call))
+            await measure("call", CALLS, spread(CALLS, engine.call))
+            await measure("turn_memory", CALLS, spread(CALLS, engine.turn))
+            await measure("event_aiohttp", STREAMS * EVENTS, spread(STREAMS, bare.stream))
+            await measure("event_of_a_turn", STREAMS * EVENTS, spread(STREAMS, engine.stream))
+    server.communicate()
+
+    return rounds
+
+
+def main(target: Path) -> None:
+    """Measure, print, and add the figures to the file."""
+    rounds = asyncio.run(measured())
+    figures = {name: (statistics.median(values), "µs CPU") for name, values in rounds.items()}
+    figures["call_ratio"] = (figures["call"][0] / figures["call_aiohttp"][0], "ratio")
+    figures["event_ratio"] = (figures["event_of_a_turn"][0] / figures["event_aiohttp"][0], "ratio")
+    for name, (value, unit) in figures.items():
+        low, high = (min(rounds[name]), max(rounds[name])) if name in rounds else (value, value)
+        print(f"{name:<24} {value:>10.2f} {low:>10.2f} {high:>10.2f}  {unit}")
+    known = json.loads(target.read_text()) if target.exists() else {}
+    known |= {f"python.{name}": {"value": value, "unit": unit} for name, (value, unit) in figures.items()}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(known, indent=2))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "target/bench.json"))
