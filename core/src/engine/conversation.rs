@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::attach;
 use super::content::{self, Content};
 use super::history::HistoryCall;
-use super::journal;
 use super::options::Verb;
+use super::rows;
 use super::stream::ReplyStream;
 use super::turn::{self, Opening};
 use super::user::UserScope;
@@ -96,11 +96,11 @@ impl Conversation {
         }
         let _turn = engine.queue(self.id).enter().await.await?;
         let known = engine.store.conversation(&self.user.owner, self.id).await?.is_some();
-        let mut batch = journal::begin(self, self.fresh.as_deref().filter(|_| !known));
+        let mut batch = rows::begin(self, self.fresh.as_deref().filter(|_| !known));
         let mut ids = Vec::with_capacity(messages.len());
         for message in messages {
             let id = engine.ids.message();
-            batch = journal::append(batch, self, id, None, message)?;
+            batch = rows::append(batch, self, id, None, message)?;
             ids.push(id);
         }
         engine.store.apply(batch, Durability::PowerSafe).await?;

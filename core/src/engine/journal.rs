@@ -7,17 +7,16 @@ use bytes::Bytes;
 
 use super::content;
 use super::conversation::{Conversation, ConversationOptions};
+use super::draft::Unwritten;
 use super::options::CallOptions;
+use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::call::CallTarget;
-use crate::model::{
-    Error, MediaSource, MessageStatus, NewMessage, Part, Reply, ReplyStatus, Result, Role, StreamEvent,
-    StreamEventKind, TurnState,
-};
+use crate::model::{Error, MessageStatus, NewMessage, Part, Reply, ReplyStatus, Result, Role, StreamEvent, TurnState};
 use crate::store::{
-    Content, DraftChunk, Durability, MAX_CONTENT_BYTES, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep,
-    NewTurn, Op, Parent, Precondition, StepKind, TurnChange, TurnRecord, WriteBatch,
+    Content, DraftChunk, Durability, MessageEnd, NewRow, NewStep, NewTurn, Op, Parent, Precondition, StepKind,
+    TurnChange, TurnRecord, WriteBatch,
 };
 
 /// How a call ended.
@@ -47,8 +46,7 @@ pub(super) struct Journal {
     attempt: i32,
     /// True once the reply has a row of its own.
     has_row: bool,
-    unwritten: Vec<StreamEvent>,
-    unwritten_bytes: usize,
+    unwritten: Unwritten,
     noted_seq: i64,
     /// True while the store refuses what is written.
     struggles: bool,
@@ -69,7 +67,7 @@ impl Journal {
         let (message, reply) = (engine.ids.message(), engine.ids.message());
         let model = target.model.to_string();
         let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
-        let mut batch = append(begin(chat, fresh), chat, message, Some(turn), said)?;
+        let mut batch = rows::append(rows::begin(chat, fresh), chat, message, Some(turn), said)?;
         batch = batch.op(Op::PutTurn(NewTurn {
             id: turn,
             conversation: chat.id,
@@ -145,8 +143,7 @@ impl Journal {
             epoch,
             attempt,
             has_row: false,
-            unwritten: Vec::new(),
-            unwritten_bytes: 0,
+            unwritten: Unwritten::default(),
             noted_seq: 0,
             struggles: false,
         }
@@ -211,26 +208,19 @@ impl Journal {
 
     /// Takes in what must be in the draft.
     pub(super) fn note(&mut self, event: &StreamEvent) {
-        self.unwritten_bytes += weight(&event.kind);
-        if let Some(last) = self.unwritten.last_mut()
-            && last.part_index == event.part_index
-            && join(&mut last.kind, &event.kind)
-        {
-            return;
-        }
-        self.unwritten.push(event.clone());
+        self.unwritten.note(event);
     }
 
     /// The number of the newest event that was noted. Gives how many bytes wait to be written; none while the store
     /// struggles, because then the clock decides alone when to try again.
     pub(super) fn noted(&mut self, seq: i64) -> usize {
         self.noted_seq = seq;
-        if self.struggles { 0 } else { self.unwritten_bytes }
+        if self.struggles { 0 } else { self.unwritten.bytes() }
     }
 
     /// True while the draft lacks something.
     pub(super) fn has_unwritten(&self) -> bool {
-        !self.unwritten.is_empty()
+        !self.unwritten.events().is_empty()
     }
 
     /// Writes what the draft lacks; the first time, the reply gets its row. What cannot be written waits for the next
@@ -239,12 +229,12 @@ impl Journal {
     /// # Errors
     /// `Conflict` when another process has taken the turn.
     pub(super) async fn write_draft(&mut self) -> Result<()> {
-        let data = serde_json::to_vec(&self.unwritten)
+        let data = serde_json::to_vec(self.unwritten.events())
             .map_err(|e| Error::internal("a draft could not be written as JSON").with_source(e))?;
         let chunk = DraftChunk {
             message: self.reply,
             seq: self.noted_seq,
-            part_index: self.unwritten.first().map_or(0, |event| event.part_index),
+            part_index: self.unwritten.events().first().map_or(0, |event| event.part_index),
             data: data.into(),
             lease_until: self.engine.lease_until(),
         };
@@ -260,7 +250,6 @@ impl Journal {
         if self.bear(written)? {
             self.has_row = true;
             self.unwritten.clear();
-            self.unwritten_bytes = 0;
         }
         Ok(())
     }
@@ -278,10 +267,10 @@ impl Journal {
             Outcome::Failed(error) if error.partial().is_empty() && !self.has_row => (TurnState::Parked, Vec::new()),
             Outcome::Failed(error) => (TurnState::Interrupted, error.partial().to_vec()),
         };
-        let (state, outcome, parts) = match Content::encode(&without_bytes(parts.clone())) {
+        let (state, outcome, parts) = match Content::encode(&rows::without_bytes(parts.clone())) {
             Ok(_) => (state, outcome, parts),
             Err(error) => {
-                let parts = shortened(parts);
+                let parts = rows::shortened(parts);
                 (TurnState::Interrupted, Outcome::Failed(too_long(&error).with_partial(parts.clone())), parts)
             }
         };
@@ -382,7 +371,7 @@ impl Journal {
                 Op::AppendMessage(NewRow { finish_reason, usage, cost, ..row })
             });
             for bytes in attachments {
-                batch = batch.op(put_attachment(self.reply, bytes));
+                batch = batch.op(rows::put_attachment(self.reply, bytes));
             }
         }
         let has_row = batch.ops.iter().any(|op| matches!(op, Op::EndMessage(_) | Op::AppendMessage(_)));
@@ -440,84 +429,6 @@ impl Journal {
     }
 }
 
-/// A batch that begins this conversation, or needs it to be there.
-pub(super) fn begin(chat: &Conversation, fresh: Option<&ConversationOptions>) -> WriteBatch {
-    let batch = WriteBatch::new(&*chat.user.owner, chat.user.engine.clock.now());
-    match fresh {
-        Some(fresh) => batch.op(Op::PutConversation(NewConversation {
-            id: chat.id,
-            title: fresh.title.clone(),
-            system: fresh.system.clone(),
-            model: fresh.model.clone(),
-            metadata: fresh.metadata.clone(),
-        })),
-        None => batch.require(Precondition::Owns { conversation: chat.id }),
-    }
-}
-
-/// Adds a whole message below the head; its bytes in hand become attachments.
-pub(super) fn append(
-    mut batch: WriteBatch,
-    chat: &Conversation,
-    id: MessageId,
-    turn: Option<TurnId>,
-    mut message: NewMessage,
-) -> Result<WriteBatch> {
-    let attachments = content::detach_bytes(&mut message.parts, &chat.user.engine.ids);
-    batch = batch.op(Op::AppendMessage(NewRow {
-        id,
-        conversation: chat.id,
-        parent: Parent::Head,
-        turn,
-        role: message.role,
-        status: MessageStatus::Complete,
-        content: Content::encode(&message.parts)?,
-        model: None,
-        metadata: message.metadata,
-        finish_reason: None,
-        usage: None,
-        cost: None,
-    }));
-    for bytes in attachments {
-        batch = batch.op(put_attachment(id, bytes));
-    }
-    Ok(batch)
-}
-
-fn put_attachment(message: MessageId, bytes: content::Bytes) -> Op {
-    Op::PutAttachment(NewAttachment {
-        id: bytes.id,
-        message,
-        part_index: bytes.part_index,
-        mime_type: bytes.mime_type,
-        name: bytes.name,
-        data: bytes.data,
-    })
-}
-
-fn weight(kind: &StreamEventKind) -> usize {
-    match kind {
-        StreamEventKind::Text { delta } | StreamEventKind::Reasoning { delta } | StreamEventKind::Refusal { delta } => {
-            delta.len()
-        }
-        StreamEventKind::ToolCallDelta { arguments_delta, .. } => arguments_delta.len(),
-        _ => 64,
-    }
-}
-
-/// Joins adjacent deltas of one voice.
-fn join(last: &mut StreamEventKind, next: &StreamEventKind) -> bool {
-    match (last, next) {
-        (StreamEventKind::Text { delta }, StreamEventKind::Text { delta: more })
-        | (StreamEventKind::Reasoning { delta }, StreamEventKind::Reasoning { delta: more })
-        | (StreamEventKind::Refusal { delta }, StreamEventKind::Refusal { delta: more }) => {
-            delta.push_str(more);
-            true
-        }
-        _ => false,
-    }
-}
-
 /// The status of a message that ended this way.
 fn message_status(state: TurnState) -> MessageStatus {
     match state {
@@ -525,33 +436,6 @@ fn message_status(state: TurnState) -> MessageStatus {
         TurnState::Cancelled => MessageStatus::Cancelled,
         _ => MessageStatus::Interrupted,
     }
-}
-
-/// The parts without bytes in hand, which are kept apart.
-fn without_bytes(mut parts: Vec<Part>) -> Vec<Part> {
-    for media in parts.iter_mut().flat_map(content::media_of) {
-        if matches!(media.source, MediaSource::Data { .. }) {
-            media.source = MediaSource::Url { url: String::new() };
-        }
-    }
-    parts
-}
-
-/// The beginning of a reply that is longer than the store keeps.
-fn shortened(parts: Vec<Part>) -> Vec<Part> {
-    let mut left = MAX_CONTENT_BYTES / 8;
-    let mut kept = Vec::new();
-    for part in parts {
-        let Part::Text { mut text, citations } = part else { continue };
-        let mut end = text.len().min(left);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        left -= end;
-        kept.push(Part::Text { text, citations });
-    }
-    kept
 }
 
 fn too_long(cause: &Error) -> Error {

@@ -1,0 +1,92 @@
+//! How messages become ops of the store: bytes in hand stand apart, what is too long is cut.
+
+use super::content::{self, media_of};
+use super::conversation::{Conversation, ConversationOptions};
+use crate::base::{MessageId, TurnId};
+use crate::model::{MediaSource, MessageStatus, NewMessage, Part, Result};
+use crate::store::{
+    Content, MAX_CONTENT_BYTES, NewAttachment, NewConversation, NewRow, Op, Parent, Precondition, WriteBatch,
+};
+
+/// A batch that begins this conversation, or needs it to be there.
+pub(super) fn begin(chat: &Conversation, fresh: Option<&ConversationOptions>) -> WriteBatch {
+    let batch = WriteBatch::new(&*chat.user.owner, chat.user.engine.clock.now());
+    match fresh {
+        Some(fresh) => batch.op(Op::PutConversation(NewConversation {
+            id: chat.id,
+            title: fresh.title.clone(),
+            system: fresh.system.clone(),
+            model: fresh.model.clone(),
+            metadata: fresh.metadata.clone(),
+        })),
+        None => batch.require(Precondition::Owns { conversation: chat.id }),
+    }
+}
+
+/// Adds a whole message below the head; its bytes in hand become attachments.
+pub(super) fn append(
+    mut batch: WriteBatch,
+    chat: &Conversation,
+    id: MessageId,
+    turn: Option<TurnId>,
+    mut message: NewMessage,
+) -> Result<WriteBatch> {
+    let attachments = content::detach_bytes(&mut message.parts, &chat.user.engine.ids);
+    batch = batch.op(Op::AppendMessage(NewRow {
+        id,
+        conversation: chat.id,
+        parent: Parent::Head,
+        turn,
+        role: message.role,
+        status: MessageStatus::Complete,
+        content: Content::encode(&message.parts)?,
+        model: None,
+        metadata: message.metadata,
+        finish_reason: None,
+        usage: None,
+        cost: None,
+    }));
+    for bytes in attachments {
+        batch = batch.op(put_attachment(id, bytes));
+    }
+    Ok(batch)
+}
+
+/// Keeps bytes beside their message.
+pub(super) fn put_attachment(message: MessageId, bytes: content::Bytes) -> Op {
+    Op::PutAttachment(NewAttachment {
+        id: bytes.id,
+        message,
+        part_index: bytes.part_index,
+        mime_type: bytes.mime_type,
+        name: bytes.name,
+        data: bytes.data,
+    })
+}
+
+/// The parts without bytes in hand, which are kept apart.
+pub(super) fn without_bytes(mut parts: Vec<Part>) -> Vec<Part> {
+    for media in parts.iter_mut().flat_map(media_of) {
+        if matches!(media.source, MediaSource::Data { .. }) {
+            media.source = MediaSource::Url { url: String::new() };
+        }
+    }
+    parts
+}
+
+/// The beginning of a reply that is longer than the store keeps.
+pub(super) fn shortened(parts: Vec<Part>) -> Vec<Part> {
+    let mut left = MAX_CONTENT_BYTES / 8;
+    let mut kept = Vec::new();
+    for part in parts {
+        let Part::Text { mut text, citations } = part else { continue };
+        let mut end = text.len().min(left);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        left -= end;
+        kept.push(Part::Text { text, citations });
+    }
+    kept
+}
