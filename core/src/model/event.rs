@@ -131,6 +131,22 @@ impl StreamEventKind {
                 | Self::Part { .. }
         )
     }
+
+    /// True for what becomes part of the reply: what a [`ReplyDraft`](super::ReplyDraft) takes in. Fragments of a tool
+    /// call do not; the whole call does.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        matches!(
+            self,
+            Self::Text { .. }
+                | Self::Reasoning { .. }
+                | Self::Refusal { .. }
+                | Self::Citation { .. }
+                | Self::ToolCall { .. }
+                | Self::ToolResult { .. }
+                | Self::Part { .. }
+        )
+    }
 }
 
 /// What happens while nothing is to be seen.
