@@ -53,6 +53,7 @@ pub(super) async fn start(
     chat.user.check()?;
     check_metadata(&options.metadata)?;
     let engine = chat.user.engine.clone();
+    total(&engine, &options)?;
     let (parts, client_hash) = match &opening {
         Opening::Retry(_) => (Vec::new(), [0; 32]),
         Opening::Message(Content(Said::Messages(_))) => {
@@ -367,7 +368,7 @@ impl Task {
         context.owner = Some(self.chat.user.owner.clone());
         context.conversation = Some(self.chat.id);
         context.turn = Some(self.turn);
-        context.deadline = Some(started + total(engine, &self.options));
+        context.deadline = total(engine, &self.options).ok().map(|total| started + total);
         context.cancel = self.cancel.child_token();
         context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
         let log = Arc::downgrade(&self.log);
