@@ -395,7 +395,8 @@ impl Task {
             info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
         });
         let mut request = self.options.request(&target.model.model);
-        request.messages = context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), room).await?;
+        let window = context::Window::of(room, &request);
+        request.messages = context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window).await?;
         journal.sending().await?;
         let call = Call { request: Arc::new(request), target, context: context.clone() };
         let mut events = engine.service.clone().oneshot(call).await?;
