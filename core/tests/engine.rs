@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Lab, cause_of, within};
 use tertulia::{
-    ConversationChange, ConversationOptions, ErrorKind, FinishReason, Media, MessageStatus, NewMessage, Part,
-    ReplyStatus, Role, StreamEventKind, Tertulia, ToolSpec, TurnState,
+    CallOptions, ConversationChange, ConversationOptions, ErrorKind, FinishReason, Media, MessageStatus, NewMessage,
+    Part, ReplyStatus, Role, StreamEventKind, Tertulia, ToolSpec, TurnState,
 };
 
 #[tokio::test]
@@ -203,6 +203,43 @@ async fn pages_lead_back_to_the_beginning_and_forward_to_the_end() {
     assert!(polled.items.is_empty() && polled.reached_end);
     chat.send("new").model(&*ok).await.unwrap();
     assert_eq!(chat.history().after(first.after).await.unwrap().items.len(), 2);
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn polling_goes_on_from_an_empty_page() {
+    let lab = Lab::memory().await;
+    let (me, ok) = (lab.me(), lab.text("ok"));
+    let chat = me.new_conversation();
+    chat.send("hi").model(&*ok).await.unwrap();
+    let newest = chat.history().await.unwrap().after;
+    let empty = chat.history().after(newest).await.unwrap();
+    assert_eq!((empty.items.len(), empty.after), (0, newest));
+    let again = chat.history().after(empty.after).await.unwrap();
+    assert_eq!((again.items.len(), again.after), (0, newest), "an empty page led back to the whole history");
+    chat.send("more").model(&*ok).await.unwrap();
+    assert_eq!(chat.history().after(again.after).await.unwrap().items.len(), 2);
+
+    let listed = me.list_conversations().await.unwrap();
+    let empty = me.list_conversations().after(listed.after).await.unwrap();
+    assert_eq!((empty.items.len(), empty.after, empty.version), (0, listed.after, listed.version));
+    assert!(me.list_conversations().after(empty.after).await.unwrap().items.is_empty());
+    let other = me.new_conversation();
+    other.send("hi").model(&*ok).await.unwrap();
+    assert_eq!(me.list_conversations().after(empty.after).await.unwrap().items[0].id, other.id());
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_page_before_the_first_item_is_empty_and_leads_no_further_back() {
+    let lab = Lab::memory().await;
+    let chat = lab.me().new_conversation();
+    chat.append([NewMessage::user("one"), NewMessage::user("two")]).await.unwrap();
+    let page = chat.history().limit(1).await.unwrap();
+    let first = chat.history().limit(1).before(page.before).await.unwrap();
+    assert_eq!((first.items[0].text().as_str(), first.before), ("one", None));
+    let empty = chat.history().before(first.after).await.unwrap();
+    assert_eq!((empty.items.len(), empty.before, empty.reached_start), (0, None, true));
     lab.close().await;
 }
 
@@ -515,6 +552,24 @@ async fn a_call_has_limits_of_time() {
     let error =
         chat.send("hi").model(lab.model("words=9;stall=3")).timeout(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "stalled"));
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_timeout_of_no_time_is_refused_before_anything_is_stored_or_sent() {
+    let lab = Lab::memory().await;
+    let ok = lab.text("ok");
+    for timeout_ms in [0, -1, i64::MIN] {
+        let options = || CallOptions { timeout_ms: Some(timeout_ms), ..CallOptions::default() };
+        let asked = lab.tertulia.ask("hi").with(options()).model(&*ok).await;
+        let sent = lab.me().new_conversation().send("hi").with(options()).model(&*ok).await;
+        for outcome in [asked, sent] {
+            assert_eq!(cause_of(outcome), (ErrorKind::Invalid, "bad_timeout".to_owned()), "{timeout_ms}");
+        }
+    }
+    assert!(lab.simulator.requests().is_empty() && lab.me().list_conversations().await.unwrap().items.is_empty());
+    let longest = Duration::from_millis(u64::MAX);
+    assert_eq!(lab.tertulia.ask("hi").model(&*ok).timeout(longest).await.unwrap().text(), "ok");
     lab.close().await;
 }
 

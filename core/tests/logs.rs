@@ -176,3 +176,29 @@ async fn real_calls_leave_records_that_say_what_happened_and_nothing_that_was_sa
         }
     }
 }
+
+#[tokio::test]
+async fn an_ask_that_fails_after_its_first_word_leaves_one_record_and_one_that_is_stopped_none() {
+    let records = Records::default();
+    let _logged = tracing::subscriber::set_default(tracing_subscriber::registry().with(records.clone()));
+    let simulator = tertulia_simulator::Simulator::start().await.unwrap();
+    let spec = tertulia::ProviderSpec::openai_chat("lab", format!("{}/v1", simulator.url()));
+    let tertulia = Tertulia::builder().store("memory:").provider(spec).key("lab", KEY).open().await.unwrap();
+    let failed = || {
+        let of_ask = |r: &&Record| r.target == "tertulia::call" && r.fields["operation"] == "ask";
+        records.all().iter().filter(of_ask).map(|r| r.fields["error_kind"].clone()).collect::<Vec<_>>()
+    };
+    let error = tertulia.ask(PROMPT).model("lab/sim:words=5;cut=2").await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::Truncated, 1));
+    assert_eq!(failed(), ["truncated"]);
+    tertulia.ask(PROMPT).model("lab/sim:status=401").await.unwrap_err();
+    assert_eq!(failed(), ["truncated", "unauthorized"]);
+    let mut stream = tertulia.ask(PROMPT).model("lab/sim:words=5;stall=2").stream().await.unwrap();
+    stream.next_text().await.unwrap();
+    stream.cancel();
+    stream.reply().await.unwrap();
+    assert_eq!(failed(), ["truncated", "unauthorized"]);
+    records.all().iter().for_each(assert_silent);
+    tertulia.close().await.unwrap();
+    simulator.shutdown().await;
+}

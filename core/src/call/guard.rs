@@ -4,7 +4,7 @@
 //! Before the first content a failure comes out as it is, and the call may be tried again. After it, every failure is
 //! `Truncated` with what had arrived; nothing is ever restarted in silence.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,6 +24,8 @@ use crate::wire::{Closing, StreamDecoder};
 /// What is known of a reply when its first byte is there.
 pub(super) struct ReplyFrame {
     pub(super) started: Duration,
+    /// How long the first byte of the body may take, from `started` on.
+    pub(super) first_byte: Duration,
     pub(super) request_id: Option<String>,
     pub(super) limits: Arc<NetworkSettings>,
     pub(super) clock: Arc<dyn Clock>,
@@ -40,12 +42,15 @@ pub(super) struct GuardedStream {
     scratch: Vec<StreamEvent>,
     draft: ReplyDraft,
     text_bytes: usize,
+    /// How much of a tool call's arguments is counted already, by part.
+    counted: BTreeMap<i32, usize>,
     /// Names that were made for tool calls without one, by part.
     made_names: Vec<(i32, String)>,
     first_content: Option<Duration>,
     cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Sleep,
-    last_byte: Duration,
+    /// Nothing while the body has not begun.
+    last_byte: Option<Duration>,
     last_event: Duration,
 }
 
@@ -79,27 +84,33 @@ impl GuardedStream {
             scratch: Vec::new(),
             draft: ReplyDraft::new(),
             text_bytes: 0,
+            counted: BTreeMap::new(),
             made_names: Vec::new(),
             first_content: None,
             cancelled,
-            last_byte: now,
+            last_byte: None,
             last_event: now,
         };
         this.arm(now);
         this
     }
 
-    /// The nearest limit: when it passes, and what it is called.
+    /// The nearest limit: when it passes, and what it is called. A head says little: a server may send it at once and
+    /// think then, so until the body begins the time to the first byte goes on.
     fn limit(&self) -> (Duration, &'static str, Duration) {
         let ms = Duration::from_millis;
         let limits = &self.frame.limits;
         let idle = ms(limits.idle_timeout_ms);
         let progress = ms(limits.progress_timeout_ms);
         let total = self.call.context.deadline.unwrap_or(Duration::MAX);
-        let mut nearest = (self.last_byte.saturating_add(idle), "idle", idle);
-        if self.last_event.saturating_add(progress) < nearest.0 {
-            nearest = (self.last_event.saturating_add(progress), "progress", progress);
-        }
+        let mut nearest = if let Some(last_byte) = self.last_byte {
+            let stalled = (self.last_event.saturating_add(progress), "progress", progress);
+            let silent = (last_byte.saturating_add(idle), "idle", idle);
+            if stalled.0 < silent.0 { stalled } else { silent }
+        } else {
+            let first = self.frame.first_byte.max(idle);
+            (self.frame.started.saturating_add(first), "first_byte", first)
+        };
         if total < nearest.0 {
             nearest = (total, "total", total.saturating_sub(self.frame.started));
         }
@@ -143,9 +154,11 @@ impl GuardedStream {
                         },
                     };
                     let now = self.frame.clock.monotonic();
+                    let mut begun = false;
                     let fed = match piece {
                         Some(Ok(bytes)) => {
-                            self.last_byte = now;
+                            // From here on a nearer limit than the first byte's may count.
+                            begun = self.last_byte.replace(now).is_none();
                             decoder.feed(&bytes, &mut self.scratch)
                         }
                         Some(Err(error)) => Err(error),
@@ -160,6 +173,9 @@ impl GuardedStream {
                     };
                     if self.scratch.iter().any(|e| !matches!(e.kind, StreamEventKind::Progress { .. })) {
                         self.last_event = now;
+                    }
+                    if begun {
+                        self.arm(now);
                     }
                     if let Err(error) = fed {
                         // What was decoded before the failure belongs to the reply.
@@ -181,11 +197,23 @@ impl GuardedStream {
                 let idle = self.frame.clock.monotonic().saturating_sub(self.last_event);
                 *idle_ms = millis(idle);
             }
-            StreamEventKind::Text { delta } | StreamEventKind::Reasoning { delta } => self.text_bytes += delta.len(),
-            StreamEventKind::ToolCallDelta { call_id, .. } if call_id.is_empty() => {
-                *call_id = self.name(event.part_index)
+            StreamEventKind::Text { delta }
+            | StreamEventKind::Reasoning { delta }
+            | StreamEventKind::Refusal { delta } => self.text_bytes += delta.len(),
+            StreamEventKind::ToolCallDelta { call_id, arguments_delta, .. } => {
+                self.count_arguments(event.part_index, arguments_delta.len());
+                if call_id.is_empty() {
+                    *call_id = self.name(event.part_index);
+                }
             }
-            StreamEventKind::ToolCall { call } if call.id.is_empty() => call.id = self.name(event.part_index),
+            StreamEventKind::ToolCall { call } => {
+                let written = call.arguments.to_string().len();
+                let counted = self.count_arguments(event.part_index, 0);
+                self.count_arguments(event.part_index, written.saturating_sub(counted));
+                if call.id.is_empty() {
+                    call.id = self.name(event.part_index);
+                }
+            }
             _ => {}
         }
         if event.kind.is_content() && self.first_content.is_none() {
@@ -198,6 +226,15 @@ impl GuardedStream {
             return Err(self.broken(Error::new(ErrorKind::Truncated, "too_large", detail)));
         }
         Ok(event)
+    }
+
+    /// Counts arguments of a tool call. Gives what is counted of this call, so that its whole form behind its pieces
+    /// is not counted twice.
+    fn count_arguments(&mut self, part_index: i32, bytes: usize) -> usize {
+        self.text_bytes += bytes;
+        let counted = self.counted.entry(part_index).or_default();
+        *counted += bytes;
+        *counted
     }
 
     /// The name of a tool call that came without one: made once for each part.
@@ -266,7 +303,8 @@ impl GuardedStream {
         if let Some(id) = self.frame.request_id.clone() {
             error = error.with_request_id(id);
         }
-        if self.draft.is_empty() {
+        // Fragments of a tool call are content, too, though no part of the draft: the reader has seen them.
+        if self.first_content.is_none() && self.draft.is_empty() {
             return error;
         }
         let parts = std::mem::take(&mut self.draft).into_parts();

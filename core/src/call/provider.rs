@@ -112,6 +112,7 @@ impl Provider {
         let (head, body) = response.into_parts();
         let frame = ReplyFrame {
             started,
+            first_byte: self.first_byte(call),
             request_id: hints::request_id(&head.headers).map(str::to_owned),
             limits: self.network.clone(),
             clock: self.clock.clone(),
@@ -159,16 +160,24 @@ impl Provider {
         Ok(Box::pin(GuardedStream::decoded(call.clone(), frame, events, closing)))
     }
 
+    /// How long the first byte may take.
+    fn first_byte(&self, call: &Call) -> Duration {
+        let network = &self.network;
+        Duration::from_millis(if call.target.slow_start() {
+            network.slow_first_byte_timeout_ms
+        } else {
+            network.first_byte_timeout_ms
+        })
+    }
+
     /// Gives up at the first-byte limit (for whole replies: at the deadline), or when the call is stopped.
     async fn in_time<T>(&self, call: &Call, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let network = &self.network;
-        let (reason, limit) = match (call.target.streams(), call.target.slow_start()) {
-            (false, _) => ("total", network.total_timeout_ms),
-            (true, true) => ("first_byte", network.slow_first_byte_timeout_ms),
-            (true, false) => ("first_byte", network.first_byte_timeout_ms),
+        let (reason, limit) = if call.target.streams() {
+            ("first_byte", self.first_byte(call))
+        } else {
+            ("total", Duration::from_millis(self.network.total_timeout_ms))
         };
         let left = call.context.left(self.clock.monotonic());
-        let limit = Duration::from_millis(limit);
         let (reason, limit) = if left < limit { ("total", left) } else { (reason, limit) };
         tokio::select! {
             biased;

@@ -10,8 +10,9 @@ use futures::{StreamExt as _, stream};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::*;
-use crate::base::{Clock, ErrorKind, ManualClock, Retry, SeededRandom};
+use crate::base::{Clock, ErrorKind, Ids, ManualClock, Retry, SeededRandom};
 use crate::model::{Error, Progress, Reply, Result, StreamEvent, StreamEventKind};
+use crate::net::{FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport};
 use crate::policy::{RetryPolicy, RetrySettings};
 use crate::wire::OpenAiChat;
 
@@ -71,7 +72,10 @@ fn down() -> Error {
 }
 
 fn call(context: CallContext) -> Call {
-    let spec = ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1");
+    call_of(ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1"), context)
+}
+
+fn call_of(spec: ProviderSpec, context: CallContext) -> Call {
     let catalogue = Catalogue::bundled().unwrap().with_provider(spec).unwrap();
     let model: ModelRef = "lab/m".parse().unwrap();
     let entry = catalogue.provider("lab").unwrap().clone();
@@ -184,4 +188,141 @@ async fn stopping_a_call_ends_the_wait_before_its_next_try() {
     bench.context.cancel.cancel();
     assert_eq!(work.await.err().unwrap().kind(), ErrorKind::Cancelled);
     assert_eq!(bench.inner.calls(), 1);
+}
+
+#[tokio::test]
+async fn signs_of_life_before_the_first_content_are_heard_while_it_is_waited_for() {
+    let bench = Bench::new([]);
+    let inner = tower::service_fn(|_: Call| async {
+        let beat = event(StreamEventKind::Progress { progress: Progress::Heartbeat { idle_ms: 7 } });
+        Ok(Box::pin(stream::iter([beat]).chain(stream::pending())) as EventStream)
+    });
+    let clock: Arc<dyn Clock> = Arc::new(bench.clock.clone());
+    let policy = RetryPolicy::new(RetrySettings::default());
+    let layer = RetryLayer::new(policy, clock, Arc::new(SeededRandom::new(5)));
+    let mut work = Box::pin(layer.layer(inner).oneshot(call(bench.context.clone())));
+    assert!(futures::poll!(&mut work).is_pending());
+    assert_eq!(*bench.heard.lock().unwrap(), [Progress::Heartbeat { idle_ms: 7 }]);
+}
+
+/// One provider whose answers come from a list, on a clock that stands still.
+struct Guarded {
+    clock: ManualClock,
+    settings: NetworkSettings,
+    replay: Replay,
+    /// How long the head takes.
+    latency: Duration,
+    local: bool,
+}
+
+impl Guarded {
+    fn new(replay: Replay) -> Self {
+        let (clock, settings) = (ManualClock::default(), NetworkSettings::default());
+        Self { clock, settings, replay, latency: Duration::ZERO, local: false }
+    }
+
+    fn run(&self) -> BoxFuture<'static, Result<EventStream>> {
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let random = Arc::new(SeededRandom::new(5));
+        let faults = Faults { latency: self.latency..=self.latency, ..Faults::default() };
+        let replays = ReplayTransport::new([self.replay.clone()]);
+        let transport = FaultTransport::new(replays, faults, clock.clone(), random.clone());
+        let credentials = Credentials::new(clock.clone(), |_: &str| None);
+        let ids = Ids::new(clock.clone(), random);
+        let settings = Arc::new(self.settings.clone());
+        let provider = Provider::new(Arc::new(transport), Arc::new(credentials), clock, ids, settings);
+        let spec = ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1").local(self.local);
+        Box::pin(provider.oneshot(call_of(spec, CallContext::new("test"))))
+    }
+}
+
+fn sse() -> Replay {
+    Replay::status(200).header("content-type", "text/event-stream")
+}
+
+fn delta(delta: serde_json::Value) -> String {
+    format!("data: {}\n\n", serde_json::json!({"choices": [{"index": 0, "delta": delta}]}))
+}
+
+fn fragment(arguments: &str) -> String {
+    delta(
+        serde_json::json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "f", "arguments": arguments}}]}),
+    )
+}
+
+const END: &str =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n\n";
+
+#[tokio::test]
+async fn a_reply_that_breaks_off_inside_a_tool_call_is_truncated_for_the_reader_has_seen_it_begin() {
+    let bench =
+        Guarded::new(sse().piece(delta(serde_json::json!({"content": ""})) + &fragment("{\"a\":")).breaks(down()));
+    let events: Vec<_> = bench.run().await.unwrap().collect().await;
+    assert!(matches!(&events[0], Ok(e) if matches!(e.kind, StreamEventKind::ToolCallDelta { .. })), "{events:?}");
+    let error = events.last().unwrap().as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "cut"));
+}
+
+#[tokio::test]
+async fn a_reply_that_breaks_off_before_anything_was_seen_fails_as_it_is() {
+    let events: Vec<_> = Guarded::new(sse().breaks(down())).run().await.unwrap().collect().await;
+    assert_eq!(events[0].as_ref().unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn the_time_to_the_first_byte_goes_on_behind_an_early_head() {
+    for (local, head_ms, limit_ms) in [(false, 0, 90_000), (false, 50_000, 90_000), (true, 250_000, 300_000)] {
+        let mut bench = Guarded::new(sse().stalls());
+        (bench.local, bench.latency) = (local, Duration::from_millis(head_ms));
+        let mut opening = bench.run();
+        if head_ms > 0 {
+            assert!(futures::poll!(&mut opening).is_pending());
+            bench.clock.advance(bench.latency);
+        }
+        let mut events = opening.await.unwrap();
+        let mut next = events.next();
+        bench.clock.advance(Duration::from_millis(limit_ms - head_ms - 1));
+        assert!(futures::poll!(&mut next).is_pending(), "local {local}, head after {head_ms} ms");
+        bench.clock.advance(Duration::from_millis(1));
+        let error = next.await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "first_byte"), "{local} {head_ms}");
+    }
+}
+
+#[tokio::test]
+async fn once_the_body_has_begun_silence_is_idle() {
+    let mut bench = Guarded::new(sse().piece(": waiting\n\n").stalls());
+    bench.local = true;
+    let mut events = bench.run().await.unwrap();
+    let mut next = events.next();
+    assert!(futures::poll!(&mut next).is_pending());
+    bench.clock.advance(Duration::from_millis(89_999));
+    assert!(futures::poll!(&mut next).is_pending());
+    bench.clock.advance(Duration::from_millis(1));
+    assert_eq!(next.await.unwrap().unwrap_err().reason(), "idle");
+}
+
+#[tokio::test]
+async fn refusals_and_arguments_of_tools_count_towards_the_longest_reply_and_count_once() {
+    let refusal = |text: &str| delta(serde_json::json!({"refusal": text}));
+    let long = format!("\"{}\"", "x".repeat(30));
+    let cases = [
+        ("a short refusal", refusal("no, and no again") + END, true),
+        ("a long refusal", refusal(&"no ".repeat(20)) + END, false),
+        ("short arguments", fragment(&long) + END, true),
+        ("long arguments", fragment("\"") + &fragment(&"x".repeat(60)) + &fragment("\"") + END, false),
+    ];
+    for (what, body, fits) in cases {
+        let mut bench = Guarded::new(sse().piece(body));
+        bench.settings.max_text_bytes = 40;
+        let events: Vec<_> = bench.run().await.unwrap().collect().await;
+        let last = events.last().unwrap();
+        match last {
+            Ok(done) => assert!(fits && matches!(done.kind, StreamEventKind::Done { .. }), "{what}: {done:?}"),
+            Err(error) => {
+                assert!(!fits, "{what}: {error:?}");
+                assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "too_large"), "{what}");
+            }
+        }
+    }
 }

@@ -12,8 +12,9 @@ use super::options::{CallOptions, Verb};
 use super::stream::ReplyStream;
 use super::tertulia::Inner;
 use super::user::UserScope;
-use crate::call::{Call, CallContext, CallKey};
-use crate::model::{NewMessage, Part, Reply, Result};
+use crate::base::ErrorKind;
+use crate::call::{Call, CallContext, CallKey, failure};
+use crate::model::{Error, NewMessage, Part, Reply, ReplyStatus, Result};
 
 /// What `ask` waits for.
 pub struct AskOf {
@@ -54,6 +55,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         Some(user) => user.check()?,
         None => engine.check_open()?,
     }
+    let limit = total(&engine, &options)?;
     let mut messages = match content.0 {
         Said::Parts(parts) => vec![NewMessage::new(content::role_of(&parts), parts)],
         Said::Messages(messages) => messages,
@@ -72,7 +74,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
 
     let mut context = CallContext::new(operation);
     let started = engine.clock.monotonic();
-    context.deadline = Some(started + total(&engine, &options));
+    context.deadline = Some(started + limit);
     context.key = match &owner {
         Some(user) => {
             context.owner = Some(user.owner.clone());
@@ -81,25 +83,48 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         None => options.key.clone().map(|key| CallKey { provider: target.entry.name.clone(), key }),
     };
     let cancel = context.cancel.clone();
+    let model = target.model.clone();
     let call = Call { request: Arc::new(request), target, context: context.clone() };
     let guard = cancel.clone().drop_guard();
     let events = engine.service.clone().oneshot(call).await?;
     drop(guard.disarm());
-    let tasks = engine.tasks.clone();
-    let finish = move |reply: Result<Reply>| {
-        reply.map(|mut reply| {
-            let elapsed = engine.clock.monotonic().saturating_sub(started);
-            reply.attempts = context.attempts();
-            reply.latency_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-            reply
-        })
+    let (name, tasks) = (model.to_string(), engine.tasks.clone());
+    let finish = move |ended: Result<Reply>| {
+        let elapsed = engine.clock.monotonic().saturating_sub(started);
+        let mut reply = match ended {
+            Ok(reply) => reply,
+            // Stopped by who reads it: what had arrived is the reply.
+            Err(error) if error.kind() == ErrorKind::Cancelled && context.cancel.is_cancelled() => {
+                let mut reply = Reply::empty(model.provider, model.model);
+                reply.status = ReplyStatus::Cancelled;
+                reply.parts = error.partial().to_vec();
+                reply
+            }
+            Err(error) => {
+                failure(&context, &error, elapsed);
+                return Err(error.with_attempts(context.attempts()));
+            }
+        };
+        reply.attempts = context.attempts();
+        reply.latency_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        if !engine.settings.store.keep_raw {
+            reply.raw = None;
+        }
+        Ok(reply)
     };
-    Ok(ReplyStream::direct(events, cancel, tasks, Box::new(finish)))
+    Ok(ReplyStream::direct(events, name, cancel, tasks, Box::new(finish)))
 }
 
 /// How long the whole call may take.
-pub(super) fn total(engine: &Inner, options: &CallOptions) -> Duration {
-    let ms =
-        options.timeout_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(engine.settings.network.total_timeout_ms);
-    Duration::from_millis(ms)
+///
+/// # Errors
+/// `Invalid` (bad_timeout) when that is no time at all.
+pub(super) fn total(engine: &Inner, options: &CallOptions) -> Result<Duration> {
+    let ms = match options.timeout_ms {
+        None => Some(engine.settings.network.total_timeout_ms),
+        Some(ms) => u64::try_from(ms).ok().filter(|ms| *ms > 0),
+    };
+    ms.map(Duration::from_millis).ok_or_else(|| {
+        Error::invalid("bad_timeout", "a call's timeout is at least 1 ms; left out, it is `network.total_timeout_ms`")
+    })
 }

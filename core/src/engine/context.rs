@@ -4,57 +4,180 @@ use std::collections::HashSet;
 
 use super::content::media_of;
 use super::tertulia::Inner;
-use crate::base::{ConversationId, MessageId};
-use crate::model::{Error, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
-use crate::store::Anchor;
+use crate::base::{ConversationId, Json, MessageId};
+use crate::model::{ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
+use crate::store::{Anchor, Store};
 
 /// Messages are read in pages of this many.
 const PAGE: usize = 200;
 
-/// The messages up to and including this one (nothing = up to the head), oldest first, at most `tokens` by estimate.
-/// What does not fit is left out from the oldest on, never in the middle of a tool call and its answer.
+/// How far back is looked, in messages.
+const MAX_MESSAGES: usize = 10_000;
+
+/// The most that goes along of pictures, sounds and files, in bytes. The newest message's own always do.
+const MAX_FILE_BYTES: usize = 64 << 20;
+
+/// The window that is taken for a model's when it is not known, in tokens.
+const USUAL_WINDOW: i64 = 128_000;
+
+/// A token is about this many bytes: four in English, three in Chinese, fewer in code and numbers.
+const TOKEN_BYTES: usize = 3;
+
+/// What there is room for in one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// Tokens for all that the model is shown; nothing = not known.
+    pub(super) tokens: Option<i64>,
+    /// Bytes that are taken already: instructions, tools, the shape of the answer.
+    pub(super) reserved_bytes: usize,
+}
+
+impl Window {
+    /// What a window of this many tokens leaves for the messages of this request.
+    pub(super) fn of(tokens: Option<i64>, request: &ChatRequest) -> Self {
+        let json = |value: &Json| value.to_string().len();
+        let tools = request.tools.iter().map(|t| 16 + t.name.len() + t.description.len() + json(&t.parameters));
+        let shape = request.output_schema.as_ref().map_or(0, |shape| json(&shape.schema));
+        let system = request.system.as_ref().map_or(0, String::len);
+        Self { tokens, reserved_bytes: tools.sum::<usize>() + shape + system }
+    }
+
+    /// Bytes for messages. A tenth is kept back, for all of this is an estimate.
+    fn bytes(self) -> usize {
+        let tokens = usize::try_from(self.tokens.unwrap_or(USUAL_WINDOW).max(0)).unwrap_or(usize::MAX);
+        let whole = tokens.saturating_mul(TOKEN_BYTES);
+        (whole - whole / 10).saturating_sub(self.reserved_bytes)
+    }
+}
+
+/// The messages up to and including this one (nothing = up to the head), oldest first, as many as the window has room
+/// for by estimate. What does not fit is left out from the oldest on, never in the middle of a tool call and its
+/// answer. The newest message is always among them, and so is what it needs: tool results bring their calls and the
+/// words that led to them.
 pub(super) async fn load(
     engine: &Inner,
     owner: &str,
     conversation: ConversationId,
     upto: Option<MessageId>,
-    tokens: Option<i64>,
+    window: Window,
 ) -> Result<Vec<NewMessage>> {
-    let budget = tokens.map_or(usize::MAX, |t| usize::try_from(t.max(0)).unwrap_or(usize::MAX).saturating_mul(4));
-    let mut newest_first: Vec<NewMessage> = Vec::new();
-    let mut bytes = 0_usize;
+    let chosen = choose(&*engine.store, owner, conversation, upto, window.bytes()).await?;
+    with_files(&*engine.store, owner, chosen, MAX_FILE_BYTES).await
+}
+
+/// The messages that fit into so many bytes, newest first.
+pub(super) async fn choose(
+    store: &dyn Store,
+    owner: &str,
+    conversation: ConversationId,
+    upto: Option<MessageId>,
+    bytes: usize,
+) -> Result<Vec<NewMessage>> {
+    let mut chosen = Chosen { newest_first: Vec::new(), room: bytes, full: false, seen: 0, owed: Owed::Nothing };
     let mut anchor = Anchor::End;
     if let Some(id) = upto {
-        let last = engine.store.message(owner, id).await?;
+        let last = store.message(owner, id).await?;
         let last = last.ok_or_else(|| Error::internal("the message of a turn is gone"))?;
-        newest_first.extend(shown(last));
+        chosen.take(last);
         anchor = Anchor::Before(id);
     }
-    'pages: loop {
-        let Some(rows) = engine.store.messages(owner, conversation, anchor, PAGE).await? else { break };
+    while let Some(rows) = store.messages(owner, conversation, anchor, PAGE).await? {
         let first = rows.items.first().map(|m| m.id);
         for message in rows.items.into_iter().rev() {
-            let Some(message) = shown(message) else { continue };
-            bytes = bytes.saturating_add(weight(&message));
-            if bytes > budget {
-                break 'pages;
+            if !chosen.take(message) {
+                return Ok(chosen.newest_first);
             }
-            newest_first.push(message);
         }
         match first {
             Some(id) if !rows.reached_start => anchor = Anchor::Before(id),
             _ => break,
         }
     }
+    Ok(chosen.newest_first)
+}
+
+struct Chosen {
+    newest_first: Vec<NewMessage>,
+    /// Bytes that are left.
+    room: usize,
+    full: bool,
+    seen: usize,
+    owed: Owed,
+}
+
+/// What must still come, room or not.
+enum Owed {
+    Nothing,
+    /// The message with one of these calls: its answers are chosen.
+    Calls(HashSet<String>),
+    /// Words of the user: providers refuse a conversation that begins with the model.
+    Words,
+}
+
+impl Chosen {
+    /// Takes the next older message, if it fits or is owed. False when no older one is wanted.
+    fn take(&mut self, message: Message) -> bool {
+        self.seen += 1;
+        if let Some(message) = shown(message) {
+            let needed = self.newest_first.is_empty() || self.pays(&message);
+            if self.newest_first.is_empty() {
+                let answered: HashSet<String> = answers(&message).collect();
+                self.owed = if answered.is_empty() { Owed::Nothing } else { Owed::Calls(answered) };
+            }
+            let weight = weight(&message);
+            self.full |= weight > self.room;
+            if needed || !self.full {
+                self.room = self.room.saturating_sub(weight);
+                self.newest_first.push(message);
+            }
+        }
+        self.seen < MAX_MESSAGES && !(self.full && matches!(self.owed, Owed::Nothing))
+    }
+
+    /// True when this is owed.
+    fn pays(&mut self, message: &NewMessage) -> bool {
+        match &self.owed {
+            Owed::Nothing => false,
+            Owed::Calls(_) if answers_only(message) => true,
+            Owed::Calls(answered) => {
+                let found = calls(message).any(|id| answered.contains(&id));
+                self.owed = if found { Owed::Words } else { Owed::Nothing };
+                found
+            }
+            Owed::Words => {
+                let found = begins(message) && !answers_only(message);
+                if found {
+                    self.owed = Owed::Nothing;
+                }
+                found
+            }
+        }
+    }
+}
+
+/// The chosen messages in reading order and as providers take them, their files in hand: at most so many bytes of
+/// them, the newest first, and a line in the place of each that is left out.
+pub(super) async fn with_files(
+    store: &dyn Store,
+    owner: &str,
+    mut newest_first: Vec<NewMessage>,
+    mut bytes: usize,
+) -> Result<Vec<NewMessage>> {
+    for (age, message) in newest_first.iter_mut().enumerate() {
+        for part in &mut message.parts {
+            fetch(store, owner, part, &mut bytes, age == 0).await?;
+        }
+    }
     newest_first.reverse();
     let mut messages = repair(newest_first);
     // Several providers refuse a conversation that does not begin with the user.
-    let begins = messages.iter().position(|m| matches!(m.role, Role::User | Role::System)).unwrap_or(messages.len());
-    messages.drain(..begins);
-    for part in messages.iter_mut().flat_map(|m| &mut m.parts) {
-        fetch_bytes(engine, owner, part).await?;
-    }
+    let first = messages.iter().position(begins).unwrap_or(0);
+    messages.drain(..first);
     Ok(messages)
+}
+
+fn begins(message: &NewMessage) -> bool {
+    matches!(message.role, Role::User | Role::System)
 }
 
 /// A stored message as a model is shown it; nothing for one that says nothing.
@@ -68,12 +191,19 @@ fn weight(message: &NewMessage) -> usize {
         sum + match part {
             Part::Text { text, .. } | Part::Reasoning { text } | Part::Refusal { text } => text.len(),
             Part::ToolCall { call } => call.arguments.to_string().len() + call.name.len(),
-            Part::ToolResult { result } => result.output.to_string().len(),
-            // A picture or a page costs about as much as a long paragraph, whatever its bytes.
-            Part::Image { .. } | Part::Audio { .. } | Part::File { .. } => 4_000,
+            Part::ToolResult { result } => {
+                result.output.to_string().len() + result.media.iter().map(weight_of_file).sum::<usize>()
+            }
+            Part::Image { media } | Part::Audio { media } | Part::File { media } => weight_of_file(media),
             Part::Opaque { .. } => 0,
         }
     })
+}
+
+/// A picture or a page costs about as much as a long paragraph, whatever its bytes; a text costs what it is long.
+fn weight_of_file(media: &Media) -> usize {
+    let is_text = media.mime_type.as_ref().is_some_and(|mime| mime.starts_with("text/"));
+    media.size_bytes.filter(|_| is_text).and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(4_000)
 }
 
 /// Makes the list one that every provider takes: every call of a tool has its answer right behind it, and every answer
@@ -134,30 +264,51 @@ fn calls(message: &NewMessage) -> impl Iterator<Item = String> + '_ {
     })
 }
 
+/// The calls that a message answers.
+fn answers(message: &NewMessage) -> impl Iterator<Item = String> + '_ {
+    message.parts.iter().filter_map(|part| match part {
+        Part::ToolResult { result } => Some(result.call_id.clone()),
+        _ => None,
+    })
+}
+
 fn answers_only(message: &NewMessage) -> bool {
     !message.parts.is_empty() && message.parts.iter().all(|part| matches!(part, Part::ToolResult { .. }))
 }
 
-/// Puts stored bytes in the place of their ids. Bytes that are gone become a line that says so.
-async fn fetch_bytes(engine: &Inner, owner: &str, part: &mut Part) -> Result<()> {
-    let mut gone = false;
+/// Puts stored bytes in the place of their ids, as long as there is room for them. Bytes that are gone or left out
+/// become a line that says so.
+async fn fetch(store: &dyn Store, owner: &str, part: &mut Part, room: &mut usize, always: bool) -> Result<()> {
+    let mut missing = None;
     for media in media_of(part) {
-        if let MediaSource::Attachment { id } = media.source {
-            match engine.store.attachment(owner, id).await? {
-                Some(stored) => {
-                    media.mime_type.get_or_insert(stored.mime_type);
-                    media.source = MediaSource::Data { data: stored.data.to_vec() };
-                }
-                None => gone = true,
+        let MediaSource::Attachment { id } = media.source else { continue };
+        let fits = |bytes: usize, room: usize| always || (room > 0 && bytes <= room);
+        let known = media.size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        let stored = if fits(known, *room) { store.attachment(owner, id).await? } else { None };
+        match stored {
+            Some(stored) if fits(stored.data.len(), *room) => {
+                *room = room.saturating_sub(stored.data.len());
+                media.mime_type.get_or_insert(stored.mime_type);
+                media.source = MediaSource::Data { data: stored.data.to_vec() };
+            }
+            None if fits(known, *room) => missing = Some("[a file that is no longer there]"),
+            _ => {
+                // What is older still is left out with it.
+                *room = 0;
+                missing = Some("[a file was left out here: the conversation holds too many of them]");
             }
         }
     }
-    if gone {
-        if let Part::ToolResult { result } = part {
-            result.media.retain(|media| !matches!(media.source, MediaSource::Attachment { .. }));
-        } else {
-            *part = Part::text("[a file that is no longer there]");
+    let Some(line) = missing else { return Ok(()) };
+    if let Part::ToolResult { result } = part {
+        result.media.retain(|media| !matches!(media.source, MediaSource::Attachment { .. }));
+        match &mut result.output {
+            Json::String(output) => *output = format!("{output}\n{line}"),
+            Json::Null => result.output = line.into(),
+            _ => {}
         }
+    } else {
+        *part = Part::text(line);
     }
     Ok(())
 }

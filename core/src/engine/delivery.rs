@@ -140,7 +140,8 @@ impl Task {
             info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
         });
         let mut request = self.options.request(&target.model.model);
-        request.messages = context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), room).await?;
+        let window = context::Window::of(room, &request);
+        request.messages = context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window).await?;
         let call = Call { request: Arc::new(request), target, context: context.clone() };
         engine.service.clone().oneshot(call).await
     }

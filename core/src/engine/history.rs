@@ -68,29 +68,25 @@ impl HistoryCall {
         };
         let rows = chat.user.engine.store.messages(owner, chat.id, anchor, limit).await?;
         match rows {
-            Some(rows) => Ok(page(&chat, rows)),
+            Some(rows) => Ok(page(&chat, rows, before, after)),
             // Nothing was said yet: an empty page, as the empty conversation that it looks like.
-            None if chat.fresh.is_some() => Ok(Page {
-                items: Vec::new(),
-                before: None,
-                after: None,
-                reached_start: true,
-                reached_end: true,
-                version: 0,
-            }),
+            None if chat.fresh.is_some() => {
+                Ok(Page { items: Vec::new(), before: None, after, reached_start: true, reached_end: true, version: 0 })
+            }
             None => Err(not_found("conversation")),
         }
     }
 }
 
-fn page(chat: &Conversation, rows: MessageRows) -> Page<Message> {
+/// A page of these rows. An empty one leads to where it was asked for, so that polling goes on from there.
+fn page(chat: &Conversation, rows: MessageRows, before: Option<Cursor>, after: Option<Cursor>) -> Page<Message> {
     let cursor = |message: &Message| {
         let (anchor, depth) = (*message.id.as_bytes(), i64::from(message.depth));
         Cursor::new(CursorKind::Messages, &chat.user.owner, anchor, depth, conversation_check(chat))
     };
     Page {
-        before: rows.items.first().filter(|_| !rows.reached_start).map(cursor),
-        after: rows.items.last().map(cursor),
+        before: rows.items.first().map(cursor).or(before).filter(|_| !rows.reached_start),
+        after: rows.items.last().map(cursor).or(after),
         reached_start: rows.reached_start,
         reached_end: rows.reached_end,
         version: rows.version,
@@ -165,11 +161,11 @@ impl ConversationsCall {
             Cursor::new(CursorKind::Conversations, owner, *of.id.as_bytes(), *seq, 0)
         };
         Ok(Page {
-            before: rows.items.last().filter(|_| !rows.reached_end).map(cursor),
-            after: rows.items.first().map(cursor),
+            before: rows.items.last().map(cursor).or(before).filter(|_| !rows.reached_end),
+            after: rows.items.first().map(cursor).or(after),
             reached_start: rows.reached_end,
             reached_end: rows.reached_start,
-            version: rows.items.first().map_or(0, |(seq, _)| *seq),
+            version: rows.items.first().map(|(seq, _)| *seq).or(query.after).unwrap_or(0),
             items: rows.items.into_iter().map(|(_, summary)| summary).collect(),
         })
     }

@@ -29,7 +29,7 @@ pub struct CallOptions {
     pub output_schema: Option<OutputSchema>,
     /// Which beginnings the provider shall keep for the next call.
     pub prompt_cache: Option<PromptCache>,
-    /// For the whole call, in milliseconds. 600 s unless set.
+    /// For the whole call, in milliseconds; at least 1. 600 s unless set.
     pub timeout_ms: Option<i64>,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     pub client_id: Option<String>,
@@ -182,9 +182,9 @@ impl<S> Verb<S> {
         self
     }
 
-    /// For the whole call. 600 s unless set.
+    /// For the whole call; more than nothing. 600 s unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout_ms = Some(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+        self.options.timeout_ms = Some(i64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX));
         self
     }
 

@@ -6,6 +6,7 @@ use crate::base::Json;
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
 use crate::policy::RetrySettings;
+use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,28 +96,32 @@ impl Settings {
         let mut whole = serde_json::to_value(&base)
             .map_err(|e| Error::internal("settings could not be written as JSON").with_source(e))?;
         for (area, fields) in given.iter().filter(|(name, _)| *name != "profile") {
-            let areas = whole.as_object_mut().ok_or_else(|| Error::internal("settings are no object"))?;
-            let names: Vec<&str> = areas.keys().map(String::as_str).collect();
+            let areas = whole.as_object().ok_or_else(|| Error::internal("settings are no object"))?;
             if !areas.contains_key(area) {
+                let names: Vec<&str> = areas.keys().map(String::as_str).collect();
                 return Err(bad(format!("settings has no area `{}`{}", shown(area), did_you_mean(area, &names))));
             }
             let Some(fields) = fields.as_object() else {
                 return Err(bad(format!("settings.{area} is an object of fields")));
             };
-            let known = areas
-                .get_mut(area)
-                .and_then(Json::as_object_mut)
-                .ok_or_else(|| Error::internal("an area is no object"))?;
             for (name, value) in fields {
-                let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                if !known.contains_key(name) {
+                let known = whole
+                    .get_mut(area)
+                    .and_then(Json::as_object_mut)
+                    .ok_or_else(|| Error::internal("an area is no object"))?;
+                let Some(standard) = known.get(name).map(expected) else {
+                    let names: Vec<&str> = known.keys().map(String::as_str).collect();
                     let hint = did_you_mean(name, &names);
                     return Err(bad(format!("settings.{area} has no field `{}`{hint}", shown(name))));
-                }
+                };
                 known.insert(name.clone(), value.clone());
+                // Serde's own words would quote the value, which may be a password in the wrong place.
+                if Self::deserialize(&whole).is_err() {
+                    return Err(bad(format!("settings.{area}.{name} must be {standard}")));
+                }
             }
         }
-        let settings: Self = serde_json::from_value(whole).map_err(|e| bad(format!("settings: {e}")))?;
+        let settings = Self::deserialize(&whole).map_err(|_| Error::internal("checked settings cannot be read"))?;
         settings.check()?;
         Ok(settings)
     }
@@ -127,16 +132,36 @@ impl Settings {
             ("network.max_connections", self.network.max_connections == 0),
             ("network.total_timeout_ms", self.network.total_timeout_ms == 0),
             ("network.first_byte_timeout_ms", self.network.first_byte_timeout_ms == 0),
+            ("network.slow_first_byte_timeout_ms", self.network.slow_first_byte_timeout_ms == 0),
+            ("network.connect_timeout_ms", self.network.connect_timeout_ms == 0),
             ("network.idle_timeout_ms", self.network.idle_timeout_ms == 0),
+            ("network.progress_timeout_ms", self.network.progress_timeout_ms == 0),
+            ("network.max_event_bytes", self.network.max_event_bytes == 0),
+            ("network.max_text_bytes", self.network.max_text_bytes == 0),
             ("network.max_response_bytes", self.network.max_response_bytes == 0),
             ("retry.max_attempts", self.retry.max_attempts == 0),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];
-        match zero.iter().find(|(_, is_zero)| *is_zero) {
-            Some((name, _)) => Err(Error::invalid("bad_settings", format!("settings.{name} must be at least 1"))),
-            None => Ok(()),
+        let bad = |detail: String| Err(Error::invalid("bad_settings", detail));
+        if let Some((name, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
+            return bad(format!("settings.{name} must be at least 1"));
         }
+        if self.network.max_text_bytes > MAX_CONTENT_BYTES {
+            return bad(format!(
+                "settings.network.max_text_bytes must be at most {MAX_CONTENT_BYTES}, what a message holds"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a field with this standard value holds, in words.
+const fn expected(standard: &Json) -> &'static str {
+    match standard {
+        Json::Bool(_) => "true or false",
+        Json::Number(_) => "a whole number from 0 up, of a sensible size",
+        _ => "text",
     }
 }
 

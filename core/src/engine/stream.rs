@@ -35,21 +35,29 @@ struct Direct {
     events: EventStream,
     tasks: Tasks,
     seq: i64,
+    /// The model that is asked, until the first event has told it.
+    model: Option<String>,
     finish: Option<Finish>,
     outcome: Option<Result<Box<Reply>>>,
 }
 
 impl Direct {
+    /// Gives an event its number.
+    fn event(&mut self, part_index: i32, kind: StreamEventKind) -> Found {
+        self.seq += 1;
+        Found::Event(StreamEvent { seq: self.seq, turn_id: None, part_index, kind })
+    }
+
     async fn next(&mut self) -> Found {
+        if let Some(model) = self.model.take() {
+            return self.event(0, StreamEventKind::Started { turn_id: None, message_id: None, model });
+        }
         if let Some(outcome) = &self.outcome {
             return Found::Ended(outcome.clone());
         }
         let ended = match self.tasks.on_runtime(self.events.next()).await {
             Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(*reply),
-            Some(Ok(event)) => {
-                self.seq += 1;
-                return Found::Event(StreamEvent { seq: self.seq, ..event });
-            }
+            Some(Ok(event)) => return self.event(event.part_index, event.kind),
             Some(Err(error)) => Err(error),
             None => Err(Error::internal("a call ended without a reply")),
         };
@@ -60,17 +68,13 @@ impl Direct {
         let outcome = ended.map(Box::new);
         self.outcome = Some(outcome.clone());
         match outcome {
-            Ok(reply) => {
-                self.seq += 1;
-                let kind = StreamEventKind::Done { reply };
-                Found::Event(StreamEvent { seq: self.seq, turn_id: None, part_index: 0, kind })
-            }
+            Ok(reply) => self.event(0, StreamEventKind::Done { reply }),
             Err(error) => Found::Ended(Err(error)),
         }
     }
 }
 
-/// What the caller adds to a reply that came without a store.
+/// What the caller makes of the end of a call without a store.
 pub(super) type Finish = Box<dyn FnOnce(Result<Reply>) -> Result<Reply> + Send>;
 
 impl ReplyStream {
@@ -84,9 +88,17 @@ impl ReplyStream {
         Self { source: Source::Log { log, place }, cancel, owner: None, turn: Some(turn), ended: false }
     }
 
-    pub(super) fn direct(events: EventStream, cancel: CancellationToken, tasks: Tasks, finish: Finish) -> Self {
+    /// A call of this model that nothing is stored of.
+    pub(super) fn direct(
+        events: EventStream,
+        model: String,
+        cancel: CancellationToken,
+        tasks: Tasks,
+        finish: Finish,
+    ) -> Self {
         let owner = Some(cancel.clone().drop_guard());
-        let source = Source::Direct(Direct { events, tasks, seq: 0, finish: Some(finish), outcome: None });
+        let source =
+            Source::Direct(Direct { events, tasks, seq: 0, model: Some(model), finish: Some(finish), outcome: None });
         Self { source, cancel, owner, turn: None, ended: false }
     }
 

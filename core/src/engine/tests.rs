@@ -2,11 +2,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::context::repair;
+use super::context::{choose, repair, with_files};
 use super::log::{Found, TurnLog};
 use super::settings::Settings;
 use crate::base::TurnId;
-use crate::model::{Error, NewMessage, Part, Reply, Role, StreamEvent, StreamEventKind, ToolCall};
+use crate::model::{Error, Media, MediaSource, NewMessage, Part, Reply, Role, StreamEvent, StreamEventKind, ToolCall};
+use crate::net::ReplayTransport;
+use crate::store::MAX_CONTENT_BYTES;
 
 fn call(id: &str) -> Part {
     Part::ToolCall {
@@ -174,7 +176,140 @@ fn a_wrong_name_or_value_in_the_settings_is_refused_with_a_hint() {
     );
     assert!(refused(json!({"retyr": {}})).detail().contains("did you mean `retry`?"));
     assert!(refused(json!({"profile": "phone"})).detail().contains("mobile"));
-    assert!(refused(json!({"retry": {"max_attempts": "three"}})).detail().contains("settings"));
+    assert_eq!(
+        refused(json!({"retry": {"max_attempts": "three"}})).detail(),
+        "settings.retry.max_attempts must be a whole number from 0 up, of a sensible size"
+    );
+    assert_eq!(refused(json!({"network": {"proxy": 3}})).detail(), "settings.network.proxy must be text");
+    assert_eq!(refused(json!({"store": {"keep_raw": 1}})).detail(), "settings.store.keep_raw must be true or false");
     assert!(refused(json!({"retry": {"max_attempts": 0}})).detail().contains("retry.max_attempts"));
     assert!(refused(json!([])).detail().contains("object"));
+}
+
+#[test]
+fn a_value_in_the_wrong_place_is_not_quoted_and_a_proxys_password_is_not_shown() {
+    for settings in [
+        json!({"network": {"max_connections": "http://user:hunter2@proxy"}}),
+        json!({"network": {"proxy": ["hunter2"]}}),
+        json!({"retry": {"max_attempts": {"hunter2": 1}}}),
+        json!({"network": "hunter2"}),
+        json!({"profile": "hunter2"}),
+    ] {
+        let error = Settings::from_json(&settings).unwrap_err();
+        let mut shown = format!("{error} {error:?}");
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            shown.push_str(&format!("{cause} {cause:?}"));
+            source = cause.source();
+        }
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let url = "http://user:hunter2@proxy:1";
+    let settings = Settings::from_json(&json!({"network": {"proxy": url}})).unwrap();
+    assert_eq!(settings.network.proxy.as_ref().unwrap().expose(), url);
+    assert_eq!(settings, Settings { network: settings.network.clone(), ..Settings::default() });
+    let shown = format!("{settings:?} {}", serde_json::to_string(&settings).unwrap());
+    assert!(shown.contains("[secret]") && !shown.contains("hunter2"), "{shown}");
+    assert_eq!(Settings::from_json(&json!({"network": {"proxy": null}})).unwrap(), Settings::default());
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused_by_its_name() {
+    let areas = serde_json::to_value(Settings::default()).unwrap();
+    let must_be_something = [
+        ("network", "connect_timeout_ms"),
+        ("network", "first_byte_timeout_ms"),
+        ("network", "slow_first_byte_timeout_ms"),
+        ("network", "idle_timeout_ms"),
+        ("network", "progress_timeout_ms"),
+        ("network", "total_timeout_ms"),
+        ("network", "max_connections"),
+        ("network", "max_event_bytes"),
+        ("network", "max_text_bytes"),
+        ("network", "max_response_bytes"),
+        ("retry", "max_attempts"),
+        ("store", "readers"),
+        ("store", "group_commit_rows"),
+    ];
+    for (area, field) in must_be_something {
+        assert!(areas[area][field].is_u64(), "there is no {area}.{field}");
+        let error = Settings::from_json(&json!({(area): {(field): 0}})).unwrap_err();
+        assert_eq!(error.detail(), format!("settings.{area}.{field} must be at least 1"));
+    }
+    let most = |bytes: usize| Settings::from_json(&json!({"network": {"max_text_bytes": bytes}}));
+    assert!(most(MAX_CONTENT_BYTES).is_ok());
+    assert!(most(MAX_CONTENT_BYTES + 1).unwrap_err().detail().contains("network.max_text_bytes must be at most"));
+    assert!(Settings::default().network.max_text_bytes <= MAX_CONTENT_BYTES);
+}
+
+/// An engine that never calls anybody.
+async fn quiet() -> super::tertulia::Tertulia {
+    let transport = Arc::new(ReplayTransport::new([]));
+    super::tertulia::Tertulia::builder().store("memory:").with_transport(transport).open().await.unwrap()
+}
+
+fn picture(byte: u8, size: usize) -> Part {
+    Part::image(Media::data(vec![byte; size], "image/png"))
+}
+
+/// What stands in each message: the first byte of a picture, or its words.
+fn seen(messages: &[NewMessage]) -> Vec<String> {
+    let part = |part: &Part| match part {
+        Part::Image { media } => match &media.source {
+            MediaSource::Data { data } => format!("{} x {}", data.len(), data[0]),
+            other => panic!("bytes were not fetched: {other:?}"),
+        },
+        Part::Text { text, .. } => text.clone(),
+        other => panic!("unexpected {other:?}"),
+    };
+    messages.iter().flat_map(|m| m.parts.iter().map(part)).collect()
+}
+
+#[tokio::test]
+async fn files_go_along_from_the_newest_on_as_long_as_there_is_room_and_the_newest_always() {
+    let tertulia = quiet().await;
+    let chat = tertulia.user("ana").new_conversation();
+    for byte in 1..=4 {
+        chat.append([NewMessage::new(Role::User, [picture(byte, 100)])]).await.unwrap();
+    }
+    let shown = async |bytes: usize| {
+        let store = &*tertulia.0.store;
+        let chosen = choose(store, "ana", chat.id(), None, usize::MAX).await.unwrap();
+        seen(&with_files(store, "ana", chosen, bytes).await.unwrap())
+    };
+    let out = "[a file was left out here: the conversation holds too many of them]";
+    assert_eq!(shown(400).await, ["100 x 1", "100 x 2", "100 x 3", "100 x 4"]);
+    assert_eq!(shown(399).await, [out, "100 x 2", "100 x 3", "100 x 4"]);
+    assert_eq!(shown(250).await, [out, out, "100 x 3", "100 x 4"]);
+    assert_eq!(shown(0).await, [out, out, out, "100 x 4"]);
+    // A small old one does not slip in behind a large one that was left out.
+    let mixed = tertulia.user("ana").new_conversation();
+    for (byte, size) in [(1, 5), (2, 100), (3, 10)] {
+        mixed.append([NewMessage::new(Role::User, [picture(byte, size)])]).await.unwrap();
+    }
+    let store = &*tertulia.0.store;
+    let chosen = choose(store, "ana", mixed.id(), None, usize::MAX).await.unwrap();
+    assert_eq!(seen(&with_files(store, "ana", chosen, 50).await.unwrap()), [out, out, "10 x 3"]);
+    tertulia.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tool_result_whose_picture_is_left_out_says_so() {
+    let tertulia = quiet().await;
+    let chat = tertulia.user("ana").new_conversation();
+    let Part::ToolResult { mut result } = answer("a") else { unreachable!() };
+    result.media.push(Media::data(vec![1; 100], "image/png"));
+    let answered = Part::ToolResult { result };
+    chat.append([NewMessage::user("look"), assistant([call("a")]), tool([answered]), NewMessage::user("and?")])
+        .await
+        .unwrap();
+    let store = &*tertulia.0.store;
+    let chosen = choose(store, "ana", chat.id(), None, usize::MAX).await.unwrap();
+    let messages = with_files(store, "ana", chosen, 99).await.unwrap();
+    let Part::ToolResult { result } = &messages[2].parts[0] else { panic!("{messages:?}") };
+    assert!(
+        result.media.is_empty() && result.output.as_str().unwrap().starts_with("42\n[a file was left out"),
+        "{result:?}"
+    );
+    tertulia.close().await.unwrap();
 }

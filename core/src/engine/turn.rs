@@ -31,10 +31,13 @@ use crate::call::{CallContext, CallTarget, failure};
 use crate::model::{
     ConversationSummary, Error, MediaSource, NewMessage, Part, Result, Role, StreamEventKind, ToolCall,
 };
-use crate::store::TurnRecord;
+use crate::store::{Anchor, TurnRecord};
 
 /// The longest id that a host may give a message, in bytes.
 const MAX_CLIENT_ID_BYTES: usize = 256;
+
+/// How far back the calls that are answered are looked for, in messages.
+const MAX_ANSWERS: usize = 50;
 
 /// What begins a turn.
 pub(super) enum Opening {
@@ -55,7 +58,7 @@ pub(super) async fn start(
     chat.check_fresh()?;
     check_options(&options)?;
     let engine = chat.user.engine.clone();
-    let deadline = engine.clock.monotonic() + total(&engine, &options);
+    let deadline = engine.clock.monotonic() + total(&engine, &options)?;
     let retry = matches!(opening, Opening::Retry(_));
     let (turn, parts) = match opening {
         Opening::Retry(turn) => (turn, Vec::new()),
@@ -294,13 +297,16 @@ impl Task {
         });
         let Some(first) = answered.next() else { return Ok(()) };
         let store = &self.chat.user.engine.store;
-        let head = match summary.and_then(|summary| summary.head_id) {
-            Some(head) => store.message(&self.chat.user.owner, head).await?,
+        let latest = match summary {
+            Some(_) => store.messages(&self.chat.user.owner, self.chat.id, Anchor::End, MAX_ANSWERS).await?,
             None => None,
         };
+        // Some of the calls may have been answered before: only answers may stand behind them.
+        let latest = latest.map(|rows| rows.items).unwrap_or_default();
+        let asking = latest.iter().rev().find(|message| message.role != Role::Tool);
         let asked = |id: &str| {
-            let parts = head.iter().flat_map(|head| &head.parts);
-            parts.into_iter().any(|part| matches!(part, Part::ToolCall { call: ToolCall { id: of, .. } } if of == id))
+            let mut parts = asking.iter().flat_map(|message| &message.parts);
+            parts.any(|part| matches!(part, Part::ToolCall { call: ToolCall { id: of, .. } } if of == id))
         };
         if std::iter::once(first).chain(answered).all(asked) {
             return Ok(());

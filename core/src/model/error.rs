@@ -263,6 +263,8 @@ impl Error {
             ErrorKind::Truncated => "The answer broke off. You can ask for the rest.".to_owned(),
             ErrorKind::OutputInvalid => "The assistant gave no usable answer.".to_owned(),
             ErrorKind::Cancelled => "Stopped.".to_owned(),
+            // What could not be kept is then the answer.
+            ErrorKind::Storage if info.saved => "The answer could not be saved.".to_owned(),
             ErrorKind::Storage => "Your message could not be saved, so it was not sent.".to_owned(),
             ErrorKind::Closed => "One moment, please. Then try again.".to_owned(),
             ErrorKind::Internal => "Something went wrong on our side.".to_owned(),

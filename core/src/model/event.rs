@@ -117,12 +117,6 @@ pub enum StreamEventKind {
 }
 
 impl StreamEventKind {
-    /// True for what becomes part of the reply: content, and what stands behind it.
-    #[must_use]
-    pub const fn is_kept(&self) -> bool {
-        self.is_content() || matches!(self, Self::Citation { .. } | Self::ToolResult { .. })
-    }
-
     /// True for what an end user would see: text, reasoning, refusal, tool fragments, whole parts.
     /// After the first of these no call is repeated by itself.
     #[must_use]
@@ -134,6 +128,22 @@ impl StreamEventKind {
                 | Self::Refusal { .. }
                 | Self::ToolCallDelta { .. }
                 | Self::ToolCall { .. }
+                | Self::Part { .. }
+        )
+    }
+
+    /// True for what becomes part of the reply: what a [`ReplyDraft`](super::ReplyDraft) takes in. Fragments of a tool
+    /// call do not; the whole call does.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        matches!(
+            self,
+            Self::Text { .. }
+                | Self::Reasoning { .. }
+                | Self::Refusal { .. }
+                | Self::Citation { .. }
+                | Self::ToolCall { .. }
+                | Self::ToolResult { .. }
                 | Self::Part { .. }
         )
     }

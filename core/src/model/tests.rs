@@ -124,3 +124,46 @@ fn parts_and_events_read_back_from_their_json() {
     assert_eq!(json["type"], "text");
     assert_eq!(serde_json::from_value::<StreamEvent>(json).unwrap(), event);
 }
+
+#[test]
+fn the_sentence_for_the_end_user_agrees_with_whether_the_message_is_kept() {
+    for kind in ErrorKind::ALL {
+        let lost = Error::new(kind, "reason", "detail");
+        let kept = lost.clone().with_turn(crate::base::TurnId::from_bytes([1; 16])).user_message();
+        let lost = lost.user_message();
+        assert!(!lost.contains("was saved"), "{kind}: {lost}");
+        let said = kept.strip_suffix(" Your message was saved.").unwrap_or_else(|| panic!("{kind}: {kept}"));
+        if kind == ErrorKind::Storage {
+            assert_eq!(lost, "Your message could not be saved, so it was not sent.");
+            assert_eq!(said, "The answer could not be saved.");
+        } else {
+            assert_eq!(said, lost, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_stream_is_what_a_draft_takes_in() {
+    let delta = || "x".to_owned();
+    let call = || ToolCall { id: delta(), name: delta(), arguments: json!({}), provider_executed: false };
+    let kinds = [
+        (StreamEventKind::Started { turn_id: None, message_id: None, model: delta() }, false),
+        (StreamEventKind::Text { delta: delta() }, true),
+        (StreamEventKind::Reasoning { delta: delta() }, true),
+        (StreamEventKind::Refusal { delta: delta() }, true),
+        (StreamEventKind::Citation { citation: Citation::default() }, true),
+        (StreamEventKind::ToolCallDelta { call_id: delta(), name: delta(), arguments_delta: delta() }, false),
+        (StreamEventKind::ToolCall { call: call() }, true),
+        (StreamEventKind::ToolResult { result: call().result("y") }, true),
+        (StreamEventKind::Part { part: Part::text("x") }, true),
+        (StreamEventKind::Progress { progress: Progress::Heartbeat { idle_ms: 1 } }, false),
+        (StreamEventKind::Usage { usage: Usage::default(), cost: Cost::default() }, false),
+        (StreamEventKind::Done { reply: Box::new(Reply::empty("p", "m")) }, false),
+        (StreamEventKind::Other { name: delta(), data: json!(1) }, false),
+    ];
+    for (kind, kept) in kinds {
+        let mut draft = ReplyDraft::new();
+        draft.push_kind(0, &kind);
+        assert_eq!((kind.is_kept(), draft.is_empty()), (kept, !kept), "{kind:?}");
+    }
+}

@@ -34,12 +34,15 @@ pub struct NetworkSettings {
     pub http2_ping_timeout_ms: u64,
     /// The longest event of a stream. 16 MiB.
     pub max_event_bytes: usize,
-    /// The longest text of a reply. 32 MiB.
+    /// The longest reply: its words, thoughts, refusal and tool arguments together. 8 MiB; at most the 16 MiB that a
+    /// stored message holds.
     pub max_text_bytes: usize,
     /// The longest response, after decompression. 64 MiB.
     pub max_response_bytes: usize,
     /// A proxy for all calls. Left out: the environment's (`HTTPS_PROXY`, `NO_PROXY`, …).
-    pub proxy: Option<String>,
+    /// It may hold a password, so it is written out as `[secret]`.
+    #[serde(with = "hidden")]
+    pub proxy: Option<Secret>,
     /// Further certificate authorities to trust, PEM. The system's are always trusted.
     pub ca_certificates: Option<String>,
     /// The client's certificate chain and key, PEM, for mutual TLS.
@@ -63,11 +66,26 @@ impl Default for NetworkSettings {
             http2_ping_interval_ms: 15_000,
             http2_ping_timeout_ms: 10_000,
             max_event_bytes: 16 << 20,
-            max_text_bytes: 32 << 20,
+            max_text_bytes: 8 << 20,
             max_response_bytes: 64 << 20,
             proxy: None,
             ca_certificates: None,
             client_certificate: None,
         }
+    }
+}
+
+/// A secret among plain settings: read as text, never written.
+mod hidden {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::base::Secret;
+
+    pub(super) fn serialize<S: Serializer>(secret: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+        secret.as_ref().map(Secret::to_string).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.map(Secret::from))
     }
 }

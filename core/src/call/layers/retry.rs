@@ -1,7 +1,7 @@
 //! Tries again before the first content, as `policy::RetryPolicy` decides. The only retry loop in the product.
 //!
-//! The service's future ends at the first content (the commit point) or at the end of the reply; what came before it
-//! (usage, signs of life) is handed on first. So a stream that fails before it said anything is tried again like a
+//! The service's future ends at the first content (the commit point) or at the end of the reply; usage that came before
+//! it is handed on first, signs of life are reported as they come. So a stream that fails before it said anything is tried again like a
 //! request that failed.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::provider::{Call, EventStream};
 use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
-use crate::model::{Error, Progress, Result, StreamEventKind};
+use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::policy::{Decision, Failure, RetryPolicy};
 
 /// Tries again before the first content.
@@ -112,10 +112,16 @@ async fn first_content<S>(inner: S, call: Call) -> Result<EventStream>
 where
     S: Service<Call, Response = EventStream, Error = Error, Future: Send> + Send,
 {
+    let context = call.context.clone();
     let mut stream = inner.oneshot(call).await?;
     let mut early = Vec::new();
     while let Some(event) = stream.next().await {
         let event = event?;
+        // A sign of life is for who waits now.
+        if let StreamEvent { kind: StreamEventKind::Progress { progress }, .. } = event {
+            context.report(progress);
+            continue;
+        }
         let committed = event.kind.is_content() || matches!(event.kind, StreamEventKind::Done { .. });
         early.push(Ok(event));
         if committed {

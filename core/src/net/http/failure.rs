@@ -94,7 +94,7 @@ fn connecting(error: &reqwest::Error) -> Error {
     }
 }
 
-fn timed_out() -> Error {
+pub(super) fn timed_out() -> Error {
     Error::new(
         ErrorKind::TimedOut,
         "connect",

@@ -70,7 +70,7 @@ impl HttpTransport {
         if settings.max_connections == 0 || settings.max_connections > Semaphore::MAX_PERMITS {
             return Err(Error::invalid("max_connections", "`network.max_connections` must be at least 1"));
         }
-        let proxy = settings.proxy.as_deref().map(reqwest::Proxy::all).transpose().map_err(|_| {
+        let proxy = settings.proxy.as_ref().map(|url| reqwest::Proxy::all(url.expose())).transpose().map_err(|_| {
             Error::invalid("proxy", "`network.proxy` must be a URL such as `http://proxy.example:8080`")
         })?;
         Ok(Self {
@@ -151,7 +151,8 @@ impl Transport for HttpTransport {
         Box::pin(self.fly(request))
     }
 
-    /// Opens a pooled connection by asking for the head of `/`. What the origin answers does not matter.
+    /// Opens a pooled connection by asking for the head of `/`. What the origin answers does not matter, but it must
+    /// within the time to connect: a connection is free for the next call once it answered.
     fn warm_up(&self, origin: &http::Uri) -> Pin<Box<dyn Future<Output = Result<()>> + Send + '_>> {
         let mut parts = origin.clone().into_parts();
         parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
@@ -159,7 +160,14 @@ impl Transport for HttpTransport {
             .map_err(http::Error::from)
             .and_then(|uri| http::Request::builder().method(http::Method::HEAD).uri(uri).body(Bytes::new()))
             .map_err(|_| Error::invalid("url", "an origin to warm up looks like `https://api.example.com`"));
-        Box::pin(async move { self.fly(request?).await.map(drop) })
+        let limit = Duration::from_millis(self.settings.connect_timeout_ms);
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                answer = self.fly(request?) => answer.map(drop),
+                () = self.clock.sleep(limit) => Err(failure::timed_out()),
+            }
+        })
     }
 
     fn renew(&self) {

@@ -301,7 +301,7 @@ async fn settings_that_cannot_work_are_refused_at_once() {
     };
     let base = NetworkSettings::default;
     assert_eq!(refuse(NetworkSettings { max_connections: 0, ..base() }), "max_connections");
-    assert_eq!(refuse(NetworkSettings { proxy: Some("http://".to_owned()), ..base() }), "proxy");
+    assert_eq!(refuse(NetworkSettings { proxy: Some("http://".into()), ..base() }), "proxy");
     for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         assert_eq!(refuse(NetworkSettings { ca_certificates: Some(pem.to_owned()), ..base() }), "ca_certificates");
         assert_eq!(refuse(NetworkSettings { client_certificate: Some(pem.into()), ..base() }), "client_certificate");

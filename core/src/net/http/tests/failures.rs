@@ -196,3 +196,22 @@ async fn a_flood_of_headers_is_refused_and_a_large_one_passes() {
     .await;
     assert_fails(&answer.unwrap_err(), ErrorKind::Unavailable, "protocol", Retry::Safe);
 }
+
+#[tokio::test]
+async fn warming_up_gives_up_on_a_server_that_never_answers_after_the_time_to_connect() {
+    let server = Server::start().await;
+    let clock = ManualClock::default();
+    let transport = HttpTransport::new(&NetworkSettings::default(), Arc::new(clock.clone())).unwrap();
+    let origin: http::Uri = format!("http://{}", server.addr()).parse().unwrap();
+    let serving = async {
+        let mut caller = server.accept().await;
+        assert!(caller.request().await.starts_with("HEAD / "));
+        clock.advance(Duration::from_secs(10));
+        caller
+    };
+    let (outcome, caller) = tokio::join!(soon("the end of warming up", transport.warm_up(&origin)), serving);
+    let error = outcome.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "connect"));
+    caller.gone().await;
+    assert_eq!(transport.in_flight(), 0);
+}

@@ -2,7 +2,7 @@ use super::*;
 use crate::base::{ErrorKind, Retry};
 
 fn through(proxy: &Server, userinfo: &str) -> HttpTransport {
-    let proxy = Some(format!("http://{userinfo}{}", proxy.addr()));
+    let proxy = Some(format!("http://{userinfo}{}", proxy.addr()).into());
     transport(&NetworkSettings { proxy, ..NetworkSettings::default() })
 }
 

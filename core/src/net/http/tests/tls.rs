@@ -159,7 +159,7 @@ async fn a_tunnel_through_a_proxy_ends_at_the_server_and_the_proxy_sees_only_cip
     let authority = authority();
     let server = TlsServer::start(&issue(&authority, &["localhost"], |_| ()), None, &[]).await;
     let proxy = Server::start().await;
-    let settings = NetworkSettings { proxy: Some(format!("http://{}", proxy.addr())), ..trusting(&authority) };
+    let settings = NetworkSettings { proxy: Some(format!("http://{}", proxy.addr()).into()), ..trusting(&authority) };
     let transport = transport(&settings);
     let tunnelling = async {
         let mut caller = proxy.accept().await;

@@ -1,0 +1,129 @@
+//! What a model is shown of a long conversation: what has room in its window, and always what it needs to answer.
+#![cfg(all(feature = "engine", feature = "sqlite"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests may panic and need no docs")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::Lab;
+use tertulia::{Conversation, ModelInfo, NewMessage, Part, ProviderSpec, Role, Tertulia, ToolCall, ToolSpec};
+
+/// An engine whose model has a window of so many tokens.
+async fn with_window(lab: &Lab, tokens: i64) -> Tertulia {
+    let model = ModelInfo { context_window: Some(tokens), max_output_tokens: Some(1), ..ModelInfo::default() };
+    let spec = ProviderSpec::openai_chat("small", format!("{}/v1", lab.simulator.url())).model("*", model);
+    lab.builder().provider(spec).open().await.unwrap()
+}
+
+const SMALL: &str = "small/sim:text=ok";
+
+async fn fill(chat: &Conversation, messages: usize, bytes: usize) {
+    let message = |n: usize| NewMessage::user(format!("{n:04} {}", "x".repeat(bytes - 5)));
+    chat.append((0..messages).map(message).collect::<Vec<_>>()).await.unwrap();
+}
+
+/// The messages that the model was shown, without the instructions.
+fn shown(lab: &Lab) -> Vec<Value> {
+    let all = lab.last_request()["messages"].as_array().unwrap().clone();
+    all.into_iter().filter(|m| m["role"] != "system").collect()
+}
+
+fn words(messages: &[Value]) -> usize {
+    messages.iter().filter_map(|m| m["content"].as_str()).map(str::len).sum()
+}
+
+fn call(id: &str, bytes: usize) -> Part {
+    let arguments = json!({ "q": "x".repeat(bytes) });
+    Part::ToolCall { call: ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments, provider_executed: false } }
+}
+
+fn answer(id: &str, words: &str) -> Part {
+    let Part::ToolCall { call } = call(id, 0) else { unreachable!() };
+    Part::tool_result(call.result(words))
+}
+
+#[tokio::test]
+async fn a_model_of_an_unknown_window_is_shown_what_128_000_tokens_hold() {
+    let lab = Lab::memory().await;
+    let chat = lab.me().new_conversation();
+    fill(&chat, 500, 1_000).await;
+    chat.send("and now?").model(lab.text("ok")).await.unwrap();
+    let messages = shown(&lab);
+    let room = 128_000 * 3 * 9 / 10;
+    assert!((room * 9 / 10..=room).contains(&words(&messages)), "{}", words(&messages));
+    assert_eq!(messages.last().unwrap()["content"], "and now?");
+    assert!(messages[messages.len() - 2]["content"].as_str().unwrap().starts_with("0499 "), "the oldest goes first");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn the_new_message_the_instructions_and_the_tools_take_room_too() {
+    let lab = Lab::memory().await;
+    let small = with_window(&lab, 10_000).await;
+    let long = "y".repeat(12_000);
+    let tool = || ToolSpec::new("f", long.clone(), json!({"type": "object"}));
+    let mut left = Vec::new();
+    for with in ["nothing", "a long message", "instructions", "a tool"] {
+        let chat = small.user("ana").new_conversation();
+        fill(&chat, 60, 500).await;
+        let said = if with == "a long message" { &*long } else { "hi" };
+        let mut send = chat.send(said).model(SMALL);
+        if with == "instructions" {
+            send = send.system(&*long);
+        }
+        if with == "a tool" {
+            send = send.tools([tool()]);
+        }
+        send.await.unwrap();
+        left.push((with, shown(&lab).len() - 1));
+    }
+    let (_, most) = left[0];
+    assert!((50..=54).contains(&most), "{left:?}");
+    for (with, messages) in &left[1..] {
+        let given_up = most - messages;
+        assert!((22..=25).contains(&given_up), "{with} of 12,000 bytes took the room of {given_up} messages: {left:?}");
+    }
+    small.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_new_message_that_is_longer_than_the_window_is_sent_alone() {
+    let lab = Lab::memory().await;
+    let small = with_window(&lab, 1_000).await;
+    let chat = small.user("ana").new_conversation();
+    fill(&chat, 3, 100).await;
+    let long = "y".repeat(9_000);
+    chat.send(&*long).model(SMALL).await.unwrap();
+    let messages = shown(&lab);
+    assert_eq!((messages.len(), messages[0]["content"].as_str().unwrap().len()), (1, 9_000));
+    small.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn answers_of_tools_bring_their_calls_and_the_words_that_led_to_them_whatever_the_room() {
+    let lab = Lab::memory().await;
+    let small = with_window(&lab, 1_000).await;
+    let chat = small.user("ana").new_conversation();
+    fill(&chat, 3, 100).await;
+    let assistant = |part| NewMessage::new(Role::Assistant, [part]);
+    chat.append([
+        NewMessage::user(format!("question {}", "q".repeat(4_000))),
+        assistant(call("first", 5_000)),
+        NewMessage::new(Role::Tool, [answer("first", "41")]),
+        NewMessage::new(Role::Assistant, [call("second", 5_000), call("third", 10)]),
+        NewMessage::new(Role::Tool, [answer("second", "42")]),
+    ])
+    .await
+    .unwrap();
+    chat.send(answer("third", "43")).model(SMALL).await.unwrap();
+    let messages = shown(&lab);
+    let roles: Vec<_> = messages.iter().map(|m| m["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "tool"], "{messages:?}");
+    assert!(messages[0]["content"].as_str().unwrap().starts_with("question"));
+    assert_eq!(messages[1]["tool_calls"].as_array().unwrap().len(), 2);
+    assert_eq!((messages[2]["content"].as_str(), messages[3]["content"].as_str()), (Some("42"), Some("43")));
+    small.close().await.unwrap();
+    lab.close().await;
+}
