@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Batch, EmbedDialect, check, read, usage, written};
+use super::{Batch, EmbedDialect, check, read, usage, without_vectors, written};
 use crate::base::Json;
 use crate::model::{EmbedRequest, Embeddings, Error, Result};
-use crate::wire::{Target, failure, outgoing};
+use crate::wire::{Target, outgoing};
 
 /// Google's embeddings. `base_url` is what stands before `/models`, as
 /// `https://generativelanguage.googleapis.com/v1beta`. Replies of `embedContent` are understood, too.
@@ -93,6 +93,7 @@ impl EmbedDialect for GeminiEmbeddings {
         let vectors = match (reply.embeddings, reply.embedding) {
             (Some(all), _) => all,
             (None, Some(one)) => vec![one],
+            // Every field may be missing in this shape.
             (None, None) => return Err(without_vectors(body)),
         };
         let batch = Batch::in_order(vectors.into_iter().map(|vector| vector.values));
@@ -101,13 +102,5 @@ impl EmbedDialect for GeminiEmbeddings {
             model: None,
             usage: usage(reply.usage_metadata, "promptTokenCount"),
         })
-    }
-}
-
-/// Every field may be missing in this shape: what came instead of vectors may be an error.
-fn without_vectors(body: &[u8]) -> Error {
-    match serde_json::from_slice::<Json>(body) {
-        Ok(payload) if payload.get("error").is_some() => failure::inside_reply(&payload),
-        _ => failure::bad_response("JSON that holds no vectors"),
     }
 }

@@ -73,17 +73,17 @@ fn written(body: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(body).map_err(|error| Error::internal("a request cannot be written as JSON").with_source(error))
 }
 
-/// Reads a body. An error in it is that error, whatever its status was.
+/// Reads a body.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    match serde_json::from_slice(body) {
-        Ok(shape) => Ok(shape),
-        Err(_) => Err(match serde_json::from_slice::<Json>(body) {
-            Ok(payload) if payload.get("error").is_some_and(|error| !error.is_null()) => {
-                failure::inside_reply(&payload)
-            }
-            Ok(_) => failure::bad_response("JSON that holds no vectors"),
-            Err(_) => failure::bad_response("something that is no whole JSON"),
-        }),
+    serde_json::from_slice(body).map_err(|_| without_vectors(body))
+}
+
+/// What came instead of vectors. An error in the body is that error, whatever the status was.
+fn without_vectors(body: &[u8]) -> Error {
+    match serde_json::from_slice::<Json>(body) {
+        Ok(payload) if payload.get("error").is_some_and(|error| !error.is_null()) => failure::inside_reply(&payload),
+        Ok(_) => failure::bad_response("JSON that holds no vectors"),
+        Err(_) => failure::bad_response("something that is no whole JSON"),
     }
 }
 

@@ -68,7 +68,7 @@ impl StreamDecoder for LineStream {
         if let Some(line) = self.lines.finish() {
             // Half a line is no line: what counts is whether the reply was whole before it.
             let half = serde_json::from_str::<serde::de::IgnoredAny>(line.data).is_err();
-            if !half || (self.reader.json_lines == 0 && !line.data.starts_with('{')) {
+            if !half || (self.reader.json_lines == 0 && line.data.starts_with(|c: char| c.is_ascii() && c != '{')) {
                 self.reader.take(line, events)?;
             }
         }
