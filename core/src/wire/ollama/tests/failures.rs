@@ -152,7 +152,7 @@ fn a_model_that_was_not_pulled_is_unknown_and_a_wrong_address_is_a_bad_url() {
 fn a_history_that_does_not_fit_is_too_long_in_every_place() {
     let words = json!({"error": "the input length exceeds the context length"});
     assert_eq!(status(400, &words.to_string()).kind(), ErrorKind::ContextTooLong);
-    assert_eq!(read(lines(&[words.clone()])).error().kind(), ErrorKind::ContextTooLong);
+    assert_eq!(read(format!("{words}\n")).error().kind(), ErrorKind::ContextTooLong);
     assert_eq!(whole(&words).unwrap_err().kind(), ErrorKind::ContextTooLong);
 }
 
