@@ -2,6 +2,7 @@
 
 mod capability;
 mod draft;
+mod embedding;
 mod error;
 mod event;
 mod message;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use capability::{Capabilities, ModelInfo, Price, ProviderInfo};
 pub use draft::ReplyDraft;
+pub use embedding::{EmbedRequest, Embeddings};
 pub use error::{Error, ErrorInfo, ProviderError, Result};
 pub use event::{Progress, StreamEvent, StreamEventKind};
 pub use message::{ConversationSummary, Message, MessageStatus, NewMessage, Role};

@@ -7,20 +7,26 @@
 //! error response ──classify──▶ Error
 //! ```
 //!
+//! Vectors of texts have a trait of their own, [`EmbedDialect`]: they come whole and have no events.
+//!
 //! A whole reply and a streamed one decode to the same events, so that everything above knows one path.
 //! Terminal proof is the dialect's finish; `finish` turns its absence into `Truncated`. The other half of
 //! the proof, a clean end of HTTP, is the transport's.
 
 pub mod anthropic;
+pub mod embeddings;
 mod failure;
 mod frame;
 pub mod hints;
 mod json;
 pub(crate) mod mime;
+pub mod ollama;
 pub mod openai_chat;
 mod outgoing;
 
 pub use anthropic::Anthropic;
+pub use embeddings::{EmbedDialect, GeminiEmbeddings, OllamaEmbeddings, OpenAiEmbeddings};
+pub use ollama::Ollama;
 pub use openai_chat::OpenAiChat;
 
 use bytes::Bytes;

@@ -24,13 +24,17 @@ pub(crate) fn proof(case: &Case) -> Option<usize> {
     if !case.stream || serde_json::from_slice::<Value>(&case.body[..end_of_text]).is_ok() {
         return Some(end_of_text);
     }
+    let is_ndjson = case.api.starts_with("ollama_");
     lines(&case.body).find_map(|(start, line)| {
-        let data = line.strip_prefix(b"data:")?;
+        let data = if is_ndjson { line } else { line.strip_prefix(b"data:")? };
         let end = start + line.trim_ascii_end().len();
         let data = data.trim_ascii();
         let is_last = match case.api.as_str() {
             "messages" => field(data, |event| event["type"] == "message_stop"),
             "chat" => data == b"[DONE]" || field(data, finishes),
+            "ollama_chat" | "ollama_generate" => field(data, |line| {
+                line["done"] == true && line["done_reason"].as_str().is_some_and(|reason| !reason.is_empty())
+            }),
             // A dialect whose end nobody described here yet: its last event.
             _ => end >= end_of_text,
         };
@@ -59,13 +63,16 @@ fn lines(body: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// The borders between events: behind every blank line.
+/// The borders between events: behind every blank line, or behind every line where none is blank.
 pub(crate) fn borders(body: &[u8]) -> Vec<usize> {
     let behind = |blank: &[u8]| {
         let ends = body.windows(blank.len()).enumerate().filter(|(_, window)| *window == blank);
         ends.map(|(at, _)| at + blank.len()).collect::<Vec<_>>()
     };
     let mut all: Vec<usize> = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].into_iter().flat_map(behind).collect();
+    if all.is_empty() {
+        all = behind(b"\n");
+    }
     all.sort_unstable();
     all.dedup();
     all

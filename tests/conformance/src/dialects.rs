@@ -4,9 +4,10 @@ use http::Uri;
 use tertulia::call::catalog::Catalogue;
 use tertulia::wire::anthropic::Anthropic;
 use tertulia::wire::openai_chat::OpenAiChat;
-use tertulia::wire::{Dialect, Quirks};
+use tertulia::wire::{Dialect, EmbedDialect, GeminiEmbeddings, Ollama, OllamaEmbeddings, OpenAiEmbeddings, Quirks};
 
 use crate::case::Case;
+use crate::embeddings::Vectors;
 
 /// One row: the API as cases name it, the dialect that reads it, and the dialect itself once it is built.
 type Row = (&'static str, &'static str, Option<fn() -> Box<dyn Dialect>>);
@@ -16,11 +17,17 @@ const ROWS: &[Row] = &[
     ("messages", "anthropic", Some(|| Box::new(Anthropic))),
     ("responses", "openai_responses", None),
     ("gemini", "gemini", None),
-    ("ollama_chat", "ollama", None),
-    ("ollama_generate", "ollama", None),
-    ("openai_embed", "openai_embeddings", None),
-    ("gemini_embed", "gemini_embeddings", None),
-    ("ollama_embed", "ollama_embeddings", None),
+    ("ollama_chat", "ollama", Some(|| Box::new(Ollama))),
+    ("ollama_generate", "ollama", Some(|| Box::new(Ollama))),
+];
+
+/// The same for APIs that make vectors.
+type EmbedRow = (&'static str, fn() -> Box<dyn EmbedDialect>);
+
+const EMBED_ROWS: &[EmbedRow] = &[
+    ("openai_embed", || Box::new(OpenAiEmbeddings)),
+    ("gemini_embed", || Box::new(GeminiEmbeddings)),
+    ("ollama_embed", || Box::new(OllamaEmbeddings)),
 ];
 
 /// Who reads a case.
@@ -31,9 +38,13 @@ pub enum Reader {
     NotBuilt(String),
 }
 
-/// The dialect for an API.
+/// The dialect for the API of a case.
 #[must_use]
-pub fn reader(api: &str) -> Reader {
+pub fn reader(case: &Case) -> Reader {
+    let api = &*case.api;
+    if let Some((_, build)) = EMBED_ROWS.iter().find(|(name, _)| *name == api) {
+        return Reader::Built(Box::new(Vectors::of(build(), case)));
+    }
     match ROWS.iter().find(|(name, ..)| *name == api) {
         Some((_, _, Some(build))) => Reader::Built(build()),
         Some((_, dialect, None)) => Reader::NotBuilt((*dialect).to_owned()),

@@ -48,6 +48,7 @@ pub(crate) fn first_mismatch(case: &Case, reading: &Reading) -> Option<Mismatch>
     check.calls(case, &parts, &reading.events);
     check.closing(reading, &parts);
     check.counts(reading);
+    check.embeddings(reading);
     check.wrong.into_iter().next()
 }
 
@@ -256,6 +257,45 @@ impl Check<'_> {
                 self.same(&format!("sse.{name}"), expected, &got);
             }
         }
+    }
+}
+
+/// How far a number of a vector may be from the one that was found.
+const VECTOR_TOLERANCE: f64 = 1e-6;
+
+impl Check<'_> {
+    /// Compares how many vectors there are, how long they are and how each begins.
+    fn embeddings(&mut self, reading: &Reading) {
+        let Some(expected) = self.expected.get("embeddings").cloned() else { return };
+        if reading.outcome.is_err() {
+            return;
+        }
+        let got = reading.closing.raw.clone().unwrap_or_default();
+        for name in ["count", "dims"] {
+            if let Some(expected) = expected.get(name) {
+                self.same(&format!("embeddings.{name}"), expected, &got[name]);
+            }
+        }
+        if let Some(expected) = expected.get("head")
+            && !near(expected, &got["head"])
+        {
+            self.wrong.push(Mismatch::new("embeddings.head", expected, &got["head"]));
+        }
+        if let Some(expected) = expected.get("model") {
+            self.same("embeddings.model", expected, &json!(reading.closing.model));
+        }
+        if let Some(expected) = expected.get("usage") {
+            let input = reading.closing.usage.as_ref().map(|usage| usage.input_tokens);
+            self.same("embeddings.usage.input", &expected["input"], &json!(input));
+        }
+    }
+}
+
+/// Equal lists of lists of numbers, but for rounding.
+fn near(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b)),
+        (a, b) => a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| (a - b).abs() <= VECTOR_TOLERANCE),
     }
 }
 

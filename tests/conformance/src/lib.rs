@@ -16,6 +16,7 @@
 pub mod case;
 mod cuts;
 pub mod dialects;
+mod embeddings;
 mod expect;
 mod read;
 mod run;

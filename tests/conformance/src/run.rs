@@ -140,7 +140,7 @@ async fn verdict(
         Ok(case) => case,
         Err(why) => return Verdict::Failed(why),
     };
-    let dialect = match dialects::reader(&case.api) {
+    let dialect = match dialects::reader(&case) {
         Reader::Built(dialect) => dialect,
         Reader::NotBuilt(name) => return Verdict::Skipped(name),
     };

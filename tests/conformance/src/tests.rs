@@ -99,6 +99,17 @@ fn the_proof_is_the_end_of_the_json_that_says_it() {
     assert_eq!(cuts::proof(&Case { status: 500, ..case(STREAM) }), None);
 }
 
+#[test]
+fn the_proof_of_lines_is_the_one_that_is_done_and_says_why() {
+    let ollama = |body: &str| cuts::proof(&Case { api: "ollama_chat".to_owned(), ..case(body) });
+    let text = "{\"message\":{\"content\":\"a\"},\"done\":false,\"done_reason\":\"stop\"}\n";
+    let cut_off = "{\"done\":true,\"done_reason\":\"\"}\n";
+    let done = "{\"done\":true,\"done_reason\":\"stop\"} \r\n";
+    assert_eq!(ollama(&format!("{text}{cut_off}")), None);
+    assert_eq!(ollama(&format!("{text}{done}{text}")), Some(text.len() + done.len() - 3));
+    assert_eq!(cuts::borders(format!("{text}{cut_off}").as_bytes()), [text.len(), text.len() + cut_off.len()]);
+}
+
 /// A dialect that reads well but for one thing.
 struct Liar(Lie);
 

@@ -51,7 +51,7 @@ fn set(expected: &mut Value, place: &str, value: Value) {
 fn every_case_of_our_own_comes_out_as_expected() {
     let (summary, out) = run_over(&own_cases(), "");
     assert_eq!((summary.failed, summary.skipped), (0, 0), "{out}");
-    for dialect in ["chat-", "messages-"] {
+    for dialect in ["chat-", "messages-", "ollama-", "embed-"] {
         assert!(out.lines().filter(|line| line.starts_with(&format!("ok {dialect}"))).count() >= 6);
     }
     assert_eq!(out.lines().last(), Some(format!("{} passed, 0 failed", summary.passed).as_str()));
@@ -75,7 +75,15 @@ fn a_wrong_expectation_of_any_field_is_found() {
     let stream = "messages-stream-server-tool-citations";
     let error = "messages-error-429-retry-after";
     let chat = "chat-stream-parallel-tools";
+    let vectors = "embed-ollama-two";
     for (case, place, wrong, field) in [
+        (vectors, "/embeddings/count", json!(3), "error"),
+        (vectors, "/embeddings/dims/0", json!(4), "error"),
+        (vectors, "/embeddings/dims/1", json!(4), "embeddings.dims"),
+        (vectors, "/embeddings/head/1/3", json!(0.000_002), "embeddings.head"),
+        (vectors, "/embeddings/head/0", json!([0.25, -0.5, 1.0]), "embeddings.head"),
+        (vectors, "/embeddings/model", json!("vec-3"), "embeddings.model"),
+        (vectors, "/embeddings/usage/input", json!(12), "embeddings.usage.input"),
         (tools, "/text", json!("I look!"), "text"),
         (tools, "/text", json!(""), "text"),
         (tools, "/reasoning", json!("Bot"), "reasoning"),

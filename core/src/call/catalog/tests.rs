@@ -111,6 +111,21 @@ fn an_anthropic_style_provider_takes_its_key_in_its_own_header() {
 }
 
 #[test]
+fn ollama_is_spoken_to_in_its_own_language_and_on_request_in_openais() {
+    let catalogue = bundled();
+    let [own, compatible] = ["ollama", "ollama-openai"].map(|name| catalogue.provider(name).unwrap().clone());
+    assert_eq!((own.dialect.as_str(), compatible.dialect.as_str()), ("ollama", "openai_chat"));
+    assert_eq!(own.base_url.to_string(), "http://127.0.0.1:11434/");
+    assert_eq!(compatible.base_url.to_string(), "http://127.0.0.1:11434/v1");
+    for entry in [own, compatible] {
+        assert!(entry.local && entry.key_variable.is_none());
+        assert_eq!(entry.model("llama3.3:70b").unwrap().price.unwrap().output_nano_usd, 0);
+    }
+    let lab = ProviderSpec::ollama("lab", "http://localhost:9").check().unwrap();
+    assert_eq!((lab.dialect.as_str(), lab.local), ("ollama", true));
+}
+
+#[test]
 fn a_provider_of_a_bad_name_dialect_or_variable_is_refused() {
     let url = "https://lab.example/v1";
     let long = "x".repeat(65);

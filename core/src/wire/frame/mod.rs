@@ -16,14 +16,12 @@
 //! bad byte and takes quadratic time for long lines. Every byte is looked at once and copied at most twice.
 
 mod lines;
-#[cfg_attr(not(test), expect(dead_code, reason = "for dialects that stream lines of JSON"))]
 mod ndjson;
 mod sse;
 
 #[cfg(test)]
 mod tests;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "for dialects that stream lines of JSON"))]
 pub(crate) use ndjson::NdjsonDecoder;
 pub(crate) use sse::SseDecoder;
 
