@@ -6,7 +6,7 @@ use http::Uri;
 
 use crate::call::{CallTarget, Catalogue, ModelRef, ProviderEntry};
 use crate::model::{Error, Result};
-use crate::wire::{Anthropic, Dialect, OpenAiChat};
+use crate::wire::{Anthropic, Dialect, Gemini, OpenAiChat};
 
 /// Knows every provider, and the model that is asked when nobody names one.
 pub(super) struct Targets {
@@ -91,6 +91,7 @@ fn dialect(entry: &ProviderEntry) -> Result<Arc<dyn Dialect>> {
     match entry.dialect.as_str() {
         "openai_chat" => Ok(Arc::new(OpenAiChat)),
         "anthropic" => Ok(Arc::new(Anthropic)),
+        "gemini" => Ok(Arc::new(Gemini)),
         _ => Err(Error::invalid(
             "unsupported",
             format!("provider `{}` names a dialect that this version does not speak", entry.name),

@@ -14,6 +14,7 @@
 pub mod anthropic;
 mod failure;
 mod frame;
+pub mod gemini;
 pub mod hints;
 mod json;
 pub(crate) mod mime;
@@ -21,6 +22,7 @@ pub mod openai_chat;
 mod outgoing;
 
 pub use anthropic::Anthropic;
+pub use gemini::Gemini;
 pub use openai_chat::OpenAiChat;
 
 use bytes::Bytes;

@@ -3,6 +3,7 @@
 use http::Uri;
 use tertulia::call::catalog::Catalogue;
 use tertulia::wire::anthropic::Anthropic;
+use tertulia::wire::gemini::Gemini;
 use tertulia::wire::openai_chat::OpenAiChat;
 use tertulia::wire::{Dialect, Quirks};
 
@@ -15,7 +16,7 @@ const ROWS: &[Row] = &[
     ("chat", "openai_chat", Some(|| Box::new(OpenAiChat))),
     ("messages", "anthropic", Some(|| Box::new(Anthropic))),
     ("responses", "openai_responses", None),
-    ("gemini", "gemini", None),
+    ("gemini", "gemini", Some(|| Box::new(Gemini))),
     ("ollama_chat", "ollama", None),
     ("ollama_generate", "ollama", None),
     ("openai_embed", "openai_embeddings", None),
