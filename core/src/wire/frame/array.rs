@@ -65,7 +65,6 @@ impl ArrayDecoder {
         }
         while self.place != Place::Element {
             let Some((&byte, rest)) = input.split_first() else { return Ok(None) };
-            self.looked_at(1);
             match (self.place, byte) {
                 (_, b' ' | b'\t' | b'\r' | b'\n') | (Place::Between, b',') | (Place::Behind, _) => {}
                 // A byte order mark.
@@ -83,6 +82,7 @@ impl ArrayDecoder {
                 _ => return Err(failure::malformed()),
             }
             *input = rest;
+            self.looked_at(1);
         }
         let chunk: &'i [u8] = input;
         let end = self.end_of_element(chunk);

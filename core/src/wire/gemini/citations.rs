@@ -56,7 +56,8 @@ impl Citations {
             let place = |name: &str| source[name].as_u64().and_then(|place| usize::try_from(place).ok());
             let (start, end) = (place("startIndex").unwrap_or(0), place("endIndex"));
             let (part, start, end) = locate(words, start, end, None);
-            let citation = Citation { start, end, url: word(&source["uri"]), title: word(&source["title"]), quote: None };
+            let citation =
+                Citation { start, end, url: word(&source["uri"]), title: word(&source["title"]), quote: None };
             found.push((part, citation));
         }
         let grounding = self.grounding.take();
@@ -79,8 +80,7 @@ fn ground(metadata: &Json, words: &[Words<'_>], found: &mut Vec<(i32, Citation)>
         let segment = &support["segment"];
         let place = |name: &str| segment[name].as_u64().and_then(|place| usize::try_from(place).ok());
         let quote = word(&segment["text"]);
-        let (part, start, end) =
-            locate(words, place("startIndex").unwrap_or(0), place("endIndex"), quote.as_deref());
+        let (part, start, end) = locate(words, place("startIndex").unwrap_or(0), place("endIndex"), quote.as_deref());
         let named = support["groundingChunkIndices"].as_array().into_iter().flatten().filter_map(Json::as_u64);
         for chunk in named.filter_map(|index| chunks.get(usize::try_from(index).ok()?)) {
             let (url, title) = page(chunk);
@@ -90,7 +90,8 @@ fn ground(metadata: &Json, words: &[Words<'_>], found: &mut Vec<(i32, Citation)>
     if supports.is_empty() {
         // Pages without places belong to the answer as a whole.
         let part = words.last().map_or(0, |words| words.part_index);
-        found.extend(chunks.iter().map(page).map(|(url, title)| (part, Citation { url, title, ..Citation::default() })));
+        found
+            .extend(chunks.iter().map(page).map(|(url, title)| (part, Citation { url, title, ..Citation::default() })));
     }
 }
 

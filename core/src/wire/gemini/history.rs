@@ -121,10 +121,9 @@ impl<'a> Parts<'a, '_> {
                 Some(_) => (Data::Text(Cow::Borrowed(text)), true),
                 None => return Ok(()),
             },
-            (
-                model::Part::Image { media } | model::Part::Audio { media } | model::Part::File { media },
-                _,
-            ) => (media::data(media, self.target)?, false),
+            (model::Part::Image { media } | model::Part::Audio { media } | model::Part::File { media }, _) => {
+                (media::data(media, self.target)?, false)
+            }
             (model::Part::ToolCall { call }, Speaker::Model) => {
                 if call.provider_executed {
                     return Ok(());
@@ -157,7 +156,9 @@ impl<'a> Parts<'a, '_> {
             return Ok(());
         }
         let Some((name, order)) = self.calls.get(id).copied() else {
-            return Err(unsupported("a tool's answer needs its call before it: this provider asks for the tool's name"));
+            return Err(unsupported(
+                "a tool's answer needs its call before it: this provider asks for the tool's name",
+            ));
         };
         let response = if result.is_error { Response::Error(&result.output) } else { Response::Output(&result.output) };
         let media = result.media.iter().map(|media| media::data(media, self.target)).collect::<Result<Vec<_>>>()?;

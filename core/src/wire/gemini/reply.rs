@@ -135,7 +135,14 @@ impl Reply {
     }
 
     fn part(&mut self, raw: &RawValue, events: &mut Vec<StreamEvent>) -> Result<()> {
-        let part: Part<'_> = serde_json::from_str(raw.get()).map_err(|_| failure::malformed())?;
+        let mended;
+        let (part, raw): (Part<'_>, &str) = match serde_json::from_str(raw.get()) {
+            Ok(part) => (part, raw.get()),
+            Err(_) => {
+                mended = json::mended(raw.get()).ok_or_else(failure::malformed)?;
+                (serde_json::from_str(&mended).map_err(|_| failure::malformed())?, &mended)
+            }
+        };
         let is_thought = part.thought == Some(true);
         let signature = part.thought_signature.filter(|signature| !signature.is_empty());
         let kind = match (part.text, part.function_call, part.inline_data, part.file_data) {
@@ -183,11 +190,11 @@ impl Reply {
         self.sign(index, signature, events)
     }
 
-    fn call(&mut self, call: FunctionCall, raw: &RawValue) -> Result<StreamEventKind> {
-        if raw.get().len() > MAX_ARGUMENT_BYTES {
+    fn call(&mut self, call: FunctionCall, raw: &str) -> Result<StreamEventKind> {
+        if raw.len() > MAX_ARGUMENT_BYTES {
             return Err(failure::too_large("arguments of a tool call", MAX_ARGUMENT_BYTES));
         }
-        self.count(raw.get().len())?;
+        self.count(raw.len())?;
         self.has_call = true;
         let call = ToolCall {
             id: call.id.unwrap_or_default(),
@@ -212,13 +219,13 @@ impl Reply {
     }
 
     /// A part of none of the known kinds: kept as it came, unless there is nothing in it.
-    fn keep(&mut self, raw: &RawValue, signed: bool, events: &mut Vec<StreamEvent>) -> Result<()> {
-        let data: Map<String, Json> = serde_json::from_str(raw.get()).map_err(|_| failure::malformed())?;
+    fn keep(&mut self, raw: &str, signed: bool, events: &mut Vec<StreamEvent>) -> Result<()> {
+        let data: Map<String, Json> = serde_json::from_str(raw).map_err(|_| failure::malformed())?;
         let is_kind = |name: &String| !["text", "thought", "thoughtSignature", "partMetadata"].contains(&&**name);
         let kind = data.iter().find(|(name, value)| is_kind(name) && !value.is_null()).map(|(name, _)| name.clone());
         // Words without a word in them may still carry the signature of the whole answer.
         let Some(name) = kind.or_else(|| signed.then(|| names::SIGNATURE.to_owned())) else { return Ok(()) };
-        self.count(raw.get().len())?;
+        self.count(raw.len())?;
         let index = self.new_part();
         let part = self.opaque(&name, false, Json::Object(data));
         events.push(StreamEvent::unnumbered(index, StreamEventKind::Part { part }));
@@ -263,7 +270,8 @@ impl Reply {
             let detail = "the model stopped without a word; ask again, or use another model";
             return Err(Error::new(ErrorKind::Unavailable, "empty_reply", detail).with_retry(Retry::Safe));
         }
-        let words: Vec<Words<'_>> = self.words.iter().map(|(part_index, text)| Words { part_index: *part_index, text }).collect();
+        let words: Vec<Words<'_>> =
+            self.words.iter().map(|(part_index, text)| Words { part_index: *part_index, text }).collect();
         let (citations, grounding) = self.citations.finish(&words);
         let kept = grounding.map(|data| self.opaque(names::GROUNDING, true, data));
         let at = self.words.last().map_or(self.next_part, |(index, _)| *index);
@@ -291,9 +299,20 @@ fn finish_reason(word: &str) -> FinishReason {
     match word {
         "STOP" => FinishReason::Stop,
         "MAX_TOKENS" => FinishReason::Length,
-        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" | "LANGUAGE" | "MODEL_ARMOR"
-        | "IMAGE_SAFETY" | "IMAGE_PROHIBITED_CONTENT" | "IMAGE_RECITATION" => FinishReason::ContentFilter,
-        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "TOO_MANY_TOOL_CALLS" | "MISSING_THOUGHT_SIGNATURE"
+        "SAFETY"
+        | "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "LANGUAGE"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => FinishReason::ContentFilter,
+        "MALFORMED_FUNCTION_CALL"
+        | "UNEXPECTED_TOOL_CALL"
+        | "TOO_MANY_TOOL_CALLS"
+        | "MISSING_THOUGHT_SIGNATURE"
         | "MALFORMED_RESPONSE" => FinishReason::Error,
         _ => FinishReason::Other,
     }

@@ -102,7 +102,7 @@ impl Decoder {
 fn stray(bytes: &[u8], alone: bool) -> Result<()> {
     let stray = bytes.trim_ascii();
     if !matches!(stray.first(), Some(b'{' | b'[')) {
-        let is_page = alone && !stray.is_empty();
+        let is_page = alone && stray.starts_with(b"<");
         return if is_page { Err(failure::bad_response("something that is no event stream")) } else { Ok(()) };
     }
     match serde_json::from_slice::<Json>(stray) {

@@ -86,8 +86,7 @@ mod tests {
     use super::*;
 
     fn told(model: &str, effort: ReasoningEffort) -> Option<(bool, Option<i32>, Option<&'static str>)> {
-        let request =
-            ChatRequest { model: model.to_owned(), reasoning_effort: Some(effort), ..ChatRequest::default() };
+        let request = ChatRequest { model: model.to_owned(), reasoning_effort: Some(effort), ..ChatRequest::default() };
         thinking(&request).unwrap().map(|t| (t.include_thoughts, t.thinking_budget, t.thinking_level))
     }
 
