@@ -18,13 +18,13 @@ pub(super) fn data<'a>(media: &'a Media, target: &Target<'_>) -> Result<Data<'a>
             let mime_type = named.or_else(|| mime::guess(data)).ok_or_else(|| {
                 unsupported("this provider wants to be told what media are: give the `mime_type`, as `image/png`")
             })?;
-            Ok(Data::InlineData(Blob { mime_type: usual(mime_type), data: Cow::Owned(STANDARD.encode(data)) }))
+            Ok(Data::Inline(Blob { mime_type: usual(mime_type), data: Cow::Owned(STANDARD.encode(data)) }))
         }
         MediaSource::Url { url } => match url.strip_prefix("data:") {
             Some(rest) => of_data_url(rest),
             None if ["https://", "gs://"].iter().any(|scheme| url.starts_with(scheme)) => {
                 let mime_type = named.or_else(|| of_ending(url)).map(usual);
-                Ok(Data::FileData(FileData { mime_type, file_uri: Cow::Borrowed(url) }))
+                Ok(Data::File(FileData { mime_type, file_uri: Cow::Borrowed(url) }))
             }
             None => Err(unsupported("this provider fetches `https://` and `gs://` URLs only: send the bytes")),
         },
@@ -34,7 +34,7 @@ pub(super) fn data<'a>(media: &'a Media, target: &Target<'_>) -> Result<Data<'a>
                 true => Cow::Owned(format!("{}/{id}", target.base_url.to_string().trim_end_matches('/'))),
                 false => Cow::Borrowed(id.as_str()),
             };
-            Ok(Data::FileData(FileData { mime_type: named.map(usual), file_uri }))
+            Ok(Data::File(FileData { mime_type: named.map(usual), file_uri }))
         }
         MediaSource::ProviderFile { .. } => {
             Err(unsupported("the file was handed to another provider: send its bytes or a URL"))
@@ -47,7 +47,7 @@ pub(super) fn data<'a>(media: &'a Media, target: &Target<'_>) -> Result<Data<'a>
 fn of_data_url(rest: &str) -> Result<Data<'_>> {
     let (head, data) = rest.split_once(',').ok_or_else(|| unsupported("a `data:` URL without data"))?;
     let mime_type = head.strip_suffix(";base64").ok_or_else(|| unsupported("`data:` URLs must be in base64"))?;
-    Ok(Data::InlineData(Blob { mime_type: usual(mime_type), data: Cow::Borrowed(data) }))
+    Ok(Data::Inline(Blob { mime_type: usual(mime_type), data: Cow::Borrowed(data) }))
 }
 
 fn usual(mime: &str) -> Cow<'_, str> {

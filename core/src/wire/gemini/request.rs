@@ -64,8 +64,10 @@ impl<'a> From<Data<'a>> for Part<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) enum Data<'a> {
     Text(Cow<'a, str>),
-    InlineData(Blob<'a>),
-    FileData(FileData<'a>),
+    #[serde(rename = "inlineData")]
+    Inline(Blob<'a>),
+    #[serde(rename = "fileData")]
+    File(FileData<'a>),
     FunctionCall(FunctionCall<'a>),
     FunctionResponse(FunctionResponse<'a>),
     /// A part of the provider's own, as it came.
