@@ -6,7 +6,7 @@ use http::Uri;
 
 use crate::call::{CallTarget, Catalogue, ModelRef, ProviderEntry};
 use crate::model::{Error, Result};
-use crate::wire::{Anthropic, Dialect, Ollama, OpenAiChat};
+use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat};
 
 /// Knows every provider, and the model that is asked when nobody names one.
 pub(super) struct Targets {
@@ -92,6 +92,7 @@ fn dialect(entry: &ProviderEntry) -> Result<Arc<dyn Dialect>> {
         "openai_chat" => Ok(Arc::new(OpenAiChat)),
         "anthropic" => Ok(Arc::new(Anthropic)),
         "ollama" => Ok(Arc::new(Ollama)),
+        "gemini" => Ok(Arc::new(Gemini)),
         _ => Err(Error::invalid(
             "unsupported",
             format!("provider `{}` names a dialect that this version does not speak", entry.name),

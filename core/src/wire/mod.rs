@@ -17,6 +17,7 @@ pub mod anthropic;
 pub mod embeddings;
 mod failure;
 mod frame;
+pub mod gemini;
 pub mod hints;
 mod json;
 pub(crate) mod mime;
@@ -26,6 +27,7 @@ mod outgoing;
 
 pub use anthropic::Anthropic;
 pub use embeddings::{EmbedDialect, GeminiEmbeddings, OllamaEmbeddings, OpenAiEmbeddings};
+pub use gemini::Gemini;
 pub use ollama::Ollama;
 pub use openai_chat::OpenAiChat;
 

@@ -16,16 +16,27 @@ const TAIL_BYTES: usize = 256;
 ///
 /// Found without the decoders: lines, JSON, and the one field that each API ends with.
 pub(crate) fn proof(case: &Case) -> Option<usize> {
+    proofs(case).first().copied()
+}
+
+/// From this many bytes on the body also holds all that the reply says. Older Gemini models say with every event why
+/// they stopped: there only a clean end of HTTP tells that an event was the last.
+pub(crate) fn last_proof(case: &Case) -> Option<usize> {
+    let proofs = proofs(case);
+    if case.api == "gemini" { proofs.last().copied() } else { proofs.first().copied() }
+}
+
+fn proofs(case: &Case) -> Vec<usize> {
     if !is_success(case.status) {
-        return None;
+        return Vec::new();
     }
     let end_of_text = case.body.trim_ascii_end().len();
     // One JSON value: the reply of a whole case, and of a server that does not stream.
     if !case.stream || serde_json::from_slice::<Value>(&case.body[..end_of_text]).is_ok() {
-        return Some(end_of_text);
+        return vec![end_of_text];
     }
     let is_ndjson = case.api.starts_with("ollama_");
-    lines(&case.body).find_map(|(start, line)| {
+    let ends = lines(&case.body).filter_map(|(start, line)| {
         let data = if is_ndjson { line } else { line.strip_prefix(b"data:")? };
         let end = start + line.trim_ascii_end().len();
         let data = data.trim_ascii();
@@ -35,11 +46,13 @@ pub(crate) fn proof(case: &Case) -> Option<usize> {
             "ollama_chat" | "ollama_generate" => field(data, |line| {
                 line["done"] == true && line["done_reason"].as_str().is_some_and(|reason| !reason.is_empty())
             }),
+            "gemini" => field(data, finishes_or_is_blocked),
             // A dialect whose end nobody described here yet: its last event.
             _ => end >= end_of_text,
         };
         is_last.then_some(end)
-    })
+    });
+    ends.collect()
 }
 
 fn field(data: &[u8], is: impl FnOnce(&Value) -> bool) -> bool {
@@ -51,6 +64,14 @@ fn finishes(event: &Value) -> bool {
     event["choices"].as_array().into_iter().flatten().any(|choice| {
         choice["index"].as_i64().unwrap_or(0) == 0 && choice["finish_reason"].as_str().is_some_and(|r| !r.is_empty())
     })
+}
+
+/// The first candidate has said why it stopped, or there is none because the prompt was refused.
+fn finishes_or_is_blocked(event: &Value) -> bool {
+    let mut candidates = event["candidates"].as_array().into_iter().flatten();
+    let first = candidates.find(|candidate| candidate["index"].as_i64().unwrap_or(0) == 0);
+    let word = first.map_or(&event["promptFeedback"]["blockReason"], |candidate| &candidate["finishReason"]);
+    word.as_str().is_some_and(|word| !word.is_empty())
 }
 
 /// The lines of a body with the place where each begins. Ends in LF, CR or both.

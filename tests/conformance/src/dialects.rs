@@ -3,6 +3,7 @@
 use http::Uri;
 use tertulia::call::catalog::Catalogue;
 use tertulia::wire::anthropic::Anthropic;
+use tertulia::wire::gemini::Gemini;
 use tertulia::wire::openai_chat::OpenAiChat;
 use tertulia::wire::{Dialect, EmbedDialect, GeminiEmbeddings, Ollama, OllamaEmbeddings, OpenAiEmbeddings, Quirks};
 
@@ -16,7 +17,7 @@ const ROWS: &[Row] = &[
     ("chat", "openai_chat", Some(|| Box::new(OpenAiChat))),
     ("messages", "anthropic", Some(|| Box::new(Anthropic))),
     ("responses", "openai_responses", None),
-    ("gemini", "gemini", None),
+    ("gemini", "gemini", Some(|| Box::new(Gemini))),
     ("ollama_chat", "ollama", Some(|| Box::new(Ollama))),
     ("ollama_generate", "ollama", Some(|| Box::new(Ollama))),
 ];

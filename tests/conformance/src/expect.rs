@@ -230,7 +230,11 @@ impl Check<'_> {
                 }
             }
         }
-        self.field("usage_wire", usage.and_then(|usage| usage.raw.clone()).unwrap_or_default());
+        // An object that counts nothing is no usage, and then there is no place for it.
+        let counts_nothing = usage.is_none() && self.expected.get("usage").is_some_and(Value::is_null);
+        if !counts_nothing {
+            self.field("usage_wire", usage.and_then(|usage| usage.raw.clone()).unwrap_or_default());
+        }
     }
 
     fn counts(&mut self, reading: &Reading) {

@@ -180,10 +180,11 @@ pub(crate) fn without_network(recording: &Recording) -> Tried {
     if !is_success(case.status) {
         return Ok(());
     }
-    let proof = cuts::proof(case);
+    let (proof, last_proof) = (cuts::proof(case), cuts::last_proof(case));
     for cut in cuts::all_affordable(body, &SeededRandom::new(seed(case))) {
         let reading = recording.read_pieces([&body[..cut]]);
-        honest(&whole, &reading, &format!("cut at byte {cut}"), proof.is_some_and(|proof| cut >= proof))?;
+        let behind = |proof: Option<usize>| proof.is_some_and(|proof| cut >= proof);
+        honest(&whole, &reading, &format!("cut at byte {cut}"), behind(proof), behind(last_proof))?;
     }
     Ok(())
 }
@@ -221,7 +222,7 @@ async fn over_loopback(recording: &Recording, transport: &Arc<dyn Transport>, se
     for (cut, seed) in at_borders.chain(at_random) {
         let reading = recording.read_over(transport, server, Delivery { borders: Vec::new(), cut: Some(cut) }).await;
         // The connection broke: whatever the bytes said, HTTP did not end.
-        honest(&whole, &reading, &format!("over loopback, connection cut at byte {cut}{seed}"), false)?;
+        honest(&whole, &reading, &format!("over loopback, connection cut at byte {cut}{seed}"), false, false)?;
     }
     Ok(())
 }
@@ -246,11 +247,11 @@ fn same_events(whole: &Reading, other: &Reading, way: &str) -> Tried {
 }
 
 /// A cut reply is no success before its proof, and says nothing that the whole one does not say.
-fn honest(whole: &Reading, cut: &Reading, way: &str, proven: bool) -> Tried {
+fn honest(whole: &Reading, cut: &Reading, way: &str, proven: bool, said_all: bool) -> Tried {
     if cut.outcome.is_ok() && !proven {
         return Err(in_way(way, Mismatch::new("outcome", "an error", "a reply")));
     }
-    if cut.outcome.is_err() {
+    if cut.outcome.is_err() || !said_all {
         let begins = whole.events.len() >= cut.events.len() && whole.events[..cut.events.len()] == cut.events;
         if !begins {
             let place = whole.events.iter().zip(&cut.events).take_while(|(a, b)| a == b).count();

@@ -13,7 +13,7 @@ use crate::model::{Error, ModelInfo, ProviderInfo, Result};
 use crate::wire::Quirks;
 
 /// The dialects that the wire floor speaks.
-pub(super) const DIALECTS: [&str; 3] = ["anthropic", "ollama", "openai_chat"];
+pub(super) const DIALECTS: [&str; 4] = ["anthropic", "gemini", "ollama", "openai_chat"];
 
 /// A provider of your own, described. It takes effect, and is checked, where it is handed in.
 ///
@@ -85,6 +85,14 @@ impl ProviderSpec {
     #[must_use]
     pub fn ollama(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self { dialect: "ollama".to_owned(), ..Self::new(name, base_url) }
+    }
+
+    /// A provider that speaks Google's generateContent: `base_url` is what stands before `/models/`. Its key goes in the
+    /// header of the Gemini API; Vertex AI takes a token: `.auth(AuthScheme::Bearer)`.
+    #[must_use]
+    pub fn gemini(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        let auth = AuthScheme::Header(http::HeaderName::from_static("x-goog-api-key"));
+        Self { auth, dialect: "gemini".to_owned(), ..Self::new(name, base_url) }
     }
 
     /// The environment variable that holds its key. With one named, a call without a key is refused before it is sent.

@@ -104,6 +104,20 @@ fn an_own_provider_joins_the_catalogue_and_wins_over_an_alias_of_its_name() {
 }
 
 #[test]
+fn a_gemini_style_provider_takes_its_key_in_its_own_header_and_the_compatible_one_as_a_bearer() {
+    let entry = ProviderSpec::gemini("lab", "https://lab.example/v1beta").check().unwrap();
+    assert_eq!((entry.dialect.as_str(), String::from(entry.auth)), ("gemini", "x-goog-api-key".to_owned()));
+    let catalogue = bundled();
+    let auth_of = |name: &str| String::from(catalogue.provider(name).unwrap().auth.clone());
+    assert_eq!((auth_of("google"), auth_of("google-openai")), ("x-goog-api-key".to_owned(), "bearer".to_owned()));
+    assert_eq!(catalogue.provider("google").unwrap().dialect, "gemini");
+    assert_eq!(catalogue.provider("google-openai").unwrap().dialect, "openai_chat");
+    let priced = |model: &str| catalogue.model(&catalogue.resolve(model).unwrap()).unwrap().price;
+    assert_eq!(priced("google/gemini-2.5-pro"), priced("google-openai/gemini-2.5-pro"));
+    assert!(priced("google/gemini-2.5-pro").is_some());
+}
+
+#[test]
 fn an_anthropic_style_provider_takes_its_key_in_its_own_header() {
     let entry = ProviderSpec::anthropic("lab", "https://lab.example/anthropic/v1").check().unwrap();
     assert_eq!(entry.dialect, "anthropic");

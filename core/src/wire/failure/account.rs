@@ -142,5 +142,19 @@ fn marks(error: &Json) -> Vec<String> {
         // OpenRouter's moderation lists why the prompt was flagged.
         marks.push("content_filter".to_owned());
     }
+    if error.get("details").and_then(Json::as_array).into_iter().flatten().any(exhausts_quota) {
+        marks.push("quota_exhausted".to_owned());
+    }
     marks
+}
+
+/// Google names the limits that were passed. One of the day lasts for hours and one of nothing for ever, whatever
+/// delay of seconds stands beside them.
+fn exhausts_quota(detail: &Json) -> bool {
+    let passed = |limit: &Json, name: &str, value: &str| {
+        limit[name].as_str().is_some_and(|name| name.contains("PerDay")) || limit[value] == "0"
+    };
+    let mut violations = detail["violations"].as_array().into_iter().flatten();
+    violations.any(|limit| passed(limit, "quotaId", "quotaValue"))
+        || passed(&detail["metadata"], "quota_limit", "quota_limit_value")
 }

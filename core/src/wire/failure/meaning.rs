@@ -163,7 +163,9 @@ impl Meaning {
             );
         }
         if words.say(QUOTA, phrases(QUOTA_PHRASES))
-            || (status == Some(429) && wait.is_none() && words.nothing_allowed())
+            || (status == Some(429)
+                && (wait.is_none() || words.text.contains("quota exceeded"))
+                && words.nothing_allowed())
         {
             return Self::quota(status);
         }
@@ -271,7 +273,8 @@ impl Meaning {
     }
 
     fn quota(status: Option<u16>) -> Self {
-        let detail = format!("the provider {}: the account is out of credit or at its spending limit", Status(status));
+        let detail =
+            format!("the provider {}: the account is out of credit, or at its spending limit or quota", Status(status));
         Self::new(ErrorKind::QuotaExhausted, "account", detail, Retry::Never)
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! chunk ──▶ Lines (BOM, LF · CR · CRLF, carry-over) ──▶ SseDecoder ──▶ Frame { event, data }
 //!                                                  └──▶ NdjsonDecoder ─▶ Frame { data }
+//! chunk ──▶ ArrayDecoder (braces outside of strings) ──▶ Frame { data }
 //!
 //! let mut input = chunk;
 //! while let Some(frame) = frames.next(&mut input)? { … }      // no allocation when the frame stands whole in the chunk
@@ -15,6 +16,7 @@
 //! Written by hand because the popular crate panics on a byte order mark, loses every later event after one
 //! bad byte and takes quadratic time for long lines. Every byte is looked at once and copied at most twice.
 
+mod array;
 mod lines;
 mod ndjson;
 mod sse;
@@ -22,6 +24,7 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use array::ArrayDecoder;
 pub(crate) use ndjson::NdjsonDecoder;
 pub(crate) use sse::SseDecoder;
 

@@ -53,6 +53,59 @@ fn ndjson<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, Count
     (lines, decoder.counts())
 }
 
+fn array<'a>(
+    limits: FrameLimits,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> (Result<Vec<String>, Error>, bool, u64) {
+    let mut decoder = ArrayDecoder::new(limits);
+    let mut elements = Vec::new();
+    let read = chunks.into_iter().try_for_each(|mut chunk| {
+        while let Some(frame) = decoder.next(&mut chunk)? {
+            elements.push(frame.data.to_owned());
+        }
+        assert!(chunk.is_empty(), "a used-up chunk is used up");
+        Ok(())
+    });
+    (read.map(|()| elements), decoder.is_closed(), decoder.work)
+}
+
+#[test]
+fn an_array_is_read_element_by_element_however_it_is_printed_and_cut() {
+    let elements = [r#"{"a": "}]\"{", "b": [1, {"c": []}]}"#, "{}", "{\n  \"d\": \"\\\\\"\n}"];
+    let compact = format!("[{}]", elements.join(","));
+    let pretty = format!("\u{feff} [\r\n{}\r\n]\r\n", elements.join("\r\n,\r\n"));
+    for stream in [compact, pretty] {
+        for size in 1..=stream.len() {
+            let (read, closed, work) = array(FrameLimits::default(), stream.as_bytes().chunks(size));
+            assert_eq!((read.unwrap(), closed), (elements.map(str::to_owned).to_vec(), true), "{size}");
+            assert!(work <= stream.len() as u64, "every byte is looked at once");
+        }
+        let cut = stream.trim_end().len() - 1;
+        assert!(!array(FrameLimits::default(), [&stream.as_bytes()[..cut]]).1);
+    }
+}
+
+#[test]
+fn one_object_alone_is_an_array_of_one_and_what_follows_is_passed_over() {
+    let (read, closed, _) = array(FrameLimits::default(), [&b"{\"a\": 1}"[..], b"\n{}"]);
+    assert_eq!((read.unwrap(), closed), (vec!["{\"a\": 1}".to_owned()], true));
+}
+
+#[test]
+fn an_array_of_anything_but_objects_is_refused_and_so_is_one_too_long() {
+    for nonsense in ["[1]", "[[{}]]", "null", "]", "[\"a\"]"] {
+        let error = array(FrameLimits::default(), [nonsense.as_bytes()]).0.unwrap_err();
+        assert_eq!(error.reason(), "malformed", "{nonsense}");
+    }
+    let limits = FrameLimits { max_event_bytes: 100 };
+    let fits = format!("[{{\"a\":\"{}\"}}]", "x".repeat(90));
+    let long = format!("[{{\"a\":\"{}\"}}]", "x".repeat(100));
+    for size in [1, 7, 1000] {
+        assert!(array(limits, fits.as_bytes().chunks(size)).0.is_ok());
+        assert_eq!(array(limits, long.as_bytes().chunks(size)).0.unwrap_err().reason(), "event_too_large");
+    }
+}
+
 fn data(bytes: &[u8]) -> Vec<String> {
     sse(bytes).frames.into_iter().map(|(_, data)| data).collect()
 }
