@@ -18,10 +18,12 @@ pub mod hints;
 mod json;
 pub(crate) mod mime;
 pub mod openai_chat;
+pub mod openai_responses;
 mod outgoing;
 
 pub use anthropic::Anthropic;
 pub use openai_chat::OpenAiChat;
+pub use openai_responses::OpenAiResponses;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};

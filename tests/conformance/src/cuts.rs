@@ -30,6 +30,9 @@ pub(crate) fn proof(case: &Case) -> Option<usize> {
         let data = data.trim_ascii();
         let is_last = match case.api.as_str() {
             "messages" => field(data, |event| event["type"] == "message_stop"),
+            "responses" => field(data, |event| {
+                matches!(event["type"].as_str(), Some("response.completed" | "response.incomplete" | "response.failed"))
+            }),
             "chat" => data == b"[DONE]" || field(data, finishes),
             // A dialect whose end nobody described here yet: its last event.
             _ => end >= end_of_text,

@@ -4,6 +4,7 @@ use http::Uri;
 use tertulia::call::catalog::Catalogue;
 use tertulia::wire::anthropic::Anthropic;
 use tertulia::wire::openai_chat::OpenAiChat;
+use tertulia::wire::openai_responses::OpenAiResponses;
 use tertulia::wire::{Dialect, Quirks};
 
 use crate::case::Case;
@@ -14,7 +15,7 @@ type Row = (&'static str, &'static str, Option<fn() -> Box<dyn Dialect>>);
 const ROWS: &[Row] = &[
     ("chat", "openai_chat", Some(|| Box::new(OpenAiChat))),
     ("messages", "anthropic", Some(|| Box::new(Anthropic))),
-    ("responses", "openai_responses", None),
+    ("responses", "openai_responses", Some(|| Box::new(OpenAiResponses))),
     ("gemini", "gemini", None),
     ("ollama_chat", "ollama", None),
     ("ollama_generate", "ollama", None),
