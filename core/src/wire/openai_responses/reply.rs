@@ -204,7 +204,8 @@ impl Reply {
     /// # Errors
     /// What went wrong, when it failed.
     pub(super) fn end(&mut self, raw: &RawValue, word: Option<&str>, events: &mut Vec<StreamEvent>) -> Result<()> {
-        let response: Response<'_> = serde_json::from_str(raw.get()).map_err(|_| failure::malformed())?;
+        let response: Option<Response<'_>> = serde_json::from_str(raw.get()).map_err(|_| failure::malformed())?;
+        let response = response.unwrap_or_default();
         self.take_name(response.id, response.model);
         if let Some(wire) = response.usage.and_then(|raw| serde_json::from_str::<Json>(raw.get()).ok()) {
             self.closing.usage = usage::read(&wire, self.output_excludes_reasoning);
