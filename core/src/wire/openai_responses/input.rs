@@ -6,7 +6,7 @@ use super::items::{Answer, Content, Item, Picture, Piece, Sound, Words, Written}
 use super::names;
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, Media, MediaSource, NewMessage, Part, Result, Role, ToolCall, ToolResult};
-use crate::wire::openai_chat::shapes::{Address, Arguments, Output};
+use crate::wire::openai_chat::shapes::{Address, Arguments, Base64, Output};
 use crate::wire::{Target, mime};
 
 /// The items of a request.
@@ -94,7 +94,7 @@ impl<'a> Writer<'a> {
         }
         match pieces.as_slice() {
             [] => {}
-            [Piece::InputText { text: Words::Text(text) }] => {
+            [Piece::Text { text: Words::Text(text) }] => {
                 let text = *text;
                 self.say("user", Content::Text(text), None);
             }
@@ -108,7 +108,7 @@ impl<'a> Writer<'a> {
         let output = if result.media.is_empty() {
             Answer::Words(Output(result))
         } else {
-            let mut pieces = vec![Piece::InputText { text: Words::Answer(Output(result)) }];
+            let mut pieces = vec![Piece::Text { text: Words::Answer(Output(result)) }];
             for media in &result.media {
                 pieces.push(self.media(media)?);
             }
@@ -208,7 +208,7 @@ impl<'a> Writer<'a> {
             }
             other => file_id = Some(self.known_file(other)?),
         }
-        Ok(Piece::InputImage { image_url, file_id, detail: "auto" })
+        Ok(Piece::Image { image_url, file_id, detail: "auto" })
     }
 
     fn audio(&self, media: &'a Media) -> Result<Piece<'a>> {
@@ -222,7 +222,7 @@ impl<'a> Writer<'a> {
             Some("audio/mpeg" | "audio/mp3") => "mp3",
             _ => return Err(unsupported("a sound that is neither WAV nor MP3; convert it, or use another provider")),
         };
-        Ok(Piece::InputAudio { input_audio: Sound { data: crate::wire::openai_chat::shapes::Base64(data), format } })
+        Ok(Piece::Audio { input_audio: Sound { data: Base64(data), format } })
     }
 
     fn file(&self, media: &'a Media) -> Result<Piece<'a>> {
@@ -238,7 +238,7 @@ impl<'a> Writer<'a> {
         let unnamed = if mime == "application/pdf" { "document.pdf" } else { "document" };
         // Bytes come with a name; an address has one of its own.
         let filename = file_data.as_ref().map(|_| media.name.as_deref().unwrap_or(unnamed));
-        Ok(Piece::InputFile { filename, file_data, file_url, file_id: None })
+        Ok(Piece::File { filename, file_data, file_url, file_id: None })
     }
 
     fn known_file(&self, source: &'a MediaSource) -> Result<&'a str> {
@@ -270,11 +270,11 @@ fn carries(reasoning: &Json) -> bool {
 }
 
 fn text(text: &str) -> Piece<'_> {
-    Piece::InputText { text: Words::Text(text) }
+    Piece::Text { text: Words::Text(text) }
 }
 
 fn known(id: &str) -> Piece<'_> {
-    Piece::InputFile { filename: None, file_data: None, file_url: None, file_id: Some(id) }
+    Piece::File { filename: None, file_data: None, file_url: None, file_id: Some(id) }
 }
 
 fn unsupported(what: &str) -> Error {

@@ -64,22 +64,22 @@ pub(super) enum Answer<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 pub(super) enum Piece<'a> {
-    InputText {
-        text: Words<'a>,
-    },
-    InputImage {
+    #[serde(rename = "input_text")]
+    Text { text: Words<'a> },
+    #[serde(rename = "input_image")]
+    Image {
         #[serde(skip_serializing_if = "Option::is_none")]
         image_url: Option<Address<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
         detail: &'static str,
     },
-    InputAudio {
-        input_audio: Sound<'a>,
-    },
-    InputFile {
+    #[serde(rename = "input_audio")]
+    Audio { input_audio: Sound<'a> },
+    #[serde(rename = "input_file")]
+    File {
         #[serde(skip_serializing_if = "Option::is_none")]
         filename: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,11 +159,11 @@ impl Piece<'_> {
             _ => 128,
         };
         64 + match self {
-            Self::InputText { text: Words::Text(text) } => text.len(),
-            Self::InputText { .. } => 256,
-            Self::InputImage { image_url, .. } => address(image_url),
-            Self::InputAudio { input_audio } => input_audio.data.0.len() / 3 * 4,
-            Self::InputFile { file_data, .. } => address(file_data),
+            Self::Text { text: Words::Text(text) } => text.len(),
+            Self::Text { .. } => 256,
+            Self::Image { image_url, .. } => address(image_url),
+            Self::Audio { input_audio } => input_audio.data.0.len() / 3 * 4,
+            Self::File { file_data, .. } => address(file_data),
         }
     }
 }

@@ -183,7 +183,9 @@ fn output_that_leaves_reasoning_out_is_told_by_the_sum_or_by_the_quirk() {
     let took = |wire: Value, quirk| super::usage::read(&wire, quirk).map(|u| (u.input_tokens, u.output_tokens));
     let wire = |total: Option<i64>| {
         let mut wire = json!({"input_tokens": 5, "output_tokens": 2, "output_tokens_details": {"reasoning_tokens": 3}});
-        total.map(|total| wire["total_tokens"] = total.into());
+        if let Some(total) = total {
+            wire["total_tokens"] = total.into();
+        }
         wire
     };
     assert_eq!(took(wire(Some(10)), false), Some((5, 5)));

@@ -113,7 +113,9 @@ fn interleaved_items_stand_in_the_order_of_their_index() {
 fn an_index_that_is_missing_is_told_by_the_id_or_is_the_last() {
     let event = |id: Option<&str>, delta: &str| {
         let mut event = json!({"type": "response.function_call_arguments.delta", "delta": delta});
-        id.map(|id| event["item_id"] = id.into());
+        if let Some(id) = id {
+            event["item_id"] = id.into();
+        }
         event
     };
     let read = stream(&[
