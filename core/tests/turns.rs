@@ -356,11 +356,12 @@ async fn only_the_last_turn_is_asked_for_again_and_only_open_calls_are_answered(
 }
 
 #[tokio::test]
-async fn a_second_try_and_the_answer_of_a_tool_work_in_both_dialects() {
+async fn a_second_try_and_the_answer_of_a_tool_work_in_every_dialect() {
     let lab = Lab::memory().await;
     let spec = ProviderSpec::anthropic("claude", format!("{}/v1", lab.simulator.url()));
-    let tertulia = lab.builder().provider(spec).open().await.unwrap();
-    for provider in ["lab", "claude"] {
+    let responses = ProviderSpec::openai_responses("responses", format!("{}/v1", lab.simulator.url()));
+    let tertulia = lab.builder().provider(spec).provider(responses).open().await.unwrap();
+    for provider in ["lab", "claude", "responses"] {
         let chat = tertulia.user("ana").new_conversation();
         let model = |script: &str| format!("{provider}/sim:{script}");
         let broken = chat.send("hi").model(model("words=9;cut=3")).await.unwrap_err();

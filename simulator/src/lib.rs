@@ -1,10 +1,10 @@
 //! A provider to test against: a real HTTP server on loopback that answers in the dialects of real providers, as
 //! well or as badly as a script says.
 //!
-//! It speaks OpenAI Chat Completions (`POST /v1/chat/completions`), Anthropic Messages (`POST /v1/messages`),
-//! embeddings (`POST /v1/embeddings`) and `GET /v1/models`; any prefix before these paths will do. There is no model
-//! behind it and no key is asked for. A model that nobody scripted echoes: it quotes the user and says how many
-//! messages it has seen, which shows whether the history was sent.
+//! It speaks OpenAI Chat Completions (`POST /v1/chat/completions`), OpenAI Responses (`POST /v1/responses`),
+//! Anthropic Messages (`POST /v1/messages`), embeddings (`POST /v1/embeddings`) and `GET /v1/models`; any prefix before
+//! these paths will do. There is no model behind it and no key is asked for. A model that nobody scripted echoes: it
+//! quotes the user and says how many messages it has seen, which shows whether the history was sent.
 //!
 //! # Scripts
 //!

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Talk};
-use crate::dialect::{Anthropic, Dialect, Failure, OpenAiChat, embeddings, models};
+use crate::dialect::{Anthropic, Dialect, Failure, OpenAiChat, OpenAiResponses, embeddings, models};
 use crate::plan::{self, Layout, Plan, Step};
 use crate::record::{EventKind, Record};
 use crate::request::{self, Incoming, Request};
@@ -69,6 +69,8 @@ impl Shared {
             return Arc::new(self.read_only(request));
         } else if path.ends_with("/chat/completions") {
             &OpenAiChat
+        } else if path.ends_with("/responses") {
+            &OpenAiResponses
         } else if path.ends_with("/messages") {
             &Anthropic
         } else if path.ends_with("/embeddings") {
@@ -82,8 +84,8 @@ impl Shared {
         };
         let header = request.script.as_deref().unwrap_or_default();
         let mut key = String::with_capacity(64 + ask.model.len() + header.len());
-        let id = dialect.request_id_header();
-        let _ = write!(key, "{id} {} {} {} ", ask.stream, ask.include_usage, ask.prompt_bytes.div_ceil(4));
+        let end = path.rsplit('/').next().unwrap_or_default();
+        let _ = write!(key, "{end} {} {} {} ", ask.stream, ask.include_usage, ask.prompt_bytes.div_ceil(4));
         key.push_str(&ask.model);
         key.push('\0');
         key.push_str(header);

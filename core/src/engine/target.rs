@@ -6,7 +6,7 @@ use http::Uri;
 
 use crate::call::{CallTarget, Catalogue, ModelRef, ProviderEntry};
 use crate::model::{Error, Result};
-use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat};
+use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat, OpenAiResponses};
 
 /// Knows every provider, and the model that is asked when nobody names one.
 pub(super) struct Targets {
@@ -90,6 +90,7 @@ impl Targets {
 fn dialect(entry: &ProviderEntry) -> Result<Arc<dyn Dialect>> {
     match entry.dialect.as_str() {
         "openai_chat" => Ok(Arc::new(OpenAiChat)),
+        "openai_responses" => Ok(Arc::new(OpenAiResponses)),
         "anthropic" => Ok(Arc::new(Anthropic)),
         "ollama" => Ok(Arc::new(Ollama)),
         "gemini" => Ok(Arc::new(Gemini)),

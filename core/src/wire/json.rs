@@ -1,5 +1,7 @@
 //! JSON as models write it: half a surrogate pair is no reason to lose a reply.
 
+use crate::base::Json;
+
 /// The text with every escaped half of a surrogate pair (`\ud83d` alone) replaced by U+FFFD, or nothing when
 /// there is none. For a second try, after the parser has refused the text.
 pub(crate) fn mended(text: &str) -> Option<String> {
@@ -30,6 +32,19 @@ pub(crate) fn mended(text: &str) -> Option<String> {
     }
     out.push_str(&text[copied..]);
     Some(out)
+}
+
+/// The arguments of a call read: nothing is no arguments, what is no JSON stays text.
+pub(crate) fn arguments(text: String) -> Json {
+    if text.trim().is_empty() {
+        return Json::Object(serde_json::Map::new());
+    }
+    let read = serde_json::from_str(&text).ok();
+    match read.or_else(|| serde_json::from_str(&mended(&text)?).ok()) {
+        Some(Json::Null) => Json::Object(serde_json::Map::new()),
+        Some(arguments) => arguments,
+        None => Json::String(text),
+    }
 }
 
 /// The UTF-16 unit of the escape `\uXXXX` that stands here.

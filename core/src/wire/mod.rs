@@ -23,6 +23,7 @@ mod json;
 pub(crate) mod mime;
 pub mod ollama;
 pub mod openai_chat;
+pub mod openai_responses;
 mod outgoing;
 
 pub use anthropic::Anthropic;
@@ -30,6 +31,7 @@ pub use embeddings::{EmbedDialect, GeminiEmbeddings, OllamaEmbeddings, OpenAiEmb
 pub use gemini::Gemini;
 pub use ollama::Ollama;
 pub use openai_chat::OpenAiChat;
+pub use openai_responses::OpenAiResponses;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};

@@ -4,11 +4,13 @@ mod anthropic;
 mod embeddings;
 mod models;
 mod openai_chat;
+mod openai_responses;
 
 pub(crate) use anthropic::Anthropic;
 pub(crate) use embeddings::embeddings;
 pub(crate) use models::models;
 pub(crate) use openai_chat::OpenAiChat;
+pub(crate) use openai_responses::OpenAiResponses;
 
 use crate::answer::{Answer, Ask, Talk};
 use crate::script::ErrorClass;

@@ -8,6 +8,7 @@ mod faults;
 mod program;
 mod protocol;
 mod recording;
+mod responses;
 mod scripts;
 
 use std::time::Duration;

@@ -42,6 +42,9 @@ fn proofs(case: &Case) -> Vec<usize> {
         let data = data.trim_ascii();
         let is_last = match case.api.as_str() {
             "messages" => field(data, |event| event["type"] == "message_stop"),
+            "responses" => field(data, |event| {
+                matches!(event["type"].as_str(), Some("response.completed" | "response.incomplete" | "response.failed"))
+            }),
             "chat" => data == b"[DONE]" || field(data, finishes),
             "ollama_chat" | "ollama_generate" => field(data, |line| {
                 line["done"] == true && line["done_reason"].as_str().is_some_and(|reason| !reason.is_empty())

@@ -5,6 +5,7 @@ use tertulia::call::catalog::Catalogue;
 use tertulia::wire::anthropic::Anthropic;
 use tertulia::wire::gemini::Gemini;
 use tertulia::wire::openai_chat::OpenAiChat;
+use tertulia::wire::openai_responses::OpenAiResponses;
 use tertulia::wire::{Dialect, EmbedDialect, GeminiEmbeddings, Ollama, OllamaEmbeddings, OpenAiEmbeddings, Quirks};
 
 use crate::case::Case;
@@ -16,7 +17,7 @@ type Row = (&'static str, &'static str, Option<fn() -> Box<dyn Dialect>>);
 const ROWS: &[Row] = &[
     ("chat", "openai_chat", Some(|| Box::new(OpenAiChat))),
     ("messages", "anthropic", Some(|| Box::new(Anthropic))),
-    ("responses", "openai_responses", None),
+    ("responses", "openai_responses", Some(|| Box::new(OpenAiResponses))),
     ("gemini", "gemini", Some(|| Box::new(Gemini))),
     ("ollama_chat", "ollama", Some(|| Box::new(Ollama))),
     ("ollama_generate", "ollama", Some(|| Box::new(Ollama))),

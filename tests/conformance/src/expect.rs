@@ -153,7 +153,9 @@ impl Check<'_> {
             opaque().filter(|(name, attached, data)| !attached && is_item(name, data)).map(|(name, ..)| name).collect();
         let stated = self.expected.get("server_items").cloned().unwrap_or_else(|| json!([]));
         self.same("server_items", &stated, &items);
-        let signed = opaque().any(|(name, _, data)| name.contains("signature") || data.get("signature").is_some());
+        let signed = opaque().any(|(name, _, data)| {
+            name.contains("signature") || data.get("signature").is_some() || data["encrypted_content"].is_string()
+        });
         self.field("has_signature", signed.into());
         self.field(
             "redacted_thinking_blocks",

@@ -51,7 +51,7 @@ fn set(expected: &mut Value, place: &str, value: Value) {
 fn every_case_of_our_own_comes_out_as_expected() {
     let (summary, out) = run_over(&own_cases(), "");
     assert_eq!((summary.failed, summary.skipped), (0, 0), "{out}");
-    for dialect in ["chat-", "messages-", "gemini-", "ollama-", "embed-"] {
+    for dialect in ["chat-", "messages-", "responses-", "gemini-", "ollama-", "embed-"] {
         assert!(out.lines().filter(|line| line.starts_with(&format!("ok {dialect}"))).count() >= 6);
     }
     assert_eq!(out.lines().last(), Some(format!("{} passed, 0 failed", summary.passed).as_str()));

@@ -13,7 +13,7 @@ use crate::model::{Error, ModelInfo, ProviderInfo, Result};
 use crate::wire::Quirks;
 
 /// The dialects that the wire floor speaks.
-pub(super) const DIALECTS: [&str; 4] = ["anthropic", "gemini", "ollama", "openai_chat"];
+pub(super) const DIALECTS: [&str; 5] = ["anthropic", "gemini", "ollama", "openai_chat", "openai_responses"];
 
 /// A provider of your own, described. It takes effect, and is checked, where it is handed in.
 ///
@@ -71,6 +71,12 @@ impl ProviderSpec {
     #[must_use]
     pub fn openai_chat(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self::new(name, base_url)
+    }
+
+    /// A provider that speaks OpenAI's Responses: `base_url` is what stands before `/responses`.
+    #[must_use]
+    pub fn openai_responses(name: impl Into<String>, base_url: impl Into<String>) -> Self {
+        Self { dialect: "openai_responses".to_owned(), ..Self::new(name, base_url) }
     }
 
     /// A provider that speaks Anthropic's messages: `base_url` is what stands before `/messages`.

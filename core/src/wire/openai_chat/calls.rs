@@ -136,7 +136,7 @@ impl Calls {
     /// The calls, whole, with their arguments read.
     pub(super) fn finish(&mut self) -> impl Iterator<Item = Finished> {
         std::mem::take(&mut self.calls).into_iter().map(|call| {
-            let arguments = if call.custom { Json::String(call.arguments) } else { read(call.arguments) };
+            let arguments = if call.custom { Json::String(call.arguments) } else { json::arguments(call.arguments) };
             Finished {
                 part_index: call.part_index,
                 call: ToolCall { id: call.id, name: call.name, arguments, provider_executed: false },
@@ -165,18 +165,5 @@ fn written(raw: &RawValue) -> Cow<'_, str> {
     match text {
         Some(text) => text.0,
         None => json::mended(raw).and_then(|raw| serde_json::from_str(&raw).ok()).map(Cow::Owned).unwrap_or_default(),
-    }
-}
-
-/// The arguments read: nothing is no arguments, what is no JSON stays text.
-fn read(text: String) -> Json {
-    if text.trim().is_empty() {
-        return Json::Object(serde_json::Map::new());
-    }
-    let read = serde_json::from_str(&text).ok();
-    match read.or_else(|| serde_json::from_str(&json::mended(&text)?).ok()) {
-        Some(Json::Null) => Json::Object(serde_json::Map::new()),
-        Some(arguments) => arguments,
-        None => Json::String(text),
     }
 }

@@ -19,9 +19,9 @@ mod content;
 mod details;
 mod encode;
 mod reply;
-mod shapes;
+pub(super) mod shapes;
 mod stream;
-mod usage;
+pub(super) mod usage;
 
 #[cfg(test)]
 mod tests;

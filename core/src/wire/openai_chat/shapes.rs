@@ -70,7 +70,7 @@ pub(super) enum Piece<'a> {
 }
 
 #[derive(Debug)]
-pub(super) enum Address<'a> {
+pub(in crate::wire) enum Address<'a> {
     Url(&'a str),
     Data { mime: &'a str, bytes: &'a [u8] },
 }
@@ -129,18 +129,27 @@ impl Serialize for Content<'_> {
             Self::Null => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Joined(words) => serializer.collect_str(&Words(words)),
-            Self::Output(result) => match (&result.output, result.is_error) {
-                (Json::String(text), false) => serializer.serialize_str(text),
-                (Json::String(text), true) => serializer.collect_str(&format_args!("Error: {text}")),
-                (output, false) => serializer.collect_str(output),
-                (output, true) => serializer.collect_str(&format_args!("Error: {output}")),
-            },
+            Self::Output(result) => Output(result).serialize(serializer),
             Self::Schema { system, schema } => {
                 let gap = if system.is_empty() { "" } else { "\n\n" };
                 let told = "Answer with a JSON object that fits this JSON schema, and with nothing else:";
                 serializer.collect_str(&format_args!("{system}{gap}{told}\n{schema}"))
             }
             Self::Pieces(pieces) => pieces.serialize(serializer),
+        }
+    }
+}
+
+/// What a tool answered, as a string. The dialect has no field for failure, so that the words say it.
+pub(in crate::wire) struct Output<'a>(pub(in crate::wire) &'a ToolResult);
+
+impl Serialize for Output<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (&self.0.output, self.0.is_error) {
+            (Json::String(text), false) => serializer.serialize_str(text),
+            (Json::String(text), true) => serializer.collect_str(&format_args!("Error: {text}")),
+            (output, false) => serializer.collect_str(output),
+            (output, true) => serializer.collect_str(&format_args!("Error: {output}")),
         }
     }
 }
@@ -166,7 +175,7 @@ impl Serialize for Call<'_> {
 
 /// Arguments as JSON in a string. Those that were no JSON go wrapped: many servers parse what comes back to
 /// them, and one broken call would make them refuse the conversation for ever.
-struct Arguments<'a>(&'a Json);
+pub(in crate::wire) struct Arguments<'a>(pub(in crate::wire) &'a Json);
 
 impl Serialize for Arguments<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -254,7 +263,7 @@ impl Serialize for Address<'_> {
     }
 }
 
-struct Base64<'a>(&'a [u8]);
+pub(in crate::wire) struct Base64<'a>(pub(in crate::wire) &'a [u8]);
 
 impl Serialize for Base64<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

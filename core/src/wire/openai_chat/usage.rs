@@ -44,7 +44,7 @@ pub(super) fn read(wire: &Json, output_excludes_reasoning: bool) -> Option<Usage
 
 /// The cost that the provider names itself, in nano-USD: OpenRouter's `cost`, Perplexity's `cost.total_cost`
 /// (both in US dollars) and xAI's `cost_in_usd_ticks` (ten to a nano-USD).
-pub(super) fn cost_nano_usd(wire: &Json) -> Option<i64> {
+pub(in crate::wire) fn cost_nano_usd(wire: &Json) -> Option<i64> {
     let dollars = |place: &str| wire.pointer(place).and_then(Json::as_f64);
     if let Some(ticks) = wire.get("cost_in_usd_ticks").and_then(Json::as_i64) {
         return Some(ticks / 10).filter(|nano| *nano >= 0);
@@ -61,7 +61,7 @@ pub(super) fn cost_nano_usd(wire: &Json) -> Option<i64> {
 }
 
 /// A count, also when written as 16.0; less than nothing is nothing.
-fn tokens(value: &Json) -> Option<i64> {
+pub(in crate::wire) fn tokens(value: &Json) -> Option<i64> {
     #[expect(clippy::cast_possible_truncation, reason = "a cast from a double saturates, which is what is wanted here")]
     value.as_i64().or_else(|| value.as_f64().map(|count| count as i64)).map(|count| count.max(0))
 }

@@ -1,0 +1,197 @@
+//! The body of a request, written once from borrowed values.
+
+use std::collections::BTreeMap;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::input;
+use super::items::Item;
+use crate::base::Json;
+use crate::model::{ChatRequest, Error, OutputSchema, ReasoningEffort, Result, ToolChoice, ToolSpec};
+use crate::wire::Target;
+
+/// The body as JSON.
+///
+/// # Errors
+/// `Invalid` (unsupported, bad_request) when Responses cannot say it, `Internal` when media were not loaded.
+pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Vec<u8>> {
+    check(request)?;
+    let input = input::items(request, target)?;
+    let mut out = Vec::with_capacity(1024 + input.iter().map(Item::size_hint).sum::<usize>());
+    serde_json::to_writer(&mut out, &Body { request, target, input })
+        .map_err(|error| Error::internal("a request cannot be written as JSON").with_source(error))?;
+    Ok(out)
+}
+
+fn check(request: &ChatRequest) -> Result<()> {
+    let sampling = &request.sampling;
+    let numbers = [sampling.temperature, sampling.top_p];
+    if numbers.into_iter().flatten().any(|number| !number.is_finite()) {
+        return Err(Error::invalid("bad_request", "temperature and top_p must be finite numbers"));
+    }
+    let unsupported = [
+        (sampling.seed.is_some(), "no seed; leave `seed` out"),
+        (!sampling.stop_sequences.is_empty(), "no stop sequences; leave `stop_sequences` out"),
+        (
+            sampling.frequency_penalty.is_some() || sampling.presence_penalty.is_some(),
+            "no penalties; leave `frequency_penalty` and `presence_penalty` out",
+        ),
+        (request.reasoning_tokens.is_some(), "no number of reasoning tokens; set `reasoning_effort` instead"),
+    ];
+    if let Some((_, what)) = unsupported.into_iter().find(|(asked, _)| *asked) {
+        return Err(Error::invalid(
+            "unsupported",
+            format!("Responses take {what}, or use a provider of chat completions"),
+        ));
+    }
+    match &request.tool_choice {
+        Some(ToolChoice::Required | ToolChoice::Tool { .. }) if request.tools.is_empty() => {
+            Err(Error::invalid("bad_request", "tool_choice asks for a tool, but tools is empty"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Models that do not reason. They refuse a request that asks for encrypted reasoning, and nothing but the name
+/// tells them from the others.
+fn never_reasons(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    ["gpt-3", "gpt-4", "chatgpt-4"].iter().any(|family| name.starts_with(family)) || name.contains("-chat")
+}
+
+struct Body<'a> {
+    request: &'a ChatRequest,
+    target: &'a Target<'a>,
+    input: Vec<Item<'a>>,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { request, target, input } = self;
+        let mut map = Fields(serializer.serialize_map(None)?);
+        map.entry("model", &request.model)?;
+        let system = request.system.as_deref().filter(|system| !system.is_empty());
+        match request.output_schema.as_ref().filter(|_| target.quirks.json_object_only) {
+            Some(schema) => map.entry("instructions", &told(system, &schema.schema))?,
+            None => map.some("instructions", system)?,
+        }
+        map.entry("input", input)?;
+        if target.stream {
+            map.entry("stream", &true)?;
+        }
+        // The conversation is the caller's and lies in the caller's store, so the provider shall keep no copy. Then
+        // it knows the ids of its reasoning no more, and the next request must bring the reasoning along: encrypted,
+        // which has to be asked for.
+        map.entry("store", &false)?;
+        if !never_reasons(&request.model) {
+            map.entry("include", &["reasoning.encrypted_content"])?;
+        }
+        // No `summary` is asked for: an organisation that is not verified is refused for it. `extra_body` may.
+        map.some("reasoning", request.reasoning_effort.map(|effort| Reasoning { effort: word(effort) }))?;
+        map.some("temperature", request.sampling.temperature)?;
+        map.some("top_p", request.sampling.top_p)?;
+        map.some("max_output_tokens", request.sampling.max_tokens)?;
+        if !request.tools.is_empty() {
+            map.entry("tools", &request.tools.iter().map(Tool::of).collect::<Vec<_>>())?;
+            map.some("tool_choice", request.tool_choice.as_ref().map(Choice))?;
+            map.some("parallel_tool_calls", request.parallel_tools)?;
+        }
+        if let Some(schema) = &request.output_schema {
+            let format = if target.quirks.json_object_only { Format::JsonObject } else { Format::of(schema) };
+            map.entry("text", &Text { format })?;
+        }
+        map.some("prompt_cache_key", request.prompt_cache.as_ref().and_then(|cache| cache.key.as_deref()))?;
+        map.some("user", request.end_user.as_deref())?;
+        if !request.provider_metadata.is_empty() {
+            // Sorted, so that the same request is always the same bytes.
+            map.entry("metadata", &request.provider_metadata.iter().collect::<BTreeMap<_, _>>())?;
+        }
+        map.0.end()
+    }
+}
+
+struct Fields<M>(M);
+
+impl<M: SerializeMap> Fields<M> {
+    fn entry(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), M::Error> {
+        self.0.serialize_entry(name, value)
+    }
+
+    fn some(&mut self, name: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.entry(name, &value))
+    }
+}
+
+/// The schema in words, for servers that know no schemas.
+fn told(system: Option<&str>, schema: &Json) -> String {
+    let (system, gap) = system.map_or(("", ""), |system| (system, "\n\n"));
+    format!("{system}{gap}Answer with a JSON object that fits this JSON schema, and with nothing else:\n{schema}")
+}
+
+#[derive(serde::Serialize)]
+struct Reasoning {
+    effort: &'static str,
+}
+
+fn word(effort: ReasoningEffort) -> &'static str {
+    match effort {
+        ReasoningEffort::Off => "none",
+        ReasoningEffort::Minimal => "minimal",
+        ReasoningEffort::Low => "low",
+        ReasoningEffort::Medium => "medium",
+        ReasoningEffort::High => "high",
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Tool<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a Json,
+    /// Always said: left out it means true here, unlike in chat completions.
+    strict: bool,
+}
+
+impl<'a> Tool<'a> {
+    fn of(tool: &'a ToolSpec) -> Self {
+        let ToolSpec { name, description, parameters, strict } = tool;
+        Self { r#type: "function", name, description, parameters, strict: *strict }
+    }
+}
+
+struct Choice<'a>(&'a ToolChoice);
+
+impl Serialize for Choice<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ToolChoice::Auto => serializer.serialize_str("auto"),
+            ToolChoice::Never => serializer.serialize_str("none"),
+            ToolChoice::Required => serializer.serialize_str("required"),
+            ToolChoice::Tool { name } => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("type", "function")?;
+                map.serialize_entry("name", name)?;
+                map.end()
+            }
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Text<'a> {
+    format: Format<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Format<'a> {
+    JsonSchema { name: &'a str, schema: &'a Json, strict: bool },
+    JsonObject,
+}
+
+impl<'a> Format<'a> {
+    fn of(schema: &'a OutputSchema) -> Self {
+        Self::JsonSchema { name: &schema.name, schema: &schema.schema, strict: schema.strict }
+    }
+}
