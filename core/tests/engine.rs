@@ -687,3 +687,17 @@ async fn warming_up_opens_a_connection_that_the_first_call_uses() {
     assert_eq!(cause_of(lab.tertulia.warm_up(["opneai/x"]).await).1, "unknown_provider");
     lab.close().await;
 }
+
+#[tokio::test]
+async fn an_event_longer_than_the_settings_allow_ends_the_reply() {
+    let lab = Lab::memory().await;
+    let mut settings = tertulia::Settings::default();
+    settings.network.max_event_bytes = 4_096;
+    settings.retry.max_attempts = 1;
+    let tertulia = lab.builder().settings(settings).open().await.unwrap();
+    let long = lab.model("words=4000;chunks=1");
+    assert_eq!(cause_of(tertulia.ask("hi").model(&*long).await).1, "event_too_large");
+    assert!(lab.tertulia.ask("hi").model(&*long).await.unwrap().text().len() > 4_096);
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}

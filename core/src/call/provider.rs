@@ -51,6 +51,8 @@ pub struct CallTarget {
     pub dialect: Arc<dyn Dialect>,
     /// What is known of the model.
     pub info: Option<ModelInfo>,
+    /// The longest event of a stream, in bytes.
+    pub max_event_bytes: usize,
 }
 
 impl CallTarget {
@@ -58,7 +60,8 @@ impl CallTarget {
     pub(crate) fn wire(&self, stream: bool) -> Target<'_> {
         let max_output_tokens = self.info.as_ref().and_then(|info| info.max_output_tokens);
         let (provider, quirks) = (&*self.entry.name, &self.entry.quirks);
-        Target { provider, base_url: &self.base_url, quirks, stream, max_output_tokens }
+        let max_event_bytes = self.max_event_bytes;
+        Target { provider, base_url: &self.base_url, quirks, stream, max_output_tokens, max_event_bytes }
     }
 
     /// False only when the catalogue says that the model answers in one piece.

@@ -79,8 +79,14 @@ fn call_of(spec: ProviderSpec, context: CallContext) -> Call {
     let catalogue = Catalogue::bundled().unwrap().with_provider(spec).unwrap();
     let model: ModelRef = "lab/m".parse().unwrap();
     let entry = catalogue.provider("lab").unwrap().clone();
-    let target =
-        CallTarget { base_url: entry.base_url.clone(), dialect: Arc::new(OpenAiChat), info: None, model, entry };
+    let target = CallTarget {
+        base_url: entry.base_url.clone(),
+        dialect: Arc::new(OpenAiChat),
+        info: None,
+        model,
+        entry,
+        max_event_bytes: 16 << 20,
+    };
     Call { request: Arc::default(), target: Arc::new(target), context }
 }
 

@@ -206,7 +206,7 @@ impl TertuliaBuilder {
         let provider = Provider::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
             service: stack(provider, settings.retry, &clock, &random),
-            targets: Targets::new(catalogue, model),
+            targets: Targets::new(catalogue, model, settings.network.max_event_bytes),
             credentials,
             holder: ids.turn().to_string(),
             tasks: Tasks::new(handle),

@@ -12,15 +12,17 @@ use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat, OpenAiResponse
 pub(super) struct Targets {
     catalogue: Catalogue,
     default_model: Option<String>,
+    max_event_bytes: usize,
     #[cfg(feature = "echo")]
     echo: tokio::sync::Mutex<Option<tertulia_simulator::Simulator>>,
 }
 
 impl Targets {
-    pub(super) fn new(catalogue: Catalogue, default_model: Option<String>) -> Self {
+    pub(super) fn new(catalogue: Catalogue, default_model: Option<String>, max_event_bytes: usize) -> Self {
         Self {
             catalogue,
             default_model,
+            max_event_bytes,
             #[cfg(feature = "echo")]
             echo: tokio::sync::Mutex::default(),
         }
@@ -43,7 +45,14 @@ impl Targets {
         let entry = self.entry(&model)?;
         let base_url = self.base_url(&entry).await?;
         let info = self.catalogue.model(&model);
-        Ok(CallTarget { dialect: dialect(&entry)?, base_url, info, model, entry })
+        Ok(CallTarget {
+            dialect: dialect(&entry)?,
+            base_url,
+            info,
+            model,
+            entry,
+            max_event_bytes: self.max_event_bytes,
+        })
     }
 
     pub(super) fn entry(&self, model: &ModelRef) -> Result<Arc<ProviderEntry>> {

@@ -143,6 +143,8 @@ pub struct Target<'a> {
     pub stream: bool,
     /// How many tokens the model writes at most, when known; for dialects that must name a limit.
     pub max_output_tokens: Option<i64>,
+    /// The longest event of a stream, in bytes.
+    pub max_event_bytes: usize,
 }
 
 /// Where a provider differs from its dialect. Data of the catalogue.

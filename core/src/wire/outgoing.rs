@@ -153,8 +153,14 @@ mod tests {
     fn address(base: &str, path: &str, query: Option<&str>) -> Result<String> {
         let quirks = Quirks { query: query.map(str::to_owned), ..Quirks::default() };
         let base_url = base.parse().unwrap();
-        let target =
-            Target { provider: "p", base_url: &base_url, quirks: &quirks, stream: true, max_output_tokens: None };
+        let target = Target {
+            provider: "p",
+            base_url: &base_url,
+            quirks: &quirks,
+            stream: true,
+            max_output_tokens: None,
+            max_event_bytes: 16 << 20,
+        };
         uri(&target, path).map(|uri| uri.to_string())
     }
 

@@ -117,7 +117,14 @@ impl Recording {
 
     fn target<'a>(&'a self, base_url: &'a Uri) -> Target<'a> {
         let provider = if self.case.provider.is_empty() { "recorded" } else { &self.case.provider };
-        Target { provider, base_url, quirks: &self.quirks, stream: self.case.stream, max_output_tokens: None }
+        Target {
+            provider,
+            base_url,
+            quirks: &self.quirks,
+            stream: self.case.stream,
+            max_output_tokens: None,
+            max_event_bytes: 16 << 20,
+        }
     }
 
     fn headers(&self) -> HeaderMap {

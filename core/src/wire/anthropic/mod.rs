@@ -51,7 +51,7 @@ impl Dialect for Anthropic {
     }
 
     fn decoder(&self, target: &Target<'_>) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::new(target.provider))
+        Box::new(stream::Decoder::new(target))
     }
 
     fn classify(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {

@@ -18,7 +18,7 @@ use super::decode;
 use super::message::Message;
 use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::wire::frame::{Frame, FrameLimits, SseDecoder};
-use crate::wire::{Closing, Counts, StreamDecoder, failure};
+use crate::wire::{Closing, Counts, StreamDecoder, Target, failure};
 
 #[derive(Debug)]
 pub(super) struct Decoder {
@@ -69,9 +69,10 @@ struct MessageDelta {
 }
 
 impl Decoder {
-    pub(super) fn new(provider: &str) -> Self {
+    pub(super) fn new(target: &Target<'_>) -> Self {
+        let provider = target.provider;
         Self {
-            frames: SseDecoder::new(FrameLimits::default()),
+            frames: SseDecoder::new(FrameLimits::from(target)),
             reading: Reading {
                 provider: provider.to_owned(),
                 message: Message::new(provider),

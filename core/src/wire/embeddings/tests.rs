@@ -21,7 +21,14 @@ fn request(count: usize) -> EmbedRequest {
 fn sent(dialect: &dyn EmbedDialect, request: &EmbedRequest) -> Result<(String, Value)> {
     let base_url = Uri::from_static("https://provider.example/v1");
     let quirks = Quirks::default();
-    let target = Target { provider: "p", base_url: &base_url, quirks: &quirks, stream: true, max_output_tokens: None };
+    let target = Target {
+        provider: "p",
+        base_url: &base_url,
+        quirks: &quirks,
+        stream: true,
+        max_output_tokens: None,
+        max_event_bytes: 16 << 20,
+    };
     let sent = dialect.encode(request, &target)?;
     assert_eq!(sent.method(), http::Method::POST);
     assert_eq!(sent.headers()["accept"], "application/json", "vectors never stream");

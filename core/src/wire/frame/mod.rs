@@ -47,6 +47,12 @@ pub(crate) struct FrameLimits {
     pub(crate) max_event_bytes: usize,
 }
 
+impl From<&super::Target<'_>> for FrameLimits {
+    fn from(target: &super::Target<'_>) -> Self {
+        Self { max_event_bytes: target.max_event_bytes }
+    }
+}
+
 impl Default for FrameLimits {
     fn default() -> Self {
         Self { max_event_bytes: 16 << 20 }

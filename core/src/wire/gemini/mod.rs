@@ -56,7 +56,7 @@ impl Dialect for Gemini {
     }
 
     fn decoder(&self, target: &Target<'_>) -> Box<dyn StreamDecoder> {
-        Box::new(stream::Decoder::new(target.provider, FrameLimits::default()))
+        Box::new(stream::Decoder::new(target.provider, FrameLimits::from(target)))
     }
 
     fn classify(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {

@@ -79,8 +79,8 @@ impl Dialect for Ollama {
         }
     }
 
-    fn decoder(&self, _: &Target<'_>) -> Box<dyn StreamDecoder> {
-        Box::new(LineStream::new(Reply::new(Limits::default()), FrameLimits::default()))
+    fn decoder(&self, target: &Target<'_>) -> Box<dyn StreamDecoder> {
+        Box::new(LineStream::new(Reply::new(Limits::default()), FrameLimits::from(target)))
     }
 
     fn classify(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {

@@ -87,7 +87,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn decoder(&self, target: &Target<'_>) -> Box<dyn StreamDecoder> {
-        Box::new(ChatStream::new(self.reply(target), FrameLimits::default()))
+        Box::new(ChatStream::new(self.reply(target), FrameLimits::from(target)))
     }
 
     fn classify(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {

@@ -118,7 +118,7 @@ const DONE: &str = "[DONE]";
 
 impl Decoder {
     pub(super) fn new(target: &Target<'_>) -> Self {
-        Self::with(reply(target), FrameLimits::default())
+        Self::with(reply(target), FrameLimits::from(target))
     }
 
     pub(super) fn with(reply: Reply, limits: FrameLimits) -> Self {

@@ -17,7 +17,14 @@ const PROVIDER: &str = "anthropic";
 fn with_target<T>(stream: bool, work: impl FnOnce(&Target<'_>) -> T) -> T {
     let base_url = Uri::from_static("https://api.anthropic.com/v1");
     let quirks = Quirks::default();
-    work(&Target { provider: PROVIDER, base_url: &base_url, quirks: &quirks, stream, max_output_tokens: None })
+    work(&Target {
+        provider: PROVIDER,
+        base_url: &base_url,
+        quirks: &quirks,
+        stream,
+        max_output_tokens: None,
+        max_event_bytes: 16 << 20,
+    })
 }
 
 /// What came of reading a stream.

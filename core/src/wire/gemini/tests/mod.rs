@@ -18,7 +18,14 @@ const GEMINI_API: &str = "https://generativelanguage.googleapis.com/v1beta";
 fn with_target<T>(base_url: &'static str, stream: bool, work: impl FnOnce(&Target<'_>) -> T) -> T {
     let base_url = Uri::from_static(base_url);
     let quirks = Quirks::default();
-    work(&Target { provider: PROVIDER, base_url: &base_url, quirks: &quirks, stream, max_output_tokens: None })
+    work(&Target {
+        provider: PROVIDER,
+        base_url: &base_url,
+        quirks: &quirks,
+        stream,
+        max_output_tokens: None,
+        max_event_bytes: 16 << 20,
+    })
 }
 
 /// What came of reading a stream.

@@ -15,7 +15,14 @@ use crate::wire::{Closing, Counts, Dialect, Quirks, Target};
 fn with_target<T>(stream: bool, work: impl FnOnce(&Target<'_>) -> T) -> T {
     let base_url = Uri::from_static("http://127.0.0.1:11434");
     let quirks = Quirks::default();
-    work(&Target { provider: "ollama", base_url: &base_url, quirks: &quirks, stream, max_output_tokens: None })
+    work(&Target {
+        provider: "ollama",
+        base_url: &base_url,
+        quirks: &quirks,
+        stream,
+        max_output_tokens: None,
+        max_event_bytes: 16 << 20,
+    })
 }
 
 /// What came of reading a reply.

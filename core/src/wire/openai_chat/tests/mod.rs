@@ -13,7 +13,14 @@ use crate::wire::{Counts, Quirks};
 
 fn with_quirks<T>(quirks: &Quirks, stream: bool, run: impl FnOnce(&Target<'_>) -> T) -> T {
     let base_url = http::Uri::from_static("https://provider.example/v1");
-    run(&Target { provider: "acme", base_url: &base_url, quirks, stream, max_output_tokens: None })
+    run(&Target {
+        provider: "acme",
+        base_url: &base_url,
+        quirks,
+        stream,
+        max_output_tokens: None,
+        max_event_bytes: 16 << 20,
+    })
 }
 
 /// What came out of a reply.
