@@ -202,3 +202,43 @@ async fn an_ask_that_fails_after_its_first_word_leaves_one_record_and_one_that_i
     tertulia.close().await.unwrap();
     simulator.shutdown().await;
 }
+
+/// Records that no test provokes are read in the source: each says what was being done, and to whom it belongs.
+#[test]
+fn every_record_in_the_source_names_its_operation_and_its_target() {
+    fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+            if entry.is_dir() && name != "tests" {
+                sources(&entry, found);
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                found.push(entry);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let mut records = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for macro_name in
+            ["tracing::error!(", "tracing::warn!(", "tracing::info!(", "tracing::debug!(", "tracing::event!("]
+        {
+            for (at, _) in text.match_indices(macro_name) {
+                let record = text[at..].split(");").next().unwrap();
+                assert!(
+                    record.contains("operation ="),
+                    "{} has a record without its operation: {record}",
+                    file.display()
+                );
+                assert!(
+                    record.contains("target: \"tertulia::"),
+                    "{} has a record without its target: {record}",
+                    file.display()
+                );
+                records += 1;
+            }
+        }
+    }
+    assert!(records > 15, "only {records} records were found: the test reads the wrong files");
+}

@@ -38,12 +38,14 @@ pub(super) fn fold<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Result<Con
         // A part is never longer than the events it is folded from.
         length += chunk.len();
         if length > MAX_CONTENT_BYTES {
-            tracing::warn!(target: "tertulia::store", "a draft was too long for a message; its end is lost");
+            tracing::warn!(target: "tertulia::store", operation = "recover", "a draft was too long for a message; its end is lost");
             break;
         }
         match serde_json::from_slice::<Vec<DraftEvent>>(chunk) {
             Ok(events) => events.iter().for_each(|event| draft.push_kind(event.part_index, &event.kind)),
-            Err(_) => tracing::warn!(target: "tertulia::store", "a piece of a draft could not be read and is lost"),
+            Err(_) => {
+                tracing::warn!(target: "tertulia::store", operation = "recover", "a piece of a draft could not be read and is lost")
+            }
         }
     }
     let mut parts = draft.into_parts();

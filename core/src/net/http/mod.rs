@@ -188,7 +188,7 @@ impl Transport for HttpTransport {
             tokio::select! {
                 () = self.alive.wait() => {}
                 () = self.clock.sleep(CLOSE_PATIENCE) => {
-                    tracing::warn!("connections did not close in time");
+                    tracing::warn!(target: "tertulia::net", operation = "close", "connections did not close in time");
                 }
             }
             // A plain connection holds nothing that could tell of its end: its task, woken above, runs before this

@@ -75,7 +75,7 @@ fn unlockable(path: &Path, file: File, error: std::io::Error) -> Result<Liveness
     if error.kind() != std::io::ErrorKind::Unsupported {
         return Err(file_failed(path, error));
     }
-    tracing::warn!(target: "tertulia::store", "the file system knows no locks; turns of dead processes end by their leases");
+    tracing::warn!(target: "tertulia::store", operation = "open", "the file system knows no locks; turns of dead processes end by their leases");
     Ok(Liveness { file, alone: false })
 }
 

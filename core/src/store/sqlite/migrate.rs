@@ -55,7 +55,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         transaction.pragma_update(None, "user_version", next).map_err(failed)?;
         transaction.commit().map_err(failed)?;
-        tracing::info!(target: "tertulia::store", version = next, "schema migrated");
+        tracing::info!(target: "tertulia::store", operation = "migrate", version = next, "schema migrated");
     }
 }
 

@@ -153,7 +153,7 @@ impl SqliteStore {
     fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!(target: "tertulia::store", "the writing thread panicked");
+            tracing::error!(target: "tertulia::store", operation = "apply", "the writing thread panicked");
         }
     }
 }
@@ -186,7 +186,7 @@ impl Opener {
         };
         let millis = (self.clock.monotonic() - started).as_millis();
         let orphans = database.orphans;
-        tracing::info!(target: "tertulia::store", %millis, orphans, readers = self.settings.readers, "store opened");
+        tracing::info!(target: "tertulia::store", operation = "open", %millis, orphans, readers = self.settings.readers, "store opened");
         let mut writer = Writer {
             connection: database.connection,
             settings: self.settings,
@@ -203,7 +203,7 @@ impl Opener {
         drop(writer);
         drop(database.liveness);
         tracing::info!(
-            target: "tertulia::store",
+            target: "tertulia::store", operation = "close",
             batches = counters.batches,
             commits = counters.commits,
             checkpoints = counters.checkpoints,
@@ -280,7 +280,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let records = self.run(move |writer| recover::recover(&mut writer.connection, now)).await?;
             if !records.is_empty() {
-                tracing::info!(target: "tertulia::store", turns = records.len(), "turns of ended processes put to rest");
+                tracing::info!(target: "tertulia::store", operation = "recover", turns = records.len(), "turns of ended processes put to rest");
             }
             Ok(records)
         })

@@ -65,7 +65,7 @@ impl Readers {
         }
         for thread in self.threads {
             if thread.join().is_err() {
-                tracing::error!(target: "tertulia::store", "a reading thread panicked");
+                tracing::error!(target: "tertulia::store", operation = "read", "a reading thread panicked");
             }
         }
     }
@@ -78,12 +78,12 @@ fn read(mut connection: Connection, waiting: &Mutex<mpsc::Receiver<ReadJob>>, cl
         let Some(ReadJob::Read(name, work)) = job else { return };
         let started = clock.monotonic();
         if catch_unwind(AssertUnwindSafe(|| work(&mut connection))).is_err() {
-            tracing::error!(target: "tertulia::store", query = name, "a read panicked");
+            tracing::error!(target: "tertulia::store", operation = "read", query = name, "a read panicked");
         }
         let took = clock.monotonic() - started;
         if took > slow {
             let millis = took.as_millis();
-            tracing::warn!(target: "tertulia::store", query = name, %millis, "slow read");
+            tracing::warn!(target: "tertulia::store", operation = "read", query = name, %millis, "slow read");
         }
     }
 }

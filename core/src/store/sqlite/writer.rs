@@ -116,7 +116,7 @@ impl Writer {
             if worked.is_err() {
                 // A bug of ours costs the callers of this group their answer, not everybody their store.
                 self.roll_back();
-                tracing::error!(target: "tertulia::store", "the writing thread panicked; the group was rolled back");
+                tracing::error!(target: "tertulia::store", operation = "apply", "the writing thread panicked; the group was rolled back");
             }
             let idle = waiting.is_empty() && jobs.is_empty();
             self.checkpoint(if idle { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES });
@@ -170,7 +170,7 @@ impl Writer {
         let took = self.clock.monotonic() - started;
         if took > Duration::from_millis(self.settings.slow_query_ms) {
             let millis = took.as_millis();
-            tracing::warn!(target: "tertulia::store", %millis, batches, "slow commit");
+            tracing::warn!(target: "tertulia::store", operation = "apply", %millis, batches, "slow commit");
         }
         for (job, result) in done {
             answer(job, committed.clone().and(result));
@@ -220,7 +220,7 @@ impl Writer {
 
     fn roll_back(&self) {
         if !self.connection.is_autocommit() && run(&self.connection, "ROLLBACK", []).is_err() {
-            tracing::error!(target: "tertulia::store", "a transaction could not be rolled back");
+            tracing::error!(target: "tertulia::store", operation = "apply", "a transaction could not be rolled back");
         }
     }
 
@@ -239,7 +239,7 @@ impl Writer {
             Ok(_) => drop(self.counting.checkpoints.fetch_add(1, Ordering::Relaxed)),
             Err(error) => {
                 let error = failed(error);
-                tracing::warn!(target: "tertulia::store", %error, "the log could not be moved into the database");
+                tracing::warn!(target: "tertulia::store", operation = "apply", %error, "the log could not be moved into the database");
             }
         }
     }
