@@ -290,6 +290,8 @@ def report(outcomes: list[Outcome]) -> Counts:
 
 def main() -> int:
     """Run the steps of the part that was asked for."""
+    # Whoever is started in the background ignores Ctrl-C, and so would all tests of Ctrl-C: they would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description="Run every test and check.")
     parser.add_argument("part", nargs="?", default="test", choices=["test", "check", "environment"])
     part = parser.parse_args().part
