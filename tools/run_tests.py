@@ -61,9 +61,9 @@ def pytest_counts(output: str) -> Counts:
     for number, word in re.findall(r"(\d+) ([a-z]+)", summaries[-1]):
         words[word.removesuffix("s")] = int(number)
     return Counts(
-        words.get("passed", 0) + words.get("xfailed", 0),
+        words.get("passed", 0),
         words.get("failed", 0) + words.get("error", 0) + words.get("xpassed", 0),
-        words.get("skipped", 0),
+        words.get("skipped", 0) + words.get("xfailed", 0),
     )
 
 

@@ -45,7 +45,7 @@ class CountsAreRead(unittest.TestCase):
             "12 passed in 0.12s": Counts(12),
             "1 failed, 12 passed, 2 skipped, 1 error in 3.21s": Counts(12, 2, 2),
             "===== 2 errors in 0.10s =====": Counts(0, 2),
-            "3 passed, 1 xpassed, 1 xfailed, 4 warnings in 61.00s (0:01:01)": Counts(4, 1),
+            "3 passed, 1 xpassed, 1 xfailed, 4 warnings in 61.00s (0:01:01)": Counts(3, 1, 1),
             "no tests ran in 0.01s": Counts(),
         }.items():
             self.assertEqual(run_tests.pytest_counts(f"....\n{line}\n"), counts, line)
