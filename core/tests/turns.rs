@@ -183,7 +183,11 @@ impl tertulia::KeySource for Hangs {
 async fn a_key_source_that_hangs_blocks_neither_the_call_for_ever_nor_the_conversation() {
     let lab = Lab::memory().await;
     let source = Hangs(Arc::new(true.into()));
-    let tertulia = lab.builder().with_key_source(source.clone()).open().await.unwrap();
+    let mut settings = tertulia::Settings::default();
+    settings.network.total_timeout_ms = 200;
+    let tertulia = lab.builder().settings(settings).with_key_source(source.clone()).open().await.unwrap();
+    let raw = within(tertulia.provider("lab").request("GET", "/v1/models", None)).await;
+    assert_eq!(cause_of(raw).0, ErrorKind::TimedOut);
     let chat = tertulia.user("ana").new_conversation();
     let send = chat.send("one").model(lab.text("x")).timeout(Duration::from_millis(30));
     assert_eq!(cause_of(within(send.into_future()).await).0, ErrorKind::TimedOut);

@@ -94,10 +94,11 @@ impl ProviderHandle {
         }
         let mut request = request.body(Bytes::from(bytes)).map_err(|_| malformed())?;
         let call_key = self.key.clone().map(|key| CallKey { provider: entry.name.clone(), key });
-        let key = engine.credentials.resolve(self.owner.as_deref(), &entry, call_key.as_ref()).await?;
-        entry.sign(key.as_ref(), &mut request)?;
         let limit = std::time::Duration::from_millis(engine.settings.network.total_timeout_ms);
+        // A key source that hangs is within the limit, too.
         let exchange = async {
+            let key = engine.credentials.resolve(self.owner.as_deref(), &entry, call_key.as_ref()).await?;
+            entry.sign(key.as_ref(), &mut request)?;
             let (head, body) = engine.transport.send(request).await?.into_parts();
             let body = body.collect(engine.settings.network.max_response_bytes).await?;
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
