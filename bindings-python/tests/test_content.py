@@ -9,6 +9,7 @@ import pytest
 import tertulia as t
 from samples import SAMPLES, call, message, result
 from tertulia._native import _probe
+from tertulia.testing import Simulator
 
 PARTS = [value for value in SAMPLES if type(value).__name__.endswith("Part")]
 
@@ -72,3 +73,20 @@ def test_what_is_no_content_is_refused_with_its_place(content: Any, kind: type[E
     with pytest.raises(kind) as caught:
         _probe.said(content)
     assert told in str(caught.value)
+
+
+def test_a_picture_that_is_too_large_for_the_provider_is_refused_before_it_is_saved() -> None:
+    with Simulator() as simulator:
+        lab: t.ProviderSpec = {
+            "name": "lab",
+            "base_url": f"{simulator.url}/v1",
+            "media": {"image_base64_bytes": 400},
+        }
+        with t.Tertulia("memory:", model="lab/sim:text=ok", providers=[lab]) as tertulia:
+            chat = tertulia.user("ana").new_conversation()
+            with pytest.raises(t.InvalidError, match="at most 400 bytes each as base64, these are 404") as caught:
+                chat.send(["look", t.image(data=bytes(301), mime_type="image/png")])
+            assert caught.value.reason == "too_large"
+            assert len(chat.history()) == 0
+            chat.send(["look", t.image(data=bytes(300), mime_type="image/png")])
+            assert len(simulator.requests) == 1

@@ -159,6 +159,19 @@ class _ProviderNames(TypedDict):
     """Where it is: https, or loopback, or with ``allow_http``."""
 
 
+class MediaLimits(TypedDict, total=False):
+    """How much a provider takes in one request, in bytes as they travel: four in base64 for every three of a file."""
+
+    image_base64_bytes: int
+    """One picture."""
+    audio_base64_bytes: int
+    """One sound."""
+    file_base64_bytes: int
+    """One document."""
+    request_base64_bytes: int
+    """All of them together."""
+
+
 class ProviderSpec(_ProviderNames, total=False):
     """A provider of your own, as data."""
 
@@ -172,6 +185,8 @@ class ProviderSpec(_ProviderNames, total=False):
     """``openai_chat`` (default), ``anthropic``, …"""
     quirks: Mapping[str, Any]
     """Where it differs from its dialect."""
+    media: MediaLimits
+    """How much of pictures, sounds and documents it takes. Left out: not limited here."""
     local: bool
     """True when it may load a model first, so that the first byte may take longer."""
     allow_http: bool

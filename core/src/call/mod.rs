@@ -16,7 +16,7 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{AuthScheme, Catalogue, ModelRef, ProviderEntry, ProviderSpec};
+pub use catalog::{AuthScheme, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
 pub use layers::{RetryLayer, TraceLayer, failure, level};

@@ -8,6 +8,7 @@ use tower::ServiceExt as _;
 
 use super::content::{self, Content, Said};
 use super::context::repair;
+use super::media::MediaPlan;
 use super::options::{CallOptions, Verb};
 use super::stream::ReplyStream;
 use super::tertulia::Inner;
@@ -69,6 +70,10 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         content::load_files(&mut message.parts).await?;
     }
     let target = Arc::new(engine.targets.resolve(options.model.as_deref(), None).await?);
+    let plan = MediaPlan::of(&target);
+    for message in &messages {
+        plan.check(&message.parts)?;
+    }
     let mut request = options.request(&target.model.model);
     request.messages = repair(messages);
 

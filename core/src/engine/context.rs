@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::content::media_of;
+use super::media::{MediaKind, MediaPlan};
 use super::tertulia::Inner;
 use crate::base::{ConversationId, Json, MessageId};
 use crate::model::{ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
@@ -13,9 +14,6 @@ const PAGE: usize = 200;
 
 /// How far back is looked, in messages.
 const MAX_MESSAGES: usize = 10_000;
-
-/// The most that goes along of pictures, sounds and files, in bytes. The newest message's own always do.
-const MAX_FILE_BYTES: usize = 64 << 20;
 
 /// The window that is taken for a model's when it is not known, in tokens.
 const USUAL_WINDOW: i64 = 128_000;
@@ -60,9 +58,10 @@ pub(super) async fn load(
     conversation: ConversationId,
     upto: Option<MessageId>,
     window: Window,
+    plan: &MediaPlan,
 ) -> Result<Vec<NewMessage>> {
     let chosen = choose(&*engine.store, owner, conversation, upto, window.bytes()).await?;
-    with_files(&*engine.store, owner, chosen, MAX_FILE_BYTES).await
+    with_files(&*engine.store, owner, chosen, plan).await
 }
 
 /// The messages that fit into so many bytes, newest first.
@@ -155,17 +154,18 @@ impl Chosen {
     }
 }
 
-/// The chosen messages in reading order and as providers take them, their files in hand: at most so many bytes of
-/// them, the newest first, and a line in the place of each that is left out.
+/// The chosen messages in reading order and as providers take them, their files in hand: as many of them as the plan
+/// has room for, the newest first, and a line in the place of each that is left out.
 pub(super) async fn with_files(
     store: &dyn Store,
     owner: &str,
     mut newest_first: Vec<NewMessage>,
-    mut bytes: usize,
+    plan: &MediaPlan,
 ) -> Result<Vec<NewMessage>> {
+    let mut room = plan.room();
     for (age, message) in newest_first.iter_mut().enumerate() {
         for part in &mut message.parts {
-            fetch(store, owner, part, &mut bytes, age == 0).await?;
+            fetch(store, owner, part, plan, &mut room, age == 0).await?;
         }
     }
     newest_first.reverse();
@@ -276,11 +276,23 @@ fn answers_only(message: &NewMessage) -> bool {
     !message.parts.is_empty() && message.parts.iter().all(|part| matches!(part, Part::ToolResult { .. }))
 }
 
-/// Puts stored bytes in the place of their ids, as long as there is room for them. Bytes that are gone or left out
-/// become a line that says so.
-async fn fetch(store: &dyn Store, owner: &str, part: &mut Part, room: &mut usize, always: bool) -> Result<()> {
+/// Puts stored bytes in the place of their ids, as long as there is room for them. Bytes that are gone or left out, and
+/// media that the model does not take, become a line that says so.
+async fn fetch(
+    store: &dyn Store,
+    owner: &str,
+    part: &mut Part,
+    plan: &MediaPlan,
+    room: &mut usize,
+    always: bool,
+) -> Result<()> {
     let mut missing = None;
+    let stands_in = MediaKind::of_part(part);
     for media in media_of(part) {
+        if !always && let Some(line) = plan.leaves_out(MediaKind::of(media, stands_in), media) {
+            missing = Some(line);
+            continue;
+        }
         let MediaSource::Attachment { id } = media.source else { continue };
         let fits = |bytes: usize, room: usize| always || (room > 0 && bytes <= room);
         let known = media.size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
@@ -301,7 +313,10 @@ async fn fetch(store: &dyn Store, owner: &str, part: &mut Part, room: &mut usize
     }
     let Some(line) = missing else { return Ok(()) };
     if let Part::ToolResult { result } = part {
-        result.media.retain(|media| !matches!(media.source, MediaSource::Attachment { .. }));
+        result.media.retain(|media| {
+            let left_out = !always && plan.leaves_out(MediaKind::of(media, stands_in), media).is_some();
+            !left_out && !matches!(media.source, MediaSource::Attachment { .. })
+        });
         match &mut result.output {
             Json::String(output) => *output = format!("{output}\n{line}"),
             Json::Null => result.output = line.into(),

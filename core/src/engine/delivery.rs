@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 
 use super::context;
 use super::journal::{Journal, LEASE_THIRD, Outcome};
+use super::media::MediaPlan;
 use super::turn::Task;
 use crate::base::ErrorKind;
 use crate::call::{Call, CallContext, CallTarget, EventStream, failure};
@@ -141,7 +142,9 @@ impl Task {
         });
         let mut request = self.options.request(&target.model.model);
         let window = context::Window::of(room, &request);
-        request.messages = context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window).await?;
+        let plan = MediaPlan::of(&target);
+        request.messages =
+            context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window, &plan).await?;
         let call = Call { request: Arc::new(request), target, context: context.clone() };
         engine.service.clone().oneshot(call).await
     }

@@ -12,6 +12,7 @@ mod history;
 mod home;
 mod journal;
 mod log;
+mod media;
 mod options;
 mod queue;
 mod raw;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::context::{choose, repair, with_files};
 use super::log::{Found, TurnLog};
+use super::media::MediaPlan;
 use super::settings::Settings;
 use crate::base::TurnId;
 use crate::model::{Error, Media, MediaSource, NewMessage, Part, Reply, Role, StreamEvent, StreamEventKind, ToolCall};
@@ -272,15 +273,15 @@ async fn files_go_along_from_the_newest_on_as_long_as_there_is_room_and_the_newe
     for byte in 1..=4 {
         chat.append([NewMessage::new(Role::User, [picture(byte, 100)])]).await.unwrap();
     }
-    let shown = async |bytes: usize| {
+    let shown = async |bytes: u64| {
         let store = &*tertulia.0.store;
         let chosen = choose(store, "ana", chat.id(), None, usize::MAX).await.unwrap();
-        seen(&with_files(store, "ana", chosen, bytes).await.unwrap())
+        seen(&with_files(store, "ana", chosen, &MediaPlan::with_room(bytes)).await.unwrap())
     };
     let out = "[a file was left out here: the conversation holds too many of them]";
-    assert_eq!(shown(400).await, ["100 x 1", "100 x 2", "100 x 3", "100 x 4"]);
+    assert_eq!(shown(402).await, ["100 x 1", "100 x 2", "100 x 3", "100 x 4"]);
     assert_eq!(shown(399).await, [out, "100 x 2", "100 x 3", "100 x 4"]);
-    assert_eq!(shown(250).await, [out, out, "100 x 3", "100 x 4"]);
+    assert_eq!(shown(252).await, [out, out, "100 x 3", "100 x 4"]);
     assert_eq!(shown(0).await, [out, out, out, "100 x 4"]);
     // A small old one does not slip in behind a large one that was left out.
     let mixed = tertulia.user("ana").new_conversation();
@@ -289,7 +290,7 @@ async fn files_go_along_from_the_newest_on_as_long_as_there_is_room_and_the_newe
     }
     let store = &*tertulia.0.store;
     let chosen = choose(store, "ana", mixed.id(), None, usize::MAX).await.unwrap();
-    assert_eq!(seen(&with_files(store, "ana", chosen, 50).await.unwrap()), [out, out, "10 x 3"]);
+    assert_eq!(seen(&with_files(store, "ana", chosen, &MediaPlan::with_room(51)).await.unwrap()), [out, out, "10 x 3"]);
     tertulia.close().await.unwrap();
 }
 
@@ -305,7 +306,7 @@ async fn a_tool_result_whose_picture_is_left_out_says_so() {
         .unwrap();
     let store = &*tertulia.0.store;
     let chosen = choose(store, "ana", chat.id(), None, usize::MAX).await.unwrap();
-    let messages = with_files(store, "ana", chosen, 99).await.unwrap();
+    let messages = with_files(store, "ana", chosen, &MediaPlan::with_room(99)).await.unwrap();
     let Part::ToolResult { result } = &messages[2].parts[0] else { panic!("{messages:?}") };
     assert!(
         result.media.is_empty() && result.output.as_str().unwrap().starts_with("42\n[a file was left out"),

@@ -22,6 +22,7 @@ use super::content::{self, Content, Said, media_of};
 use super::conversation::{Conversation, check_metadata, not_found};
 use super::journal::Journal;
 use super::log::{EndOnDrop, TurnLog};
+use super::media::MediaPlan;
 use super::options::CallOptions;
 use super::queue::Place;
 use super::stream::ReplyStream;
@@ -258,6 +259,7 @@ impl Task {
         engine.credentials.resolve(Some(owner), &target.entry, key.as_ref()).await?;
         options.system = options.system.or_else(|| of_conversation.1.cloned());
         self.check_answers(summary.as_ref(), parts).await?;
+        MediaPlan::of(&target).check(parts)?;
         check_request(&options, parts, &target)?;
         Ok((Checked { target, summary, before }, options))
     }

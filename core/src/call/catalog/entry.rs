@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::AuthScheme;
 use super::base_url::{self, Origin};
+use super::media::MediaLimits;
 use super::model_ref::shown;
 use crate::base::Secret;
 use crate::model::{Error, ModelInfo, ProviderInfo, Result};
@@ -35,6 +36,7 @@ pub struct ProviderSpec {
     auth: AuthScheme,
     dialect: String,
     quirks: Quirks,
+    media: MediaLimits,
     local: Option<bool>,
     allow_http: bool,
     docs_url: Option<String>,
@@ -60,6 +62,7 @@ impl ProviderSpec {
             auth: AuthScheme::Bearer,
             dialect: "openai_chat".to_owned(),
             quirks: Quirks::default(),
+            media: MediaLimits::default(),
             local: None,
             allow_http: false,
             docs_url: None,
@@ -126,6 +129,13 @@ impl ProviderSpec {
     #[must_use]
     pub fn quirks(mut self, quirks: Quirks) -> Self {
         self.quirks = quirks;
+        self
+    }
+
+    /// How much of pictures, sounds and documents it takes. Left out: not limited here.
+    #[must_use]
+    pub fn media(mut self, limits: MediaLimits) -> Self {
+        self.media = limits;
         self
     }
 
@@ -201,6 +211,7 @@ impl ProviderSpec {
             auth: self.auth,
             dialect: self.dialect,
             quirks: self.quirks,
+            media: self.media,
             local: self.local.unwrap_or(on_this_machine),
             docs_url: self.docs_url,
             models,
@@ -226,6 +237,8 @@ pub struct ProviderEntry {
     pub dialect: String,
     /// Where it differs from its dialect.
     pub quirks: Quirks,
+    /// How much of pictures, sounds and documents it takes.
+    pub media: MediaLimits,
     /// True when it runs on a machine of the user's, which may load a model first.
     pub local: bool,
     /// Where its documentation is.

@@ -13,6 +13,7 @@
 mod auth;
 mod base_url;
 mod entry;
+mod media;
 mod model_ref;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 pub use auth::AuthScheme;
 pub use base_url::Origin;
 pub use entry::{ProviderEntry, ProviderSpec};
+pub use media::MediaLimits;
 pub use model_ref::ModelRef;
 
 use crate::base::nearest;
