@@ -26,6 +26,7 @@ const SPEC: &[&str] = &[
     "auth",
     "dialect",
     "quirks",
+    "media",
     "local",
     "allow_http",
     "docs_url",
