@@ -77,6 +77,7 @@ impl Settings {
         settings.network.max_connections = 8;
         settings.network.max_idle_connections = 2;
         settings.store.readers = 2;
+        settings.retry.budget_capacity = 20;
         settings
     }
 
