@@ -28,6 +28,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
+//! # From another language
+//!
+//! The program `tertulia-simulator` prints its URL on the first line and runs until its input closes or a signal comes.
+//! With `--record` it tells what happened: `GET /_simulator/requests` gives the requests so far, oldest first, each
+//! with `request` (its number), `connection`, `method`, `path`, `headers` (names in lower case) and `body`, as JSON
+//! (`null` when it is none). `GET /_simulator/hung_up` answers with `seq`, `connection` and `request` once a client has
+//! closed a connection in the middle of a reply. Asking is not recorded. The same works with a [`Simulator`] in the
+//! process.
+//!
 //! # How it works
 //!
 //! A reply is laid out once as bytes and pauses and then only written, with the request's number
@@ -42,6 +51,7 @@ mod record;
 mod request;
 mod script;
 mod server;
+mod told;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

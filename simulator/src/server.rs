@@ -18,6 +18,7 @@ use crate::plan::{self, Layout, Plan, Step};
 use crate::record::{EventKind, Record};
 use crate::request::{self, Incoming, Request};
 use crate::script::{ErrorClass, Fault, Script};
+use crate::told::Question;
 
 /// Replies kept ready. Past that many, all are forgotten: simpler than knowing which is old.
 const MAX_PLANS: usize = 1_024;
@@ -265,6 +266,15 @@ impl Connection {
                     return self.note(None, EventKind::Closed);
                 }
             };
+            if let Some(question) = Question::of(&request.method, request.path()) {
+                if !self.tell(question).await {
+                    return self.note(None, EventKind::ClosedByPeer);
+                }
+                if request.close {
+                    return self.note(None, EventKind::Closed);
+                }
+                continue;
+            }
             let number = self.shared.record.receive(self.number, &request);
             let plan = self.shared.answer(&request, number);
             let outcome = self.carry_out(&plan, number).await;
@@ -282,6 +292,23 @@ impl Connection {
 
     fn note(&self, request: Option<u64>, kind: EventKind) {
         self.shared.record.note(self.number, request, kind);
+    }
+
+    /// Answers a question about what was recorded. False when the client has gone.
+    async fn tell(&mut self, question: Question) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let plan = tokio::select! {
+            biased;
+            plan = question.answer(&shared.record) => plan,
+            () = gone(&mut self.socket, &mut self.read) => return false,
+        };
+        self.out.clear();
+        for step in &plan.steps {
+            if let Step::Send(marked) = step {
+                marked.write(0, &mut self.out);
+            }
+        }
+        self.socket.write_all(&self.out).await.is_ok()
     }
 
     async fn carry_out(&mut self, plan: &Plan, number: u64) -> Outcome {

@@ -10,6 +10,7 @@ mod protocol;
 mod recording;
 mod responses;
 mod scripts;
+mod told;
 
 use std::time::Duration;
 
