@@ -179,8 +179,8 @@ class ProviderSpec(_ProviderNames, total=False):
     """Its name for people."""
     key_variable: str
     """The environment variable that holds its key."""
-    auth: Any
-    """How it wants to see its key. Bearer unless the dialect has a way of its own."""
+    auth: str
+    """How it wants to see its key: ``bearer`` (default), ``none``, the name of a header, ``google_oauth``, ``aws_sigv4``."""
     dialect: str
     """``openai_chat`` (default), ``anthropic``, …"""
     quirks: Mapping[str, Any]

@@ -5,6 +5,7 @@
 //!                              └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
+mod auth;
 pub mod catalog;
 mod context;
 pub mod credentials;
@@ -16,7 +17,8 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{AuthScheme, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
+pub use auth::{Auth, Signed};
+pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
 pub use layers::{RetryLayer, TraceLayer, failure, level};

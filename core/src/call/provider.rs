@@ -5,7 +5,8 @@
 //!                                                    └─ error status ─▶ dialect.classify ─▶ Error
 //! ```
 //!
-//! A key that the provider rejects is asked for once more at its source, and the try repeated once with the new key.
+//! A key that the provider rejects is asked for once more at its source, and the try repeated once with the new key;
+//! the same for a token that was fetched for a key.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,6 +17,7 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, Uri};
 use tower::Service;
 
+use super::auth::{Auth, Signed};
 use super::catalog::{ModelRef, ProviderEntry};
 use super::context::CallContext;
 use super::credentials::Credentials;
@@ -85,6 +87,7 @@ pub struct Provider {
     transport: Arc<dyn Transport>,
     ids: Ids,
     credentials: Arc<Credentials>,
+    auth: Arc<Auth>,
     clock: Arc<dyn Clock>,
     network: Arc<NetworkSettings>,
 }
@@ -99,16 +102,27 @@ impl Provider {
         ids: Ids,
         network: Arc<NetworkSettings>,
     ) -> Self {
-        Self { transport, ids, credentials, clock, network }
+        let auth = Arc::new(Auth::new(transport.clone(), clock.clone(), network.clone()));
+        Self { transport, ids, credentials, auth, clock, network }
+    }
+
+    /// What signs its requests: to be shared with whoever else signs for the same providers.
+    #[must_use]
+    pub fn auth(&self) -> Arc<Auth> {
+        self.auth.clone()
     }
 
     async fn attempt(&self, call: &Call) -> Result<EventStream> {
         let started = self.clock.monotonic();
         let key = self.in_time(call, self.key(call)).await?;
-        let response = match (self.exchange(call, key.as_ref()).await, &key) {
-            (Err(error), Some(rejected)) if error.reason() == "key_rejected" && self.has_another(call, rejected) => {
+        let mut signed = Signed::default();
+        let response = match (self.exchange(call, key.as_ref(), &mut signed).await, &key) {
+            (Err(error), Some(rejected))
+                if error.reason() == "key_rejected"
+                    && (self.auth.rejected(rejected, signed) || self.has_another(call, rejected)) =>
+            {
                 let fresh = self.in_time(call, self.key(call)).await?;
-                self.exchange(call, fresh.as_ref()).await?
+                self.exchange(call, fresh.as_ref(), &mut signed).await?
             }
             (outcome, _) => outcome?,
         };
@@ -141,10 +155,10 @@ impl Provider {
     }
 
     /// Sends the request and waits for the head; an error status becomes an error.
-    async fn exchange(&self, call: &Call, key: Option<&Secret>) -> Result<http::Response<Body>> {
+    async fn exchange(&self, call: &Call, key: Option<&Secret>, signed: &mut Signed) -> Result<http::Response<Body>> {
         let target = &call.target;
         let mut request = target.dialect.encode(&call.request, &target.wire(target.streams()))?;
-        target.entry.sign(key, &mut request)?;
+        *signed = self.in_time(call, self.auth.sign(&target.entry, &target.base_url, key, &mut request)).await?;
         let response = self.in_time(call, self.transport.send(request)).await?;
         if response.status().is_success() {
             return Ok(response);

@@ -80,7 +80,7 @@ fn call_of(spec: ProviderSpec, context: CallContext) -> Call {
     let model: ModelRef = "lab/m".parse().unwrap();
     let entry = catalogue.provider("lab").unwrap().clone();
     let target = CallTarget {
-        base_url: entry.base_url.clone(),
+        base_url: entry.address(|_| None).unwrap(),
         dialect: Arc::new(OpenAiChat),
         info: None,
         model,

@@ -10,6 +10,7 @@ use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
+use crate::call::catalog::base_url_variable;
 use crate::call::{Catalogue, Credentials, Environment, KeySource, Provider, ProviderSpec, SystemEnvironment, stack};
 use crate::model::{Error, Result};
 use crate::net::{HttpTransport, Transport};
@@ -150,7 +151,7 @@ impl TertuliaBuilder {
             None => Catalogue::bundled()?,
         };
         for provider in catalogue.providers() {
-            let variable = format!("TERTULIA_{}_BASE_URL", provider.name.to_uppercase().replace('-', "_"));
+            let variable = base_url_variable(&provider.name);
             if let Some(url) = environment.get(&variable).filter(|url| !url.is_empty()) {
                 catalogue = catalogue.with_base_url(&provider.name, &url)?;
             }
@@ -205,8 +206,9 @@ impl TertuliaBuilder {
         let network = Arc::new(settings.network.clone());
         let provider = Provider::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
+            auth: provider.auth(),
             service: stack(provider, settings.retry, &clock, &random),
-            targets: Targets::new(catalogue, model, settings.network.max_event_bytes),
+            targets: Targets::new(catalogue, environment, model, settings.network.max_event_bytes),
             credentials,
             holder: ids.turn().to_string(),
             tasks: Tasks::new(handle),

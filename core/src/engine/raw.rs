@@ -98,8 +98,12 @@ impl ProviderHandle {
         // A key source that hangs is within the limit, too.
         let exchange = async {
             let key = engine.credentials.resolve(self.owner.as_deref(), &entry, call_key.as_ref()).await?;
-            entry.sign(key.as_ref(), &mut request)?;
+            let signed = engine.auth.sign(&entry, &base, key.as_ref(), &mut request).await?;
             let (head, body) = engine.transport.send(request).await?.into_parts();
+            if let Some(key) = key.filter(|_| head.status == http::StatusCode::UNAUTHORIZED) {
+                // Nothing is tried again here; the next request shall not meet the same token.
+                let _ = engine.auth.rejected(&key, signed);
+            }
             let body = body.collect(engine.settings.network.max_response_bytes).await?;
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use crate::call::{CallTarget, Catalogue, ModelRef, ProviderEntry};
+use crate::call::{CallTarget, Catalogue, Environment, ModelRef, ProviderEntry};
 use crate::model::{Error, Result};
 use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat, OpenAiResponses};
 
 /// Knows every provider, and the model that is asked when nobody names one.
 pub(super) struct Targets {
     catalogue: Catalogue,
+    /// Holds the variables of addresses.
+    environment: Arc<dyn Environment>,
     default_model: Option<String>,
     max_event_bytes: usize,
     #[cfg(feature = "echo")]
@@ -18,9 +20,15 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn new(catalogue: Catalogue, default_model: Option<String>, max_event_bytes: usize) -> Self {
+    pub(super) fn new(
+        catalogue: Catalogue,
+        environment: Arc<dyn Environment>,
+        default_model: Option<String>,
+        max_event_bytes: usize,
+    ) -> Self {
         Self {
             catalogue,
+            environment,
             default_model,
             max_event_bytes,
             #[cfg(feature = "echo")]
@@ -64,6 +72,7 @@ impl Targets {
         self.catalogue.require_provider(name).cloned()
     }
 
+    /// Where a provider is now: the variables of its address are read at each call, as its key is.
     #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be started"))]
     pub(super) async fn base_url(&self, entry: &ProviderEntry) -> Result<Uri> {
         #[cfg(feature = "echo")]
@@ -83,7 +92,7 @@ impl Targets {
                 .parse()
                 .map_err(|e| Error::internal("a bad simulator URL").with_source(e));
         }
-        Ok(entry.base_url.clone())
+        entry.address(|variable| self.environment.get(variable))
     }
 
     #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be stopped"))]

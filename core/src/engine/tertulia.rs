@@ -59,6 +59,7 @@ pub(super) struct Inner {
     pub(super) targets: Targets,
     pub(super) service: ChatService,
     pub(super) credentials: Arc<crate::call::Credentials>,
+    pub(super) auth: Arc<crate::call::Auth>,
     pub(super) tasks: Tasks,
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,

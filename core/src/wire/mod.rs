@@ -169,6 +169,9 @@ pub struct Quirks {
     pub replay_reasoning_field: Option<String>,
     /// The path that chat requests go to, where it is not the dialect's own.
     pub chat_path: Option<String>,
+    /// The model stands in the path (`/models/{model}:rawPredict`) and the version of the API in the body, as Vertex AI
+    /// has it for Anthropic's Messages.
+    pub raw_predict: bool,
     /// Query that every request carries, as `api-version=2024-10-21`.
     pub query: Option<String>,
 }

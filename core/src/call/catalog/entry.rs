@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::auth::AuthScheme;
-use super::base_url::{self, Origin};
+use super::base_url;
 use super::media::MediaLimits;
 use super::model_ref::shown;
-use crate::base::Secret;
 use crate::model::{Error, ModelInfo, ProviderInfo, Result};
 use crate::wire::Quirks;
 
@@ -51,7 +51,8 @@ impl Default for ProviderSpec {
 
 impl ProviderSpec {
     /// A provider of this name at this address that speaks `openai_chat`, as most do. Its name is the prefix of its
-    /// models.
+    /// models. Variables of the environment may stand in the address: `https://{AWS_REGION}.lab.example/v1`,
+    /// `{LAB_ENDPOINT}/v1`, `{LAB_ACCOUNT:demo}` with a default.
     #[must_use]
     pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self {
@@ -97,7 +98,7 @@ impl ProviderSpec {
     }
 
     /// A provider that speaks Google's generateContent: `base_url` is what stands before `/models/`. Its key goes in the
-    /// header of the Gemini API; Vertex AI takes a token: `.auth(AuthScheme::Bearer)`.
+    /// header of the Gemini API; Vertex AI takes a token: `.auth(AuthScheme::GoogleOauth)`.
     #[must_use]
     pub fn gemini(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         let auth = AuthScheme::Header(http::HeaderName::from_static("x-goog-api-key"));
@@ -193,8 +194,8 @@ impl ProviderSpec {
         if self.key_variable.as_deref().is_some_and(|v| v.is_empty() || v.contains(['=', '\0'])) {
             return Err(bad(format!("`{}`: the key variable is the name of an environment variable", self.name)));
         }
-        let base_url = base_url::check(&self.base_url, self.allow_http)?;
-        let on_this_machine = base_url.host().is_some_and(|host| base_url::is_loopback(host).unwrap_or(false));
+        let base_url = Address::read(&self.base_url, self.allow_http)?;
+        let on_this_machine = base_url.fixed().is_some_and(base_url::is_on_loopback);
         let models = self
             .models
             .into_iter()
@@ -227,8 +228,8 @@ pub struct ProviderEntry {
     pub name: String,
     /// Its name for people.
     pub title: String,
-    /// Where it is, with the path before the dialect's own and no slash after it.
-    pub base_url: Uri,
+    /// Where it is, with the path before the dialect's own; perhaps with variables.
+    pub base_url: Address,
     /// The environment variable that holds its key; nothing when it can do without one.
     pub key_variable: Option<String>,
     /// How it wants to see its key.
@@ -264,31 +265,18 @@ impl ProviderEntry {
         ProviderInfo {
             name: self.name.clone(),
             title: self.title.clone(),
-            base_url: self.base_url.to_string().trim_end_matches('/').to_owned(),
+            base_url: self.base_url.to_string(),
             key_variable: self.key_variable.clone(),
         }
     }
 
-    /// True when this address has the provider's own scheme, host and port.
-    #[must_use]
-    pub fn is_origin_of(&self, uri: &Uri) -> bool {
-        Origin::of(uri).is_some_and(|origin| Origin::of(&self.base_url) == Some(origin))
-    }
-
-    /// Puts this provider's key on a request to it.
+    /// Where it is, its variables filled in with what this gives.
     ///
     /// # Errors
-    /// `Invalid` (bad_url) when the request goes elsewhere: a key never leaves its origin. `Unauthorized`
-    /// (key_malformed) when the key cannot stand in a header.
-    pub fn sign<T>(&self, key: Option<&Secret>, request: &mut http::Request<T>) -> Result<()> {
-        let Some(key) = key else { return Ok(()) };
-        if !self.is_origin_of(request.uri()) {
-            return Err(Error::invalid(
-                "bad_url",
-                format!("the request leaves `{}` for another host, which its key does not do", self.name),
-            ));
-        }
-        self.auth.sign(key, request.headers_mut())
+    /// `Invalid` (address_missing) that names the variable to set, `Invalid` (bad_url) when one is set to what cannot
+    /// stand in its place.
+    pub fn address(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Uri> {
+        self.base_url.fill(&self.name, variable)
     }
 }
 

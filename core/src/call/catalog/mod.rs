@@ -10,8 +10,9 @@
 //! Rejected: an enum of providers (every new one would be a release of code and a variant in four languages), and
 //! fetching prices at run time (a call must not depend on somebody's web page).
 
+mod address;
 mod auth;
-mod base_url;
+pub(super) mod base_url;
 mod entry;
 mod media;
 mod model_ref;
@@ -23,7 +24,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
-pub use auth::AuthScheme;
+pub use address::Address;
+pub use auth::{AuthScheme, AwsScope};
 pub use base_url::Origin;
 pub use entry::{ProviderEntry, ProviderSpec};
 pub use media::MediaLimits;
@@ -112,7 +114,7 @@ impl Catalogue {
     pub fn with_base_url(&self, provider: &str, base_url: &str) -> Result<Self> {
         let entry = self.require_provider(provider)?;
         let mut entry = ProviderEntry::clone(entry);
-        entry.base_url = base_url::check(base_url, false)?;
+        entry.base_url = Address::read(base_url, false)?;
         let mut known = (*self.0).clone();
         known.providers.insert(provider.to_owned(), Arc::new(entry));
         Ok(Self(Arc::new(known)))
@@ -175,6 +177,12 @@ impl Catalogue {
         };
         self.0.providers.values().flat_map(|entry| entry.listed()).filter(|model| fits(&model.id)).cloned().collect()
     }
+}
+
+/// The environment variable that moves a provider to another address, as `TERTULIA_OPENAI_BASE_URL`.
+#[must_use]
+pub fn base_url_variable(provider: &str) -> String {
+    format!("TERTULIA_{}_BASE_URL", provider.to_uppercase().replace(['-', '.'], "_"))
 }
 
 impl Known {

@@ -18,6 +18,8 @@ use crate::wire::{Target, outgoing};
 const PATH: &str = "/messages";
 /// The version of the API that this dialect speaks.
 const VERSION: &str = "2023-06-01";
+/// The version where it stands in the body.
+const VERTEX_VERSION: &str = "vertex-2023-10-16";
 /// Files that were handed over before are still behind this header.
 const FILES_BETA: &str = "files-api-2025-04-14";
 
@@ -52,7 +54,8 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
             .map(|output| OutputFormat { r#type: "json_schema", schema: &output.schema }),
     };
     let body = Body {
-        model: &request.model,
+        model: (!target.quirks.raw_predict).then_some(&*request.model),
+        anthropic_version: target.quirks.raw_predict.then_some(VERTEX_VERSION),
         max_tokens: plan.max_tokens,
         system: history.system,
         messages: history.turns,
@@ -69,13 +72,29 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
     let body = serde_json::to_vec(&body)
         .map_err(|error| Error::internal("a request could not be written as JSON").with_source(error))?;
     let body = outgoing::merge(body, request.extra_body.as_ref())?;
-    let path = target.quirks.chat_path.as_deref().unwrap_or(PATH);
-    let mut sent = outgoing::post(target, path, &request.extra_headers, body)?;
+    let mut sent = outgoing::post(target, &path(request, target)?, &request.extra_headers, body)?;
     sent.headers_mut().entry("anthropic-version").or_insert(HeaderValue::from_static(VERSION));
     if history.uses_files {
         ask_for(sent.headers_mut(), FILES_BETA);
     }
     Ok(sent)
+}
+
+/// Where the request goes, behind the base URL.
+fn path<'a>(request: &ChatRequest, target: &Target<'a>) -> Result<Cow<'a, str>> {
+    if !target.quirks.raw_predict {
+        return Ok(target.quirks.chat_path.as_deref().unwrap_or(PATH).into());
+    }
+    let model = request.model.as_str();
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
+    if !model.bytes().all(sound) || matches!(model, "." | "..") {
+        return Err(Error::invalid(
+            "unknown_model",
+            "the model stands in the URL: its name is letters, digits, `-`, `_`, `.` and `@`",
+        ));
+    }
+    let call = if target.stream { "streamRawPredict" } else { "rawPredict" };
+    Ok(format!("/models/{model}:{call}").into())
 }
 
 /// Adds to what the caller asks for already.

@@ -661,3 +661,31 @@ fn a_budget_waits_for_the_next_question_when_calls_were_made_without_thoughts() 
     assert_eq!(thinks(budget, vec![asked(), bare(), answer(), NewMessage::assistant("So."), asked()]), on());
     assert_eq!(thinks("claude-opus-4-7", vec![asked(), bare(), answer()]).as_deref(), Some("adaptive"));
 }
+
+#[test]
+fn on_vertex_the_model_stands_in_the_path_and_the_version_in_the_body() {
+    let base_url = http::Uri::from_static("https://aiplatform.googleapis.com/v1/projects/p/publishers/anthropic");
+    let quirks = Quirks { raw_predict: true, ..Quirks::default() };
+    let sent = |model: &str, stream: bool| {
+        let target = Target {
+            provider: "vertex-anthropic",
+            base_url: &base_url,
+            quirks: &quirks,
+            stream,
+            max_output_tokens: None,
+            max_event_bytes: 16 << 20,
+        };
+        Anthropic.encode(&ChatRequest { model: model.to_owned(), ..ask("hi") }, &target)
+    };
+    for (stream, call) in [(false, "rawPredict"), (true, "streamRawPredict")] {
+        let request = sent("claude-sonnet-4-5@20250929", stream).unwrap();
+        assert_eq!(request.uri().to_string(), format!("{base_url}/models/claude-sonnet-4-5@20250929:{call}"));
+        let body: Json = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(body["anthropic_version"], "vertex-2023-10-16");
+        assert_eq!((body.get("model"), body.get("stream").is_some()), (None, stream));
+    }
+    for model in ["..", "a/b", "../../other", "a?b", "a%2fb", "a b"] {
+        assert_eq!(sent(model, true).unwrap_err().reason(), "unknown_model", "{model}");
+    }
+    assert_eq!(body(&ask("hi")).get("anthropic_version"), None);
+}
