@@ -3,8 +3,8 @@
     make_model.py MODEL.gguf
 
 It is of the llama architecture, so a real llama.cpp serves it. What it says has no meaning: words and letters of a
-small vocabulary and, since every byte is a token of its own, bytes that are no UTF-8. That is the point: a server under
-test says what nobody has thought of. Its templates know the roles, and tools.
+small vocabulary and, since every byte is a token of its own, bytes that are no UTF-8. That is the point: it says what
+nobody has thought of. It never ends by itself: its replies are as long as they may be, unless a grammar ends them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ UNKNOWN, BEGIN, END = 0, 1, 2
 BLANK = "\u2581"  # how the tokenizer writes the blank before a word
 WORDS = "the a of and to in is it you that he was for on are with as they be at one have this from or".split()
 TEMPLATE = (
-    "{% if tools %}<|tools|>{{ tools | tojson }}\n{% endif %}"
-    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}"
-    "{% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}"
-    "\n{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
 
@@ -66,16 +64,21 @@ def make(path: Path) -> None:
     writer.add_eos_token_id(END)
     writer.add_chat_template(TEMPLATE)
 
-    def weights(name: str, *shape: int, scale: float = 0.1) -> None:
-        drawn = random.standard_normal(shape, dtype=numpy.float32) * numpy.float32(scale)
-        writer.add_tensor(f"{name}.weight", drawn)
+    def drawn(shape: tuple[int, ...], scale: float) -> numpy.ndarray:
+        return random.standard_normal(shape, dtype=numpy.float32) * numpy.float32(scale)
+
+    def weights(name: str, *shape: int) -> None:
+        writer.add_tensor(f"{name}.weight", drawn(shape, 0.1))
 
     def norm(name: str) -> None:
         writer.add_tensor(f"{name}.weight", numpy.ones(WIDTH, numpy.float32))
 
-    weights("token_embd", len(tokens), WIDTH, scale=1.0)
+    writer.add_tensor("token_embd.weight", drawn((len(tokens), WIDTH), 1.0))
     norm("output_norm")
-    weights("output", len(tokens), WIDTH, scale=0.5)
+    # The end is as likely as the middle of 300 tokens, and only the likeliest 40 are taken: it never comes by itself.
+    output = drawn((len(tokens), WIDTH), 0.5)
+    output[[UNKNOWN, BEGIN, END]] = 0
+    writer.add_tensor("output.weight", output)
     for layer in range(LAYERS):
         block = f"blk.{layer}"
         norm(f"{block}.attn_norm")
