@@ -152,12 +152,12 @@ def fragile(model: Path) -> Iterator[Llama]:
     server.kill()
 
 
-def engine_of(server: Llama, store: str = "memory:", path: str = "/v1") -> t.Tertulia:
-    return t.Tertulia(store, providers=server.providers(path), settings={"retry": {"max_attempts": 1}})
+def engine_of(server: Llama, store: str = "memory:", attempts: int = 1) -> t.Tertulia:
+    return t.Tertulia(store, providers=server.providers(), settings={"retry": {"max_attempts": attempts}})
 
 
-def async_engine_of(server: Llama) -> t.AsyncTertulia:
-    return t.AsyncTertulia("memory:", providers=server.providers(), settings={"retry": {"max_attempts": 1}})
+def async_engine_of(server: Llama, attempts: int = 1) -> t.AsyncTertulia:
+    return t.AsyncTertulia("memory:", providers=server.providers(), settings={"retry": {"max_attempts": attempts}})
 
 
 @pytest.fixture
@@ -283,21 +283,44 @@ def test_a_cancelled_stream_frees_its_slot_and_keeps_what_had_come(
     assert statuses == ["cancelled", "cancelled", "complete"]
 
 
-@pytest.mark.parametrize("manner", MANNERS)
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_cancelled_task_frees_its_slot(llama: Llama, dialect: str, manner: str) -> None:
+def test_a_cancelled_task_frees_its_slot(llama: Llama, dialect: str) -> None:
     async def main() -> None:
         async with async_engine_of(llama) as engine:
             chat = engine.user("ana").new_conversation()
-            sending = asyncio.create_task(chat.send("Speak on", model=f"{dialect}/{manner}", max_tokens=ENDLESS))
+            sending = asyncio.create_task(chat.send("Speak on", model=f"{dialect}/any", max_tokens=ENDLESS))
             await asyncio.to_thread(until, lambda: llama.busy() == 1)
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await sending
             await asyncio.to_thread(until, lambda: llama.busy() == 0)
-            assert (await chat.send("And now?", model=f"{dialect}/{manner}", max_tokens=8)).text
+            assert (await chat.send("And now?", model=f"{dialect}/any", max_tokens=8)).text
 
     asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
+
+
+def test_who_cancels_a_whole_reply_need_not_wait_for_a_server_that_does_not_notice(llama: Llama) -> None:
+    # Where nothing is streamed this server does not look whether anybody listens still: it goes on to the last token.
+    async def main() -> None:
+        async with async_engine_of(llama) as engine:
+            chat = engine.user("ana").new_conversation()
+            sending = asyncio.create_task(chat.send("Speak on", model="openai_chat/whole", max_tokens=2_000))
+            await asyncio.to_thread(until, lambda: llama.busy() == 1)
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            assert (await chat.send("And now?", model="openai_chat/whole", max_tokens=8)).text  # by the other slot
+
+    asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
+
+
+# With more callers than its threads this server closes connections that it had promised to keep, and a request that was
+# just going out on one comes to nothing. That is a refusal that is worth another attempt.
+
+
+def refusals(replies: list[t.Reply]) -> set[str]:
+    """The kinds of all attempts that failed before the one that was answered."""
+    return {attempt.kind for reply in replies for attempt in reply.attempts if attempt.kind is not None}
 
 
 def targets_of(callers: int) -> list[str]:
@@ -307,26 +330,26 @@ def targets_of(callers: int) -> list[str]:
 
 def test_twenty_tasks_are_all_answered_by_two_slots(llama: Llama) -> None:
     async def main() -> list[t.Reply]:
-        async with async_engine_of(llama) as engine:
+        async with async_engine_of(llama, attempts=4) as engine:
             return await asyncio.gather(
                 *(engine.ask(f"Caller {n}", model=target, max_tokens=40) for n, target in enumerate(targets_of(20)))
             )
 
-    written = llama.counted()[1]
     replies = asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
     assert [reply.usage.output_tokens for reply in replies] == [40] * 20 and all(reply.text for reply in replies)
-    until(lambda: llama.counted()[1] == written + 800)
+    assert refusals(replies) <= {"unavailable"}
 
 
-def test_twenty_threads_are_all_answered_by_two_slots(engine: t.Tertulia) -> None:
+def test_twenty_threads_are_all_answered_by_two_slots(llama: Llama) -> None:
     def call(caller: int, target: str) -> t.Reply:
         chat = engine.user(f"user{caller}").new_conversation()
         chat.send("Hello", model=target, max_tokens=20)
         return chat.send("And then?", model=target, max_tokens=20)
 
-    with ThreadPoolExecutor(20) as pool:
+    with engine_of(llama, attempts=4) as engine, ThreadPoolExecutor(20) as pool:
         replies = list(pool.map(call, range(20), targets_of(20), timeout=LIMIT_SECONDS))
     assert [(reply.status, reply.usage.output_tokens) for reply in replies] == [("done", 20)] * 20
+    assert refusals(replies) <= {"unavailable"}
 
 
 @pytest.mark.parametrize("manner", MANNERS)
