@@ -57,6 +57,24 @@ def test_the_opening_of_the_readme(sim: Simulator, tmp_path: Path) -> None:
         assert page[-1].text == reply.text
 
 
+@pytest.mark.parametrize(
+    ("dialect", "path"),
+    [
+        ("openai_chat", "/v1/chat/completions"),
+        ("openai_responses", "/v1/responses"),
+        ("anthropic", "/v1/messages"),
+        ("gemini", "/v1beta/models/any:streamGenerateContent?alt=sse"),
+        ("ollama", "/api/chat"),
+    ],
+)
+def test_the_simulator_speaks_every_dialect(sim: Simulator, dialect: str, path: str) -> None:
+    with t.Tertulia("memory:", providers=[sim.provider(dialect=dialect)], model="sim/any", settings=ONCE) as engine:
+        assert engine.ask("hi").text.startswith('You said: "hi".') and sim.requests[-1].path == path
+        sim.script("any", "text=one two;cut=1")
+        with pytest.raises(t.TruncatedError):
+            engine.ask("hi")
+
+
 def test_making_an_engine_opens_nothing(tmp_path: Path) -> None:
     store = tmp_path / "chat.db"
     engine = t.Tertulia(store, model="echo/any")

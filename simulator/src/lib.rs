@@ -2,8 +2,10 @@
 //! well or as badly as a script says.
 //!
 //! It speaks OpenAI Chat Completions (`POST /v1/chat/completions`), OpenAI Responses (`POST /v1/responses`),
-//! Anthropic Messages (`POST /v1/messages`), embeddings (`POST /v1/embeddings`) and `GET /v1/models`; any prefix before
-//! these paths will do. There is no model behind it and no key is asked for. A model that nobody scripted echoes: it
+//! Anthropic Messages (`POST /v1/messages`), Gemini (`POST /v1beta/models/{model}:generateContent` and
+//! `:streamGenerateContent`, as events with `?alt=sse` and as an array without), Ollama's own (`POST /api/chat`,
+//! `POST /api/generate`), embeddings (`POST /v1/embeddings`) and `GET /v1/models`; any prefix before these paths will do.
+//! There is no model behind it and no key is asked for. A model that nobody scripted echoes: it
 //! quotes the user and says how many messages it has seen, which shows whether the history was sent.
 //!
 //! # Scripts

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Talk};
-use crate::dialect::{Anthropic, Dialect, Failure, OpenAiChat, OpenAiResponses, embeddings, models};
+use crate::dialect::{Anthropic, Dialect, Failure, Gemini, Ollama, OpenAiChat, OpenAiResponses, embeddings, models};
 use crate::plan::{self, Layout, Plan, Step};
 use crate::record::{EventKind, Record};
 use crate::request::{self, Incoming, Request};
@@ -66,6 +66,7 @@ impl Shared {
 
     fn answer(&self, request: &Request, number: u64) -> Arc<Plan> {
         let path = request.path();
+        let gemini = Gemini::at(&request.target);
         let dialect: &dyn Dialect = if request.method != "POST" {
             return Arc::new(self.read_only(request));
         } else if path.ends_with("/chat/completions") {
@@ -74,6 +75,12 @@ impl Shared {
             &OpenAiResponses
         } else if path.ends_with("/messages") {
             &Anthropic
+        } else if let Some(gemini) = &gemini {
+            gemini
+        } else if path.ends_with("/api/chat") {
+            &Ollama::Chat
+        } else if path.ends_with("/api/generate") {
+            &Ollama::Generate
         } else if path.ends_with("/embeddings") {
             return Arc::new(self.embeddings(request, number));
         } else {
@@ -85,7 +92,8 @@ impl Shared {
         };
         let header = request.script.as_deref().unwrap_or_default();
         let mut key = String::with_capacity(64 + ask.model.len() + header.len());
-        let end = path.rsplit('/').next().unwrap_or_default();
+        // With the query: it says in which of two ways Gemini streams.
+        let end = request.target.rsplit('/').next().unwrap_or_default();
         let _ = write!(key, "{end} {} {} {} ", ask.stream, ask.include_usage, ask.prompt_bytes.div_ceil(4));
         key.push_str(&ask.model);
         key.push('\0');

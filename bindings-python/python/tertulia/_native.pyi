@@ -2677,7 +2677,10 @@ class Simulator:
         """Where it listens, as ``http://127.0.0.1:41234``."""
 
     def provider(self, name: str = "sim", *, dialect: str = "openai_chat") -> ProviderSpec:
-        """The description of a provider of this name that is the simulator, for ``Tertulia(providers=[…])``."""
+        """The description of a provider of this name that is the simulator, for ``Tertulia(providers=[…])``.
+
+        It speaks each dialect: ``openai_chat``, ``openai_responses``, ``anthropic``, ``gemini`` and ``ollama``.
+        """
 
     def script(self, model: str, *scripts: str) -> None:
         """Answer the calls to this model by one script after the other; the last one stays. None: echo again.

@@ -5,6 +5,8 @@
 mod dialects;
 mod embedding;
 mod faults;
+mod gemini;
+mod ollama;
 mod program;
 mod protocol;
 mod recording;
