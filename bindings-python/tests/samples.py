@@ -138,6 +138,8 @@ SAMPLES: list[Any] = [
     t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),
     t.ProviderInfo("openai", title="OpenAI", base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
     t.ToolSpec("weather", "The weather", {"type": "object", "properties": {}}, strict=True),
+    t.ToolSpec.free_text("sql", "Asks", {"type": "grammar", "syntax": "regex", "definition": "a+"}),
+    t.ToolSpec.of_provider("anthropic", {"type": "web_search_20250305", "name": "web_search"}),
     t.PathSource("a.png"),
     t.DataSource(b"\x00\xff"),
     t.UrlSource("https://x.example/a.png"),
