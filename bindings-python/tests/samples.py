@@ -14,7 +14,9 @@ HEADER: dict[str, Any] = {"seq": 7, "turn_id": ID, "part_index": 2}
 
 media = t.Media(t.UrlSource("https://x.example/a.pdf"), "application/pdf", name="a.pdf", size_bytes=9)
 citation = t.Citation(0, 4, "https://x.example", title="X", quote="four")
-call = t.ToolCall("c1", "weather", {"city": "Cádiz", "days": [1, 2.5, None, True]}, provider_executed=True)
+call = t.ToolCall(
+    "c1", "weather", {"city": "Cádiz", "days": [1, 2.5, None, True]}, provider_executed=True, free_text=True
+)
 result = t.ToolResult("c1", {"temperature": 24}, is_error=True, media=[media])
 text = t.TextPart("Hola", citations=[citation])
 usage = t.Usage(
@@ -137,7 +139,7 @@ SAMPLES: list[Any] = [
     capabilities,
     t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),
     t.ProviderInfo("openai", title="OpenAI", base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
-    t.ToolSpec("weather", "The weather", {"type": "object", "properties": {}}, strict=True),
+    t.ToolSpec("sql", "Asks", {"type": "object"}, strict=True, text_format={"type": "text"}, provider="openai"),
     t.PathSource("a.png"),
     t.DataSource(b"\x00\xff"),
     t.UrlSource("https://x.example/a.png"),

@@ -26,6 +26,7 @@ from .types import (
     Retry,
     Role,
     StreamEvent,
+    TextFormat,
     TurnState,
     UsageSource,
 )
@@ -1870,7 +1871,33 @@ class ToolSpec:
 
     __match_args__: ClassVar[tuple[Literal["name"], Literal["description"], Literal["parameters"]]]
 
-    def __new__(cls, name: str, description: str, parameters: Any, *, strict: bool = False) -> Self: ...
+    def __new__(
+        cls,
+        name: str,
+        description: str,
+        parameters: Any,
+        *,
+        strict: bool = False,
+        text_format: TextFormat | None = None,
+        provider: str | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def free_text(name: str, description: str, text_format: TextFormat | None = None) -> ToolSpec:
+        """A tool that takes free text, as a patch or a query: the ``arguments`` of its calls are a str.
+
+        OpenAI knows such tools. Anywhere else it is shown as a function of one text, which is unwrapped on the way
+        back, and a grammar is only told, so that the text may break it.
+        text_format: ``{"type": "grammar", "syntax": "lark", "definition": "…"}``. Left out: any text.
+        """
+
+    @staticmethod
+    def of_provider(provider: str, entry: Mapping[str, Any]) -> ToolSpec:
+        """A tool that this provider runs itself, as its search of the web.
+
+        entry: goes into the provider's list of tools as it is, beside your own: ``{"type": "web_search_20250305",
+        "name": "web_search"}`` for ``anthropic``. In a list for several providers each takes what is its own.
+        """
+
     @property
     def name(self) -> str:
         """Its name: letters, digits, `_` and `-`, at most 64."""
@@ -1881,11 +1908,19 @@ class ToolSpec:
 
     @property
     def parameters(self) -> Any:
-        """The JSON schema of its arguments, an object schema."""
+        """The JSON schema of its arguments, an object schema. Of a provider's own tool: its entry in that provider's list."""
 
     @property
     def strict(self) -> bool:
         """True when the provider shall hold the model to the schema."""
+
+    @property
+    def text_format(self) -> TextFormat | None:
+        """Set when the tool takes free text instead of arguments; ``parameters`` then counts for nothing."""
+
+    @property
+    def provider(self) -> str | None:
+        """Set when the tool is this provider's own. All other providers never hear of it."""
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -1906,7 +1941,9 @@ class ToolCall:
 
     __match_args__: ClassVar[tuple[Literal["id"], Literal["name"], Literal["arguments"]]]
 
-    def __new__(cls, id: str, name: str, arguments: Any, *, provider_executed: bool = False) -> Self: ...
+    def __new__(
+        cls, id: str, name: str, arguments: Any, *, provider_executed: bool = False, free_text: bool = False
+    ) -> Self: ...
     @property
     def id(self) -> str:
         """Names the call; the answer carries it. Made by the engine when the provider gives none."""
@@ -1917,11 +1954,15 @@ class ToolCall:
 
     @property
     def arguments(self) -> Any:
-        """The arguments: an object. Text that was no JSON stands here as a string."""
+        """The arguments: an object. Text that was no JSON stands here as a str, and so does what a tool of free text is given."""
 
     @property
     def provider_executed(self) -> bool:
         """True when the provider runs the tool itself."""
+
+    @property
+    def free_text(self) -> bool:
+        """True when the tool takes free text: the arguments are that text."""
 
     def result(self, output: Any, *, is_error: bool = False) -> ToolResult:
         """The answer to this call."""

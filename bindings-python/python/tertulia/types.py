@@ -126,6 +126,28 @@ NewMessage: TypeAlias = MessageDict | Message
 """A message that is not stored yet, or a stored one to be said again."""
 
 
+class _TextFormatType(TypedDict):
+    type: Literal["text", "grammar"]
+
+
+class TextFormat(_TextFormatType, total=False):
+    """What the text of a tool that takes free text must look like: any ``text``, or what a ``grammar`` allows."""
+
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class ToolDict(TypedDict, total=False):
+    """A tool in its plain form. One of free text has a ``text_format``, a provider's own a ``provider``."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    strict: bool
+    text_format: TextFormat | None
+    provider: str | None
+
+
 class NamedTool(TypedDict):
     """One tool that the model has to call."""
 
@@ -222,7 +244,7 @@ class CallOptions(TypedDict, total=False):
     """How much the model thinks."""
     reasoning_tokens: int
     """How many tokens it may think."""
-    tools: Sequence[ToolSpec | Mapping[str, Any]]
+    tools: Sequence[ToolSpec | ToolDict | Mapping[str, Any]]
     """What it may call."""
     tool_choice: ToolChoice
     """Whether it does."""

@@ -19,7 +19,7 @@ use crate::model::{
     Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
 };
 use crate::net::{Body, NetworkSettings};
-use crate::wire::{Closing, StreamDecoder};
+use crate::wire::{Closing, StreamDecoder, tools};
 
 /// What is known of a reply when its first byte is there.
 pub(super) struct ReplyFrame {
@@ -213,6 +213,7 @@ impl GuardedStream {
                 if call.id.is_empty() {
                     call.id = self.name(event.part_index);
                 }
+                tools::unwrap_text(call, &self.call.request.tools);
             }
             _ => {}
         }

@@ -25,6 +25,6 @@ pub use message::{ConversationSummary, Message, MessageStatus, NewMessage, Role}
 pub use part::{Citation, Media, MediaSource, Part, text_of};
 pub use reply::{FinishReason, Reply, ReplyStatus};
 pub use request::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling};
-pub use tool::{ToolCall, ToolChoice, ToolResult, ToolSpec};
+pub use tool::{GrammarSyntax, TextFormat, ToolCall, ToolChoice, ToolResult, ToolSpec};
 pub use turn::{Delivery, Turn, TurnState};
 pub use usage::{Cost, CostSource, Usage, UsageSource};

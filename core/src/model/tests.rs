@@ -100,6 +100,7 @@ fn parts_and_events_read_back_from_their_json() {
                 name: "f".to_owned(),
                 arguments: json!({"b": 1, "a": [true]}),
                 provider_executed: false,
+                free_text: false,
             },
         },
         Part::Opaque {
@@ -145,7 +146,8 @@ fn the_sentence_for_the_end_user_agrees_with_whether_the_message_is_kept() {
 #[test]
 fn what_is_kept_of_a_stream_is_what_a_draft_takes_in() {
     let delta = || "x".to_owned();
-    let call = || ToolCall { id: delta(), name: delta(), arguments: json!({}), provider_executed: false };
+    let call =
+        || ToolCall { id: delta(), name: delta(), arguments: json!({}), provider_executed: false, free_text: false };
     let kinds = [
         (StreamEventKind::Started { turn_id: None, message_id: None, model: delta() }, false),
         (StreamEventKind::Text { delta: delta() }, true),

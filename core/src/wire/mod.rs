@@ -25,6 +25,7 @@ pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 mod outgoing;
+pub(crate) mod tools;
 
 pub use anthropic::Anthropic;
 pub use embeddings::{EmbedDialect, GeminiEmbeddings, OllamaEmbeddings, OpenAiEmbeddings};
@@ -161,6 +162,8 @@ pub struct Quirks {
     pub seed_field: Option<String>,
     /// The `developer` role stands for `system`.
     pub developer_role: bool,
+    /// Tools of free text are known (OpenAI's `custom`); elsewhere chat completions are told a function of one text.
+    pub custom_tools: bool,
     /// JSON schemas are not known; ask for a JSON object instead.
     pub json_object_only: bool,
     /// `reasoning` object with effort and token budget (OpenRouter) rather than `reasoning_effort`.
