@@ -183,6 +183,11 @@ impl ProviderSpec {
         if self.key_variable.as_deref().is_some_and(|v| v.is_empty() || v.contains(['=', '\0'])) {
             return Err(bad(format!("`{}`: the key variable is the name of an environment variable", self.name)));
         }
+        for (model, info) in &self.models {
+            if let Some(price) = &info.price {
+                price.check().map_err(|e| bad(format!("`{}/{}`: {}", self.name, shown(model), e.detail())))?;
+            }
+        }
         let base_url = base_url::check(&self.base_url, self.allow_http)?;
         let on_this_machine = base_url.host().is_some_and(|host| base_url::is_loopback(host).unwrap_or(false));
         let models = self
