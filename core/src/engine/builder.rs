@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use super::catalogue::Setup;
 use super::home;
 use super::settings::Settings;
 use super::target::Targets;
@@ -145,23 +146,14 @@ impl TertuliaBuilder {
         let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
         let environment = parts.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
 
-        let mut catalogue = match catalogue {
+        let read = match catalogue {
             Some(json) => Catalogue::from_json(&json)?,
             None => Catalogue::bundled()?,
         };
-        for provider in catalogue.providers() {
-            let variable = format!("TERTULIA_{}_BASE_URL", provider.name.to_uppercase().replace('-', "_"));
-            if let Some(url) = environment.get(&variable).filter(|url| !url.is_empty()) {
-                catalogue = catalogue.with_base_url(&provider.name, &url)?;
-            }
-        }
-        for spec in providers {
-            catalogue = catalogue.with_provider(spec)?;
-        }
-        for (name, model) in aliases {
-            catalogue = catalogue.with_alias(name, &model)?;
-        }
+        let setup = Setup { environment: environment.clone(), providers, aliases };
         let model = model.or_else(|| environment.get("TERTULIA_MODEL").filter(|m| !m.is_empty()));
+        let targets = Targets::new(read, setup, model.clone(), settings.network.max_event_bytes)?;
+        let catalogue = targets.catalogue();
         if let Some(model) = &model {
             catalogue.resolve(model)?;
         }
@@ -206,7 +198,7 @@ impl TertuliaBuilder {
         let provider = Provider::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
             service: stack(provider, settings.retry, &clock, &random),
-            targets: Targets::new(catalogue, model, settings.network.max_event_bytes),
+            targets,
             credentials,
             holder: ids.turn().to_string(),
             tasks: Tasks::new(handle),

@@ -2,12 +2,14 @@
 
 mod anthropic;
 mod embeddings;
+mod lists;
 mod models;
 mod openai_chat;
 mod openai_responses;
 
 pub(crate) use anthropic::Anthropic;
 pub(crate) use embeddings::embeddings;
+pub(crate) use lists::{gemini_models, ollama_models};
 pub(crate) use models::models;
 pub(crate) use openai_chat::OpenAiChat;
 pub(crate) use openai_responses::OpenAiResponses;

@@ -155,6 +155,16 @@ impl ProviderSpec {
         Self { name, ..self }
     }
 
+    /// Dates the prices that have no day of their own.
+    pub(super) fn priced_on(mut self, date: Option<&str>) -> Self {
+        for price in self.models.values_mut().filter_map(|info| info.price.as_mut()) {
+            if price.date.is_none() {
+                price.date = date.map(str::to_owned);
+            }
+        }
+        self
+    }
+
     /// Checks the description.
     ///
     /// # Errors
