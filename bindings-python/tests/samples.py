@@ -116,7 +116,18 @@ turn = t.Turn(
     expires_at=MOMENT,
     error=error,
 )
-price = t.Price(1, 2, cache_read_nano_usd=3, cache_creation_nano_usd=4, date="2026-11-21")
+tier = t.PriceTier(200_000, input_nano_usd=2, output_nano_usd=3)
+change = t.PriceChange("2027-01-01", from_time="06:00", to_time="10:00", price=t.Price(5, 6))
+price = t.Price(
+    1,
+    2,
+    cache_read_nano_usd=3,
+    cache_creation_nano_usd=4,
+    web_search_nano_usd=5,
+    tiers=[tier],
+    changes=[change],
+    date="2026-11-21",
+)
 capabilities = t.Capabilities(True, False, output_schema=True, reasoning=False, images=True, audio=False, files=True)
 
 SAMPLES: list[Any] = [
@@ -133,6 +144,8 @@ SAMPLES: list[Any] = [
     message,
     conversation,
     turn,
+    tier,
+    change,
     price,
     capabilities,
     t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),

@@ -74,7 +74,8 @@ def price_of(model: Any, date: str) -> dict[str, Any] | None:
     prices = model.prices
     if not isinstance(prices, list):
         return one_price(prices)
-    base, changes = prices[0].prices, []
+    base: Any = prices[0].prices
+    changes: list[Any] = []
     for conditional in prices:
         start = getattr(conditional.constraint, "start_date", None)
         if conditional.constraint is None or (start is not None and start.isoformat() <= date):
@@ -210,7 +211,9 @@ def main() -> int:
     place = HERE / "catalogue.json"
     if "--check" in sys.argv[1:]:
         same = place.read_text() == text
-        sys.stdout.write("catalogue.json is up to date\n" if same else "catalogue.json is out of date: run this script\n")
+        sys.stdout.write(
+            "catalogue.json is up to date\n" if same else "catalogue.json is out of date: run this script\n"
+        )
         return 0 if same else 1
     place.write_text(text)
     models = sum(len(provider["models"]) for provider in catalogue["providers"].values())

@@ -115,7 +115,7 @@ async fn calls_under_way_end_as_they_began_while_catalogues_are_loaded() {
 #[tokio::test]
 async fn a_provider_lists_its_models_in_the_form_of_its_dialect_with_what_the_catalogue_knows() {
     let simulator = tertulia_simulator::Simulator::start().await.unwrap();
-    simulator.script("zeta", &["text=z"]);
+    simulator.set_script("zeta", tertulia_simulator::Script::say("z"));
     let url = simulator.url();
     let priced = r#"{"price": {"input_nano_usd": 7}, "context_window": 5, "max_output_tokens": 3}"#;
     let specs = [
