@@ -59,7 +59,7 @@ def moments() -> list[datetime]:
 def counts(rng: random.Random, price: t.Price) -> Iterator[dict[str, int]]:
     """Yield usages: none, ordinary ones, and ones on both sides of every border of the price."""
     borders = [tier.above_input_tokens + step for tier in price.tiers for step in (-1, 0, 1, 100_000)]
-    for total in (0, 1, rng.randrange(1, 20_000), rng.randrange(1, 2_000_000), *borders):
+    for total in (0, 1, rng.randrange(1, 20_000), rng.randrange(1, 1_400_000), *borders):
         read = rng.choice((0, total, rng.randint(0, total)))
         write = rng.choice((0, total - read, rng.randint(0, total - read)))
         hour = rng.choice((0, write, rng.randint(0, write)))

@@ -15,7 +15,7 @@ import importlib.metadata
 import json
 import re
 import sys
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,16 @@ NOT_COUNTED = {"storage_searches_kcount", "output_citation_mtok"}
 
 
 def nano_usd(dollars: Decimal, pieces: int) -> int:
-    """Turn dollars into whole nano-USD, rounded up."""
-    return int((dollars * NANO / pieces).to_integral_value(ROUND_CEILING))
+    """Turn dollars into whole nano-USD.
+
+    Some prices are a twelfth of a dollar: then a million tokens are off by a third of a nano-USD, and nothing that fits
+    into the window of a model is off by a whole one. What were off by more is refused.
+    """
+    exact = dollars * NANO / pieces
+    whole = exact.to_integral_value(ROUND_HALF_EVEN)
+    if abs(exact - whole) > Decimal("0.34"):
+        raise ValueError(f"a price of {dollars} dollars is finer than a nano-USD")
+    return int(whole)
 
 
 def one_price(prices: Any) -> dict[str, Any] | None:

@@ -29,7 +29,6 @@ async fn load(tertulia: &Tertulia, text: impl AsRef<[u8]>) -> tertulia::Result<(
 
 #[tokio::test]
 async fn a_provider_is_added_by_writing_one_catalogue_entry_and_nothing_else() {
-    let lab = Lab::memory().await;
     let newcomer = tertulia_simulator::Simulator::start().await.unwrap();
     let environment = |name: &str| (name == "NEWCOMER_KEY").then(|| "sk-new".to_owned());
     let tertulia = Tertulia::builder().store("memory:").with_environment(Arc::new(environment)).open().await.unwrap();
@@ -56,7 +55,6 @@ async fn a_provider_is_added_by_writing_one_catalogue_entry_and_nothing_else() {
     assert!(tertulia.models("openai/*").len() > 10, "what the file does not name is gone");
     tertulia.close().await.unwrap();
     newcomer.shutdown().await;
-    lab.close().await;
 }
 
 #[tokio::test]
@@ -104,7 +102,7 @@ async fn calls_under_way_end_as_they_began_while_catalogues_are_loaded() {
     let lab = Lab::memory().await;
     let simulator = lab.simulator.url();
     load(&lab.tertulia, one_entry("moving", &simulator)).await.unwrap();
-    let calls = (0..20).map(|_| async { lab.tertulia.ask("Hi").model("moving/echo").await });
+    let calls = (0..20).map(|_| async { lab.tertulia.ask("Hi").model("moving/echo").key("sk-mine").await });
     let loads = (0..5).map(|_| async { load(&lab.tertulia, one_entry("moving", &simulator)).await });
     let (replies, loaded) = tokio::join!(futures::future::join_all(calls), futures::future::join_all(loads));
     replies.into_iter().for_each(|reply| assert!(reply.unwrap().text().contains("Hi")));

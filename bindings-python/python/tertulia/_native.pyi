@@ -179,7 +179,7 @@ class Price:
         """The day the price was taken down, as `2026-11-21`."""
 
     def cost(self, usage: Usage | Mapping[str, Any], *, at: datetime | int | None = None) -> Cost:
-        """What these tokens cost when they were asked for at this moment, rounded up to a whole nano-USD.
+        """What these tokens cost when they were asked for at this moment, to the nearest nano-USD.
 
         ``at`` is an aware datetime, or milliseconds since 1970; left out: now. Unknown when ``usage.source`` is.
         """

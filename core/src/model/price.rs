@@ -109,8 +109,8 @@ pub struct PriceChange {
 type Lot = (i64, i64);
 
 impl Price {
-    /// What these tokens cost when they were asked for at this moment, rounded up to a whole nano-USD. Unknown when it
-    /// is not known how many they are.
+    /// What these tokens cost when they were asked for at this moment, to the nearest nano-USD; what costs anything costs
+    /// at least one. Unknown when it is not known how many they are.
     #[must_use]
     pub fn cost(&self, usage: &Usage, at: Timestamp) -> Cost {
         let source = match usage.source {
@@ -124,7 +124,8 @@ impl Price {
         let tokens: i128 = price.input(usage).into_iter().chain(price.output(usage)).map(product).sum();
         let pieces = product((i64::from(usage.requests), price.request_nano_usd.unwrap_or(0)))
             + product((Detail::WebSearches.of(usage), price.web_search_nano_usd.unwrap_or(0)));
-        let nano_usd = i64::try_from((tokens + million - 1) / million + pieces).unwrap_or(i64::MAX);
+        let nano_usd = (pieces + (tokens + million / 2) / million).max(i128::from(tokens > 0));
+        let nano_usd = i64::try_from(nano_usd).unwrap_or(i64::MAX);
         Cost { nano_usd: Some(nano_usd), source, price_date: self.date.clone() }
     }
 

@@ -48,7 +48,7 @@ fn a_cost_is_printed_as_money_or_as_unknown() {
 const NOON: Timestamp = Timestamp::from_millis(1_795_262_400_000);
 
 #[test]
-fn a_price_counts_cached_tokens_once_and_rounds_up() {
+fn a_price_counts_cached_tokens_once_and_what_costs_anything_costs_at_least_one() {
     let price = Price {
         input_nano_usd: 3_000_000_000,
         output_nano_usd: 15_000_000_000,

@@ -53,7 +53,7 @@ fn an_unknown_provider_is_refused_with_the_nearest_name_and_the_way_to_add_one()
     assert!(error.detail().contains("ProviderSpec::openai_chat"), "{error}");
     let error = bundled().resolve("skynet9000/t-800").unwrap_err();
     assert!(!error.detail().contains("Did you mean"), "{error}");
-    assert!(error.detail().contains("anthropic, cerebras"), "{error}");
+    assert!(error.detail().contains("ai21, anthropic, arcee"), "{error}");
 }
 
 #[test]
