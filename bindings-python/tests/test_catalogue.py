@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,26 @@ def their_usage(count: dict[str, int]) -> TheirUsage:
     )
 
 
+@cache
+def theirs_of(provider: str, name: str) -> tuple[Any, Any]:
+    """Find provider and model by the rules of genai-prices, as its calc_price does, once each: there are hundreds."""
+    prefixes = [
+        place.get("prefix", "") for places in sources().values() for place in places if place["from"] == provider
+    ]
+    for candidate in (name, *(prefix + name for prefix in prefixes)):
+        try:
+            found = calc_price(TheirUsage(input_tokens=1, output_tokens=1), candidate, provider_id=provider)
+        except LookupError:
+            continue
+        return found.provider, found.model
+    raise LookupError(f"genai-prices does not know {name} of {provider}")
+
+
 def assert_same(price: t.Price, name: str, provider: str, count: dict[str, int], at: datetime) -> None:
     """Compare one cost."""
     ours = price.cost(our_usage(count), at=at).nano_usd
-    theirs = calc_price(their_usage(count), name, provider_id=provider, genai_request_timestamp=at).total_price
+    place, model = theirs_of(provider, name)
+    theirs = model.calc_price(their_usage(count), place, genai_request_timestamp=at).total_price
     assert ours is not None
     assert abs(ours / NANO - theirs) <= Decimal("1e-9"), f"{provider} {name} at {at}: {count}"
 
