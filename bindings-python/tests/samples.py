@@ -118,7 +118,32 @@ turn = t.Turn(
     expires_at=MOMENT,
     error=error,
 )
-price = t.Price(1, 2, cache_read_nano_usd=3, cache_creation_nano_usd=4, date="2026-11-21")
+tier = t.PriceTier(
+    200_000,
+    input_nano_usd=2,
+    output_nano_usd=3,
+    cache_read_nano_usd=4,
+    cache_creation_nano_usd=5,
+    cache_creation_1h_nano_usd=6,
+)
+change = t.PriceChange("2027-01-01", from_time="06:00", to_time="10:00", price=t.Price(5, 6))
+price = t.Price(
+    1,
+    2,
+    cache_read_nano_usd=3,
+    cache_creation_nano_usd=4,
+    cache_creation_1h_nano_usd=5,
+    input_audio_nano_usd=6,
+    cache_read_audio_nano_usd=7,
+    output_audio_nano_usd=8,
+    output_image_nano_usd=9,
+    output_reasoning_nano_usd=10,
+    request_nano_usd=11,
+    web_search_nano_usd=12,
+    tiers=[tier],
+    changes=[change],
+    date="2026-11-21",
+)
 capabilities = t.Capabilities(True, False, output_schema=True, reasoning=False, images=True, audio=False, files=True)
 
 SAMPLES: list[Any] = [
@@ -135,6 +160,8 @@ SAMPLES: list[Any] = [
     message,
     conversation,
     turn,
+    tier,
+    change,
     price,
     capabilities,
     t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),

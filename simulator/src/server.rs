@@ -13,7 +13,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Talk};
-use crate::dialect::{Anthropic, Dialect, Failure, Gemini, Ollama, OpenAiChat, OpenAiResponses, embeddings, models};
+use crate::dialect::{
+    Anthropic, Dialect, Failure, Gemini, Ollama, OpenAiChat, OpenAiResponses, embeddings, gemini_models, models,
+    ollama_models,
+};
 use crate::plan::{self, Layout, Plan, Step};
 use crate::record::{EventKind, Record};
 use crate::request::{self, Incoming, Request};
@@ -187,12 +190,17 @@ impl Shared {
 
     fn read_only(&self, request: &Request) -> Plan {
         match (request.method.as_str(), request.path()) {
-            ("GET", path) if path.ends_with("/models") => {
+            ("GET", path) if path.ends_with("/models") || path.ends_with("/api/tags") => {
                 let mut names = vec!["echo".to_owned(), "sim".to_owned()];
                 let mut scripted: Vec<String> = lock(&self.scripts).keys().cloned().collect();
                 scripted.sort_unstable();
                 names.extend(scripted);
-                plan::plain(200, "application/json", &models(&names, request.anthropic))
+                let list = match request.target.split_once('?') {
+                    _ if path.ends_with("/api/tags") => ollama_models(&names),
+                    query if path.ends_with("/v1beta/models") => gemini_models(&names, query.map_or("", |(_, q)| q)),
+                    _ => models(&names, request.anthropic),
+                };
+                plan::plain(200, "application/json", &list)
             }
             ("GET", "/") => plan::plain(200, "text/plain; charset=utf-8", b"tertulia-simulator\n"),
             // The head of any path, so that a client can warm up: no body, whatever it says.

@@ -96,7 +96,7 @@ class Capabilities:
 
 @final
 class Price:
-    """What a million tokens cost in nano-USD: 3 US dollars are 3,000,000,000."""
+    """What a model costs. A figure is nano-USD for a million tokens unless it says otherwise: $3 are 3,000,000,000."""
 
     __match_args__: ClassVar[tuple[Literal["input_nano_usd"], Literal["output_nano_usd"]]]
 
@@ -107,6 +107,16 @@ class Price:
         *,
         cache_read_nano_usd: int | None = None,
         cache_creation_nano_usd: int | None = None,
+        cache_creation_1h_nano_usd: int | None = None,
+        input_audio_nano_usd: int | None = None,
+        cache_read_audio_nano_usd: int | None = None,
+        output_audio_nano_usd: int | None = None,
+        output_image_nano_usd: int | None = None,
+        output_reasoning_nano_usd: int | None = None,
+        request_nano_usd: int | None = None,
+        web_search_nano_usd: int | None = None,
+        tiers: Sequence[PriceTier | Mapping[str, Any]] = ...,
+        changes: Sequence[PriceChange | Mapping[str, Any]] = ...,
         date: str | None = None,
     ) -> Self: ...
     @property
@@ -126,8 +136,54 @@ class Price:
         """For a million tokens written to the provider's cache; left out: as sent in."""
 
     @property
+    def cache_creation_1h_nano_usd(self) -> int | None:
+        """For a million tokens written to the provider's cache for an hour; left out: as others written to it."""
+
+    @property
+    def input_audio_nano_usd(self) -> int | None:
+        """For a million tokens of sound sent in; left out: as other tokens."""
+
+    @property
+    def cache_read_audio_nano_usd(self) -> int | None:
+        """For a million tokens of sound from the provider's cache; left out: as other tokens from it."""
+
+    @property
+    def output_audio_nano_usd(self) -> int | None:
+        """For a million tokens of sound written; left out: as other tokens."""
+
+    @property
+    def output_image_nano_usd(self) -> int | None:
+        """For a million tokens of pictures written; left out: as other tokens."""
+
+    @property
+    def output_reasoning_nano_usd(self) -> int | None:
+        """For a million tokens of reasoning written; left out: as other tokens."""
+
+    @property
+    def request_nano_usd(self) -> int | None:
+        """For each request, in nano-USD; left out: nothing."""
+
+    @property
+    def web_search_nano_usd(self) -> int | None:
+        """For each search of the web by the provider, in nano-USD; left out: nothing."""
+
+    @property
+    def tiers(self) -> tuple[PriceTier, ...]:
+        """Other prices for long prompts, by their lengths, the shortest first."""
+
+    @property
+    def changes(self) -> tuple[PriceChange, ...]:
+        """Other prices at other times; the last one in force holds."""
+
+    @property
     def date(self) -> str | None:
         """The day the price was taken down, as `2026-11-21`."""
+
+    def cost(self, usage: Usage | Mapping[str, Any], *, at: datetime | int | None = None) -> Cost:
+        """What these tokens cost when they were asked for at this moment, to the nearest nano-USD.
+
+        ``at`` is an aware datetime, or milliseconds since 1970; left out: now. Unknown when ``usage.source`` is.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -141,6 +197,102 @@ class Price:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
     @staticmethod
     def _of_json(json: str) -> Price: ...
+
+@final
+class PriceTier:
+    """Prices above a length of the prompt, for every token of the call. What is left out stays as below."""
+
+    __match_args__: ClassVar[tuple[Literal["above_input_tokens"]]]
+
+    def __new__(
+        cls,
+        above_input_tokens: int = 0,
+        *,
+        input_nano_usd: int | None = None,
+        output_nano_usd: int | None = None,
+        cache_read_nano_usd: int | None = None,
+        cache_creation_nano_usd: int | None = None,
+        cache_creation_1h_nano_usd: int | None = None,
+    ) -> Self: ...
+    @property
+    def above_input_tokens(self) -> int:
+        """They hold when more tokens than these are sent in, cached ones included."""
+
+    @property
+    def input_nano_usd(self) -> int | None:
+        """For a million tokens sent in."""
+
+    @property
+    def output_nano_usd(self) -> int | None:
+        """For a million tokens written."""
+
+    @property
+    def cache_read_nano_usd(self) -> int | None:
+        """For a million tokens from the provider's cache."""
+
+    @property
+    def cache_creation_nano_usd(self) -> int | None:
+        """For a million tokens written to the provider's cache."""
+
+    @property
+    def cache_creation_1h_nano_usd(self) -> int | None:
+        """For a million tokens written to the provider's cache for an hour."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PriceTier: ...
+
+@final
+class PriceChange:
+    """Another price from a day on, at some hours of each day, or both. All times are UTC."""
+
+    __match_args__: ClassVar[tuple[Literal["from_date"]]]
+
+    def __new__(
+        cls,
+        from_date: str | None = None,
+        *,
+        from_time: str | None = None,
+        to_time: str | None = None,
+        price: Price | Mapping[str, Any],
+    ) -> Self: ...
+    @property
+    def from_date(self) -> str | None:
+        """The first day, as `2027-01-01`; left out: every day."""
+
+    @property
+    def from_time(self) -> str | None:
+        """The first minute of the hours, as `06:00`; left out with `to_time`: all day."""
+
+    @property
+    def to_time(self) -> str | None:
+        """The minute after the hours, as `10:00`; hours that end before they begin span midnight."""
+
+    @property
+    def price(self) -> Price:
+        """The whole price in that time."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PriceChange: ...
 
 @final
 class ModelInfo:
@@ -2312,6 +2464,14 @@ class Tertulia:
     def models(self, pattern: str = "*") -> tuple[ModelInfo, ...]:
         """Every known model that fits the pattern (``*``, ``anthropic/*``, or a name), from memory."""
 
+    def load_catalogue(self, path: str | PathLike[str]) -> None:
+        """Lay a catalogue from a JSON file over the one that is known, for all calls from now on.
+
+        A provider takes the place of one of the same name, whole; everything else stays, and the engine's own
+        ``providers`` stay on top. A wrong file is :class:`InvalidError` and changes nothing. A catalogue says where keys
+        and conversations go: load none that you would not run as a program.
+        """
+
     def warm_up(self, *models: str) -> None:
         """Open connections to the providers of these models ahead of the first call."""
 
@@ -2469,6 +2629,12 @@ class ProviderHandle:
         ``body`` is JSON. Nothing is tried again, and no status is an error.
         """
 
+    def models(self, *, key: str | None = None) -> tuple[ModelInfo, ...]:
+        """Ask the provider which models it offers right now.
+
+        What its list says of a model's window goes first; the rest is what the catalogue knows.
+        """
+
 @final
 class AsyncTertulia:
     """The conversation engine. Cheap to hand around; usable from any thread and loop.
@@ -2518,6 +2684,14 @@ class AsyncTertulia:
 
     def models(self, pattern: str = "*") -> tuple[ModelInfo, ...]:
         """Every known model that fits the pattern (``*``, ``anthropic/*``, or a name), from memory."""
+
+    def load_catalogue(self, path: str | PathLike[str]) -> Coroutine[Any, Any, None]:
+        """Lay a catalogue from a JSON file over the one that is known, for all calls from now on.
+
+        A provider takes the place of one of the same name, whole; everything else stays, and the engine's own
+        ``providers`` stay on top. A wrong file is :class:`InvalidError` and changes nothing. A catalogue says where keys
+        and conversations go: load none that you would not run as a program.
+        """
 
     def warm_up(self, *models: str) -> Coroutine[Any, Any, None]:
         """Open connections to the providers of these models ahead of the first call."""
@@ -2683,6 +2857,12 @@ class AsyncProviderHandle:
         """Send a request to a path of the provider (``/v1/moderations``) and give whatever comes back.
 
         ``body`` is JSON. Nothing is tried again, and no status is an error.
+        """
+
+    def models(self, *, key: str | None = None) -> Coroutine[Any, Any, tuple[ModelInfo, ...]]:
+        """Ask the provider which models it offers right now.
+
+        What its list says of a model's window goes first; the rest is what the catalogue knows.
         """
 
 @final

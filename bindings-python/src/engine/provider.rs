@@ -43,6 +43,20 @@ twins! {
                 provider.request(&method, &path, body.as_ref()).await
             }
         }
+
+        /// Asks the provider which models it offers right now.
+        #[pyo3(signature = (*, key = None))]
+        fn models(&self, py, key: Option<&Bound<'_, PyAny>>) {
+            let key = key.map(|key| Key::from_python(key, &Place::named("key"))).transpose()?;
+            let (way, name) = (self.0.root.way(py)?, self.0.name.clone());
+            async move {
+                let mut provider = way.open().await?.provider(name);
+                if let Some(Key(key)) = key {
+                    provider = provider.key(key);
+                }
+                provider.models().await
+            }
+        }
     }
     both {
         /// The prefix of its models.

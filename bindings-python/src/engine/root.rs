@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use tertulia::base::{Ids, SystemClock, SystemRandom};
+use tertulia::model::{ModelInfo, ProviderInfo};
 use tertulia::{Catalogue, Error, ErrorKind, ProviderSpec, Result, Secret, Settings, Tertulia};
 use tokio::sync::OnceCell;
 
@@ -96,6 +97,22 @@ impl Way {
             return Err(closed());
         }
         Ok(tertulia.clone())
+    }
+
+    /// What the open engine knows, or what it will know once it is opened.
+    pub(super) fn models(&self, pattern: &str) -> Result<Vec<ModelInfo>> {
+        match self.engine.cell.get() {
+            Some(tertulia) => Ok(tertulia.models(pattern)),
+            None => Ok(self.config.catalogue()?.models(pattern)),
+        }
+    }
+
+    /// The providers that the open engine knows, or that it will know once it is opened.
+    pub(super) fn providers(&self) -> Result<Vec<ProviderInfo>> {
+        match self.engine.cell.get() {
+            Some(tertulia) => Ok(tertulia.providers()),
+            None => Ok(self.config.catalogue()?.providers()),
+        }
     }
 
     /// Closes the engine, if it is open.

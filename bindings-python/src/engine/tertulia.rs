@@ -157,6 +157,14 @@ twins! {
             async move { way.open().await?.warm_up(models).await }
         }
 
+        /// Lays a catalogue from a JSON file over the one that is known, for all calls from now on.
+        fn load_catalogue(&self, py, path: &Bound<'_, PyAny>) {
+            let path = py.import("os")?.call_method1("fspath", (path,))?;
+            let path = String::from_python(&path, &Place::named("path"))?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.load_catalogue(path).await }
+        }
+
         /// Ends what is under way, waiting up to 5 s, and frees every thread, socket and file.
         fn close(&self, py) {
             let way = self.0.0.way(py)?;
@@ -166,13 +174,13 @@ twins! {
     both {
         /// Every provider that the engine knows.
         fn providers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-            self.0.0.config.catalogue().map_err(|e| raise(py, &e))?.providers().to_python(py)
+            self.0.0.way(py)?.providers().map_err(|e| raise(py, &e))?.to_python(py)
         }
 
         /// Every known model that fits the pattern: `*`, `anthropic/*`, or a name.
         #[pyo3(signature = (pattern = "*"))]
         fn models<'py>(&self, py: Python<'py>, pattern: &str) -> PyResult<Bound<'py, PyAny>> {
-            self.0.0.config.catalogue().map_err(|e| raise(py, &e))?.models(pattern).to_python(py)
+            self.0.0.way(py)?.models(pattern).map_err(|e| raise(py, &e))?.to_python(py)
         }
     }
     sync {

@@ -14,7 +14,7 @@ use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::provider::{Call, timed_out};
-use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep};
+use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep, Timestamp};
 use crate::model::{
     Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
 };
@@ -248,13 +248,13 @@ impl GuardedStream {
         name
     }
 
+    /// What it cost at the hour it was asked for.
     fn price(&self, usage: &Usage) -> Cost {
-        self.call
-            .target
-            .info
-            .as_ref()
-            .and_then(|info| info.price.as_ref())
-            .map_or_else(Cost::default, |p| p.cost(usage))
+        let price = self.call.target.info.as_ref().and_then(|info| info.price.as_ref());
+        let clock = &self.frame.clock;
+        let took = millis(clock.monotonic().saturating_sub(self.frame.started));
+        let asked = Timestamp::from_millis(clock.now().as_millis().saturating_sub(took));
+        price.map_or_else(Cost::default, |price| price.cost(usage, asked))
     }
 
     /// The reply, whole.

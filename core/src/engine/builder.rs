@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use super::catalogue::Setup;
 use super::home;
 use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
-use crate::call::catalog::base_url_variable;
 use crate::call::{Catalogue, Credentials, Environment, KeySource, Provider, ProviderSpec, SystemEnvironment, stack};
 use crate::model::{Error, Result};
 use crate::net::{HttpTransport, Transport};
@@ -146,23 +146,14 @@ impl TertuliaBuilder {
         let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
         let environment = parts.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
 
-        let mut catalogue = match catalogue {
+        let read = match catalogue {
             Some(json) => Catalogue::from_json(&json)?,
             None => Catalogue::bundled()?,
         };
-        for provider in catalogue.providers() {
-            let variable = base_url_variable(&provider.name);
-            if let Some(url) = environment.get(&variable).filter(|url| !url.is_empty()) {
-                catalogue = catalogue.with_base_url(&provider.name, &url)?;
-            }
-        }
-        for spec in providers {
-            catalogue = catalogue.with_provider(spec)?;
-        }
-        for (name, model) in aliases {
-            catalogue = catalogue.with_alias(name, &model)?;
-        }
+        let setup = Setup { environment: environment.clone(), providers, aliases };
         let model = model.or_else(|| environment.get("TERTULIA_MODEL").filter(|m| !m.is_empty()));
+        let targets = Targets::new(read, setup, model.clone(), settings.network.max_event_bytes)?;
+        let catalogue = targets.catalogue();
         if let Some(model) = &model {
             catalogue.resolve(model)?;
         }
@@ -208,7 +199,7 @@ impl TertuliaBuilder {
         let inner = Inner {
             auth: provider.auth(),
             service: stack(provider, settings.retry, &clock, &random),
-            targets: Targets::new(catalogue, environment, model, settings.network.max_event_bytes),
+            targets,
             credentials,
             holder: ids.turn().to_string(),
             tasks: Tasks::new(handle),

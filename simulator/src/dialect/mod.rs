@@ -3,6 +3,7 @@
 mod anthropic;
 mod embeddings;
 mod gemini;
+mod lists;
 mod models;
 mod ollama;
 mod openai_chat;
@@ -11,6 +12,7 @@ mod openai_responses;
 pub(crate) use anthropic::Anthropic;
 pub(crate) use embeddings::embeddings;
 pub(crate) use gemini::Gemini;
+pub(crate) use lists::{gemini_models, ollama_models};
 pub(crate) use models::models;
 pub(crate) use ollama::Ollama;
 pub(crate) use openai_chat::OpenAiChat;

@@ -166,6 +166,16 @@ impl ProviderSpec {
         Self { name, ..self }
     }
 
+    /// Dates the prices that have no day of their own.
+    pub(super) fn priced_on(mut self, date: Option<&str>) -> Self {
+        for price in self.models.values_mut().filter_map(|info| info.price.as_mut()) {
+            if price.date.is_none() {
+                price.date = date.map(str::to_owned);
+            }
+        }
+        self
+    }
+
     /// Checks the description.
     ///
     /// # Errors
@@ -193,6 +203,11 @@ impl ProviderSpec {
         }
         if self.key_variable.as_deref().is_some_and(|v| v.is_empty() || v.contains(['=', '\0'])) {
             return Err(bad(format!("`{}`: the key variable is the name of an environment variable", self.name)));
+        }
+        for (model, info) in &self.models {
+            if let Some(price) = &info.price {
+                price.check().map_err(|e| bad(format!("`{}/{}`: {}", self.name, shown(model), e.detail())))?;
+            }
         }
         let base_url = Address::read(&self.base_url, self.allow_http)?;
         let on_this_machine = base_url.fixed().is_some_and(base_url::is_on_loopback);

@@ -50,8 +50,9 @@ struct Known {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u32,
-    #[serde(default, rename = "date")]
-    _date: String,
+    /// The day its prices were taken down; a price with a day of its own keeps that.
+    #[serde(default)]
+    date: Option<String>,
     #[serde(default, rename = "prices_from")]
     _prices_from: String,
     #[serde(default)]
@@ -78,6 +79,16 @@ impl Catalogue {
     /// # Errors
     /// `Invalid` (bad_catalogue, bad_url, …) that says where it is wrong.
     pub fn from_json(text: &str) -> Result<Self> {
+        Self(Arc::default()).with_json(text)
+    }
+
+    /// The same catalogue with what another one says laid over it, from JSON in the layout of the bundled file: a
+    /// provider takes the place of one of the same name, whole, with all of its models; an alias takes the place of
+    /// one of the same name; everything else stays.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_catalogue, bad_url, …) that says where it is wrong.
+    pub fn with_json(&self, text: &str) -> Result<Self> {
         let file: File = serde_json::from_str(text)
             .map_err(|e| Error::invalid("bad_catalogue", format!("the catalogue cannot be read: {e}")))?;
         if file.version != VERSION {
@@ -86,9 +97,10 @@ impl Catalogue {
                 format!("the catalogue has version {}, this build reads version {VERSION}", file.version),
             ));
         }
-        let mut known = Known::default();
+        let mut known = (*self.0).clone();
         for (name, spec) in file.providers {
-            known.providers.insert(name.clone(), Arc::new(spec.named(name).check()?));
+            let spec = spec.named(name.clone()).priced_on(file.date.as_deref());
+            known.providers.insert(name, Arc::new(spec.check()?));
         }
         for (name, model) in file.aliases {
             known.add_alias(name, &model)?;

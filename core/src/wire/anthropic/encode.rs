@@ -17,7 +17,7 @@ use crate::wire::{Target, outgoing, tools};
 /// Where requests go, behind the base URL.
 const PATH: &str = "/messages";
 /// The version of the API that this dialect speaks.
-const VERSION: &str = "2023-06-01";
+pub(in crate::wire) const VERSION: &str = "2023-06-01";
 /// The version where it stands in the body.
 const VERTEX_VERSION: &str = "vertex-2023-10-16";
 /// Files that were handed over before are still behind this header.
