@@ -1,5 +1,6 @@
 //! Sets up an engine: values through settings, components through `with_…`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,10 @@ use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
-use crate::call::{Catalogue, Credentials, Environment, KeySource, Provider, ProviderSpec, SystemEnvironment, stack};
+use crate::call::{
+    Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
+    SystemEnvironment, stack,
+};
 use crate::model::{Error, Result};
 use crate::net::{HttpTransport, Transport};
 use crate::store::{MemoryStore, Store};
@@ -25,6 +29,7 @@ pub struct TertuliaBuilder {
     keys: Vec<(String, Secret)>,
     key_sources: Vec<Arc<dyn KeySource>>,
     providers: Vec<ProviderSpec>,
+    own: Vec<OwnCode>,
     aliases: Vec<(String, String)>,
     catalogue: Option<String>,
     parts: Parts,
@@ -71,6 +76,13 @@ impl TertuliaBuilder {
     /// A provider of your own, as data.
     pub fn provider(mut self, spec: ProviderSpec) -> Self {
         self.providers.push(spec);
+        self
+    }
+
+    /// A provider of your own, as code. It takes the place of a provider of the catalogue with the same name, models
+    /// and prices included: so a test may put a script behind `openai/…`. Two of your own with one name are refused.
+    pub fn with_provider(mut self, provider: impl Provider) -> Self {
+        self.own.push(OwnCode::new(provider));
         self
     }
 
@@ -139,7 +151,7 @@ impl TertuliaBuilder {
     }
 
     async fn assemble(self) -> Result<Tertulia> {
-        let Self { store, model, settings, keys, key_sources, providers, aliases, catalogue, parts } = self;
+        let Self { store, model, settings, keys, key_sources, providers, own, aliases, catalogue, parts } = self;
         settings.check()?;
         let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
         let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
@@ -155,8 +167,21 @@ impl TertuliaBuilder {
                 catalogue = catalogue.with_base_url(&provider.name, &url)?;
             }
         }
+        let mut described = Vec::with_capacity(providers.len());
         for spec in providers {
-            catalogue = catalogue.with_provider(spec)?;
+            let entry = spec.check()?;
+            described.push(entry.name.clone());
+            catalogue = catalogue.with_entry(entry);
+        }
+        let mut code = HashMap::with_capacity(own.len());
+        for provider in own {
+            let entry = provider.entry()?;
+            if described.contains(&entry.name) || code.contains_key(&entry.name) {
+                let detail = format!("two providers of yours are called `{}`; rename one", entry.name);
+                return Err(Error::invalid("bad_provider", detail));
+            }
+            code.insert(entry.name.clone(), provider);
+            catalogue = catalogue.with_entry(entry);
         }
         for (name, model) in aliases {
             catalogue = catalogue.with_alias(name, &model)?;
@@ -203,10 +228,11 @@ impl TertuliaBuilder {
 
         let ids = Ids::new(clock.clone(), random.clone());
         let network = Arc::new(settings.network.clone());
-        let provider = Provider::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
+        let provider =
+            ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
             service: stack(provider, settings.retry, &clock, &random),
-            targets: Targets::new(catalogue, model, settings.network.max_event_bytes),
+            targets: Targets::new(catalogue, code, model, settings.network.max_event_bytes),
             credentials,
             holder: ids.turn().to_string(),
             tasks: Tasks::new(handle),

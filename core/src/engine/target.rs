@@ -1,16 +1,19 @@
 //! From the name of a model to everything needed to call it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Uri;
 
-use crate::call::{CallTarget, Catalogue, ModelRef, ProviderEntry};
+use crate::call::{CallTarget, Catalogue, HttpRoute, ModelRef, OwnCode, ProviderEntry, Route};
 use crate::model::{Error, Result};
 use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat, OpenAiResponses};
 
 /// Knows every provider, and the model that is asked when nobody names one.
 pub(super) struct Targets {
     catalogue: Catalogue,
+    /// Providers that are the application's own code, by name.
+    own: HashMap<String, OwnCode>,
     default_model: Option<String>,
     max_event_bytes: usize,
     #[cfg(feature = "echo")]
@@ -18,9 +21,15 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    pub(super) fn new(catalogue: Catalogue, default_model: Option<String>, max_event_bytes: usize) -> Self {
+    pub(super) fn new(
+        catalogue: Catalogue,
+        own: HashMap<String, OwnCode>,
+        default_model: Option<String>,
+        max_event_bytes: usize,
+    ) -> Self {
         Self {
             catalogue,
+            own,
             default_model,
             max_event_bytes,
             #[cfg(feature = "echo")]
@@ -43,16 +52,12 @@ impl Targets {
         })?;
         let model = self.catalogue.resolve(name)?;
         let entry = self.entry(&model)?;
-        let base_url = self.base_url(&entry).await?;
+        let route = match self.own.get(&entry.name) {
+            Some(code) => Route::Own(code.clone()),
+            None => Route::Http(HttpRoute { base_url: self.base_url(&entry).await?, dialect: dialect(&entry)? }),
+        };
         let info = self.catalogue.model(&model);
-        Ok(CallTarget {
-            dialect: dialect(&entry)?,
-            base_url,
-            info,
-            model,
-            entry,
-            max_event_bytes: self.max_event_bytes,
-        })
+        Ok(CallTarget { route, info, model, entry, max_event_bytes: self.max_event_bytes })
     }
 
     pub(super) fn entry(&self, model: &ModelRef) -> Result<Arc<ProviderEntry>> {
@@ -64,10 +69,14 @@ impl Targets {
         self.catalogue.require_provider(name).cloned()
     }
 
+    /// Where a provider is.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) for code of the application's own, which is nowhere.
     #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be started"))]
     pub(super) async fn base_url(&self, entry: &ProviderEntry) -> Result<Uri> {
         #[cfg(feature = "echo")]
-        if entry.name == "echo" {
+        if entry.name == "echo" && !entry.is_own() {
             let mut echo = self.echo.lock().await;
             let simulator = match &mut *echo {
                 Some(simulator) => simulator,
@@ -82,6 +91,11 @@ impl Targets {
             return format!("{}/v1", simulator.url())
                 .parse()
                 .map_err(|e| Error::internal("a bad simulator URL").with_source(e));
+        }
+        if entry.is_own() {
+            let detail =
+                format!("provider `{}` is code of your own and has no address to send a request to", entry.name);
+            return Err(Error::invalid("unsupported", detail));
         }
         Ok(entry.base_url.clone())
     }
