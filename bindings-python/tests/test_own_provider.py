@@ -187,6 +187,24 @@ def test_async_code_of_two_calls_runs_at_once() -> None:
     asyncio.run(main())
 
 
+def test_code_may_ask_other_models() -> None:
+    other = AsyncTertulia("memory:", model="echo/sim:text=from%20the%20other")
+    third = Tertulia("memory:", model="echo/sim:text=from%20the%20third")
+
+    async def router(request: ChatRequest) -> AsyncIterator[StreamEvent]:
+        async with other:
+            yield TextEvent((await other.ask(messages=list(request.messages))).text)
+
+    def sync_router(request: ChatRequest) -> Iterator[StreamEvent]:
+        with third:
+            for words in third.user("ana").new_conversation().stream(request.messages[-1].text).text():
+                yield TextEvent(words)
+
+    for function, told in ((router, "from the other"), (sync_router, "from the third")):
+        with engine(function) as t:
+            assert t.user("ana").new_conversation().send("hello").text == told
+
+
 def test_everything_that_may_be_given_arrives_in_order() -> None:
     picture = image(data=b"\x89PNG", mime_type="image/png")
 

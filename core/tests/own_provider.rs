@@ -67,8 +67,8 @@ fn call(id: &str, name: &str) -> ToolCall {
     ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: json!({}), provider_executed: false }
 }
 
-async fn echo(request: ChatRequest) -> Result<EventStream> {
-    Ok(EventStream::from(format!("You said: {}", request.messages.last().unwrap().text())))
+fn echo(request: ChatRequest) -> std::future::Ready<Result<EventStream>> {
+    std::future::ready(Ok(EventStream::from(format!("You said: {}", request.messages.last().unwrap().text()))))
 }
 
 /// Says that it was dropped.
@@ -367,7 +367,7 @@ async fn code_that_never_pauses_neither_escapes_the_deadline_nor_holds_the_threa
     .await
     .unwrap();
     let ask = t.ask("hello").timeout(Duration::from_secs(60)).into_future();
-    let beside = tokio::spawn(async { "others go on" });
+    let beside = tokio::runtime::Handle::current().spawn(async { "others go on" });
     let error = within(ask).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "total"));
     assert!(beside.is_finished(), "the thread was held");
@@ -383,7 +383,8 @@ async fn a_reply_without_end_meets_its_bounds() {
     let tool = || StreamEventKind::ToolCall { call: ToolCall { arguments: json!("x".repeat(100)), ..call("", "f") } };
     let empty = || StreamEventKind::Part { part: Part::image(Media::data(vec![], "image/png")) };
     let picture = || StreamEventKind::Part { part: Part::image(Media::data(vec![0; 1_000], "image/png")) };
-    let makers: [(fn() -> StreamEventKind, &str); 4] =
+    type Maker = fn() -> StreamEventKind;
+    let makers: [(Maker, &str); 4] =
         [(words, "max_text_bytes"), (tool, "max_text_bytes"), (empty, "4096 parts"), (picture, "max_response_bytes")];
     for (make, bound) in makers {
         let t = builder(move |_| async move { Ok(EventStream::new(stream::repeat_with(move || Ok(make())))) })

@@ -3,7 +3,7 @@ on disk first, the reply streams, and what failed before its first word is asked
 
 from collections.abc import AsyncIterator
 
-from tertulia import ChatRequest, OwnProvider, StreamEvent, Tertulia, TextEvent, UnavailableError
+from tertulia import ChatRequest, StreamEvent, Tertulia, TextEvent, UnavailableError
 
 awake = False
 
@@ -19,15 +19,17 @@ async def house(request: ChatRequest) -> AsyncIterator[StreamEvent]:
         yield TextEvent(word + " ")
 
 
-# `providers=[house]` would do; so the function gets another name, and its models are known.
-clerk: OwnProvider = {"name": "house", "stream": house, "models": {"clerk": {"context_window": 8_192}}}
-
-with Tertulia("memory:", model="house/clerk", providers=[clerk]) as tertulia:
+# A function goes by its own name. As a dict it goes by another, and says what is known of its models.
+with Tertulia(
+    "memory:",
+    model="house/clerk",
+    providers=[house, {"name": "shop", "stream": house, "models": {"clerk": {"context_window": 8_192}}}],
+) as tertulia:
     chat = tertulia.user("ana").new_conversation()
     reply = chat.send("Are you open?")
     print(f"{reply.text} ({len(reply.attempts)} tries)")
-    for text in chat.stream("And on Sunday?").text():
+    for text in chat.stream("And on Sunday?", model="shop/clerk").text():
         print(text, end="", flush=True)
     print()
-    for model in tertulia.models("house/*"):
+    for model in tertulia.models("shop/*"):
         print(f"{model.id} reads {model.context_window} tokens")

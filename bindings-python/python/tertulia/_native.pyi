@@ -2015,13 +2015,13 @@ class ChatMessage:
 class Sampling:
     """How the model chooses its words. What is left out is left to the provider."""
 
-    __match_args__: ClassVar[tuple[()]]
+    __match_args__: ClassVar[tuple[Literal["temperature"], Literal["top_p"]]]
 
     def __new__(
         cls,
-        *,
         temperature: float | None = None,
         top_p: float | None = None,
+        *,
         seed: int | None = None,
         stop_sequences: Sequence[str] = ...,
         max_tokens: int | None = None,

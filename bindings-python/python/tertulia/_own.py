@@ -132,6 +132,8 @@ def _on_thread(sink: _Sink, code: _Code | None, request: ChatRequest | None, mad
 
 def _work(sink: _Sink, code: _Code | None, request: Any, made: Any) -> None:
     try:
+        if not sink.wait():
+            return  # stopped before it began
         events = made if code is None else code(request)
         if code is not None and (inspect.isawaitable(events) or isinstance(events, AsyncIterable)):
             _on_loop(sink, None, None, events)

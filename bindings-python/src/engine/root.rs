@@ -37,7 +37,7 @@ impl Config {
         }
         for provider in &self.providers {
             builder = match provider.clone() {
-                Given::Described(spec) => builder.provider(spec),
+                Given::Described(spec) => builder.provider(*spec),
                 Given::Code(code) => builder.with_provider(code),
             };
         }
@@ -49,7 +49,7 @@ impl Config {
         let mut catalogue = Catalogue::bundled()?;
         for provider in &self.providers {
             catalogue = match provider.clone() {
-                Given::Described(spec) => catalogue.with_provider(spec)?,
+                Given::Described(spec) => catalogue.with_provider(*spec)?,
                 Given::Code(code) => catalogue.with_entry(OwnCode::new(code).entry()?),
             };
         }

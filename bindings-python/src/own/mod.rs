@@ -29,7 +29,7 @@ use pipe::{Pipe, Reader};
 #[derive(Clone)]
 pub(crate) enum Given {
     /// Somebody behind HTTP.
-    Described(ProviderSpec),
+    Described(Box<ProviderSpec>),
     /// A function.
     Code(PythonProvider),
 }
@@ -60,7 +60,7 @@ impl FromPython for Given {
             return PythonProvider::new(text(name, at)?, Vec::new(), value).map(Self::Code);
         };
         if !dict.contains("stream")? {
-            return ProviderSpec::from_python(value, at).map(Self::Described);
+            return ProviderSpec::from_python(value, at).map(|spec| Self::Described(Box::new(spec)));
         }
         let fields = Fields::of_dict(value, *at, "a dict")?;
         fields.only(&["name", "stream", "models"])?;
@@ -136,7 +136,6 @@ impl Code {
 
 /// What was raised by the code of a provider, as the cause of the error that comes of it. Its words, which may hold
 /// anything, are for Python alone.
-#[derive(Debug)]
 pub(crate) struct Raised {
     class: String,
     exception: Py<PyAny>,
@@ -146,6 +145,12 @@ impl Raised {
     /// The exception.
     pub(crate) const fn exception(&self) -> &Py<PyAny> {
         &self.exception
+    }
+}
+
+impl std::fmt::Debug for Raised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Raised").field(&self.class).finish()
     }
 }
 

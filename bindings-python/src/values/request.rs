@@ -32,7 +32,7 @@ values! {
     Sampling(record SamplingRecord) {
         temperature, top_p, seed, stop_sequences, max_tokens, frequency_penalty, presence_penalty,
     }
-    matches() shows(temperature, top_p, seed, max_tokens) hashes(seed, max_tokens)
+    matches(temperature, top_p) shows(temperature, top_p, seed, max_tokens) hashes(seed, max_tokens)
 }
 
 records!(ChatRequest = RequestRecord);

@@ -48,9 +48,11 @@ impl Limits {
 
     /// What the reply of a try that began at this moment is measured by.
     pub(super) fn frame(&self, call: &Call, started: Duration, request_id: Option<String>) -> ReplyFrame {
+        let total = Duration::from_millis(self.network.total_timeout_ms);
         ReplyFrame {
             started,
-            first_byte: self.first_byte(call),
+            // Who answers in one piece says nothing before.
+            first_byte: if call.target.streams() { self.first_byte(call) } else { total },
             request_id,
             limits: self.network.clone(),
             clock: self.clock.clone(),
