@@ -146,6 +146,17 @@ price = t.Price(
 )
 capabilities = t.Capabilities(True, False, output_schema=True, reasoning=False, images=True, audio=False, files=True)
 
+sampling = t.Sampling(
+    temperature=0.5,
+    top_p=0.25,
+    seed=1,
+    stop_sequences=["END"],
+    max_tokens=2,
+    frequency_penalty=0.5,
+    presence_penalty=-0.5,
+)
+request_message = t.ChatMessage("user", [text], metadata={"a": "b"})
+
 SAMPLES: list[Any] = [
     media,
     citation,
@@ -167,6 +178,26 @@ SAMPLES: list[Any] = [
     t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),
     t.ProviderInfo("openai", title="OpenAI", base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
     t.ToolSpec("sql", "Asks", {"type": "object"}, strict=True, text_format={"type": "text"}, provider="openai"),
+    t.ToolSpec("weather", "The weather", {"type": "object", "properties": {}}, strict=True),
+    sampling,
+    request_message,
+    t.ChatRequest(
+        "gpt-5",
+        [request_message],
+        system="Be brief.",
+        sampling=sampling,
+        reasoning_effort="low",
+        reasoning_tokens=1,
+        tools=[t.ToolSpec("weather", "The weather", {"type": "object"})],
+        tool_choice={"name": "weather"},
+        parallel_tools=False,
+        output_schema={"name": "trip", "schema": {"type": "object"}, "strict": False},
+        prompt_cache={"system": True, "messages": [0], "one_hour": True, "key": "k"},
+        end_user="ana",
+        provider_metadata={"a": "b"},
+        extra_body={"x": [1]},
+        extra_headers={"x-a": "b"},
+    ),
     t.PathSource("a.png"),
     t.DataSource(b"\x00\xff"),
     t.UrlSource("https://x.example/a.png"),

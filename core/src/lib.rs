@@ -21,7 +21,7 @@ pub use base::{
     AttachmentId, Attempt, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret, Timestamp, TurnId,
 };
 #[cfg(feature = "engine")]
-pub use call::{Catalogue, Environment, KeyFile, KeyFuture, KeySource, ModelRef, ProviderSpec};
+pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};
 #[cfg(feature = "engine")]
 pub use engine::{
     CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,

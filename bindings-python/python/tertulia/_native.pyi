@@ -1,5 +1,6 @@
 """The native half of the package. Import the names from ``tertulia``."""
 
+import asyncio
 from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
@@ -19,14 +20,20 @@ from .types import (
     MediaSource,
     MessageStatus,
     NewMessage,
+    OutputSchemaDict,
+    OwnProvider,
     Part,
     ProgressStep,
+    PromptCacheDict,
+    ProviderFunction,
     ProviderSpec,
+    ReasoningEffort,
     ReplyStatus,
     Retry,
     Role,
     StreamEvent,
     TextFormat,
+    ToolChoice,
     TurnState,
     UsageSource,
 )
@@ -2018,6 +2025,204 @@ class Reply:
     def _of_json(json: str) -> Reply: ...
 
 @final
+class ChatRequest:
+    """One call of a model, as a provider of your own is asked."""
+
+    __match_args__: ClassVar[tuple[Literal["model"], Literal["messages"]]]
+
+    def __new__(
+        cls,
+        model: str = "",
+        messages: Sequence[NewMessage] = ...,
+        *,
+        system: str | None = None,
+        sampling: Sampling | Mapping[str, Any] = ...,
+        reasoning_effort: ReasoningEffort | None = None,
+        reasoning_tokens: int | None = None,
+        tools: Sequence[ToolSpec | Mapping[str, Any]] = ...,
+        tool_choice: ToolChoice | None = None,
+        parallel_tools: bool | None = None,
+        output_schema: OutputSchemaDict | Mapping[str, Any] | None = None,
+        prompt_cache: bool | PromptCacheDict | Mapping[str, Any] | None = None,
+        end_user: str | None = None,
+        provider_metadata: Mapping[str, str] = ...,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] = ...,
+    ) -> Self: ...
+    @property
+    def model(self) -> str:
+        """The model's bare name, without the provider."""
+
+    @property
+    def messages(self) -> tuple[ChatMessage, ...]:
+        """What was said so far, oldest first."""
+
+    @property
+    def system(self) -> str | None:
+        """Instructions that stand before the messages."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the model chooses its words."""
+
+    @property
+    def reasoning_effort(self) -> ReasoningEffort | None:
+        """How much the model thinks."""
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """How many tokens it may think."""
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """What it may call."""
+
+    @property
+    def tool_choice(self) -> ToolChoice | None:
+        """Whether it does."""
+
+    @property
+    def parallel_tools(self) -> bool | None:
+        """Whether it may call several at once."""
+
+    @property
+    def output_schema(self) -> OutputSchemaDict | None:
+        """The shape of the answer."""
+
+    @property
+    def prompt_cache(self) -> PromptCacheDict | None:
+        """Which beginnings shall be kept for the next call."""
+
+    @property
+    def end_user(self) -> str | None:
+        """Whom the call is for, in a form the provider may see."""
+
+    @property
+    def provider_metadata(self) -> dict[str, str]:
+        """Labels that the provider keeps beside the call."""
+
+    @property
+    def extra_body(self) -> Any:
+        """Fields of the call's ``extra_body``."""
+
+    @property
+    def extra_headers(self) -> dict[str, str]:
+        """Headers of the call's ``extra_headers``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ChatRequest: ...
+
+@final
+class ChatMessage:
+    """A message of a request."""
+
+    __match_args__: ClassVar[tuple[Literal["role"], Literal["parts"]]]
+
+    def __new__(
+        cls,
+        role: Role,
+        parts: Sequence[ContentPart] = ...,
+        *,
+        metadata: Mapping[str, str] = ...,
+    ) -> Self: ...
+    @property
+    def role(self) -> Role:
+        """Who speaks."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is said."""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the host put beside it."""
+
+    @property
+    def text(self) -> str:
+        """All words of the message."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ChatMessage: ...
+
+@final
+class Sampling:
+    """How the model chooses its words. What is left out is left to the provider."""
+
+    __match_args__: ClassVar[tuple[Literal["temperature"], Literal["top_p"]]]
+
+    def __new__(
+        cls,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        *,
+        seed: int | None = None,
+        stop_sequences: Sequence[str] = ...,
+        max_tokens: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+    ) -> Self: ...
+    @property
+    def temperature(self) -> float | None:
+        """From 0 (always the likeliest word) to 2."""
+
+    @property
+    def top_p(self) -> float | None:
+        """Only words within this share of likelihood."""
+
+    @property
+    def seed(self) -> int | None:
+        """The same seed gives, as far as the provider can, the same answer."""
+
+    @property
+    def stop_sequences(self) -> tuple[str, ...]:
+        """Where to stop."""
+
+    @property
+    def max_tokens(self) -> int | None:
+        """At most this many tokens."""
+
+    @property
+    def frequency_penalty(self) -> float | None:
+        """Against repeating words, -2 to 2."""
+
+    @property
+    def presence_penalty(self) -> float | None:
+        """For new subjects, -2 to 2."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Sampling: ...
+
+@final
 class ToolSpec:
     """A tool the model may call."""
 
@@ -2409,6 +2614,16 @@ def file(
 ) -> FilePart:
     """A document: from a file, from bytes (with ``mime_type``), or from a URL that the provider fetches."""
 
+@final
+class _Sink:
+    def push(self, event: object) -> bool: ...
+    def room(self, future: asyncio.Future[None]) -> bool: ...
+    def wait(self) -> bool: ...
+    def began(self, future: asyncio.Future[None]) -> None: ...
+    def end(self) -> None: ...
+    def fail(self, exception: BaseException) -> bool: ...
+
+def _error_info(kind: str, reason: str, detail: str, retry: Retry, retry_after: float | None) -> ErrorInfo: ...
 def _restore(class_: type[Any], json: str) -> Any: ...
 def _after_fork() -> None: ...
 def forward_logs() -> None:
@@ -2432,7 +2647,7 @@ class Tertulia:
         *,
         model: str | None = None,
         keys: Mapping[str, str] | None = None,
-        providers: Sequence[ProviderSpec] = ...,
+        providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
         """Prepare an engine.
@@ -2441,7 +2656,9 @@ class Tertulia:
         for application data.
         model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
         keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
-        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``.
+        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``; or as
+        code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of
+        its models, its normal end the proof that the reply is whole.
         settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
         """
 
@@ -2649,7 +2866,7 @@ class AsyncTertulia:
         *,
         model: str | None = None,
         keys: Mapping[str, str] | None = None,
-        providers: Sequence[ProviderSpec] = ...,
+        providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
         """Prepare an engine.
@@ -2658,7 +2875,9 @@ class AsyncTertulia:
         for application data.
         model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
         keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
-        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``.
+        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``; or as
+        code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of
+        its models, its normal end the proof that the reply is whole.
         settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
         """
 

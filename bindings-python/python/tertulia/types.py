@@ -5,13 +5,15 @@ Imported when one of them is asked for, so that ``import tertulia`` does not pay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from ._native import (
     AttachmentSource,
     AudioPart,
+    ChatMessage,
+    ChatRequest,
     CitationEvent,
     DataSource,
     DoneEvent,
@@ -122,7 +124,7 @@ class MessageDict(TypedDict):
     content: Content
 
 
-NewMessage: TypeAlias = MessageDict | Message
+NewMessage: TypeAlias = MessageDict | Message | ChatMessage
 """A message that is not stored yet, or a stored one to be said again."""
 
 
@@ -215,6 +217,33 @@ class ProviderSpec(_ProviderNames, total=False):
     """Allow plain http to another machine."""
     docs_url: str
     """Where its documentation is."""
+    models: Mapping[str, Any]
+    """What its models can do and cost, by bare name; ``*`` stands for all that are not listed."""
+
+
+_Events: TypeAlias = AsyncIterable[StreamEvent] | Iterable[StreamEvent]
+
+ProviderFunction: TypeAlias = Callable[[ChatRequest], _Events | Awaitable[_Events]]
+"""A provider of your own, as code: best an async generator function, or any function that returns events.
+
+Async code runs on an event loop that all such providers share, on a thread of its own: it must not block, and does not
+see the context variables of who asked. Any other function runs on a thread per call and may block; nothing but its next
+event can stop it. When the call is stopped, an async generator is cancelled where it waits, and then closed, so that
+its ``finally`` runs. Whatever it raises is the ``__cause__`` of what the caller sees: a ``TertuliaError`` keeps its kind
+and ``retry``, anything else is an ``UnavailableError`` (provider_failed).
+"""
+
+
+class _OwnNames(TypedDict):
+    name: str
+    """The prefix of its models."""
+    stream: ProviderFunction
+    """The function from a request to events."""
+
+
+class OwnProvider(_OwnNames, total=False):
+    """A provider of your own, as code, with a name and with what is known of its models."""
+
     models: Mapping[str, Any]
     """What its models can do and cost, by bare name; ``*`` stands for all that are not listed."""
 

@@ -13,7 +13,7 @@ use super::root::{Config, Root, Way};
 use super::user::{AsyncUserScope, Scope, UserScope};
 use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
-use crate::convert::{Fields, FromPython, InItem, Place, ToPython as _, expected_of, invalid, json};
+use crate::convert::{Fields, FromPython, Place, ToPython as _, expected_of, invalid, json};
 use crate::error::raise;
 
 const KEYWORDS: &[&str] = &["store", "model", "keys", "providers", "settings"];
@@ -32,8 +32,6 @@ const SPEC: &[&str] = &[
     "docs_url",
     "models",
 ];
-
-impl InItem for ProviderSpec {}
 
 impl FromPython for ProviderSpec {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {

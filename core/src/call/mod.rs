@@ -1,7 +1,7 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ retry ─▶ provider ─▶ dialect · key · transport
+//! Call ─▶ trace ─▶ retry ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
 //!                              └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
@@ -10,9 +10,14 @@ pub mod catalog;
 mod context;
 pub mod credentials;
 mod guard;
+mod http;
 mod layers;
-mod provider;
+mod limits;
+mod own;
+mod pieces;
+mod service;
 mod stack;
+mod target;
 
 #[cfg(test)]
 mod tests;
@@ -22,5 +27,7 @@ pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, Provid
 pub use context::{CallContext, ProgressSink};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
 pub use layers::{RetryLayer, TraceLayer, failure, level};
-pub use provider::{Call, CallTarget, EventStream, Provider};
+pub use own::{EventStream, OwnCode, Provider};
+pub use service::ProviderService;
 pub use stack::{ChatService, stack};
+pub use target::{Call, CallTarget, HttpRoute, ReplyEvents, Route};

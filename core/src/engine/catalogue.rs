@@ -1,13 +1,14 @@
 //! The catalogue as an engine uses it: what was read, with what the engine was set up with on top; read again from a
 //! file at run time.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use tokio::io::AsyncReadExt as _;
 
 use super::tertulia::Tertulia;
 use crate::call::catalog::base_url_variable;
-use crate::call::{Catalogue, ProviderSpec};
+use crate::call::{Catalogue, OwnCode, ProviderSpec};
 use crate::model::{Error, Result};
 
 /// No catalogue is longer; the bundled one has a quarter of a mebibyte.
@@ -18,6 +19,8 @@ pub(super) struct Setup {
     /// Other addresses, by the names of variables as `TERTULIA_OPENAI_BASE_URL`.
     pub(super) environment: std::sync::Arc<dyn crate::call::Environment>,
     pub(super) providers: Vec<ProviderSpec>,
+    /// Providers that are the application's own code, by name.
+    pub(super) own: HashMap<String, OwnCode>,
     pub(super) aliases: Vec<(String, String)>,
 }
 
@@ -34,11 +37,28 @@ impl Setup {
         for spec in &self.providers {
             catalogue = catalogue.with_provider(spec.clone())?;
         }
+        for code in self.own.values() {
+            catalogue = catalogue.with_entry(code.entry()?);
+        }
         for (name, model) in &self.aliases {
             catalogue = catalogue.with_alias(name, model)?;
         }
         Ok(catalogue)
     }
+}
+
+/// The application's own code by its names, each of which stands for one provider.
+pub(super) fn own_code(own: Vec<OwnCode>, described: &[ProviderSpec]) -> Result<HashMap<String, OwnCode>> {
+    let mut by_name = HashMap::with_capacity(own.len());
+    for code in own {
+        let name = code.entry()?.name;
+        if described.iter().any(|spec| spec.name() == name) || by_name.contains_key(&name) {
+            let detail = format!("two providers of yours are called `{name}`; rename one");
+            return Err(Error::invalid("bad_provider", detail));
+        }
+        by_name.insert(name, code);
+    }
+    Ok(by_name)
 }
 
 impl Tertulia {

@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::log::{Found, TurnLog};
 use super::tasks::Tasks;
 use crate::base::TurnId;
-use crate::call::EventStream;
+use crate::call::ReplyEvents;
 use crate::model::{Error, Reply, Result, StreamEvent, StreamEventKind};
 
 /// A reply on its way. Exists once the message is saved.
@@ -32,7 +32,7 @@ enum Source {
 }
 
 struct Direct {
-    events: EventStream,
+    events: ReplyEvents,
     tasks: Tasks,
     seq: i64,
     /// The model that is asked, until the first event has told it.
@@ -90,7 +90,7 @@ impl ReplyStream {
 
     /// A call of this model that nothing is stored of.
     pub(super) fn direct(
-        events: EventStream,
+        events: ReplyEvents,
         model: String,
         cancel: CancellationToken,
         tasks: Tasks,

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use http::Uri;
 
 use super::catalogue::Setup;
-use crate::call::{CallTarget, Catalogue, ProviderEntry};
+use crate::call::{CallTarget, Catalogue, HttpRoute, ProviderEntry, Route};
 use crate::model::{Error, Result};
 use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat, OpenAiResponses};
 
@@ -75,16 +75,12 @@ impl Targets {
         let catalogue = self.catalogue();
         let model = catalogue.resolve(name)?;
         let entry = catalogue.require_provider(&model.provider)?.clone();
-        let base_url = self.base_url(&entry).await?;
+        let route = match self.setup.own.get(&entry.name) {
+            Some(code) => Route::Own(code.clone()),
+            None => Route::Http(HttpRoute { base_url: self.base_url(&entry).await?, dialect: dialect(&entry)? }),
+        };
         let info = entry.model(&model.model);
-        Ok(CallTarget {
-            dialect: dialect(&entry)?,
-            base_url,
-            info,
-            model,
-            entry,
-            max_event_bytes: self.max_event_bytes,
-        })
+        Ok(CallTarget { route, info, model, entry, max_event_bytes: self.max_event_bytes })
     }
 
     /// The entry of a provider.
@@ -93,10 +89,13 @@ impl Targets {
     }
 
     /// Where a provider is now: the variables of its address are read at each call, as its key is.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) for code of the application's own, which is nowhere; `Invalid` (address_missing, bad_url).
     #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be started"))]
     pub(super) async fn base_url(&self, entry: &ProviderEntry) -> Result<Uri> {
         #[cfg(feature = "echo")]
-        if entry.name == "echo" {
+        if entry.name == "echo" && !entry.is_own() {
             let mut echo = self.echo.lock().await;
             let simulator = match &mut *echo {
                 Some(simulator) => simulator,
@@ -111,6 +110,11 @@ impl Targets {
             return format!("{}/v1", simulator.url())
                 .parse()
                 .map_err(|e| Error::internal("a bad simulator URL").with_source(e));
+        }
+        if entry.is_own() {
+            let detail =
+                format!("provider `{}` is code of your own and has no address to send a request to", entry.name);
+            return Err(Error::invalid("unsupported", detail));
         }
         entry.address(|variable| self.setup.environment.get(variable))
     }

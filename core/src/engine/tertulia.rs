@@ -127,7 +127,7 @@ impl Tertulia {
         self.0.targets.catalogue().models(pattern)
     }
 
-    /// Opens connections to the providers of these models ahead of the first call.
+    /// Opens connections to the providers of these models ahead of the first call. Code of your own has none to open.
     ///
     /// # Errors
     /// `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
@@ -137,7 +137,9 @@ impl Tertulia {
             engine.check_open()?;
             for model in models {
                 let target = engine.targets.resolve(Some(model.as_ref()), None).await?;
-                engine.transport.warm_up(&target.base_url).await?;
+                if let Some(route) = target.http() {
+                    engine.transport.warm_up(&route.base_url).await?;
+                }
             }
             Ok(())
         };

@@ -46,6 +46,11 @@ enum Place {
 }
 
 impl Address {
+    /// No address at all: for code of the application's own.
+    pub(super) const fn nowhere() -> Self {
+        Self { pieces: Vec::new(), text: String::new(), allow_http: false, fixed: None }
+    }
+
     /// Reads an address as it stands in data. It is checked as far as it can be without its variables.
     ///
     /// # Errors

@@ -16,6 +16,9 @@ use crate::wire::Quirks;
 /// The dialects that the wire floor speaks.
 pub(super) const DIALECTS: [&str; 5] = ["anthropic", "gemini", "ollama", "openai_chat", "openai_responses"];
 
+/// What stands in the place of a dialect for code of the application's own.
+const OWN: &str = "own";
+
 /// A provider of your own, described. It takes effect, and is checked, where it is handed in.
 ///
 /// ```
@@ -162,6 +165,11 @@ impl ProviderSpec {
         self
     }
 
+    /// The prefix of its models.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn named(self, name: String) -> Self {
         Self { name, ..self }
     }
@@ -181,18 +189,7 @@ impl ProviderSpec {
     /// # Errors
     /// `Invalid` (bad_url, bad_provider) that says what is wrong.
     pub fn check(self) -> Result<ProviderEntry> {
-        let bad = |problem: String| Error::invalid("bad_provider", problem);
-        let name_is_sound = matches!(self.name.len(), 1..=64)
-            && self
-                .name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
-        if !name_is_sound {
-            return Err(bad(format!(
-                "a provider's name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, as `lab`, not `{}`",
-                shown(&self.name)
-            )));
-        }
+        check_name(&self.name)?;
         if !DIALECTS.contains(&self.dialect.as_str()) {
             return Err(bad(format!(
                 "`{}`: no dialect is called `{}`; there are {}",
@@ -211,14 +208,7 @@ impl ProviderSpec {
         }
         let base_url = Address::read(&self.base_url, self.allow_http)?;
         let on_this_machine = base_url.fixed().is_some_and(base_url::is_on_loopback);
-        let models = self
-            .models
-            .into_iter()
-            .map(|(model, info)| {
-                let info = ModelInfo { id: format!("{}/{model}", self.name), ..info };
-                (model, info)
-            })
-            .collect();
+        let models = named(&self.name, self.models);
         Ok(ProviderEntry {
             title: self.title.unwrap_or_else(|| self.name.clone()),
             name: self.name,
@@ -235,6 +225,28 @@ impl ProviderSpec {
     }
 }
 
+fn bad(problem: String) -> Error {
+    Error::invalid("bad_provider", problem)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let name_is_sound = matches!(name.len(), 1..=64)
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+    if name_is_sound {
+        return Ok(());
+    }
+    Err(bad(format!("a provider's name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, as `lab`, not `{}`", shown(name))))
+}
+
+/// The models with their full ids.
+fn named(provider: &str, models: BTreeMap<String, ModelInfo>) -> BTreeMap<String, ModelInfo> {
+    let full = |(model, info)| {
+        let info = ModelInfo { id: format!("{provider}/{model}"), ..info };
+        (model, info)
+    };
+    models.into_iter().map(full).collect()
+}
+
 /// A provider of the catalogue: checked, ready to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -243,13 +255,14 @@ pub struct ProviderEntry {
     pub name: String,
     /// Its name for people.
     pub title: String,
-    /// Where it is, with the path before the dialect's own; perhaps with variables.
+    /// Where it is, with the path before the dialect's own, perhaps with variables; empty for code of the application's
+    /// own.
     pub base_url: Address,
     /// The environment variable that holds its key; nothing when it can do without one.
     pub key_variable: Option<String>,
     /// How it wants to see its key.
     pub auth: AuthScheme,
-    /// What it speaks, as `openai_chat`.
+    /// What it speaks, as `openai_chat`; `own` for code of the application's own.
     pub dialect: String,
     /// Where it differs from its dialect.
     pub quirks: Quirks,
@@ -264,6 +277,33 @@ pub struct ProviderEntry {
 }
 
 impl ProviderEntry {
+    /// The entry of a provider that is code of the application's own. It needs no key, and it may load a model first.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_provider) for a name that cannot be a prefix.
+    pub(crate) fn own(name: &str, models: BTreeMap<String, ModelInfo>) -> Result<Self> {
+        check_name(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            base_url: Address::nowhere(),
+            key_variable: None,
+            auth: AuthScheme::Bearer,
+            dialect: OWN.to_owned(),
+            quirks: Quirks::default(),
+            media: MediaLimits::default(),
+            local: true,
+            docs_url: None,
+            models: named(name, models),
+        })
+    }
+
+    /// True when it is code of the application's own rather than somebody behind HTTP.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.dialect == OWN
+    }
+
     /// What is known of one of its models, listed or not.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<ModelInfo> {

@@ -113,10 +113,15 @@ impl Catalogue {
     /// # Errors
     /// `Invalid` (bad_url, bad_provider) that says what is wrong with it.
     pub fn with_provider(&self, spec: ProviderSpec) -> Result<Self> {
-        let entry = spec.check()?;
+        Ok(self.with_entry(spec.check()?))
+    }
+
+    /// The same catalogue with this entry, which takes the place of one of the same name.
+    #[must_use]
+    pub fn with_entry(&self, entry: ProviderEntry) -> Self {
         let mut known = (*self.0).clone();
         known.providers.insert(entry.name.clone(), Arc::new(entry));
-        Ok(Self(Arc::new(known)))
+        Self(Arc::new(known))
     }
 
     /// The same catalogue with this provider at another address: its models, prices and quirks stay.
