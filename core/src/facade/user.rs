@@ -57,6 +57,7 @@ impl UserScope {
     ///
     /// # Errors
     /// `Invalid` (bad_id) for a text that is no id.
+    #[expect(clippy::result_large_err, reason = "a border has no boxes; the error is written to bytes at once")]
     pub fn conversation(&self, id: String) -> Result<Arc<Conversation>, TertuliaError> {
         let id = id.parse().map_err(|e: Malformed| e.into_error("bad_id").during("user.conversation"))?;
         Ok(self.chat(self.user.conversation(id)))

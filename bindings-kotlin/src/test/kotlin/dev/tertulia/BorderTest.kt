@@ -3,6 +3,7 @@ package dev.tertulia
 import java.nio.file.Path
 import java.time.Instant
 import java.util.Base64
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.CompletableDeferred
@@ -84,6 +85,35 @@ class BorderTest {
         assertEquals(reply.text, page.items.last().text)
         assertTrue(page.items.first().createdAt > Instant.EPOCH)
         tertulia.shutdown()
+    }
+
+    @Test
+    fun `the lines of the API compile and run as they are written`() = play {
+        val (key, out) = "sk-unused" to StringBuilder()
+        fun println(line: Any?) = out.appendLine(line)
+        fun print(words: Any?) = out.append(words)
+        fun wait(time: Duration?) = println("wait $time")
+        fun show(sentence: String) = println(sentence)
+
+        val t = Tertulia.open("memory:") { model = "lab/any"; key("openai", key)
+            provider(ProviderSpec("lab", "${simulator.url}/v1")); settings = Settings.mobile() }
+        engines += t
+        val me = t.user()
+        val chat = me.newConversation()
+        val reply = t.ask("Capital of Peru?");     val sent = chat.send("Plan a day in Cádiz")
+        assertTrue("Peru" in reply.text && "Cádiz" in sent.text)
+        val stream = chat.stream("Tell me more")
+        stream.events().collect { event -> when (val k = event.kind) { is StreamEventKind.Text -> print(k.delta); is StreamEventKind.Done -> println(k.reply.cost); else -> {} } }
+        val page = chat.history(limit = 50);       page.items.forEach { println("${it.role}: ${it.text}") }
+        for (script in listOf("error=rate_limit;retry_after=60", "error=billing")) {
+            val options = CallOptions(model = "lab/sim:$script", temperature = 0.2, timeoutMs = 30_000)
+            try { chat.send("hi", options) } catch (e: TertuliaException.RateLimited) { wait(e.info.retryAfter) } catch (e: TertuliaException) { show(e.info.userMessage) }
+        }
+        val lines = "$out".lines()
+        assertTrue(lines[0].contains("Tell me more") && lines[0].endsWith("unknown"), "$lines")
+        assertEquals("USER: Plan a day in Cádiz", lines[1])
+        assertEquals("wait 1m", lines[5])
+        assertTrue(lines[6].endsWith("Your message was saved."), lines[6])
     }
 
     @Test
@@ -170,6 +200,7 @@ class BorderTest {
     fun `a freed stream stops its call and a detached one goes on`() = play {
         val chat = engine("text=a%20b%20c;chunks=3;delay_ms=20").user().newConversation()
         val stalled = chat.stream("Hi", CallOptions(model = "lab/sim:$STALLS"))
+        while (stalled.nextBatch().none { it.kind is StreamEventKind.Text }) Unit
         stalled.close()
         simulator.waitForHangUp()
         assertThrows<IllegalStateException> { stalled.turnId() }

@@ -1,6 +1,7 @@
 package dev.tertulia
 
 import java.io.File
+import java.net.http.HttpTimeoutException
 import java.nio.file.Files
 import java.util.concurrent.TimeUnit
 import kotlinx.coroutines.Dispatchers
@@ -220,7 +221,11 @@ private class Play(private val simulator: Simulator, private val engine: JsonEle
     private fun sent(wait: String?): JsonElement {
         when (wait) {
             null -> Unit
-            "hung_up" -> simulator.waitForHangUp()
+            "hung_up" -> try {
+                simulator.waitForHangUp()
+            } catch (late: HttpTimeoutException) {
+                throw Wrong("nobody hung up within 10 s", late)
+            }
             else -> throw Wrong("the way to wait `$wait` is unknown")
         }
         val requests = simulator.requests()

@@ -29,14 +29,14 @@ class Simulator : AutoCloseable {
     /** The requests so far, oldest first. */
     fun requests(): JsonArray = ask("requests").jsonArray
 
-    /** Waits until a client has closed a connection in the middle of a reply. */
+    /** Waits, up to 10 s, until a client has closed a connection in the middle of a reply. */
     fun waitForHangUp() {
         ask("hung_up")
     }
 
     private fun ask(question: String): JsonElement {
         val request = HttpRequest.newBuilder(URI("$url/_simulator/$question"))
-            .timeout(java.time.Duration.ofSeconds(30))
+            .timeout(java.time.Duration.ofSeconds(10))
             .build()
         return Json.parseToJsonElement(http.send(request, HttpResponse.BodyHandlers.ofString()).body())
     }
