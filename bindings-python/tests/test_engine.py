@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,21 @@ def test_a_closed_engine_says_so(engine: t.Tertulia) -> None:
     stream = chat.stream("hi")
     engine.close()
     engine.close()  # closing twice is closing once
-    for verb in (lambda: chat.send("hi"), chat.history, engine.open, lambda: engine.ask("hi")):
+    verbs: list[tuple[Callable[[], object], str]] = [
+        (lambda: chat.send("hi"), "conversation.send"),
+        (lambda: next(chat.stream("hi")), "conversation.stream"),
+        (chat.history, "conversation.history"),
+        (engine.open, "open"),
+        (lambda: engine.ask("hi"), "ask"),
+        (lambda: engine.user().ask("hi"), "ask"),
+        (engine.user().list_conversations, "user.list_conversations"),
+        (lambda: engine.provider("sim").request("GET", "/v1/models"), "provider.request"),
+    ]
+    for verb, operation in verbs:
         with pytest.raises(t.ClosedError) as caught:
             verb()
         assert caught.value.reason == "closed" and caught.value.http_status == 503
+        assert caught.value.operation == operation
     assert stream.reply().status == "done"  # closing waits for what is under way
 
 

@@ -20,7 +20,7 @@ pub(super) struct Gate {
 
 twins! {
     /// One provider: any endpoint of it, with the engine's key and connections.
-    ProviderHandle / AsyncProviderHandle (Gate);
+    ProviderHandle / AsyncProviderHandle (Gate), "provider.";
     verbs {
         /// Sends a request to a path of the provider and gives whatever comes back.
         #[pyo3(signature = (method, path, body = None, *, key = None))]

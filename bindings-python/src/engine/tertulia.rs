@@ -127,12 +127,12 @@ impl Handle {
 }
 
 async fn opened(way: Way) -> Result<()> {
-    way.open().await.map(drop)
+    way.open().await.map(drop).map_err(|error| error.during("open"))
 }
 
 twins! {
     /// The conversation engine. Making it opens nothing; `with`, `open()` or the first verb does.
-    Tertulia / AsyncTertulia (Handle);
+    Tertulia / AsyncTertulia (Handle), "";
     verbs {
         /// Asks once and stores nothing.
         #[pyo3(signature = (content = None, *, messages = None, **options))]
@@ -244,7 +244,7 @@ twins! {
             let way = slf.get().0.0.way(slf.py())?;
             let slf = slf.into_any().unbind();
             Ok(Awaitable::spawned(async move {
-                way.open().await?;
+                opened(way).await?;
                 let done: Done = Box::new(move |_| Ok(slf));
                 Ok(done)
             }))
