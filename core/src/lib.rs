@@ -9,6 +9,8 @@ pub mod base;
 pub mod call;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "uniffi")]
+pub mod facade;
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod net;
@@ -33,3 +35,6 @@ pub use net::NetworkSettings;
 pub use policy::RetrySettings;
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
+
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!();

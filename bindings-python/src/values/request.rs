@@ -8,6 +8,7 @@ use tertulia::model::{
 };
 
 use super::class::Value;
+use super::tool::ToolSpec;
 use crate::convert::{Fields, FromPython, OutItem, Place, ToPython, plain, word};
 
 values! {
@@ -62,6 +63,12 @@ impl FromPython for SamplingRecord {
 impl ToPython for MessageRecord {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(Bound::new(py, ChatMessage::own(self.clone()))?.into_any())
+    }
+}
+
+impl ToPython for SpecRecord {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(Bound::new(py, ToolSpec::own(self.clone()))?.into_any())
     }
 }
 

@@ -182,6 +182,11 @@ impl ReplyStream {
     /// # Errors
     /// Whatever ended the reply; `partial` holds what had arrived.
     pub async fn reply(mut self) -> Result<Reply> {
+        self.outcome().await
+    }
+
+    /// As [`reply`](Self::reply), for a handle that others hold as well.
+    pub(crate) async fn outcome(&mut self) -> Result<Reply> {
         match &mut self.source {
             Source::Log { log, .. } => loop {
                 if let Some(outcome) = log.outcome() {
@@ -202,6 +207,12 @@ impl ReplyStream {
     /// waits for what became of it.
     pub fn cancel(&self) {
         self.cancel.cancel();
+    }
+
+    /// Stops the call as [`cancel`](Self::cancel) does, while another holds the handle and reads.
+    #[cfg(feature = "uniffi")]
+    pub(crate) fn stopper(&self) -> CancellationToken {
+        self.cancel.clone()
     }
 
     /// Lets the reply go on without this handle: dropping it no longer stops the call. Without a store there is nobody
