@@ -12,10 +12,10 @@ ONLY ?=
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test check conformance bench deny clean
+.PHONY: help chat test test-kotlin check bindings conformance bench deny clean
 
 help: ## List the commands
-	@grep -E '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
 
 chat: rust ## Talk to a model; MESSAGE="hello" for a single turn
 	@cargo build -q --locked -p tertulia-examples --bin chat
@@ -23,6 +23,12 @@ chat: rust ## Talk to a model; MESSAGE="hello" for a single turn
 
 test: python ## Run every test and check; ends with "N passed, N failed"
 	@$(PYTHON) tools/run_tests.py
+
+test-kotlin: rust python ## Run the tests in Kotlin alone; needs a JDK of 17 or newer and Maven
+	@$(PYTHON) tools/run_tests.py kotlin
+
+bindings: rust python ## Write anew what is generated for the mobile border
+	@$(PYTHON) tools/border.py write
 
 check: python ## Run the quick part: formatting, lints, floors
 	@$(PYTHON) tools/run_tests.py check

@@ -3,6 +3,7 @@
 
     tools/run_tests.py            everything (``make test``)
     tools/run_tests.py check      the quick part (``make check``)
+    tools/run_tests.py kotlin     the mobile border alone (``make test-kotlin``)
 
 The figures are read from what the runners themselves say. A step of tests that ran none has failed, and so has one
 whose runner ends badly without naming a failed test. Steps are data (:func:`all_steps`): to add one is to add a line.
@@ -24,6 +25,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import border
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv" / "bin"
@@ -75,6 +78,17 @@ def unittest_counts(output: str) -> Counts:
     bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", output.rsplit("Ran ", 1)[-1]))
     skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", output.rsplit("Ran ", 1)[-1]))
     return Counts(int(ran[-1]) - bad - skipped, bad, skipped)
+
+
+def maven_counts(output: str) -> Counts:
+    """Read surefire's totals, the line without a time: ``[INFO] Tests run: 5, Failures: 1, Errors: 0, Skipped: 1``."""
+    totals = re.findall(
+        r"^\[\w+\] Tests run: (\d+), Failures: (\d+), Errors: (\d+), Skipped: (\d+)\s*$", output, re.MULTILINE
+    )
+    if not totals:
+        return Counts()
+    ran, failures, errors, skipped = map(int, totals[-1])
+    return Counts(ran - failures - errors - skipped, failures + errors, skipped)
 
 
 def plain_counts(output: str) -> Counts:
@@ -134,6 +148,20 @@ def existing(*paths: str) -> tuple[str, ...]:
     return tuple(path for path in paths if (ROOT / path).exists())
 
 
+def border_steps() -> Iterable[Step]:
+    """List the steps of the mobile border: its library, its committed code, its tests in Kotlin."""
+    current = "border: bindings are current"
+    yield Step("border: library", border.BUILD)
+    yield Step(current, (sys.executable, "tools/border.py", "check"), after="border: library")
+    yield Step(
+        "kotlin: tests",
+        ("mvn", "-B", "-ntp", "-f", "bindings-kotlin/pom.xml", f"-Dnative.dir={border.target()}", "test"),
+        maven_counts,
+        after=current,
+        missing=no_tool("java"),
+    )
+
+
 def all_steps() -> Iterable[Step]:
     """List the steps, those that fail fastest first."""
     clippy = ("cargo", "clippy", "--locked")
@@ -154,11 +182,18 @@ def all_steps() -> Iterable[Step]:
     yield Step(
         "rust: lints, all features", (*clippy, "--workspace", "--all-targets", "--all-features", *strict), in_check=True
     )
+    # Apart from the workspace, where the border's library would bring its feature along.
     yield Step(
         "rust: lints, mobile",
         (*clippy, "-p", "tertulia", "--no-default-features", "--features", "sqlite", *strict),
         in_check=True,
     )
+    if existing("bindings-ffi"):
+        yield Step(
+            "rust: lints, mobile border",
+            (*clippy, "-p", "tertulia-ffi", "--no-default-features", *strict),
+            in_check=True,
+        )
     yield Step(
         "rust: floors without I/O, WebAssembly",
         ("cargo", "check", "--locked", "-p", "tertulia", "--no-default-features", "--target", WASM),
@@ -197,6 +232,8 @@ def all_steps() -> Iterable[Step]:
         if existing("examples/python"):
             yield Step("python: types of the examples", (str(VENV / "pyright"),), after="python: installed wheel")
         yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after="python: installed wheel")
+    if existing("bindings-kotlin"):
+        yield from border_steps()
 
 
 def make_environment() -> int:
@@ -293,7 +330,7 @@ def main() -> int:
     # Whoever is started in the background ignores Ctrl-C, and so would all tests of Ctrl-C: they would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description="Run every test and check.")
-    parser.add_argument("part", nargs="?", default="test", choices=["test", "check", "environment"])
+    parser.add_argument("part", nargs="?", default="test", choices=["test", "check", "kotlin", "environment"])
     part = parser.parse_args().part
     if part == "environment":
         return make_environment()
@@ -308,7 +345,7 @@ def main() -> int:
         return 1
     strict = os.environ.get("CI", "").lower() in {"1", "true"}
     done: dict[str, Outcome] = {}
-    for step in all_steps():
+    for step in border_steps() if part == "kotlin" else all_steps():
         wanted = step.in_check if part == "check" else step.name != FLOORS
         if not wanted:
             continue

@@ -55,6 +55,19 @@ class CountsAreRead(unittest.TestCase):
         self.assertEqual(run_tests.unittest_counts("Ran 1 test in 0.0s\n\nOK\n"), Counts(1))
         self.assertEqual(run_tests.unittest_counts("Traceback"), Counts())
 
+    def test_maven_is_read_from_its_totals_and_not_from_a_class(self) -> None:
+        of_a_class = (
+            "[INFO] Tests run: 9, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.2 s -- in dev.tertulia.A\n"
+        )
+        good = (
+            f"{of_a_class}[INFO] \n[INFO] Results:\n[INFO] \n[INFO] Tests run: 20, Failures: 0, Errors: 0, Skipped: 1\n"
+        )
+        self.assertEqual(run_tests.maven_counts(good), Counts(19, 0, 1))
+        bad = f"{of_a_class}[ERROR] Tests run: 20, Failures: 2, Errors: 3, Skipped: 0\n[INFO] BUILD FAILURE\n"
+        self.assertEqual(run_tests.maven_counts(bad), Counts(15, 5))
+        self.assertEqual(run_tests.maven_counts(of_a_class), Counts())
+        self.assertEqual(run_tests.maven_counts("[ERROR] COMPILATION ERROR\n[INFO] BUILD FAILURE\n"), Counts())
+
     def test_our_own_runners_say_it_plainly(self) -> None:
         self.assertEqual(
             run_tests.plain_counts("1 passed, 0 failed\n101 passed, 2 failed, 3 skipped\n"), Counts(101, 2, 3)

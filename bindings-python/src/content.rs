@@ -26,6 +26,9 @@ impl FromPython for NewMessage {
             let message = message.get().0.get();
             return Ok(Self { role: message.role, parts: message.parts.clone(), metadata: message.metadata.clone() });
         }
+        if let Ok(message) = value.cast::<crate::values::ChatMessage>() {
+            return Ok(message.get().0.get().clone());
+        }
         let fields = Fields::of_dict(value, *at, "a dict with 'role' and 'content', or a Message")?;
         fields.only(&["role", "content", "parts", "metadata"])?;
         let role: Role = fields.take("role")?;
@@ -44,6 +47,9 @@ impl FromPython for ToolChoice {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
         let Ok(word) = value.cast::<PyString>() else {
             let fields = Fields::of_dict(value, *at, "'auto', 'never', 'required' or {'name': …}")?;
+            if let Some(named) = fields.raw("tool")? {
+                return Self::from_python(&named, at); // the plain form
+            }
             fields.only(&["name"])?;
             return Ok(Self::Tool { name: fields.take("name")? });
         };

@@ -8,6 +8,7 @@
 //! logs      the engine's log, on its way to `logging`
 //! simulator a provider on loopback, for tests
 //! engine    the five nouns: Tertulia, UserScope, Conversation, ReplyStream, and what goes with them
+//! own       providers that are Python code
 //! bridge    threads, event loops, signals and forks
 //! ```
 //! Importing it makes classes and nothing else: no thread, no socket, no file.
@@ -18,6 +19,7 @@ mod convert;
 mod engine;
 mod error;
 mod logs;
+mod own;
 mod probe;
 mod simulator;
 mod values;
@@ -31,6 +33,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     content::register(module)?;
     engine::register(module)?;
     simulator::register(module)?;
+    module.add_class::<own::Sink>()?;
+    module.add_function(wrap_pyfunction!(error::error_info, module)?)?;
     probe::register(module)?;
     module.add_function(wrap_pyfunction!(logs::forward_logs, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

@@ -84,12 +84,19 @@ impl Simulator {
         &self.url
     }
 
-    /// The description of a provider of this name that is the simulator, for `Tertulia(providers=[…])`.
+    /// The description of a provider of this name that is the simulator and speaks this dialect, for
+    /// `Tertulia(providers=[…])`.
     #[pyo3(signature = (name = "sim", *, dialect = "openai_chat"))]
     fn provider<'py>(&self, py: Python<'py>, name: &str, dialect: &str) -> PyResult<Bound<'py, PyDict>> {
         let spec = PyDict::new(py);
         spec.set_item("name", name)?;
-        spec.set_item("base_url", format!("{}/v1", self.url))?;
+        // What stands before the paths that each dialect adds.
+        let version = match dialect {
+            "gemini" => "/v1beta",
+            "ollama" => "",
+            _ => "/v1",
+        };
+        spec.set_item("base_url", format!("{}{version}", self.url))?;
         spec.set_item("dialect", dialect)?;
         Ok(spec)
     }

@@ -14,7 +14,9 @@ HEADER: dict[str, Any] = {"seq": 7, "turn_id": ID, "part_index": 2}
 
 media = t.Media(t.UrlSource("https://x.example/a.pdf"), "application/pdf", name="a.pdf", size_bytes=9)
 citation = t.Citation(0, 4, "https://x.example", title="X", quote="four")
-call = t.ToolCall("c1", "weather", {"city": "Cádiz", "days": [1, 2.5, None, True]}, provider_executed=True)
+call = t.ToolCall(
+    "c1", "weather", {"city": "Cádiz", "days": [1, 2.5, None, True]}, provider_executed=True, free_text=True
+)
 result = t.ToolResult("c1", {"temperature": 24}, is_error=True, media=[media])
 text = t.TextPart("Hola", citations=[citation])
 usage = t.Usage(
@@ -116,8 +118,44 @@ turn = t.Turn(
     expires_at=MOMENT,
     error=error,
 )
-price = t.Price(1, 2, cache_read_nano_usd=3, cache_creation_nano_usd=4, date="2026-11-21")
+tier = t.PriceTier(
+    200_000,
+    input_nano_usd=2,
+    output_nano_usd=3,
+    cache_read_nano_usd=4,
+    cache_creation_nano_usd=5,
+    cache_creation_1h_nano_usd=6,
+)
+change = t.PriceChange("2027-01-01", from_time="06:00", to_time="10:00", price=t.Price(5, 6))
+price = t.Price(
+    1,
+    2,
+    cache_read_nano_usd=3,
+    cache_creation_nano_usd=4,
+    cache_creation_1h_nano_usd=5,
+    input_audio_nano_usd=6,
+    cache_read_audio_nano_usd=7,
+    output_audio_nano_usd=8,
+    output_image_nano_usd=9,
+    output_reasoning_nano_usd=10,
+    request_nano_usd=11,
+    web_search_nano_usd=12,
+    tiers=[tier],
+    changes=[change],
+    date="2026-11-21",
+)
 capabilities = t.Capabilities(True, False, output_schema=True, reasoning=False, images=True, audio=False, files=True)
+
+sampling = t.Sampling(
+    temperature=0.5,
+    top_p=0.25,
+    seed=1,
+    stop_sequences=["END"],
+    max_tokens=2,
+    frequency_penalty=0.5,
+    presence_penalty=-0.5,
+)
+request_message = t.ChatMessage("user", [text], metadata={"a": "b"})
 
 SAMPLES: list[Any] = [
     media,
@@ -133,11 +171,33 @@ SAMPLES: list[Any] = [
     message,
     conversation,
     turn,
+    tier,
+    change,
     price,
     capabilities,
     t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),
     t.ProviderInfo("openai", title="OpenAI", base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
+    t.ToolSpec("sql", "Asks", {"type": "object"}, strict=True, text_format={"type": "text"}, provider="openai"),
     t.ToolSpec("weather", "The weather", {"type": "object", "properties": {}}, strict=True),
+    sampling,
+    request_message,
+    t.ChatRequest(
+        "gpt-5",
+        [request_message],
+        system="Be brief.",
+        sampling=sampling,
+        reasoning_effort="low",
+        reasoning_tokens=1,
+        tools=[t.ToolSpec("weather", "The weather", {"type": "object"})],
+        tool_choice={"name": "weather"},
+        parallel_tools=False,
+        output_schema={"name": "trip", "schema": {"type": "object"}, "strict": False},
+        prompt_cache={"system": True, "messages": [0], "one_hour": True, "key": "k"},
+        end_user="ana",
+        provider_metadata={"a": "b"},
+        extra_body={"x": [1]},
+        extra_headers={"x-a": "b"},
+    ),
     t.PathSource("a.png"),
     t.DataSource(b"\x00\xff"),
     t.UrlSource("https://x.example/a.png"),

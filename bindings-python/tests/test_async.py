@@ -231,8 +231,12 @@ def test_one_engine_serves_one_loop_after_another(tmp_path: Path) -> None:
 
     async def end() -> None:
         await engine.close()
-        with pytest.raises(t.ClosedError):
+        with pytest.raises(t.ClosedError) as caught:
             await chat.history()
+        assert caught.value.operation == "conversation.history"
+        with pytest.raises(t.ClosedError) as caught:
+            await engine.open()
+        assert caught.value.operation == "open"
 
     asyncio.run(end())
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,24 @@ def test_the_opening_of_the_readme(sim: Simulator, tmp_path: Path) -> None:
         assert page[-1].text == reply.text
 
 
+@pytest.mark.parametrize(
+    ("dialect", "path"),
+    [
+        ("openai_chat", "/v1/chat/completions"),
+        ("openai_responses", "/v1/responses"),
+        ("anthropic", "/v1/messages"),
+        ("gemini", "/v1beta/models/any:streamGenerateContent?alt=sse"),
+        ("ollama", "/api/chat"),
+    ],
+)
+def test_the_simulator_speaks_every_dialect(sim: Simulator, dialect: str, path: str) -> None:
+    with t.Tertulia("memory:", providers=[sim.provider(dialect=dialect)], model="sim/any", settings=ONCE) as engine:
+        assert engine.ask("hi").text.startswith('You said: "hi".') and sim.requests[-1].path == path
+        sim.script("any", "text=one two;cut=1")
+        with pytest.raises(t.TruncatedError):
+            engine.ask("hi")
+
+
 def test_making_an_engine_opens_nothing(tmp_path: Path) -> None:
     store = tmp_path / "chat.db"
     engine = t.Tertulia(store, model="echo/any")
@@ -72,10 +90,21 @@ def test_a_closed_engine_says_so(engine: t.Tertulia) -> None:
     stream = chat.stream("hi")
     engine.close()
     engine.close()  # closing twice is closing once
-    for verb in (lambda: chat.send("hi"), chat.history, engine.open, lambda: engine.ask("hi")):
+    verbs: list[tuple[Callable[[], object], str]] = [
+        (lambda: chat.send("hi"), "conversation.send"),
+        (lambda: next(chat.stream("hi")), "conversation.stream"),
+        (chat.history, "conversation.history"),
+        (engine.open, "open"),
+        (lambda: engine.ask("hi"), "ask"),
+        (lambda: engine.user().ask("hi"), "ask"),
+        (engine.user().list_conversations, "user.list_conversations"),
+        (lambda: engine.provider("sim").request("GET", "/v1/models"), "provider.request"),
+    ]
+    for verb, operation in verbs:
         with pytest.raises(t.ClosedError) as caught:
             verb()
         assert caught.value.reason == "closed" and caught.value.http_status == 503
+        assert caught.value.operation == operation
     assert stream.reply().status == "done"  # closing waits for what is under way
 
 

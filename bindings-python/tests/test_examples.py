@@ -51,6 +51,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
         ("05", ["so far: First", "again: First walk the old town.", "unknown_provider - "]),
         ("06", ["Cádiz 6 True", "('user', 'Question 0')", "somebody else's: 0"]),
         ("07", ["passed"]),
+        ("08", ["clerk asked 1 times; last: Are you open?  (2 tries)", "last: And on Sunday?", "8192 tokens"]),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:
@@ -66,4 +67,4 @@ def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08"]

@@ -9,6 +9,8 @@ pub mod base;
 pub mod call;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "uniffi")]
+pub mod facade;
 pub mod model;
 #[cfg(feature = "engine")]
 pub mod net;
@@ -21,7 +23,7 @@ pub use base::{
     AttachmentId, Attempt, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret, Timestamp, TurnId,
 };
 #[cfg(feature = "engine")]
-pub use call::{Catalogue, Environment, KeyFile, KeyFuture, KeySource, ModelRef, ProviderSpec};
+pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};
 #[cfg(feature = "engine")]
 pub use engine::{
     CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
@@ -33,3 +35,6 @@ pub use net::NetworkSettings;
 pub use policy::RetrySettings;
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
+
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!();

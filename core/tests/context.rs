@@ -34,7 +34,15 @@ fn words(messages: &[Value]) -> usize {
 
 fn call(id: &str, bytes: usize) -> Part {
     let arguments = json!({ "q": "x".repeat(bytes) });
-    Part::ToolCall { call: ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments, provider_executed: false } }
+    Part::ToolCall {
+        call: ToolCall {
+            id: id.to_owned(),
+            name: "f".to_owned(),
+            arguments,
+            provider_executed: false,
+            free_text: false,
+        },
+    }
 }
 
 fn answer(id: &str, words: &str) -> Part {

@@ -57,6 +57,7 @@ pub(crate) struct ToolUse {
     pub(crate) fragments: Vec<String>,
 }
 
+#[derive(PartialEq)]
 pub(crate) enum Finish {
     Stop,
     ToolCalls,

@@ -2,8 +2,10 @@
 //! well or as badly as a script says.
 //!
 //! It speaks OpenAI Chat Completions (`POST /v1/chat/completions`), OpenAI Responses (`POST /v1/responses`),
-//! Anthropic Messages (`POST /v1/messages`), embeddings (`POST /v1/embeddings`) and `GET /v1/models`; any prefix before
-//! these paths will do. There is no model behind it and no key is asked for. A model that nobody scripted echoes: it
+//! Anthropic Messages (`POST /v1/messages`), Gemini (`POST /v1beta/models/{model}:generateContent` and
+//! `:streamGenerateContent`, as events with `?alt=sse` and as an array without), Ollama's own (`POST /api/chat`,
+//! `POST /api/generate`), embeddings (`POST /v1/embeddings`) and `GET /v1/models`; any prefix before these paths will do.
+//! There is no model behind it and no key is asked for. A model that nobody scripted echoes: it
 //! quotes the user and says how many messages it has seen, which shows whether the history was sent.
 //!
 //! # Scripts
@@ -28,6 +30,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 //! ```
 //!
+//! # From another language
+//!
+//! The program `tertulia-simulator` prints its URL on the first line and runs until its input closes or a signal comes.
+//! With `--record` it tells what happened: `GET /_simulator/requests` gives the requests so far, oldest first, each
+//! with `request` (its number), `connection`, `method`, `path`, `headers` (names in lower case) and `body`, as JSON
+//! (`null` when it is none). `GET /_simulator/hung_up` answers with `seq`, `connection` and `request` once a client has
+//! closed a connection in the middle of a reply. Asking is not recorded. The same works with a [`Simulator`] in the
+//! process.
+//!
 //! # How it works
 //!
 //! A reply is laid out once as bytes and pauses and then only written, with the request's number
@@ -42,6 +53,7 @@ mod record;
 mod request;
 mod script;
 mod server;
+mod told;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

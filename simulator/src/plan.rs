@@ -141,15 +141,15 @@ pub(crate) fn plain(status: u16, content_type: &str, body: &[u8]) -> Plan {
 
 /// The reply to a request that makes no sense.
 pub(crate) fn misunderstanding(dialect: &dyn Dialect, failure: &Failure) -> Plan {
-    plain(failure.status, "application/json", &failure.body).with_id(dialect)
+    plain(failure.status, dialect.body_type(), &failure.body).with_id(dialect)
 }
 
 impl Plan {
     /// Adds the header that every reply of this dialect carries.
     fn with_id(mut self, dialect: &dyn Dialect) -> Self {
-        if let Some(Step::Send(first)) = self.steps.first_mut() {
+        if let (Some(Step::Send(first)), Some(name)) = (self.steps.first_mut(), dialect.request_id_header()) {
             let line_end = first.bytes.iter().position(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            let header = format!("{}: req_{MARK}\r\n", dialect.request_id_header());
+            let header = format!("{name}: req_{MARK}\r\n");
             *first = Marked::new([&first.bytes[..line_end], header.as_bytes(), &first.bytes[line_end..]].concat());
         }
         self
@@ -178,7 +178,7 @@ impl Layout<'_> {
         let status = if status == 0 { failure.status } else { status };
         let mut steps = Steps::new();
         steps.wait(self.script.first);
-        self.body(steps, status, "application/json", &failure.body, None)
+        self.body(steps, status, self.dialect.body_type(), &failure.body, None)
     }
 
     fn failure(&self, class: ErrorClass) -> Failure {
@@ -195,7 +195,7 @@ impl Layout<'_> {
         let mut steps = Steps::new();
         let pauses = u32::try_from(pieces.saturating_sub(1)).unwrap_or(u32::MAX);
         steps.wait(script.first + script.delay.saturating_mul(pauses));
-        let mut content_type = "application/json";
+        let mut content_type = self.dialect.body_type();
         match script.fault {
             Some(Fault::Garbage(Garbage::Json) | Fault::Truncate(_)) => content.truncate(content.len() / 2),
             Some(Fault::Garbage(Garbage::Utf8)) => spoil(&mut content),
@@ -231,11 +231,10 @@ impl Layout<'_> {
     }
 
     fn head(&self, status: u16, content_type: &str, length: Option<usize>) -> String {
-        let mut head = format!(
-            "HTTP/1.1 {status} {}\r\ncontent-type: {content_type}\r\n{}: req_{MARK}\r\n",
-            reason(status),
-            self.dialect.request_id_header()
-        );
+        let mut head = format!("HTTP/1.1 {status} {}\r\ncontent-type: {content_type}\r\n", reason(status));
+        if let Some(name) = self.dialect.request_id_header() {
+            head.push_str(&format!("{name}: req_{MARK}\r\n"));
+        }
         match length {
             Some(length) => head.push_str(&format!("content-length: {length}\r\n")),
             None => head.push_str("cache-control: no-cache\r\ntransfer-encoding: chunked\r\n"),
@@ -347,7 +346,7 @@ impl Layout<'_> {
     }
 
     fn line_ends(&self, bytes: Vec<u8>) -> Vec<u8> {
-        if !self.script.crlf {
+        if !self.script.crlf && !self.dialect.ends_lines_with_crlf() {
             return bytes;
         }
         // JSON holds no line end of its own, so every one belongs to the framing.

@@ -129,6 +129,10 @@ impl Record {
         self.on.store(on, Ordering::Relaxed);
     }
 
+    pub(crate) fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn clear(&self) {
         let mut log = self.lock();
         log.events.clear();

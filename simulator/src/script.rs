@@ -18,7 +18,7 @@ use std::time::Duration;
 /// | `refusal=…` | a refusal instead of an answer |
 /// | `tool=name` or `tool=name:{…}` | a tool call with these arguments; may stand several times. Once the request brings tool results, the reply is text |
 /// | `loop` | calls the tools even then, for ever |
-/// | `finish=…` | the finish word as it goes on the wire |
+/// | `finish=…` | the finish word as it goes on the wire, so in the words of the dialect |
 /// | `usage=none`, `usage=IN/OUT`, `cached=N` | token counts; left out: a count of the bytes by four |
 /// | `chunks=N` | the text in N pieces; left out: word by word |
 /// | `fragments=N` | the arguments of a tool call in N pieces. 3 |
@@ -26,7 +26,7 @@ use std::time::Duration;
 /// | `delay_ms=N` | wait between pieces; a whole reply waits for all of them at once |
 /// | `heartbeats=N` | comments or pings before the first piece, `delay_ms` apart |
 /// | `status=N` | an error reply with this status |
-/// | `error=…` | an error reply of this class: `invalid`, `auth`, `billing`, `permission`, `not_found`, `conflict`, `too_large`, `context`, `filtered`, `rate_limit`, `quota`, `server`, `overloaded`, `timeout` |
+/// | `error=…` | an error reply of this class, with the status and the words that the dialect's provider has for it: `invalid`, `auth`, `billing`, `permission`, `not_found`, `conflict`, `too_large`, `context`, `filtered`, `rate_limit`, `quota`, `server`, `overloaded`, `timeout` |
 /// | `error_after=N` | breaks a stream off after N pieces with an error event (of class `error`, else `overloaded`) |
 /// | `message=…`, `retry_after=…` | the words of the error; the header, written as it is |
 /// | `reset`, `reset=N` | a TCP reset before the head, or after N pieces |
@@ -89,6 +89,7 @@ pub(crate) enum Usage {
 /// How a reply goes wrong. A place of `None` is before the head for a reset or stall, the middle for the others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
+    /// 0 is the dialect's own status for the error's class.
     Status(u16),
     ErrorAfter(usize),
     Reset(Option<usize>),
@@ -191,7 +192,8 @@ impl Script {
         }
         if script.fault.is_none() {
             script.fault = match script.class {
-                Some(class) => Some(Fault::Status(default_status(class))),
+                // Each dialect has a status of its own for it.
+                Some(_) => Some(Fault::Status(0)),
                 None if script.fail_first.is_some() || script.fail_percent.is_some() => Some(Fault::Status(500)),
                 None => None,
             };
@@ -344,23 +346,6 @@ impl std::str::FromStr for Script {
     }
 }
 
-fn default_status(class: ErrorClass) -> u16 {
-    match class {
-        ErrorClass::Invalid | ErrorClass::Context | ErrorClass::Filtered => 400,
-        ErrorClass::Auth => 401,
-        ErrorClass::Billing => 402,
-        ErrorClass::Permission => 403,
-        ErrorClass::NotFound => 404,
-        ErrorClass::Conflict => 409,
-        ErrorClass::TooLarge => 413,
-        ErrorClass::RateLimit | ErrorClass::Quota => 429,
-        ErrorClass::Server => 500,
-        // Each dialect has a status of its own for it.
-        ErrorClass::Overloaded => 0,
-        ErrorClass::Timeout => 504,
-    }
-}
-
 fn bad(key: &str, why: &str) -> ScriptError {
     ScriptError(format!("the script's `{key}` {why}"))
 }
@@ -397,7 +382,8 @@ fn header_value(key: &str, value: String) -> Result<String, ScriptError> {
     }
 }
 
-fn decode(value: &str) -> Option<String> {
+/// The text behind its percent signs.
+pub(crate) fn decode(value: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(value.len());
     let mut bytes = value.bytes();
     while let Some(byte) = bytes.next() {

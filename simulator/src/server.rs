@@ -13,11 +13,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::answer::{Answer, Talk};
-use crate::dialect::{Anthropic, Dialect, Failure, OpenAiChat, OpenAiResponses, embeddings, models};
+use crate::dialect::{
+    Anthropic, Dialect, Failure, Gemini, Ollama, OpenAiChat, OpenAiResponses, embeddings, gemini_models, models,
+    ollama_models,
+};
 use crate::plan::{self, Layout, Plan, Step};
 use crate::record::{EventKind, Record};
 use crate::request::{self, Incoming, Request};
 use crate::script::{ErrorClass, Fault, Script};
+use crate::told::Question;
 
 /// Replies kept ready. Past that many, all are forgotten: simpler than knowing which is old.
 const MAX_PLANS: usize = 1_024;
@@ -65,6 +69,7 @@ impl Shared {
 
     fn answer(&self, request: &Request, number: u64) -> Arc<Plan> {
         let path = request.path();
+        let gemini = Gemini::at(&request.target);
         let dialect: &dyn Dialect = if request.method != "POST" {
             return Arc::new(self.read_only(request));
         } else if path.ends_with("/chat/completions") {
@@ -73,6 +78,12 @@ impl Shared {
             &OpenAiResponses
         } else if path.ends_with("/messages") {
             &Anthropic
+        } else if let Some(gemini) = &gemini {
+            gemini
+        } else if path.ends_with("/api/chat") {
+            &Ollama::Chat
+        } else if path.ends_with("/api/generate") {
+            &Ollama::Generate
         } else if path.ends_with("/embeddings") {
             return Arc::new(self.embeddings(request, number));
         } else {
@@ -84,7 +95,8 @@ impl Shared {
         };
         let header = request.script.as_deref().unwrap_or_default();
         let mut key = String::with_capacity(64 + ask.model.len() + header.len());
-        let end = path.rsplit('/').next().unwrap_or_default();
+        // With the query: it says in which of two ways Gemini streams.
+        let end = request.target.rsplit('/').next().unwrap_or_default();
         let _ = write!(key, "{end} {} {} {} ", ask.stream, ask.include_usage, ask.prompt_bytes.div_ceil(4));
         key.push_str(&ask.model);
         key.push('\0');
@@ -178,12 +190,17 @@ impl Shared {
 
     fn read_only(&self, request: &Request) -> Plan {
         match (request.method.as_str(), request.path()) {
-            ("GET", path) if path.ends_with("/models") => {
+            ("GET", path) if path.ends_with("/models") || path.ends_with("/api/tags") => {
                 let mut names = vec!["echo".to_owned(), "sim".to_owned()];
                 let mut scripted: Vec<String> = lock(&self.scripts).keys().cloned().collect();
                 scripted.sort_unstable();
                 names.extend(scripted);
-                plan::plain(200, "application/json", &models(&names, request.anthropic))
+                let list = match request.target.split_once('?') {
+                    _ if path.ends_with("/api/tags") => ollama_models(&names),
+                    query if path.ends_with("/v1beta/models") => gemini_models(&names, query.map_or("", |(_, q)| q)),
+                    _ => models(&names, request.anthropic),
+                };
+                plan::plain(200, "application/json", &list)
             }
             ("GET", "/") => plan::plain(200, "text/plain; charset=utf-8", b"tertulia-simulator\n"),
             // The head of any path, so that a client can warm up: no body, whatever it says.
@@ -265,6 +282,15 @@ impl Connection {
                     return self.note(None, EventKind::Closed);
                 }
             };
+            if let Some(question) = Question::of(&request.method, request.path()) {
+                if !self.tell(question).await {
+                    return self.note(None, EventKind::ClosedByPeer);
+                }
+                if request.close {
+                    return self.note(None, EventKind::Closed);
+                }
+                continue;
+            }
             let number = self.shared.record.receive(self.number, &request);
             let plan = self.shared.answer(&request, number);
             let outcome = self.carry_out(&plan, number).await;
@@ -282,6 +308,23 @@ impl Connection {
 
     fn note(&self, request: Option<u64>, kind: EventKind) {
         self.shared.record.note(self.number, request, kind);
+    }
+
+    /// Answers a question about what was recorded. False when the client has gone.
+    async fn tell(&mut self, question: Question) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let plan = tokio::select! {
+            biased;
+            plan = question.answer(&shared.record) => plan,
+            () = gone(&mut self.socket, &mut self.read) => return false,
+        };
+        self.out.clear();
+        for step in &plan.steps {
+            if let Step::Send(marked) = step {
+                marked.write(0, &mut self.out);
+            }
+        }
+        self.socket.write_all(&self.out).await.is_ok()
     }
 
     async fn carry_out(&mut self, plan: &Plan, number: u64) -> Outcome {

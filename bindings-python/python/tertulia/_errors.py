@@ -8,6 +8,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from ._native import Attempt, ErrorInfo
     from .types import ErrorKind, Part, Retry
 
@@ -29,6 +31,21 @@ class TertuliaError(Exception):
         super().__init__(info)
         self.info = info
         self.provider_words = None
+
+    @classmethod
+    def of(cls, reason: str, detail: str, *, retry: Retry = "never", retry_after: float | None = None) -> Self:
+        """An error of this class's kind, for a provider of your own to raise.
+
+        reason: a stable machine word. detail: a sentence for developers; neither may hold a prompt or a key.
+        retry: ``"safe"`` makes the engine ask again before the first content. retry_after: the same, but not before so
+        many seconds.
+        """
+        from ._native import _error_info
+
+        named = next(base for base in cls.__mro__ if base.__module__ == __name__)
+        words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in named.__name__)
+        kind = words.removeprefix("_").removesuffix("_error")
+        return cls(_error_info(kind, reason, detail, retry, retry_after))
 
     def __str__(self) -> str:
         info = self.info

@@ -1,5 +1,6 @@
 """The native half of the package. Import the names from ``tertulia``."""
 
+import asyncio
 from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
@@ -19,13 +20,20 @@ from .types import (
     MediaSource,
     MessageStatus,
     NewMessage,
+    OutputSchemaDict,
+    OwnProvider,
     Part,
     ProgressStep,
+    PromptCacheDict,
+    ProviderFunction,
     ProviderSpec,
+    ReasoningEffort,
     ReplyStatus,
     Retry,
     Role,
     StreamEvent,
+    TextFormat,
+    ToolChoice,
     TurnState,
     UsageSource,
 )
@@ -95,7 +103,7 @@ class Capabilities:
 
 @final
 class Price:
-    """What a million tokens cost in nano-USD: 3 US dollars are 3,000,000,000."""
+    """What a model costs. A figure is nano-USD for a million tokens unless it says otherwise: $3 are 3,000,000,000."""
 
     __match_args__: ClassVar[tuple[Literal["input_nano_usd"], Literal["output_nano_usd"]]]
 
@@ -106,6 +114,16 @@ class Price:
         *,
         cache_read_nano_usd: int | None = None,
         cache_creation_nano_usd: int | None = None,
+        cache_creation_1h_nano_usd: int | None = None,
+        input_audio_nano_usd: int | None = None,
+        cache_read_audio_nano_usd: int | None = None,
+        output_audio_nano_usd: int | None = None,
+        output_image_nano_usd: int | None = None,
+        output_reasoning_nano_usd: int | None = None,
+        request_nano_usd: int | None = None,
+        web_search_nano_usd: int | None = None,
+        tiers: Sequence[PriceTier | Mapping[str, Any]] = ...,
+        changes: Sequence[PriceChange | Mapping[str, Any]] = ...,
         date: str | None = None,
     ) -> Self: ...
     @property
@@ -125,8 +143,54 @@ class Price:
         """For a million tokens written to the provider's cache; left out: as sent in."""
 
     @property
+    def cache_creation_1h_nano_usd(self) -> int | None:
+        """For a million tokens written to the provider's cache for an hour; left out: as others written to it."""
+
+    @property
+    def input_audio_nano_usd(self) -> int | None:
+        """For a million tokens of sound sent in; left out: as other tokens."""
+
+    @property
+    def cache_read_audio_nano_usd(self) -> int | None:
+        """For a million tokens of sound from the provider's cache; left out: as other tokens from it."""
+
+    @property
+    def output_audio_nano_usd(self) -> int | None:
+        """For a million tokens of sound written; left out: as other tokens."""
+
+    @property
+    def output_image_nano_usd(self) -> int | None:
+        """For a million tokens of pictures written; left out: as other tokens."""
+
+    @property
+    def output_reasoning_nano_usd(self) -> int | None:
+        """For a million tokens of reasoning written; left out: as other tokens."""
+
+    @property
+    def request_nano_usd(self) -> int | None:
+        """For each request, in nano-USD; left out: nothing."""
+
+    @property
+    def web_search_nano_usd(self) -> int | None:
+        """For each search of the web by the provider, in nano-USD; left out: nothing."""
+
+    @property
+    def tiers(self) -> tuple[PriceTier, ...]:
+        """Other prices for long prompts, by their lengths, the shortest first."""
+
+    @property
+    def changes(self) -> tuple[PriceChange, ...]:
+        """Other prices at other times; the last one in force holds."""
+
+    @property
     def date(self) -> str | None:
         """The day the price was taken down, as `2026-11-21`."""
+
+    def cost(self, usage: Usage | Mapping[str, Any], *, at: datetime | int | None = None) -> Cost:
+        """What these tokens cost when they were asked for at this moment, to the nearest nano-USD.
+
+        ``at`` is an aware datetime, or milliseconds since 1970; left out: now. Unknown when ``usage.source`` is.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -140,6 +204,102 @@ class Price:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
     @staticmethod
     def _of_json(json: str) -> Price: ...
+
+@final
+class PriceTier:
+    """Prices above a length of the prompt, for every token of the call. What is left out stays as below."""
+
+    __match_args__: ClassVar[tuple[Literal["above_input_tokens"]]]
+
+    def __new__(
+        cls,
+        above_input_tokens: int = 0,
+        *,
+        input_nano_usd: int | None = None,
+        output_nano_usd: int | None = None,
+        cache_read_nano_usd: int | None = None,
+        cache_creation_nano_usd: int | None = None,
+        cache_creation_1h_nano_usd: int | None = None,
+    ) -> Self: ...
+    @property
+    def above_input_tokens(self) -> int:
+        """They hold when more tokens than these are sent in, cached ones included."""
+
+    @property
+    def input_nano_usd(self) -> int | None:
+        """For a million tokens sent in."""
+
+    @property
+    def output_nano_usd(self) -> int | None:
+        """For a million tokens written."""
+
+    @property
+    def cache_read_nano_usd(self) -> int | None:
+        """For a million tokens from the provider's cache."""
+
+    @property
+    def cache_creation_nano_usd(self) -> int | None:
+        """For a million tokens written to the provider's cache."""
+
+    @property
+    def cache_creation_1h_nano_usd(self) -> int | None:
+        """For a million tokens written to the provider's cache for an hour."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PriceTier: ...
+
+@final
+class PriceChange:
+    """Another price from a day on, at some hours of each day, or both. All times are UTC."""
+
+    __match_args__: ClassVar[tuple[Literal["from_date"]]]
+
+    def __new__(
+        cls,
+        from_date: str | None = None,
+        *,
+        from_time: str | None = None,
+        to_time: str | None = None,
+        price: Price | Mapping[str, Any],
+    ) -> Self: ...
+    @property
+    def from_date(self) -> str | None:
+        """The first day, as `2027-01-01`; left out: every day."""
+
+    @property
+    def from_time(self) -> str | None:
+        """The first minute of the hours, as `06:00`; left out with `to_time`: all day."""
+
+    @property
+    def to_time(self) -> str | None:
+        """The minute after the hours, as `10:00`; hours that end before they begin span midnight."""
+
+    @property
+    def price(self) -> Price:
+        """The whole price in that time."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PriceChange: ...
 
 @final
 class ModelInfo:
@@ -1865,12 +2025,236 @@ class Reply:
     def _of_json(json: str) -> Reply: ...
 
 @final
+class ChatRequest:
+    """One call of a model, as a provider of your own is asked."""
+
+    __match_args__: ClassVar[tuple[Literal["model"], Literal["messages"]]]
+
+    def __new__(
+        cls,
+        model: str = "",
+        messages: Sequence[NewMessage] = ...,
+        *,
+        system: str | None = None,
+        sampling: Sampling | Mapping[str, Any] = ...,
+        reasoning_effort: ReasoningEffort | None = None,
+        reasoning_tokens: int | None = None,
+        tools: Sequence[ToolSpec | Mapping[str, Any]] = ...,
+        tool_choice: ToolChoice | None = None,
+        parallel_tools: bool | None = None,
+        output_schema: OutputSchemaDict | Mapping[str, Any] | None = None,
+        prompt_cache: bool | PromptCacheDict | Mapping[str, Any] | None = None,
+        end_user: str | None = None,
+        provider_metadata: Mapping[str, str] = ...,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] = ...,
+    ) -> Self: ...
+    @property
+    def model(self) -> str:
+        """The model's bare name, without the provider."""
+
+    @property
+    def messages(self) -> tuple[ChatMessage, ...]:
+        """What was said so far, oldest first."""
+
+    @property
+    def system(self) -> str | None:
+        """Instructions that stand before the messages."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the model chooses its words."""
+
+    @property
+    def reasoning_effort(self) -> ReasoningEffort | None:
+        """How much the model thinks."""
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """How many tokens it may think."""
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """What it may call."""
+
+    @property
+    def tool_choice(self) -> ToolChoice | None:
+        """Whether it does."""
+
+    @property
+    def parallel_tools(self) -> bool | None:
+        """Whether it may call several at once."""
+
+    @property
+    def output_schema(self) -> OutputSchemaDict | None:
+        """The shape of the answer."""
+
+    @property
+    def prompt_cache(self) -> PromptCacheDict | None:
+        """Which beginnings shall be kept for the next call."""
+
+    @property
+    def end_user(self) -> str | None:
+        """Whom the call is for, in a form the provider may see."""
+
+    @property
+    def provider_metadata(self) -> dict[str, str]:
+        """Labels that the provider keeps beside the call."""
+
+    @property
+    def extra_body(self) -> Any:
+        """Fields of the call's ``extra_body``."""
+
+    @property
+    def extra_headers(self) -> dict[str, str]:
+        """Headers of the call's ``extra_headers``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ChatRequest: ...
+
+@final
+class ChatMessage:
+    """A message of a request."""
+
+    __match_args__: ClassVar[tuple[Literal["role"], Literal["parts"]]]
+
+    def __new__(
+        cls,
+        role: Role,
+        parts: Sequence[ContentPart] = ...,
+        *,
+        metadata: Mapping[str, str] = ...,
+    ) -> Self: ...
+    @property
+    def role(self) -> Role:
+        """Who speaks."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is said."""
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the host put beside it."""
+
+    @property
+    def text(self) -> str:
+        """All words of the message."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ChatMessage: ...
+
+@final
+class Sampling:
+    """How the model chooses its words. What is left out is left to the provider."""
+
+    __match_args__: ClassVar[tuple[Literal["temperature"], Literal["top_p"]]]
+
+    def __new__(
+        cls,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        *,
+        seed: int | None = None,
+        stop_sequences: Sequence[str] = ...,
+        max_tokens: int | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+    ) -> Self: ...
+    @property
+    def temperature(self) -> float | None:
+        """From 0 (always the likeliest word) to 2."""
+
+    @property
+    def top_p(self) -> float | None:
+        """Only words within this share of likelihood."""
+
+    @property
+    def seed(self) -> int | None:
+        """The same seed gives, as far as the provider can, the same answer."""
+
+    @property
+    def stop_sequences(self) -> tuple[str, ...]:
+        """Where to stop."""
+
+    @property
+    def max_tokens(self) -> int | None:
+        """At most this many tokens."""
+
+    @property
+    def frequency_penalty(self) -> float | None:
+        """Against repeating words, -2 to 2."""
+
+    @property
+    def presence_penalty(self) -> float | None:
+        """For new subjects, -2 to 2."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Sampling: ...
+
+@final
 class ToolSpec:
     """A tool the model may call."""
 
     __match_args__: ClassVar[tuple[Literal["name"], Literal["description"], Literal["parameters"]]]
 
-    def __new__(cls, name: str, description: str, parameters: Any, *, strict: bool = False) -> Self: ...
+    def __new__(
+        cls,
+        name: str,
+        description: str,
+        parameters: Any,
+        *,
+        strict: bool = False,
+        text_format: TextFormat | None = None,
+        provider: str | None = None,
+    ) -> Self: ...
+    @staticmethod
+    def free_text(name: str, description: str, text_format: TextFormat | None = None) -> ToolSpec:
+        """A tool that takes free text, as a patch or a query: the ``arguments`` of its calls are a str.
+
+        OpenAI knows such tools. Anywhere else it is shown as a function of one text, which is unwrapped on the way
+        back, and a grammar is only told, so that the text may break it.
+        text_format: ``{"type": "grammar", "syntax": "lark", "definition": "…"}``. Left out: any text.
+        """
+
+    @staticmethod
+    def of_provider(provider: str, entry: Mapping[str, Any]) -> ToolSpec:
+        """A tool that this provider runs itself, as its search of the web.
+
+        entry: goes into the provider's list of tools as it is, beside your own: ``{"type": "web_search_20250305",
+        "name": "web_search"}`` for ``anthropic``. In a list for several providers each takes what is its own.
+        """
+
     @property
     def name(self) -> str:
         """Its name: letters, digits, `_` and `-`, at most 64."""
@@ -1881,11 +2265,19 @@ class ToolSpec:
 
     @property
     def parameters(self) -> Any:
-        """The JSON schema of its arguments, an object schema."""
+        """The JSON schema of its arguments, an object schema. Of a provider's own tool: its entry in that provider's list."""
 
     @property
     def strict(self) -> bool:
         """True when the provider shall hold the model to the schema."""
+
+    @property
+    def text_format(self) -> TextFormat | None:
+        """Set when the tool takes free text instead of arguments; ``parameters`` then counts for nothing."""
+
+    @property
+    def provider(self) -> str | None:
+        """Set when the tool is this provider's own. All other providers never hear of it."""
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -1906,7 +2298,9 @@ class ToolCall:
 
     __match_args__: ClassVar[tuple[Literal["id"], Literal["name"], Literal["arguments"]]]
 
-    def __new__(cls, id: str, name: str, arguments: Any, *, provider_executed: bool = False) -> Self: ...
+    def __new__(
+        cls, id: str, name: str, arguments: Any, *, provider_executed: bool = False, free_text: bool = False
+    ) -> Self: ...
     @property
     def id(self) -> str:
         """Names the call; the answer carries it. Made by the engine when the provider gives none."""
@@ -1917,11 +2311,15 @@ class ToolCall:
 
     @property
     def arguments(self) -> Any:
-        """The arguments: an object. Text that was no JSON stands here as a string."""
+        """The arguments: an object. Text that was no JSON stands here as a str, and so does what a tool of free text is given."""
 
     @property
     def provider_executed(self) -> bool:
         """True when the provider runs the tool itself."""
+
+    @property
+    def free_text(self) -> bool:
+        """True when the tool takes free text: the arguments are that text."""
 
     def result(self, output: Any, *, is_error: bool = False) -> ToolResult:
         """The answer to this call."""
@@ -2216,6 +2614,16 @@ def file(
 ) -> FilePart:
     """A document: from a file, from bytes (with ``mime_type``), or from a URL that the provider fetches."""
 
+@final
+class _Sink:
+    def push(self, event: object) -> bool: ...
+    def room(self, future: asyncio.Future[None]) -> bool: ...
+    def wait(self) -> bool: ...
+    def began(self, future: asyncio.Future[None]) -> None: ...
+    def end(self) -> None: ...
+    def fail(self, exception: BaseException) -> bool: ...
+
+def _error_info(kind: str, reason: str, detail: str, retry: Retry, retry_after: float | None) -> ErrorInfo: ...
 def _restore(class_: type[Any], json: str) -> Any: ...
 def _after_fork() -> None: ...
 def forward_logs() -> None:
@@ -2239,7 +2647,7 @@ class Tertulia:
         *,
         model: str | None = None,
         keys: Mapping[str, str] | None = None,
-        providers: Sequence[ProviderSpec] = ...,
+        providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
         """Prepare an engine.
@@ -2248,7 +2656,9 @@ class Tertulia:
         for application data.
         model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
         keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
-        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``.
+        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``; or as
+        code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of
+        its models, its normal end the proof that the reply is whole.
         settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
         """
 
@@ -2270,6 +2680,14 @@ class Tertulia:
 
     def models(self, pattern: str = "*") -> tuple[ModelInfo, ...]:
         """Every known model that fits the pattern (``*``, ``anthropic/*``, or a name), from memory."""
+
+    def load_catalogue(self, path: str | PathLike[str]) -> None:
+        """Lay a catalogue from a JSON file over the one that is known, for all calls from now on.
+
+        A provider takes the place of one of the same name, whole; everything else stays, and the engine's own
+        ``providers`` stay on top. A wrong file is :class:`InvalidError` and changes nothing. A catalogue says where keys
+        and conversations go: load none that you would not run as a program.
+        """
 
     def warm_up(self, *models: str) -> None:
         """Open connections to the providers of these models ahead of the first call."""
@@ -2428,6 +2846,12 @@ class ProviderHandle:
         ``body`` is JSON. Nothing is tried again, and no status is an error.
         """
 
+    def models(self, *, key: str | None = None) -> tuple[ModelInfo, ...]:
+        """Ask the provider which models it offers right now.
+
+        What its list says of a model's window goes first; the rest is what the catalogue knows.
+        """
+
 @final
 class AsyncTertulia:
     """The conversation engine. Cheap to hand around; usable from any thread and loop.
@@ -2442,7 +2866,7 @@ class AsyncTertulia:
         *,
         model: str | None = None,
         keys: Mapping[str, str] | None = None,
-        providers: Sequence[ProviderSpec] = ...,
+        providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
         """Prepare an engine.
@@ -2451,7 +2875,9 @@ class AsyncTertulia:
         for application data.
         model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
         keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
-        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``.
+        providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``; or as
+        code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of
+        its models, its normal end the proof that the reply is whole.
         settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
         """
 
@@ -2477,6 +2903,14 @@ class AsyncTertulia:
 
     def models(self, pattern: str = "*") -> tuple[ModelInfo, ...]:
         """Every known model that fits the pattern (``*``, ``anthropic/*``, or a name), from memory."""
+
+    def load_catalogue(self, path: str | PathLike[str]) -> Coroutine[Any, Any, None]:
+        """Lay a catalogue from a JSON file over the one that is known, for all calls from now on.
+
+        A provider takes the place of one of the same name, whole; everything else stays, and the engine's own
+        ``providers`` stay on top. A wrong file is :class:`InvalidError` and changes nothing. A catalogue says where keys
+        and conversations go: load none that you would not run as a program.
+        """
 
     def warm_up(self, *models: str) -> Coroutine[Any, Any, None]:
         """Open connections to the providers of these models ahead of the first call."""
@@ -2644,6 +3078,12 @@ class AsyncProviderHandle:
         ``body`` is JSON. Nothing is tried again, and no status is an error.
         """
 
+    def models(self, *, key: str | None = None) -> Coroutine[Any, Any, tuple[ModelInfo, ...]]:
+        """Ask the provider which models it offers right now.
+
+        What its list says of a model's window goes first; the rest is what the catalogue knows.
+        """
+
 @final
 class RawResponse:
     """What a provider answered to a request of your own, whatever its status."""
@@ -2677,7 +3117,10 @@ class Simulator:
         """Where it listens, as ``http://127.0.0.1:41234``."""
 
     def provider(self, name: str = "sim", *, dialect: str = "openai_chat") -> ProviderSpec:
-        """The description of a provider of this name that is the simulator, for ``Tertulia(providers=[…])``."""
+        """The description of a provider of this name that is the simulator, for ``Tertulia(providers=[…])``.
+
+        It speaks each dialect: ``openai_chat``, ``openai_responses``, ``anthropic``, ``gemini`` and ``ollama``.
+        """
 
     def script(self, model: str, *scripts: str) -> None:
         """Answer the calls to this model by one script after the other; the last one stays. None: echo again.

@@ -5,13 +5,15 @@ Imported when one of them is asked for, so that ``import tertulia`` does not pay
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from ._native import (
     AttachmentSource,
     AudioPart,
+    ChatMessage,
+    ChatRequest,
     CitationEvent,
     DataSource,
     DoneEvent,
@@ -122,8 +124,30 @@ class MessageDict(TypedDict):
     content: Content
 
 
-NewMessage: TypeAlias = MessageDict | Message
+NewMessage: TypeAlias = MessageDict | Message | ChatMessage
 """A message that is not stored yet, or a stored one to be said again."""
+
+
+class _TextFormatType(TypedDict):
+    type: Literal["text", "grammar"]
+
+
+class TextFormat(_TextFormatType, total=False):
+    """What the text of a tool that takes free text must look like: any ``text``, or what a ``grammar`` allows."""
+
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class ToolDict(TypedDict, total=False):
+    """A tool in its plain form. One of free text has a ``text_format``, a provider's own a ``provider``."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    strict: bool
+    text_format: TextFormat | None
+    provider: str | None
 
 
 class NamedTool(TypedDict):
@@ -179,8 +203,8 @@ class ProviderSpec(_ProviderNames, total=False):
     """Its name for people."""
     key_variable: str
     """The environment variable that holds its key."""
-    auth: Any
-    """How it wants to see its key. Bearer unless the dialect has a way of its own."""
+    auth: str
+    """How it wants to see its key: ``bearer`` (default), ``none``, the name of a header, ``google_oauth``, ``aws_sigv4``."""
     dialect: str
     """``openai_chat`` (default), ``anthropic``, …"""
     quirks: Mapping[str, Any]
@@ -193,6 +217,33 @@ class ProviderSpec(_ProviderNames, total=False):
     """Allow plain http to another machine."""
     docs_url: str
     """Where its documentation is."""
+    models: Mapping[str, Any]
+    """What its models can do and cost, by bare name; ``*`` stands for all that are not listed."""
+
+
+_Events: TypeAlias = AsyncIterable[StreamEvent] | Iterable[StreamEvent]
+
+ProviderFunction: TypeAlias = Callable[[ChatRequest], _Events | Awaitable[_Events]]
+"""A provider of your own, as code: best an async generator function, or any function that returns events.
+
+Async code runs on an event loop that all such providers share, on a thread of its own: it must not block, and does not
+see the context variables of who asked. Any other function runs on a thread per call and may block; nothing but its next
+event can stop it. When the call is stopped, an async generator is cancelled where it waits, and then closed, so that
+its ``finally`` runs. Whatever it raises is the ``__cause__`` of what the caller sees: a ``TertuliaError`` keeps its kind
+and ``retry``, anything else is an ``UnavailableError`` (provider_failed).
+"""
+
+
+class _OwnNames(TypedDict):
+    name: str
+    """The prefix of its models."""
+    stream: ProviderFunction
+    """The function from a request to events."""
+
+
+class OwnProvider(_OwnNames, total=False):
+    """A provider of your own, as code, with a name and with what is known of its models."""
+
     models: Mapping[str, Any]
     """What its models can do and cost, by bare name; ``*`` stands for all that are not listed."""
 
@@ -222,7 +273,7 @@ class CallOptions(TypedDict, total=False):
     """How much the model thinks."""
     reasoning_tokens: int
     """How many tokens it may think."""
-    tools: Sequence[ToolSpec | Mapping[str, Any]]
+    tools: Sequence[ToolSpec | ToolDict | Mapping[str, Any]]
     """What it may call."""
     tool_choice: ToolChoice
     """Whether it does."""

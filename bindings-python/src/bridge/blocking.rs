@@ -45,12 +45,8 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, call: impl Future<Output = Result<T,
                 std::thread::park_timeout(SIGNALS_EVERY);
                 return Poll::Pending;
             }
-            if runtime::is_gone() {
-                // The interpreter is exiting, and only threads that it does not wait for are left.
-                loop {
-                    std::thread::park();
-                }
-            }
+            // Only threads that the interpreter does not wait for are left then.
+            runtime::park_for_ever_when_gone();
             let _context = handle.enter();
             call.as_mut().poll(&mut Context::from_waker(&waker))
         });

@@ -14,4 +14,5 @@ mod wake;
 pub(crate) use awaitable::{Awaitable, Done, done};
 pub(crate) use blocking::wait;
 pub(crate) use feed::{Feed, Handed, Source};
-pub(crate) use runtime::{after_fork, generation, handle};
+pub(crate) use runtime::{after_fork, generation, handle, park_for_ever_when_gone};
+pub(crate) use wake::{Bell, bell};

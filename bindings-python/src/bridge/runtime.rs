@@ -31,6 +31,14 @@ pub(crate) fn is_gone() -> bool {
     GONE.load(Ordering::Acquire)
 }
 
+/// Never returns once the interpreter's exit has begun: a thread that took the interpreter back then would be ended in
+/// the middle of Rust code.
+pub(crate) fn park_for_ever_when_gone() {
+    while is_gone() {
+        std::thread::park();
+    }
+}
+
 fn state(_: Python<'_>) -> MutexGuard<'static, State> {
     RUNTIME.lock().unwrap_or_else(PoisonError::into_inner)
 }

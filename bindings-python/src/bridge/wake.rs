@@ -64,6 +64,25 @@ impl Queue {
     }
 }
 
+/// Resolves one future of an event loop, from any thread and without the interpreter.
+pub(crate) struct Bell {
+    queue: Arc<Queue>,
+    future: Py<PyAny>,
+}
+
+impl Bell {
+    /// Resolves the future.
+    pub(crate) fn ring(self) {
+        self.queue.push(self.future);
+    }
+}
+
+/// A bell that resolves this future.
+pub(crate) fn bell(future: &Bound<'_, PyAny>, handle: &Handle) -> PyResult<Bell> {
+    let event_loop = future.call_method0(intern!(future.py(), "get_loop"))?;
+    Ok(Bell { queue: queue(&event_loop, handle)?, future: future.clone().unbind() })
+}
+
 /// The loop's end of a queue.
 #[pyclass(frozen, module = "tertulia._native", name = "_Waker")]
 pub(crate) struct Waker {

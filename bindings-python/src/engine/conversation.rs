@@ -10,6 +10,7 @@ use tertulia::{ConversationChange, ConversationId, ConversationOptions, NewMessa
 use super::incoming::{Incoming, Opening};
 use super::options::options;
 use super::stream::{AsyncReplyStream, ReplyStream};
+use super::twins::during;
 use super::user::{Scope, User, cursor};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place};
@@ -63,7 +64,7 @@ impl Chat {
     ) -> PyResult<Opening> {
         let (said, options) = (parts(content, &Place::named("content"))?, options("stream", py, given)?);
         let open = self.open(py)?;
-        Ok(async move { open.chat().await?.stream(said).with(options).await }.boxed())
+        Ok(during("conversation.stream", async move { open.chat().await?.stream(said).with(options).await }).boxed())
     }
 
     fn retrying(
@@ -74,13 +75,13 @@ impl Chat {
     ) -> PyResult<Opening> {
         let (turn, options) = (turn_id(turn)?, options("retry", py, given)?);
         let open = self.open(py)?;
-        Ok(async move { open.chat().await?.retry(turn).with(options).await }.boxed())
+        Ok(during("conversation.retry", async move { open.chat().await?.retry(turn).with(options).await }).boxed())
     }
 
     fn attaching(&self, py: Python<'_>, turn: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<Opening> {
         let turn = turn_id(turn)?;
         let open = self.open(py)?;
-        Ok(async move { open.chat().await?.attach(turn, after_seq).await }.boxed())
+        Ok(during("conversation.attach", async move { open.chat().await?.attach(turn, after_seq).await }).boxed())
     }
 }
 
@@ -91,7 +92,7 @@ fn changed<T: FromPython>(fields: &Fields<'_, '_>, name: &str) -> PyResult<Optio
 
 twins! {
     /// One conversation. Making the handle touches no disk.
-    Conversation / AsyncConversation (Chat);
+    Conversation / AsyncConversation (Chat), "conversation.";
     verbs {
         /// Saves the message, sends it, and waits for the whole reply.
         #[pyo3(signature = (content, **options))]

@@ -20,7 +20,7 @@ pub(super) struct Gate {
 
 twins! {
     /// One provider: any endpoint of it, with the engine's key and connections.
-    ProviderHandle / AsyncProviderHandle (Gate);
+    ProviderHandle / AsyncProviderHandle (Gate), "provider.";
     verbs {
         /// Sends a request to a path of the provider and gives whatever comes back.
         #[pyo3(signature = (method, path, body = None, *, key = None))]
@@ -41,6 +41,20 @@ twins! {
                     provider = provider.key(key);
                 }
                 provider.request(&method, &path, body.as_ref()).await
+            }
+        }
+
+        /// Asks the provider which models it offers right now.
+        #[pyo3(signature = (*, key = None))]
+        fn models(&self, py, key: Option<&Bound<'_, PyAny>>) {
+            let key = key.map(|key| Key::from_python(key, &Place::named("key"))).transpose()?;
+            let (way, name) = (self.0.root.way(py)?, self.0.name.clone());
+            async move {
+                let mut provider = way.open().await?.provider(name);
+                if let Some(Key(key)) = key {
+                    provider = provider.key(key);
+                }
+                provider.models().await
             }
         }
     }

@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use tertulia::base::{Ids, SystemClock, SystemRandom};
-use tertulia::{Catalogue, Error, ErrorKind, ProviderSpec, Result, Secret, Settings, Tertulia};
+use tertulia::call::OwnCode;
+use tertulia::model::{ModelInfo, ProviderInfo};
+use tertulia::{Catalogue, Error, ErrorKind, Result, Secret, Settings, Tertulia};
 use tokio::sync::OnceCell;
 
 use crate::bridge::generation;
 use crate::error::raise;
+use crate::own::Given;
 
 /// What an engine is opened with.
 #[derive(Clone, Default)]
@@ -17,7 +20,7 @@ pub(super) struct Config {
     pub(super) store: Option<String>,
     pub(super) model: Option<String>,
     pub(super) keys: Vec<(String, Secret)>,
-    pub(super) providers: Vec<ProviderSpec>,
+    pub(super) providers: Vec<Given>,
     pub(super) settings: Settings,
 }
 
@@ -34,7 +37,10 @@ impl Config {
             builder = builder.key(provider, key.clone());
         }
         for provider in &self.providers {
-            builder = builder.provider(provider.clone());
+            builder = match provider.clone() {
+                Given::Described(spec) => builder.provider(*spec),
+                Given::Code(code) => builder.with_provider(code),
+            };
         }
         builder.open().await
     }
@@ -43,7 +49,10 @@ impl Config {
     pub(super) fn catalogue(&self) -> Result<Catalogue> {
         let mut catalogue = Catalogue::bundled()?;
         for provider in &self.providers {
-            catalogue = catalogue.with_provider(provider.clone())?;
+            catalogue = match provider.clone() {
+                Given::Described(spec) => catalogue.with_provider(*spec)?,
+                Given::Code(code) => catalogue.with_entry(OwnCode::new(code).entry()?),
+            };
         }
         Ok(catalogue)
     }
@@ -96,6 +105,22 @@ impl Way {
             return Err(closed());
         }
         Ok(tertulia.clone())
+    }
+
+    /// What the open engine knows, or what it will know once it is opened.
+    pub(super) fn models(&self, pattern: &str) -> Result<Vec<ModelInfo>> {
+        match self.engine.cell.get() {
+            Some(tertulia) => Ok(tertulia.models(pattern)),
+            None => Ok(self.config.catalogue()?.models(pattern)),
+        }
+    }
+
+    /// The providers that the open engine knows, or that it will know once it is opened.
+    pub(super) fn providers(&self) -> Result<Vec<ProviderInfo>> {
+        match self.engine.cell.get() {
+            Some(tertulia) => Ok(tertulia.providers()),
+            None => Ok(self.config.catalogue()?.providers()),
+        }
     }
 
     /// Closes the engine, if it is open.

@@ -13,7 +13,7 @@ use super::root::{Config, Root, Way};
 use super::user::{AsyncUserScope, Scope, UserScope};
 use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
-use crate::convert::{Fields, FromPython, InItem, Place, ToPython as _, expected_of, invalid, json};
+use crate::convert::{Fields, FromPython, Place, ToPython as _, expected_of, invalid, json};
 use crate::error::raise;
 
 const KEYWORDS: &[&str] = &["store", "model", "keys", "providers", "settings"];
@@ -32,8 +32,6 @@ const SPEC: &[&str] = &[
     "docs_url",
     "models",
 ];
-
-impl InItem for ProviderSpec {}
 
 impl FromPython for ProviderSpec {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
@@ -128,12 +126,12 @@ impl Handle {
 }
 
 async fn opened(way: Way) -> Result<()> {
-    way.open().await.map(drop)
+    way.open().await.map(drop).map_err(|error| error.during("open"))
 }
 
 twins! {
     /// The conversation engine. Making it opens nothing; `with`, `open()` or the first verb does.
-    Tertulia / AsyncTertulia (Handle);
+    Tertulia / AsyncTertulia (Handle), "";
     verbs {
         /// Asks once and stores nothing.
         #[pyo3(signature = (content = None, *, messages = None, **options))]
@@ -157,6 +155,14 @@ twins! {
             async move { way.open().await?.warm_up(models).await }
         }
 
+        /// Lays a catalogue from a JSON file over the one that is known, for all calls from now on.
+        fn load_catalogue(&self, py, path: &Bound<'_, PyAny>) {
+            let path = py.import("os")?.call_method1("fspath", (path,))?;
+            let path = String::from_python(&path, &Place::named("path"))?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.load_catalogue(path).await }
+        }
+
         /// Ends what is under way, waiting up to 5 s, and frees every thread, socket and file.
         fn close(&self, py) {
             let way = self.0.0.way(py)?;
@@ -166,13 +172,13 @@ twins! {
     both {
         /// Every provider that the engine knows.
         fn providers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-            self.0.0.config.catalogue().map_err(|e| raise(py, &e))?.providers().to_python(py)
+            self.0.0.way(py)?.providers().map_err(|e| raise(py, &e))?.to_python(py)
         }
 
         /// Every known model that fits the pattern: `*`, `anthropic/*`, or a name.
         #[pyo3(signature = (pattern = "*"))]
         fn models<'py>(&self, py: Python<'py>, pattern: &str) -> PyResult<Bound<'py, PyAny>> {
-            self.0.0.config.catalogue().map_err(|e| raise(py, &e))?.models(pattern).to_python(py)
+            self.0.0.way(py)?.models(pattern).map_err(|e| raise(py, &e))?.to_python(py)
         }
     }
     sync {
@@ -245,7 +251,7 @@ twins! {
             let way = slf.get().0.0.way(slf.py())?;
             let slf = slf.into_any().unbind();
             Ok(Awaitable::spawned(async move {
-                way.open().await?;
+                opened(way).await?;
                 let done: Done = Box::new(move |_| Ok(slf));
                 Ok(done)
             }))

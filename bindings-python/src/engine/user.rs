@@ -10,6 +10,7 @@ use super::conversation::{AsyncConversation, Chat, Conversation, Origin};
 use super::options::options;
 use super::root::{Root, Way};
 use super::tertulia::said;
+use super::twins::during;
 use crate::convert::{Fields, FromPython, Place};
 
 /// What both handles of a user hold.
@@ -74,7 +75,7 @@ pub(super) fn cursor(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<O
 
 twins! {
     /// The conversations of one user. Another user's cannot be reached through it.
-    UserScope / AsyncUserScope (Scope);
+    UserScope / AsyncUserScope (Scope), "user.";
     verbs {
         /// Asks once on this user's account and stores nothing.
         #[pyo3(signature = (content = None, *, messages = None, **options))]
@@ -87,7 +88,7 @@ twins! {
         ) {
             let (said, options) = (said(py, content, messages)?, self::options("ask", py, options)?);
             let user = self.0.user(py)?;
-            async move { user.open().await?.ask(said).with(options).await }
+            during("ask", async move { user.open().await?.ask(said).with(options).await })
         }
 
         /// This user's conversations, the latest activity first.

@@ -18,6 +18,7 @@ mod message;
 mod page;
 mod part;
 mod reply;
+mod request;
 mod tool;
 mod usage;
 
@@ -25,6 +26,7 @@ use pyo3::prelude::*;
 
 pub(crate) use message::Message;
 pub(crate) use page::Page;
+pub(crate) use request::ChatMessage;
 
 /// Puts every class into the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -35,6 +37,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     message::register(module)?;
     part::register(module)?;
     reply::register(module)?;
+    request::register(module)?;
     tool::register(module)?;
     usage::register(module)?;
     module.add_class::<Page>()?;

@@ -1,4 +1,4 @@
-//! The one stream that ends everything of a call: it reads bytes, decodes them, watches the limits, folds the reply,
+//! The one stream that ends everything of a call: it takes the pieces of a reply, watches the limits, folds the reply,
 //! and says how it ended. What a call holds is let go when this is dropped, however that happens.
 //!
 //! Before the first content a failure comes out as it is, and the call may be tried again. After it, every failure is
@@ -13,13 +13,15 @@ use std::time::Duration;
 use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::provider::{Call, timed_out};
-use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep};
+use super::limits::timed_out;
+use super::pieces::{Piece, Pieces};
+use super::target::Call;
+use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep, Timestamp};
 use crate::model::{
     Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
 };
-use crate::net::{Body, NetworkSettings};
-use crate::wire::{Closing, StreamDecoder};
+use crate::net::NetworkSettings;
+use crate::wire::{Closing, tools};
 
 /// What is known of a reply when its first byte is there.
 pub(super) struct ReplyFrame {
@@ -55,16 +57,15 @@ pub(super) struct GuardedStream {
 }
 
 enum Source {
-    Streaming { body: Body, decoder: Box<dyn StreamDecoder> },
+    Streaming { pieces: Box<dyn Pieces> },
     Decoded { closing: Box<Closing> },
     Ended,
 }
 
 impl GuardedStream {
     /// Reads a reply that comes piece by piece.
-    pub(super) fn streamed(call: Call, frame: ReplyFrame, body: Body) -> Self {
-        let decoder = call.target.dialect.decoder(&call.target.wire(true));
-        Self::new(call, frame, Source::Streaming { body, decoder }, VecDeque::new())
+    pub(super) fn streamed(call: Call, frame: ReplyFrame, pieces: impl Pieces + 'static) -> Self {
+        Self::new(call, frame, Source::Streaming { pieces: Box::new(pieces) }, VecDeque::new())
     }
 
     /// Hands out a reply that was there in one piece.
@@ -133,12 +134,12 @@ impl GuardedStream {
                     let closing = std::mem::take(&mut **closing);
                     return Poll::Ready(Some(Ok(self.done(closing))));
                 }
-                Source::Streaming { body, decoder } => {
+                Source::Streaming { pieces } => {
                     if self.cancelled.as_mut().poll(cx).is_ready() {
                         let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped");
                         return Poll::Ready(Some(Err(stopped.with_partial(self.draft.parts()))));
                     }
-                    let piece = match Pin::new(body).poll_next(cx) {
+                    let piece = match pieces.poll_piece(cx, &mut self.scratch) {
                         Poll::Ready(piece) => piece,
                         Poll::Pending => match self.timer.as_mut().poll(cx) {
                             Poll::Pending => return Poll::Pending,
@@ -156,20 +157,22 @@ impl GuardedStream {
                     let now = self.frame.clock.monotonic();
                     let mut begun = false;
                     let fed = match piece {
-                        Some(Ok(bytes)) => {
+                        Ok(Piece::End(closing)) => {
+                            self.source = Source::Decoded { closing };
+                            Ok(())
+                        }
+                        Ok(Piece::More) => {
                             // From here on a nearer limit than the first byte's may count.
                             begun = self.last_byte.replace(now).is_none();
-                            decoder.feed(&bytes, &mut self.scratch)
-                        }
-                        Some(Err(error)) => Err(error),
-                        None => match decoder.finish(&mut self.scratch) {
-                            Ok(()) => {
-                                let closing = Box::new(decoder.closing().clone());
-                                self.source = Source::Decoded { closing };
-                                Ok(())
+                            // Whoever always has something ready never lets the timer be asked.
+                            match self.call.context.deadline {
+                                Some(deadline) if deadline <= now => {
+                                    Err(timed_out("total", deadline.saturating_sub(self.frame.started)))
+                                }
+                                _ => Ok(()),
                             }
-                            Err(error) => Err(error),
-                        },
+                        }
+                        Err(error) => Err(error),
                     };
                     if self.scratch.iter().any(|e| !matches!(e.kind, StreamEventKind::Progress { .. })) {
                         self.last_event = now;
@@ -213,6 +216,7 @@ impl GuardedStream {
                 if call.id.is_empty() {
                     call.id = self.name(event.part_index);
                 }
+                tools::unwrap_text(call, &self.call.request.tools);
             }
             _ => {}
         }
@@ -247,13 +251,13 @@ impl GuardedStream {
         name
     }
 
+    /// What it cost at the hour it was asked for.
     fn price(&self, usage: &Usage) -> Cost {
-        self.call
-            .target
-            .info
-            .as_ref()
-            .and_then(|info| info.price.as_ref())
-            .map_or_else(Cost::default, |p| p.cost(usage))
+        let price = self.call.target.info.as_ref().and_then(|info| info.price.as_ref());
+        let clock = &self.frame.clock;
+        let took = millis(clock.monotonic().saturating_sub(self.frame.started));
+        let asked = Timestamp::from_millis(clock.now().as_millis().saturating_sub(took));
+        price.map_or_else(Cost::default, |price| price.cost(usage, asked))
     }
 
     /// The reply, whole.

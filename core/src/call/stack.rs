@@ -9,18 +9,19 @@ use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
 use super::layers::{RetryLayer, TraceLayer};
-use super::provider::{Call, EventStream, Provider};
+use super::service::ProviderService;
+use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
 use crate::model::Error;
 use crate::policy::{RetryPolicy, RetrySettings};
 
 /// A call in, its events out.
-pub type ChatService = BoxCloneSyncService<Call, EventStream, Error>;
+pub type ChatService = BoxCloneSyncService<Call, ReplyEvents, Error>;
 
 /// Puts the layers around a provider.
 #[must_use]
 pub fn stack(
-    provider: Provider,
+    provider: ProviderService,
     retry: RetrySettings,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,

@@ -36,9 +36,9 @@ impl Scripted {
 }
 
 impl Service<Call> for Scripted {
-    type Response = EventStream;
+    type Response = ReplyEvents;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<EventStream>>;
+    type Future = BoxFuture<'static, Result<ReplyEvents>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
@@ -47,7 +47,7 @@ impl Service<Call> for Scripted {
     fn call(&mut self, _: Call) -> Self::Future {
         *self.calls.lock().unwrap() += 1;
         let script = self.scripts.lock().unwrap().pop_front().expect("no script is left");
-        Box::pin(async move { script.map(|events| Box::pin(stream::iter(events)) as EventStream) })
+        Box::pin(async move { script.map(|events| Box::pin(stream::iter(events)) as ReplyEvents) })
     }
 }
 
@@ -80,8 +80,7 @@ fn call_of(spec: ProviderSpec, context: CallContext) -> Call {
     let model: ModelRef = "lab/m".parse().unwrap();
     let entry = catalogue.provider("lab").unwrap().clone();
     let target = CallTarget {
-        base_url: entry.base_url.clone(),
-        dialect: Arc::new(OpenAiChat),
+        route: Route::Http(HttpRoute { base_url: entry.address(|_| None).unwrap(), dialect: Arc::new(OpenAiChat) }),
         info: None,
         model,
         entry,
@@ -106,14 +105,14 @@ impl Bench {
         Self { clock: ManualClock::default(), inner: Scripted::new(scripts), context, heard }
     }
 
-    fn run(&self, settings: RetrySettings) -> BoxFuture<'static, Result<EventStream>> {
+    fn run(&self, settings: RetrySettings) -> BoxFuture<'static, Result<ReplyEvents>> {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let layer = RetryLayer::new(RetryPolicy::new(settings), clock, Arc::new(SeededRandom::new(5)));
         Box::pin(layer.layer(self.inner.clone()).oneshot(call(self.context.clone())))
     }
 }
 
-async fn texts(stream: EventStream) -> (String, Option<Error>) {
+async fn texts(stream: ReplyEvents) -> (String, Option<Error>) {
     let mut said = String::new();
     let mut failed = None;
     for item in stream.collect::<Vec<_>>().await {
@@ -201,7 +200,7 @@ async fn signs_of_life_before_the_first_content_are_heard_while_it_is_waited_for
     let bench = Bench::new([]);
     let inner = tower::service_fn(|_: Call| async {
         let beat = event(StreamEventKind::Progress { progress: Progress::Heartbeat { idle_ms: 7 } });
-        Ok(Box::pin(stream::iter([beat]).chain(stream::pending())) as EventStream)
+        Ok(Box::pin(stream::iter([beat]).chain(stream::pending())) as ReplyEvents)
     });
     let clock: Arc<dyn Clock> = Arc::new(bench.clock.clone());
     let policy = RetryPolicy::new(RetrySettings::default());
@@ -227,7 +226,7 @@ impl Guarded {
         Self { clock, settings, replay, latency: Duration::ZERO, local: false }
     }
 
-    fn run(&self) -> BoxFuture<'static, Result<EventStream>> {
+    fn run(&self) -> BoxFuture<'static, Result<ReplyEvents>> {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let random = Arc::new(SeededRandom::new(5));
         let faults = Faults { latency: self.latency..=self.latency, ..Faults::default() };
@@ -236,7 +235,7 @@ impl Guarded {
         let credentials = Credentials::new(clock.clone(), |_: &str| None);
         let ids = Ids::new(clock.clone(), random);
         let settings = Arc::new(self.settings.clone());
-        let provider = Provider::new(Arc::new(transport), Arc::new(credentials), clock, ids, settings);
+        let provider = ProviderService::new(Arc::new(transport), Arc::new(credentials), clock, ids, settings);
         let spec = ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1").local(self.local);
         Box::pin(provider.oneshot(call_of(spec, CallContext::new("test"))))
     }

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use super::catalogue::{Setup, own_code};
 use super::home;
 use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
-use crate::call::{Catalogue, Credentials, Environment, KeySource, Provider, ProviderSpec, SystemEnvironment, stack};
+use crate::call::{
+    Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
+    SystemEnvironment, stack,
+};
 use crate::model::{Error, Result};
 use crate::net::{HttpTransport, Transport};
 use crate::store::{MemoryStore, Store};
@@ -25,6 +29,7 @@ pub struct TertuliaBuilder {
     keys: Vec<(String, Secret)>,
     key_sources: Vec<Arc<dyn KeySource>>,
     providers: Vec<ProviderSpec>,
+    own: Vec<OwnCode>,
     aliases: Vec<(String, String)>,
     catalogue: Option<String>,
     parts: Parts,
@@ -71,6 +76,13 @@ impl TertuliaBuilder {
     /// A provider of your own, as data.
     pub fn provider(mut self, spec: ProviderSpec) -> Self {
         self.providers.push(spec);
+        self
+    }
+
+    /// A provider of your own, as code. It takes the place of a provider of the catalogue with the same name, models
+    /// and prices included: so a test may put a script behind `openai/…`. Two of your own with one name are refused.
+    pub fn with_provider(mut self, provider: impl Provider) -> Self {
+        self.own.push(OwnCode::new(provider));
         self
     }
 
@@ -139,29 +151,21 @@ impl TertuliaBuilder {
     }
 
     async fn assemble(self) -> Result<Tertulia> {
-        let Self { store, model, settings, keys, key_sources, providers, aliases, catalogue, parts } = self;
+        let Self { store, model, settings, keys, key_sources, providers, own, aliases, catalogue, parts } = self;
         settings.check()?;
         let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
         let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
         let environment = parts.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
 
-        let mut catalogue = match catalogue {
+        let read = match catalogue {
             Some(json) => Catalogue::from_json(&json)?,
             None => Catalogue::bundled()?,
         };
-        for provider in catalogue.providers() {
-            let variable = format!("TERTULIA_{}_BASE_URL", provider.name.to_uppercase().replace('-', "_"));
-            if let Some(url) = environment.get(&variable).filter(|url| !url.is_empty()) {
-                catalogue = catalogue.with_base_url(&provider.name, &url)?;
-            }
-        }
-        for spec in providers {
-            catalogue = catalogue.with_provider(spec)?;
-        }
-        for (name, model) in aliases {
-            catalogue = catalogue.with_alias(name, &model)?;
-        }
+        let own = own_code(own, &providers)?;
+        let setup = Setup { environment: environment.clone(), providers, own, aliases };
         let model = model.or_else(|| environment.get("TERTULIA_MODEL").filter(|m| !m.is_empty()));
+        let targets = Targets::new(read, setup, model.clone(), settings.network.max_event_bytes)?;
+        let catalogue = targets.catalogue();
         if let Some(model) = &model {
             catalogue.resolve(model)?;
         }
@@ -203,10 +207,12 @@ impl TertuliaBuilder {
 
         let ids = Ids::new(clock.clone(), random.clone());
         let network = Arc::new(settings.network.clone());
-        let provider = Provider::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
+        let provider =
+            ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
+            auth: provider.auth(),
             service: stack(provider, settings.retry, &clock, &random),
-            targets: Targets::new(catalogue, model, settings.network.max_event_bytes),
+            targets,
             credentials,
             holder: ids.turn().to_string(),
             tasks: Tasks::new(handle),

@@ -12,7 +12,7 @@ use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
 use super::turn::Task;
 use crate::base::ErrorKind;
-use crate::call::{Call, CallContext, CallTarget, EventStream, failure};
+use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure};
 use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
 
 impl Task {
@@ -134,7 +134,7 @@ impl Task {
         message: crate::base::MessageId,
         target: Arc<CallTarget>,
         context: &CallContext,
-    ) -> Result<EventStream> {
+    ) -> Result<ReplyEvents> {
         let engine = &self.chat.user.engine;
         let room = target.info.as_ref().and_then(|info| {
             let kept = self.options.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);

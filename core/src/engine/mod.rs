@@ -3,6 +3,7 @@
 mod ask;
 mod attach;
 mod builder;
+mod catalogue;
 mod content;
 mod context;
 mod conversation;
@@ -11,6 +12,7 @@ mod draft;
 mod history;
 mod home;
 mod journal;
+mod listing;
 mod log;
 mod media;
 mod options;

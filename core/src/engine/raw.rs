@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::tertulia::Inner;
 use crate::base::{Json, Secret};
-use crate::call::CallKey;
+use crate::call::{CallKey, ProviderEntry};
 use crate::model::{Error, Result};
 
 const ERROR_WORDS: &str = "a method is an HTTP word as `POST`, a path begins with `/`";
@@ -14,9 +14,9 @@ const ERROR_WORDS: &str = "a method is an HTTP word as `POST`, a path begins wit
 /// One provider, for requests of your own.
 #[derive(Clone)]
 pub struct ProviderHandle {
-    engine: Arc<Inner>,
+    pub(super) engine: Arc<Inner>,
     owner: Option<Arc<str>>,
-    name: String,
+    pub(super) name: String,
     key: Option<Secret>,
 }
 
@@ -92,22 +92,41 @@ impl ProviderHandle {
         if body.is_some() {
             request = request.header(http::header::CONTENT_TYPE, "application/json");
         }
-        let mut request = request.body(Bytes::from(bytes)).map_err(|_| malformed())?;
-        let call_key = self.key.clone().map(|key| CallKey { provider: entry.name.clone(), key });
-        let limit = std::time::Duration::from_millis(engine.settings.network.total_timeout_ms);
-        // A key source that hangs is within the limit, too.
-        let exchange = async {
-            let key = engine.credentials.resolve(self.owner.as_deref(), &entry, call_key.as_ref()).await?;
-            entry.sign(key.as_ref(), &mut request)?;
-            let (head, body) = engine.transport.send(request).await?.into_parts();
-            let body = body.collect(engine.settings.network.max_response_bytes).await?;
+        let request = request.body(Bytes::from(bytes)).map_err(|_| malformed())?;
+        let answer = self.in_time(async {
+            let (head, body) = self.exchange(&entry, &base, request).await?;
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
             let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
             Ok(RawResponse { status: head.status.as_u16(), headers, body })
-        };
+        });
+        answer.await
+    }
+
+    /// Sends a request with this provider's key and reads all of the answer.
+    pub(super) async fn exchange(
+        &self,
+        entry: &ProviderEntry,
+        base_url: &http::Uri,
+        mut request: http::Request<Bytes>,
+    ) -> Result<(http::response::Parts, Bytes)> {
+        let engine = &self.engine;
+        let call_key = self.key.clone().map(|key| CallKey { provider: entry.name.clone(), key });
+        let key = engine.credentials.resolve(self.owner.as_deref(), entry, call_key.as_ref()).await?;
+        let signed = engine.auth.sign(entry, base_url, key.as_ref(), &mut request).await?;
+        let (head, body) = engine.transport.send(request).await?.into_parts();
+        if let Some(key) = key.filter(|_| head.status == http::StatusCode::UNAUTHORIZED) {
+            // Nothing is tried again here; the next request shall not meet the same token.
+            let _ = engine.auth.rejected(&key, signed);
+        }
+        Ok((head, body.collect(engine.settings.network.max_response_bytes).await?))
+    }
+
+    /// Gives up at the limit of a whole reply. A key source that hangs is within it, too.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let limit = std::time::Duration::from_millis(self.engine.settings.network.total_timeout_ms);
         tokio::select! {
-            done = exchange => done,
-            () = engine.clock.sleep(limit) => {
+            done = work => done,
+            () = self.engine.clock.sleep(limit) => {
                 Err(Error::new(crate::base::ErrorKind::TimedOut, "total", "the provider did not answer in time"))
             }
         }

@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::log::{Found, TurnLog};
 use super::tasks::Tasks;
 use crate::base::TurnId;
-use crate::call::EventStream;
+use crate::call::ReplyEvents;
 use crate::model::{Error, Reply, Result, StreamEvent, StreamEventKind};
 
 /// A reply on its way. Exists once the message is saved.
@@ -32,7 +32,7 @@ enum Source {
 }
 
 struct Direct {
-    events: EventStream,
+    events: ReplyEvents,
     tasks: Tasks,
     seq: i64,
     /// The model that is asked, until the first event has told it.
@@ -90,7 +90,7 @@ impl ReplyStream {
 
     /// A call of this model that nothing is stored of.
     pub(super) fn direct(
-        events: EventStream,
+        events: ReplyEvents,
         model: String,
         cancel: CancellationToken,
         tasks: Tasks,
@@ -182,6 +182,11 @@ impl ReplyStream {
     /// # Errors
     /// Whatever ended the reply; `partial` holds what had arrived.
     pub async fn reply(mut self) -> Result<Reply> {
+        self.outcome().await
+    }
+
+    /// As [`reply`](Self::reply), for a handle that others hold as well.
+    pub(crate) async fn outcome(&mut self) -> Result<Reply> {
         match &mut self.source {
             Source::Log { log, .. } => loop {
                 if let Some(outcome) = log.outcome() {
@@ -202,6 +207,12 @@ impl ReplyStream {
     /// waits for what became of it.
     pub fn cancel(&self) {
         self.cancel.cancel();
+    }
+
+    /// Stops the call as [`cancel`](Self::cancel) does, while another holds the handle and reads.
+    #[cfg(feature = "uniffi")]
+    pub(crate) fn stopper(&self) -> CancellationToken {
+        self.cancel.clone()
     }
 
     /// Lets the reply go on without this handle: dropping it no longer stops the call. Without a store there is nobody

@@ -1,35 +1,66 @@
 //! From the name of a model to everything needed to call it.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::Uri;
 
-use crate::call::{CallTarget, Catalogue, ModelRef, ProviderEntry};
+use super::catalogue::Setup;
+use crate::call::{CallTarget, Catalogue, HttpRoute, ProviderEntry, Route};
 use crate::model::{Error, Result};
 use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat, OpenAiResponses};
 
 /// Knows every provider, and the model that is asked when nobody names one.
 pub(super) struct Targets {
-    catalogue: Catalogue,
+    setup: Setup,
+    known: RwLock<Known>,
     default_model: Option<String>,
     max_event_bytes: usize,
     #[cfg(feature = "echo")]
     echo: tokio::sync::Mutex<Option<tertulia_simulator::Simulator>>,
 }
 
+/// The catalogue in two states. Calls that are under way keep what they began with.
+struct Known {
+    /// As it was read.
+    read: Catalogue,
+    /// With what the engine was set up with on top.
+    used: Catalogue,
+}
+
 impl Targets {
-    pub(super) fn new(catalogue: Catalogue, default_model: Option<String>, max_event_bytes: usize) -> Self {
-        Self {
-            catalogue,
+    /// Targets of this catalogue.
+    ///
+    /// # Errors
+    /// `Invalid` when what the engine is set up with does not fit it.
+    pub(super) fn new(
+        read: Catalogue,
+        setup: Setup,
+        default_model: Option<String>,
+        max_event_bytes: usize,
+    ) -> Result<Self> {
+        let used = setup.on(&read)?;
+        Ok(Self {
+            setup,
+            known: RwLock::new(Known { read, used }),
             default_model,
             max_event_bytes,
             #[cfg(feature = "echo")]
             echo: tokio::sync::Mutex::default(),
-        }
+        })
     }
 
-    pub(super) fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+    pub(super) fn catalogue(&self) -> Catalogue {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).used.clone()
+    }
+
+    /// Lays a catalogue over the one that is known, for all calls from now on. An error leaves everything as it was.
+    pub(super) fn load(&self, json: &str) -> Result<()> {
+        // Two that are loaded at once are laid over each other, so the lock is held while one is read.
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let read = known.read.with_json(json)?;
+        let used = self.setup.on(&read)?;
+        *known = Known { read, used };
+        Ok(())
     }
 
     /// The target of a call: the call's model, else the conversation's, else the engine's.
@@ -41,33 +72,30 @@ impl Targets {
                  or set TERTULIA_MODEL",
             )
         })?;
-        let model = self.catalogue.resolve(name)?;
-        let entry = self.entry(&model)?;
-        let base_url = self.base_url(&entry).await?;
-        let info = self.catalogue.model(&model);
-        Ok(CallTarget {
-            dialect: dialect(&entry)?,
-            base_url,
-            info,
-            model,
-            entry,
-            max_event_bytes: self.max_event_bytes,
-        })
-    }
-
-    pub(super) fn entry(&self, model: &ModelRef) -> Result<Arc<ProviderEntry>> {
-        self.provider(&model.provider)
+        let catalogue = self.catalogue();
+        let model = catalogue.resolve(name)?;
+        let entry = catalogue.require_provider(&model.provider)?.clone();
+        let route = match self.setup.own.get(&entry.name) {
+            Some(code) => Route::Own(code.clone()),
+            None => Route::Http(HttpRoute { base_url: self.base_url(&entry).await?, dialect: dialect(&entry)? }),
+        };
+        let info = entry.model(&model.model);
+        Ok(CallTarget { route, info, model, entry, max_event_bytes: self.max_event_bytes })
     }
 
     /// The entry of a provider.
     pub(super) fn provider(&self, name: &str) -> Result<Arc<ProviderEntry>> {
-        self.catalogue.require_provider(name).cloned()
+        self.catalogue().require_provider(name).cloned()
     }
 
+    /// Where a provider is now: the variables of its address are read at each call, as its key is.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) for code of the application's own, which is nowhere; `Invalid` (address_missing, bad_url).
     #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be started"))]
     pub(super) async fn base_url(&self, entry: &ProviderEntry) -> Result<Uri> {
         #[cfg(feature = "echo")]
-        if entry.name == "echo" {
+        if entry.name == "echo" && !entry.is_own() {
             let mut echo = self.echo.lock().await;
             let simulator = match &mut *echo {
                 Some(simulator) => simulator,
@@ -83,7 +111,12 @@ impl Targets {
                 .parse()
                 .map_err(|e| Error::internal("a bad simulator URL").with_source(e));
         }
-        Ok(entry.base_url.clone())
+        if entry.is_own() {
+            let detail =
+                format!("provider `{}` is code of your own and has no address to send a request to", entry.name);
+            return Err(Error::invalid("unsupported", detail));
+        }
+        entry.address(|variable| self.setup.environment.get(variable))
     }
 
     #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be stopped"))]

@@ -59,6 +59,7 @@ pub(super) struct Inner {
     pub(super) targets: Targets,
     pub(super) service: ChatService,
     pub(super) credentials: Arc<crate::call::Credentials>,
+    pub(super) auth: Arc<crate::call::Auth>,
     pub(super) tasks: Tasks,
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,
@@ -126,7 +127,7 @@ impl Tertulia {
         self.0.targets.catalogue().models(pattern)
     }
 
-    /// Opens connections to the providers of these models ahead of the first call.
+    /// Opens connections to the providers of these models ahead of the first call. Code of your own has none to open.
     ///
     /// # Errors
     /// `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
@@ -136,7 +137,9 @@ impl Tertulia {
             engine.check_open()?;
             for model in models {
                 let target = engine.targets.resolve(Some(model.as_ref()), None).await?;
-                engine.transport.warm_up(&target.base_url).await?;
+                if let Some(route) = target.http() {
+                    engine.transport.warm_up(&route.base_url).await?;
+                }
             }
             Ok(())
         };

@@ -13,7 +13,13 @@ use crate::store::MAX_CONTENT_BYTES;
 
 fn call(id: &str) -> Part {
     Part::ToolCall {
-        call: ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments: json!({}), provider_executed: false },
+        call: ToolCall {
+            id: id.to_owned(),
+            name: "f".to_owned(),
+            arguments: json!({}),
+            provider_executed: false,
+            free_text: false,
+        },
     }
 }
 

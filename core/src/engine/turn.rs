@@ -255,8 +255,10 @@ impl Task {
         };
         let model = before.as_ref().map(|record| record.model.as_str()).or(of_conversation.0);
         let target = engine.targets.resolve(options.model.as_deref(), model).await?;
-        let key = self.chat.user.key_for(options.key.as_ref(), &target.entry.name);
-        engine.credentials.resolve(Some(owner), &target.entry, key.as_ref()).await?;
+        if target.http().is_some() {
+            let key = self.chat.user.key_for(options.key.as_ref(), &target.entry.name);
+            engine.credentials.resolve(Some(owner), &target.entry, key.as_ref()).await?;
+        }
         options.system = options.system.or_else(|| of_conversation.1.cloned());
         self.check_answers(summary.as_ref(), parts).await?;
         MediaPlan::of(&target).check(parts)?;
@@ -360,15 +362,17 @@ fn check_options(options: &CallOptions) -> Result<()> {
     Ok(())
 }
 
-/// Encodes the request once without history: what the dialect cannot say is refused before the message is saved.
+/// Encodes the request once without history: what the dialect cannot say is refused before the message is saved. Code
+/// of the application's own has no dialect and hears everything.
 fn check_request(options: &CallOptions, parts: &[Part], target: &CallTarget) -> Result<()> {
+    let Some(route) = target.http() else { return Ok(()) };
     let mut request = options.request(&target.model.model);
     // Marks of what the provider shall keep count messages that are not here.
     request.prompt_cache = None;
     let outline = NewMessage::new(Role::User, outline(parts));
     let says_something = content::role_of(parts) != Role::Tool && !outline.parts.is_empty();
     request.messages.push(if says_something { outline } else { NewMessage::user("-") });
-    target.dialect.encode(&request, &target.wire(target.streams())).map(|_| ())
+    route.dialect.encode(&request, &target.wire(route, target.streams())).map(|_| ())
 }
 
 /// The parts with the first bytes only of what is in hand: enough to tell what it is.

@@ -1,8 +1,8 @@
-//! What a provider and a model can do, and what they cost.
+//! What a provider and a model can do.
 
 use serde::{Deserialize, Serialize};
 
-use super::usage::{Cost, CostSource, Usage, UsageSource};
+use super::price::Price;
 
 /// What a model can do. Nothing = not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,43 +22,6 @@ pub struct Capabilities {
     pub audio: Option<bool>,
     /// Reads documents.
     pub files: Option<bool>,
-}
-
-/// What a million tokens cost in nano-USD: 3 US dollars are 3,000,000,000.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Price {
-    /// For a million tokens sent in.
-    pub input_nano_usd: i64,
-    /// For a million tokens written.
-    pub output_nano_usd: i64,
-    /// For a million tokens from the provider's cache; left out: as sent in.
-    pub cache_read_nano_usd: Option<i64>,
-    /// For a million tokens written to the provider's cache; left out: as sent in.
-    pub cache_creation_nano_usd: Option<i64>,
-    /// The day the price was taken down, as `2026-11-21`.
-    pub date: Option<String>,
-}
-
-impl Price {
-    /// What these tokens cost at this price, rounded up to a whole nano-USD.
-    #[must_use]
-    pub fn cost(&self, usage: &Usage) -> Cost {
-        let million = 1_000_000_i128;
-        let per = |tokens: i64, price: i64| i128::from(tokens.max(0)) * i128::from(price);
-        let plain = usage.input_tokens - usage.cache_read_input_tokens - usage.cache_creation_input_tokens;
-        let sum = per(plain, self.input_nano_usd)
-            + per(usage.cache_read_input_tokens, self.cache_read_nano_usd.unwrap_or(self.input_nano_usd))
-            + per(usage.cache_creation_input_tokens, self.cache_creation_nano_usd.unwrap_or(self.input_nano_usd))
-            + per(usage.output_tokens, self.output_nano_usd);
-        let source = match usage.source {
-            UsageSource::Reported => CostSource::Catalogue,
-            UsageSource::Estimated => CostSource::Estimated,
-            UsageSource::Unknown => return Cost::default(),
-        };
-        let nano_usd = i64::try_from((sum + million - 1) / million).unwrap_or(i64::MAX);
-        Cost { nano_usd: Some(nano_usd), source, price_date: self.date.clone() }
-    }
 }
 
 /// A model of the catalogue.

@@ -117,6 +117,12 @@ pub enum StreamEventKind {
 }
 
 impl StreamEventKind {
+    /// Words of the answer.
+    #[must_use]
+    pub fn text(delta: impl Into<String>) -> Self {
+        Self::Text { delta: delta.into() }
+    }
+
     /// True for what an end user would see: text, reasoning, refusal, tool fragments, whole parts.
     /// After the first of these no call is repeated by itself.
     #[must_use]

@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod message;
 mod part;
+mod price;
 mod reply;
 mod request;
 mod tool;
@@ -16,15 +17,16 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-pub use capability::{Capabilities, ModelInfo, Price, ProviderInfo};
+pub use capability::{Capabilities, ModelInfo, ProviderInfo};
 pub use draft::ReplyDraft;
 pub use embedding::{EmbedRequest, Embeddings};
 pub use error::{Error, ErrorInfo, ProviderError, Result};
 pub use event::{Progress, StreamEvent, StreamEventKind};
 pub use message::{ConversationSummary, Message, MessageStatus, NewMessage, Role};
 pub use part::{Citation, Media, MediaSource, Part, text_of};
+pub use price::{Price, PriceChange, PriceTier};
 pub use reply::{FinishReason, Reply, ReplyStatus};
 pub use request::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling};
-pub use tool::{ToolCall, ToolChoice, ToolResult, ToolSpec};
+pub use tool::{GrammarSyntax, TextFormat, ToolCall, ToolChoice, ToolResult, ToolSpec};
 pub use turn::{Delivery, Turn, TurnState};
 pub use usage::{Cost, CostSource, Usage, UsageSource};

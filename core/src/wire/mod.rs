@@ -20,15 +20,18 @@ mod frame;
 pub mod gemini;
 pub mod hints;
 mod json;
+pub mod listing;
 pub(crate) mod mime;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 mod outgoing;
+pub(crate) mod tools;
 
 pub use anthropic::Anthropic;
 pub use embeddings::{EmbedDialect, GeminiEmbeddings, OllamaEmbeddings, OpenAiEmbeddings};
 pub use gemini::Gemini;
+pub use listing::ModelList;
 pub use ollama::Ollama;
 pub use openai_chat::OpenAiChat;
 pub use openai_responses::OpenAiResponses;
@@ -161,6 +164,8 @@ pub struct Quirks {
     pub seed_field: Option<String>,
     /// The `developer` role stands for `system`.
     pub developer_role: bool,
+    /// Tools of free text are known (OpenAI's `custom`); elsewhere chat completions are told a function of one text.
+    pub custom_tools: bool,
     /// JSON schemas are not known; ask for a JSON object instead.
     pub json_object_only: bool,
     /// `reasoning` object with effort and token budget (OpenRouter) rather than `reasoning_effort`.
@@ -169,6 +174,9 @@ pub struct Quirks {
     pub replay_reasoning_field: Option<String>,
     /// The path that chat requests go to, where it is not the dialect's own.
     pub chat_path: Option<String>,
+    /// The model stands in the path (`/models/{model}:rawPredict`) and the version of the API in the body, as Vertex AI
+    /// has it for Anthropic's Messages.
+    pub raw_predict: bool,
     /// Query that every request carries, as `api-version=2024-10-21`.
     pub query: Option<String>,
 }

@@ -47,6 +47,16 @@ async fn the_example_of_the_readme_runs() {
 }
 
 #[tokio::test]
+async fn the_provider_of_ones_own_answers_after_it_woke_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = said(&run(env!("CARGO_BIN_EXE_own_provider"), folder.path(), &[]).await);
+    for words in ["clerk asked 1 times; last: Are you open? (2 tries)", "2 times; last: And on Sunday?", "8192 tokens"]
+    {
+        assert!(out.contains(words), "{words}: {out}");
+    }
+}
+
+#[tokio::test]
 async fn the_chat_answers_keeps_and_continues_the_conversation() {
     let folder = tempfile::tempdir().unwrap();
     let chat = |message: &'static str| {

@@ -198,8 +198,8 @@ impl Dialect for Anthropic {
         event("ping", &json!({"type": "ping"}))
     }
 
-    fn request_id_header(&self) -> &'static str {
-        "request-id"
+    fn request_id_header(&self) -> Option<&'static str> {
+        Some("request-id")
     }
 }
 

@@ -2,13 +2,19 @@
 
 mod anthropic;
 mod embeddings;
+mod gemini;
+mod lists;
 mod models;
+mod ollama;
 mod openai_chat;
 mod openai_responses;
 
 pub(crate) use anthropic::Anthropic;
 pub(crate) use embeddings::embeddings;
+pub(crate) use gemini::Gemini;
+pub(crate) use lists::{gemini_models, ollama_models};
 pub(crate) use models::models;
+pub(crate) use ollama::Ollama;
 pub(crate) use openai_chat::OpenAiChat;
 pub(crate) use openai_responses::OpenAiResponses;
 
@@ -41,10 +47,20 @@ pub(crate) trait Dialect: Send + Sync {
     /// What shows that a stream lives.
     fn heartbeat(&self) -> Vec<u8>;
 
-    fn request_id_header(&self) -> &'static str;
+    /// The header with the number of a request, where the provider sends one.
+    fn request_id_header(&self) -> Option<&'static str>;
+
+    fn body_type(&self) -> &'static str {
+        "application/json"
+    }
 
     fn stream_type(&self) -> &'static str {
         "text/event-stream; charset=utf-8"
+    }
+
+    /// Whether the lines of a stream end so even when no script asks for it.
+    fn ends_lines_with_crlf(&self) -> bool {
+        false
     }
 }
 

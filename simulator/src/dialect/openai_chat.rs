@@ -277,8 +277,8 @@ impl Dialect for OpenAiChat {
         b": PROCESSING\n\n".to_vec()
     }
 
-    fn request_id_header(&self) -> &'static str {
-        "x-request-id"
+    fn request_id_header(&self) -> Option<&'static str> {
+        Some("x-request-id")
     }
 }
 

@@ -123,8 +123,8 @@ impl Dialect for OpenAiResponses {
         event("keepalive", &json!({"type": "keepalive"}))
     }
 
-    fn request_id_header(&self) -> &'static str {
-        "x-request-id"
+    fn request_id_header(&self) -> Option<&'static str> {
+        Some("x-request-id")
     }
 }
 

@@ -5,11 +5,14 @@
 mod dialects;
 mod embedding;
 mod faults;
+mod gemini;
+mod ollama;
 mod program;
 mod protocol;
 mod recording;
 mod responses;
 mod scripts;
+mod told;
 
 use std::time::Duration;
 

@@ -44,6 +44,22 @@ async fn the_program_ends_on_a_signal() {
 }
 
 #[tokio::test]
+async fn the_program_tells_what_it_was_sent_when_it_records() {
+    for (arguments, status) in [(&["--record"][..], 200), (&["--record", "--port", "0"], 200), (&[], 404)] {
+        let (_child, url) = start(arguments).await;
+        answers(&url).await;
+        let socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+        let mut client = Client { socket, unread: Vec::new() };
+        client.send("GET /_simulator/requests HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let reply = client.reply().await.unwrap();
+        assert_eq!(reply.status, status, "{arguments:?}");
+        if status == 200 {
+            assert_eq!(reply.json()[0]["body"]["messages"][0]["content"], "Hi");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_program_refuses_what_it_does_not_know() {
     for arguments in [&["--prot"][..], &["--port", "x"], &["--port"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_tertulia-simulator")).args(arguments).output().await.unwrap();

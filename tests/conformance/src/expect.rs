@@ -184,6 +184,8 @@ impl Check<'_> {
             if !expected["id"].is_null() {
                 self.same(&name("id"), &expected["id"], &call.id.as_str().into());
             }
+            // Calls of free text are marked in the cases, all others are not.
+            self.same(&name("custom"), &json!(expected["custom"] == true), &call.free_text.into());
             let raw = expected["arguments_raw"].as_str();
             match (&expected["arguments"], raw) {
                 // No JSON: cut off by a limit. It is kept as the text it is.

@@ -35,7 +35,7 @@ impl Origin {
 ///
 /// # Errors
 /// `Invalid` (bad_url) that says what is wrong.
-pub(super) fn check(text: &str, allow_http: bool) -> Result<Uri> {
+pub(in crate::call) fn check(text: &str, allow_http: bool) -> Result<Uri> {
     read(text, allow_http).map_err(|problem| {
         Error::invalid(
             "bad_url",
@@ -79,8 +79,13 @@ fn read(text: &str, allow_http: bool) -> std::result::Result<Uri, &'static str> 
     }
 }
 
+/// Whether this address is one of this machine.
+pub(in crate::call) fn is_on_loopback(uri: &Uri) -> bool {
+    uri.host().is_some_and(|host| is_loopback(host).unwrap_or(false))
+}
+
 /// Whether this host is this machine: 127.0.0.0/8, `[::1]` or `localhost`, and no other spelling of them.
-pub(super) fn is_loopback(host: &str) -> std::result::Result<bool, &'static str> {
+fn is_loopback(host: &str) -> std::result::Result<bool, &'static str> {
     if let Some(inner) = host.strip_prefix('[') {
         let address: Ipv6Addr = inner
             .strip_suffix(']')

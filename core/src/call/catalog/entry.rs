@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::auth::AuthScheme;
-use super::base_url::{self, Origin};
+use super::base_url;
 use super::media::MediaLimits;
 use super::model_ref::shown;
-use crate::base::Secret;
 use crate::model::{Error, ModelInfo, ProviderInfo, Result};
 use crate::wire::Quirks;
 
 /// The dialects that the wire floor speaks.
 pub(super) const DIALECTS: [&str; 5] = ["anthropic", "gemini", "ollama", "openai_chat", "openai_responses"];
+
+/// What stands in the place of a dialect for code of the application's own.
+const OWN: &str = "own";
 
 /// A provider of your own, described. It takes effect, and is checked, where it is handed in.
 ///
@@ -51,7 +54,8 @@ impl Default for ProviderSpec {
 
 impl ProviderSpec {
     /// A provider of this name at this address that speaks `openai_chat`, as most do. Its name is the prefix of its
-    /// models.
+    /// models. Variables of the environment may stand in the address: `https://{AWS_REGION}.lab.example/v1`,
+    /// `{LAB_ENDPOINT}/v1`, `{LAB_ACCOUNT:demo}` with a default.
     #[must_use]
     pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self {
@@ -97,7 +101,7 @@ impl ProviderSpec {
     }
 
     /// A provider that speaks Google's generateContent: `base_url` is what stands before `/models/`. Its key goes in the
-    /// header of the Gemini API; Vertex AI takes a token: `.auth(AuthScheme::Bearer)`.
+    /// header of the Gemini API; Vertex AI takes a token: `.auth(AuthScheme::GoogleOauth)`.
     #[must_use]
     pub fn gemini(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         let auth = AuthScheme::Header(http::HeaderName::from_static("x-goog-api-key"));
@@ -161,8 +165,23 @@ impl ProviderSpec {
         self
     }
 
+    /// The prefix of its models.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn named(self, name: String) -> Self {
         Self { name, ..self }
+    }
+
+    /// Dates the prices that have no day of their own.
+    pub(super) fn priced_on(mut self, date: Option<&str>) -> Self {
+        for price in self.models.values_mut().filter_map(|info| info.price.as_mut()) {
+            if price.date.is_none() {
+                price.date = date.map(str::to_owned);
+            }
+        }
+        self
     }
 
     /// Checks the description.
@@ -170,18 +189,7 @@ impl ProviderSpec {
     /// # Errors
     /// `Invalid` (bad_url, bad_provider) that says what is wrong.
     pub fn check(self) -> Result<ProviderEntry> {
-        let bad = |problem: String| Error::invalid("bad_provider", problem);
-        let name_is_sound = matches!(self.name.len(), 1..=64)
-            && self
-                .name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
-        if !name_is_sound {
-            return Err(bad(format!(
-                "a provider's name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, as `lab`, not `{}`",
-                shown(&self.name)
-            )));
-        }
+        check_name(&self.name)?;
         if !DIALECTS.contains(&self.dialect.as_str()) {
             return Err(bad(format!(
                 "`{}`: no dialect is called `{}`; there are {}",
@@ -193,16 +201,14 @@ impl ProviderSpec {
         if self.key_variable.as_deref().is_some_and(|v| v.is_empty() || v.contains(['=', '\0'])) {
             return Err(bad(format!("`{}`: the key variable is the name of an environment variable", self.name)));
         }
-        let base_url = base_url::check(&self.base_url, self.allow_http)?;
-        let on_this_machine = base_url.host().is_some_and(|host| base_url::is_loopback(host).unwrap_or(false));
-        let models = self
-            .models
-            .into_iter()
-            .map(|(model, info)| {
-                let info = ModelInfo { id: format!("{}/{model}", self.name), ..info };
-                (model, info)
-            })
-            .collect();
+        for (model, info) in &self.models {
+            if let Some(price) = &info.price {
+                price.check().map_err(|e| bad(format!("`{}/{}`: {}", self.name, shown(model), e.detail())))?;
+            }
+        }
+        let base_url = Address::read(&self.base_url, self.allow_http)?;
+        let on_this_machine = base_url.fixed().is_some_and(base_url::is_on_loopback);
+        let models = named(&self.name, self.models);
         Ok(ProviderEntry {
             title: self.title.unwrap_or_else(|| self.name.clone()),
             name: self.name,
@@ -219,6 +225,28 @@ impl ProviderSpec {
     }
 }
 
+fn bad(problem: String) -> Error {
+    Error::invalid("bad_provider", problem)
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let name_is_sound = matches!(name.len(), 1..=64)
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+    if name_is_sound {
+        return Ok(());
+    }
+    Err(bad(format!("a provider's name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, as `lab`, not `{}`", shown(name))))
+}
+
+/// The models with their full ids.
+fn named(provider: &str, models: BTreeMap<String, ModelInfo>) -> BTreeMap<String, ModelInfo> {
+    let full = |(model, info)| {
+        let info = ModelInfo { id: format!("{provider}/{model}"), ..info };
+        (model, info)
+    };
+    models.into_iter().map(full).collect()
+}
+
 /// A provider of the catalogue: checked, ready to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -227,13 +255,14 @@ pub struct ProviderEntry {
     pub name: String,
     /// Its name for people.
     pub title: String,
-    /// Where it is, with the path before the dialect's own and no slash after it.
-    pub base_url: Uri,
+    /// Where it is, with the path before the dialect's own, perhaps with variables; empty for code of the application's
+    /// own.
+    pub base_url: Address,
     /// The environment variable that holds its key; nothing when it can do without one.
     pub key_variable: Option<String>,
     /// How it wants to see its key.
     pub auth: AuthScheme,
-    /// What it speaks, as `openai_chat`.
+    /// What it speaks, as `openai_chat`; `own` for code of the application's own.
     pub dialect: String,
     /// Where it differs from its dialect.
     pub quirks: Quirks,
@@ -248,6 +277,33 @@ pub struct ProviderEntry {
 }
 
 impl ProviderEntry {
+    /// The entry of a provider that is code of the application's own. It needs no key, and it may load a model first.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_provider) for a name that cannot be a prefix.
+    pub(crate) fn own(name: &str, models: BTreeMap<String, ModelInfo>) -> Result<Self> {
+        check_name(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            base_url: Address::nowhere(),
+            key_variable: None,
+            auth: AuthScheme::Bearer,
+            dialect: OWN.to_owned(),
+            quirks: Quirks::default(),
+            media: MediaLimits::default(),
+            local: true,
+            docs_url: None,
+            models: named(name, models),
+        })
+    }
+
+    /// True when it is code of the application's own rather than somebody behind HTTP.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.dialect == OWN
+    }
+
     /// What is known of one of its models, listed or not.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<ModelInfo> {
@@ -264,31 +320,18 @@ impl ProviderEntry {
         ProviderInfo {
             name: self.name.clone(),
             title: self.title.clone(),
-            base_url: self.base_url.to_string().trim_end_matches('/').to_owned(),
+            base_url: self.base_url.to_string(),
             key_variable: self.key_variable.clone(),
         }
     }
 
-    /// True when this address has the provider's own scheme, host and port.
-    #[must_use]
-    pub fn is_origin_of(&self, uri: &Uri) -> bool {
-        Origin::of(uri).is_some_and(|origin| Origin::of(&self.base_url) == Some(origin))
-    }
-
-    /// Puts this provider's key on a request to it.
+    /// Where it is, its variables filled in with what this gives.
     ///
     /// # Errors
-    /// `Invalid` (bad_url) when the request goes elsewhere: a key never leaves its origin. `Unauthorized`
-    /// (key_malformed) when the key cannot stand in a header.
-    pub fn sign<T>(&self, key: Option<&Secret>, request: &mut http::Request<T>) -> Result<()> {
-        let Some(key) = key else { return Ok(()) };
-        if !self.is_origin_of(request.uri()) {
-            return Err(Error::invalid(
-                "bad_url",
-                format!("the request leaves `{}` for another host, which its key does not do", self.name),
-            ));
-        }
-        self.auth.sign(key, request.headers_mut())
+    /// `Invalid` (address_missing) that names the variable to set, `Invalid` (bad_url) when one is set to what cannot
+    /// stand in its place.
+    pub fn address(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Uri> {
+        self.base_url.fill(&self.name, variable)
     }
 }
 

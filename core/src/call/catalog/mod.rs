@@ -10,8 +10,9 @@
 //! Rejected: an enum of providers (every new one would be a release of code and a variant in four languages), and
 //! fetching prices at run time (a call must not depend on somebody's web page).
 
+mod address;
 mod auth;
-mod base_url;
+pub(super) mod base_url;
 mod entry;
 mod media;
 mod model_ref;
@@ -23,7 +24,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
-pub use auth::AuthScheme;
+pub use address::Address;
+pub use auth::{AuthScheme, AwsScope};
 pub use base_url::Origin;
 pub use entry::{ProviderEntry, ProviderSpec};
 pub use media::MediaLimits;
@@ -48,8 +50,9 @@ struct Known {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u32,
-    #[serde(default, rename = "date")]
-    _date: String,
+    /// The day its prices were taken down; a price with a day of its own keeps that.
+    #[serde(default)]
+    date: Option<String>,
     #[serde(default, rename = "prices_from")]
     _prices_from: String,
     #[serde(default)]
@@ -76,6 +79,16 @@ impl Catalogue {
     /// # Errors
     /// `Invalid` (bad_catalogue, bad_url, …) that says where it is wrong.
     pub fn from_json(text: &str) -> Result<Self> {
+        Self(Arc::default()).with_json(text)
+    }
+
+    /// The same catalogue with what another one says laid over it, from JSON in the layout of the bundled file: a
+    /// provider takes the place of one of the same name, whole, with all of its models; an alias takes the place of
+    /// one of the same name; everything else stays.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_catalogue, bad_url, …) that says where it is wrong.
+    pub fn with_json(&self, text: &str) -> Result<Self> {
         let file: File = serde_json::from_str(text)
             .map_err(|e| Error::invalid("bad_catalogue", format!("the catalogue cannot be read: {e}")))?;
         if file.version != VERSION {
@@ -84,9 +97,10 @@ impl Catalogue {
                 format!("the catalogue has version {}, this build reads version {VERSION}", file.version),
             ));
         }
-        let mut known = Known::default();
+        let mut known = (*self.0).clone();
         for (name, spec) in file.providers {
-            known.providers.insert(name.clone(), Arc::new(spec.named(name).check()?));
+            let spec = spec.named(name.clone()).priced_on(file.date.as_deref());
+            known.providers.insert(name, Arc::new(spec.check()?));
         }
         for (name, model) in file.aliases {
             known.add_alias(name, &model)?;
@@ -99,10 +113,15 @@ impl Catalogue {
     /// # Errors
     /// `Invalid` (bad_url, bad_provider) that says what is wrong with it.
     pub fn with_provider(&self, spec: ProviderSpec) -> Result<Self> {
-        let entry = spec.check()?;
+        Ok(self.with_entry(spec.check()?))
+    }
+
+    /// The same catalogue with this entry, which takes the place of one of the same name.
+    #[must_use]
+    pub fn with_entry(&self, entry: ProviderEntry) -> Self {
         let mut known = (*self.0).clone();
         known.providers.insert(entry.name.clone(), Arc::new(entry));
-        Ok(Self(Arc::new(known)))
+        Self(Arc::new(known))
     }
 
     /// The same catalogue with this provider at another address: its models, prices and quirks stay.
@@ -112,7 +131,7 @@ impl Catalogue {
     pub fn with_base_url(&self, provider: &str, base_url: &str) -> Result<Self> {
         let entry = self.require_provider(provider)?;
         let mut entry = ProviderEntry::clone(entry);
-        entry.base_url = base_url::check(base_url, false)?;
+        entry.base_url = Address::read(base_url, false)?;
         let mut known = (*self.0).clone();
         known.providers.insert(provider.to_owned(), Arc::new(entry));
         Ok(Self(Arc::new(known)))
@@ -175,6 +194,12 @@ impl Catalogue {
         };
         self.0.providers.values().flat_map(|entry| entry.listed()).filter(|model| fits(&model.id)).cloned().collect()
     }
+}
+
+/// The environment variable that moves a provider to another address, as `TERTULIA_OPENAI_BASE_URL`.
+#[must_use]
+pub fn base_url_variable(provider: &str) -> String {
+    format!("TERTULIA_{}_BASE_URL", provider.to_uppercase().replace(['-', '.'], "_"))
 }
 
 impl Known {

@@ -5,9 +5,10 @@
 //! ```
 //!
 //! A key always belongs to one provider, a user's key to that user as well, and it is only ever put on a request to
-//! the provider's own origin ([`ProviderEntry::sign`]). A fallback to another provider therefore never carries the
+//! the provider's own origin ([`Auth::sign`](super::Auth::sign)). A fallback to another provider therefore never carries the
 //! key that was given for the first.
 
+mod environment;
 mod remembered;
 mod source;
 #[cfg(test)]
@@ -110,15 +111,15 @@ impl Credentials {
             return Ok(Some(key));
         }
         let Some(variable) = &provider.key_variable else { return Ok(None) };
-        match self.environment.get(variable).map(Secret::from).filter(|key| !key.is_empty()) {
+        match environment::key(&*self.environment, provider).await? {
             Some(key) => Ok(Some(key)),
             None => Err(Error::new(
                 ErrorKind::Unauthorized,
                 "key_missing",
                 format!(
-                    "no key for {}: set the environment variable {variable}, or hand it over with \
-                     `.key(\"{name}\", key)`",
-                    provider.title
+                    "no key for {}: set the environment {}, or hand it over with `.key(\"{name}\", key)`",
+                    provider.title,
+                    environment::variables(provider, variable),
                 ),
             )),
         }

@@ -13,7 +13,7 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use tower::{Layer, Service, ServiceExt as _};
 
-use super::super::provider::{Call, EventStream};
+use super::super::target::{Call, ReplyEvents};
 use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
 use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::policy::{Decision, Failure, RetryBudget, RetryPolicy};
@@ -70,11 +70,11 @@ pub struct RetryService<S> {
 
 impl<S> Service<Call> for RetryService<S>
 where
-    S: Service<Call, Response = EventStream, Error = Error, Future: Send> + Clone + Send + 'static,
+    S: Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + 'static,
 {
-    type Response = EventStream;
+    type Response = ReplyEvents;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<EventStream>>;
+    type Future = BoxFuture<'static, Result<ReplyEvents>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
@@ -137,9 +137,9 @@ fn exhausted(error: Error) -> Error {
 }
 
 /// Runs one try up to its first content.
-async fn first_content<S>(inner: S, call: Call) -> Result<EventStream>
+async fn first_content<S>(inner: S, call: Call) -> Result<ReplyEvents>
 where
-    S: Service<Call, Response = EventStream, Error = Error, Future: Send> + Send,
+    S: Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Send,
 {
     let context = call.context.clone();
     let mut stream = inner.oneshot(call).await?;

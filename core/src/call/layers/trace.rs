@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::super::context::CallContext;
-use super::super::provider::{Call, EventStream};
+use super::super::target::{Call, ReplyEvents};
 use crate::base::{Clock, ErrorKind};
 use crate::model::{Error, Result};
 
@@ -46,11 +46,11 @@ pub struct TraceService<S> {
 
 impl<S> Service<Call> for TraceService<S>
 where
-    S: Service<Call, Response = EventStream, Error = Error, Future: Send> + Clone + Send + 'static,
+    S: Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + 'static,
 {
-    type Response = EventStream;
+    type Response = ReplyEvents;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<EventStream>>;
+    type Future = BoxFuture<'static, Result<ReplyEvents>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.inner.poll_ready(cx)

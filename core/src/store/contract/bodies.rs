@@ -31,6 +31,7 @@ pub(super) async fn every_field_of_a_message_comes_back(store: Arc<dyn Store>) {
         name: "look".to_owned(),
         arguments: json!({"z": 1, "a": [true, null, 1.5]}),
         provider_executed: true,
+        free_text: false,
     };
     let parts = vec![
         Part::Reasoning { text: "hm".to_owned() },

@@ -212,6 +212,7 @@ pub(super) async fn recovery_folds_drafts_and_is_idempotent(store: Arc<dyn Store
         name: "look".to_owned(),
         arguments: serde_json::json!({"at": "x"}),
         provider_executed: false,
+        free_text: false,
     };
     let events = [
         DraftEvent { part_index: 1, kind: StreamEventKind::Text { delta: "two".to_owned() } },

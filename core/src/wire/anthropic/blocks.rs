@@ -249,7 +249,9 @@ impl Blocks {
                     "" => input,
                     _ => parsed(arguments),
                 };
-                push(StreamEventKind::ToolCall { call: ToolCall { id, name, arguments, provider_executed: false } });
+                push(StreamEventKind::ToolCall {
+                    call: ToolCall { id, name, arguments, provider_executed: false, free_text: false },
+                });
                 if !further.is_empty() {
                     push(self.opaque(names::TOOL_USE, true, Json::Object(further)));
                 }

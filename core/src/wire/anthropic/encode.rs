@@ -7,17 +7,19 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 use super::history::{self, History};
-use super::request::{Body, CacheControl, Choice, Metadata, OutputConfig, OutputFormat, Thinking, Tool};
-use super::thinking::Plan;
+use super::request::{AnyTool, Body, CacheControl, Choice, Metadata, OutputConfig, OutputFormat, Thinking, Tool};
+use super::thinking::{self, Plan, SamplingKind};
 use super::unsupported;
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, Result, Sampling, ToolChoice, ToolSpec};
-use crate::wire::{Target, outgoing};
+use crate::wire::{Target, outgoing, tools};
 
 /// Where requests go, behind the base URL.
 const PATH: &str = "/messages";
 /// The version of the API that this dialect speaks.
-const VERSION: &str = "2023-06-01";
+pub(in crate::wire) const VERSION: &str = "2023-06-01";
+/// The version where it stands in the body.
+const VERTEX_VERSION: &str = "vertex-2023-10-16";
 /// Files that were handed over before are still behind this header.
 const FILES_BETA: &str = "files-api-2025-04-14";
 
@@ -34,13 +36,14 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
         plan.thinking = None;
     }
     check_sampling(&request.sampling, &plan)?;
+    let (temperature, top_p) = sampling(request)?;
 
-    let mut tools = request.tools.iter().map(tool).collect::<Result<Vec<_>>>()?;
+    let mut tools = tools::offered(request, target)?.into_iter().map(tool).collect::<Result<Vec<_>>>()?;
     if let Some(cache) = cache.filter(|cache| cache.system) {
         // Tools stand before the instructions: a mark behind the instructions keeps both.
         if !history.system.is_empty() {
             history::mark_last(&mut history.system, cache.one_hour);
-        } else if let Some(tool) = tools.last_mut() {
+        } else if let Some(AnyTool::Ours(tool)) = tools.last_mut() {
             tool.cache_control = Some(CacheControl::new(cache.one_hour));
         }
     }
@@ -52,16 +55,17 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
             .map(|output| OutputFormat { r#type: "json_schema", schema: &output.schema }),
     };
     let body = Body {
-        model: &request.model,
+        model: (!target.quirks.raw_predict).then_some(&*request.model),
+        anthropic_version: target.quirks.raw_predict.then_some(VERTEX_VERSION),
         max_tokens: plan.max_tokens,
         system: history.system,
         messages: history.turns,
-        tool_choice: tool_choice(request, plan.thinking.is_some_and(|t| t.is_on()))?,
+        tool_choice: tool_choice(request, tools.is_empty(), plan.thinking.is_some_and(|t| t.is_on()))?,
         tools,
         thinking: plan.thinking,
         output_config: (output_config.effort.is_some() || output_config.format.is_some()).then_some(output_config),
-        temperature: request.sampling.temperature,
-        top_p: request.sampling.top_p,
+        temperature,
+        top_p,
         stop_sequences: &request.sampling.stop_sequences,
         metadata: request.end_user.as_deref().map(|user_id| Metadata { user_id }),
         stream: target.stream,
@@ -69,13 +73,29 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
     let body = serde_json::to_vec(&body)
         .map_err(|error| Error::internal("a request could not be written as JSON").with_source(error))?;
     let body = outgoing::merge(body, request.extra_body.as_ref())?;
-    let path = target.quirks.chat_path.as_deref().unwrap_or(PATH);
-    let mut sent = outgoing::post(target, path, &request.extra_headers, body)?;
+    let mut sent = outgoing::post(target, &path(request, target)?, &request.extra_headers, body)?;
     sent.headers_mut().entry("anthropic-version").or_insert(HeaderValue::from_static(VERSION));
     if history.uses_files {
         ask_for(sent.headers_mut(), FILES_BETA);
     }
     Ok(sent)
+}
+
+/// Where the request goes, behind the base URL.
+fn path<'a>(request: &ChatRequest, target: &Target<'a>) -> Result<Cow<'a, str>> {
+    if !target.quirks.raw_predict {
+        return Ok(target.quirks.chat_path.as_deref().unwrap_or(PATH).into());
+    }
+    let model = request.model.as_str();
+    let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@');
+    if !model.bytes().all(sound) || matches!(model, "." | "..") {
+        return Err(Error::invalid(
+            "unknown_model",
+            "the model stands in the URL: its name is letters, digits, `-`, `_`, `.` and `@`",
+        ));
+    }
+    let call = if target.stream { "streamRawPredict" } else { "rawPredict" };
+    Ok(format!("/models/{model}:{call}").into())
 }
 
 /// Adds to what the caller asks for already.
@@ -126,28 +146,46 @@ fn check_sampling(sampling: &Sampling, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn tool(spec: &ToolSpec) -> Result<Tool<'_>> {
-    let input_schema = match &spec.parameters {
-        Json::Object(schema) if schema.contains_key("type") => Cow::Borrowed(&spec.parameters),
+/// How words are chosen, as far as this model can be told: newer ones refuse every figure but the one that they take
+/// anyway, which is left out.
+fn sampling(request: &ChatRequest) -> Result<(Option<f64>, Option<f64>)> {
+    let Sampling { temperature, top_p, .. } = request.sampling;
+    match thinking::sampling_of(&request.model) {
+        SamplingKind::Both => Ok((temperature, top_p)),
+        SamplingKind::Either if temperature.is_some() && top_p.is_some() => {
+            Err(unsupported("this model takes `temperature` or `top_p`, not both: leave one out"))
+        }
+        SamplingKind::Either => Ok((temperature, top_p)),
+        SamplingKind::Neither if [temperature, top_p].into_iter().flatten().all(|figure| figure == 1.0) => {
+            Ok((None, None))
+        }
+        SamplingKind::Neither => {
+            Err(unsupported("this model takes no `temperature` and no `top_p`: leave them out, or ask for it in words"))
+        }
+    }
+}
+
+fn tool(spec: &ToolSpec) -> Result<AnyTool<'_>> {
+    if spec.provider.is_some() {
+        return Ok(AnyTool::Theirs(&spec.parameters));
+    }
+    let input_schema = match (&spec.text_format, &spec.parameters) {
+        (Some(format), _) => Cow::Owned(tools::text_parameters(format)),
+        (None, Json::Object(schema)) if schema.contains_key("type") => Cow::Borrowed(&spec.parameters),
         // The API asks for the word; a schema without it says the same.
-        Json::Object(schema) => {
+        (None, Json::Object(schema)) => {
             let mut schema = schema.clone();
             schema.shift_insert(0, "type".to_owned(), json!("object"));
             Cow::Owned(Json::Object(schema))
         }
-        Json::Null => Cow::Owned(json!({ "type": "object" })),
-        _ => return Err(unsupported("the `parameters` of a tool are a JSON schema, which is an object")),
+        (None, Json::Null) => Cow::Owned(json!({ "type": "object" })),
+        (None, _) => return Err(unsupported("the `parameters` of a tool are a JSON schema, which is an object")),
     };
-    Ok(Tool {
-        name: &spec.name,
-        description: &spec.description,
-        input_schema,
-        strict: spec.strict,
-        cache_control: None,
-    })
+    let (name, description) = (&*spec.name, &*spec.description);
+    Ok(AnyTool::Ours(Tool { name, description, input_schema, strict: spec.strict, cache_control: None }))
 }
 
-fn tool_choice(request: &ChatRequest, thinks: bool) -> Result<Option<Choice<'_>>> {
+fn tool_choice(request: &ChatRequest, no_tools: bool, thinks: bool) -> Result<Option<Choice<'_>>> {
     let choice = request.tool_choice.as_ref();
     let (word, name) = match choice {
         None | Some(ToolChoice::Auto) => ("auto", None),
@@ -156,8 +194,8 @@ fn tool_choice(request: &ChatRequest, thinks: bool) -> Result<Option<Choice<'_>>
         Some(ToolChoice::Tool { name }) => ("tool", Some(name.as_str())),
     };
     let forced = matches!(word, "any" | "tool");
-    if request.tools.is_empty() {
-        return if forced { Err(unsupported("`tool_choice` asks for a tool but there is none")) } else { Ok(None) };
+    if no_tools {
+        return Ok(None);
     }
     if forced && thinks {
         return Err(unsupported(

@@ -14,6 +14,7 @@ use super::request::{Block, BlockKind, CacheControl, ResultBlock, Speaker, Turn}
 use super::{media, names, unsupported};
 use crate::base::Json;
 use crate::model::{Error, NewMessage, Part, PromptCache, Result, Role, ToolCall, ToolResult};
+use crate::wire::tools;
 
 /// Most marks the API takes in one request.
 const MAX_CACHE_MARKS: usize = 4;
@@ -191,11 +192,12 @@ fn tool_use<'a>(call: &'a ToolCall, further: Option<&'a Json>) -> Result<BlockKi
     if call.name.is_empty() {
         return Err(unsupported("a tool call without a name cannot be sent"));
     }
-    let input = match &call.arguments {
-        Json::Object(_) => Cow::Borrowed(&call.arguments),
-        Json::Null => Cow::Owned(json!({})),
+    let input = match (tools::text_arguments(call), &call.arguments) {
+        (Some(wrapped), _) => Cow::Owned(wrapped),
+        (None, Json::Object(_)) => Cow::Borrowed(&call.arguments),
+        (None, Json::Null) => Cow::Owned(json!({})),
         // Cut-off arguments: the API takes objects only, and the model should see what it wrote.
-        other => Cow::Owned(json!({ "malformed_arguments": other })),
+        (None, other) => Cow::Owned(json!({ "malformed_arguments": other })),
     };
     Ok(BlockKind::ToolUse {
         id: call_id(&call.id),

@@ -28,6 +28,7 @@ mod usage;
 mod tests;
 
 use bytes::Bytes;
+pub(super) use encode::VERSION;
 use http::{HeaderMap, StatusCode};
 
 use super::{Closing, Dialect, StreamDecoder, Target, failure};

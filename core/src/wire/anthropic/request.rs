@@ -9,13 +9,16 @@ use crate::base::Json;
 
 #[derive(Serialize)]
 pub(super) struct Body<'a> {
-    pub(super) model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) anthropic_version: Option<&'static str>,
     pub(super) max_tokens: i64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) system: Vec<Block<'a>>,
     pub(super) messages: Vec<Turn<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tools: Vec<Tool<'a>>,
+    pub(super) tools: Vec<AnyTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tool_choice: Option<Choice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +153,14 @@ impl CacheControl {
     pub(super) fn new(one_hour: bool) -> Self {
         Self { r#type: "ephemeral", ttl: one_hour.then_some("1h") }
     }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum AnyTool<'a> {
+    Ours(Tool<'a>),
+    /// The provider's own, as the caller wrote it.
+    Theirs(&'a Json),
 }
 
 #[derive(Serialize)]

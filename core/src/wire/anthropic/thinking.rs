@@ -114,6 +114,25 @@ impl Generation {
     }
 }
 
+/// Which of `temperature` and `top_p` a model takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SamplingKind {
+    Both,
+    /// One of them at a time: from Claude 4.1 on.
+    Either,
+    /// None: from Claude 4.7 on, together with budgets.
+    Neither,
+}
+
+/// What this model takes.
+pub(super) fn sampling_of(model: &str) -> SamplingKind {
+    match (Generation::of(model), version(model)) {
+        (Generation::Effort, _) => SamplingKind::Neither,
+        (_, Some(version)) if version >= (4, 1) => SamplingKind::Either,
+        _ => SamplingKind::Both,
+    }
+}
+
 /// The version in a model's name: 3.7 of `claude-3-7-sonnet-20250219`, 5.0 of `claude-opus-5`.
 fn version(model: &str) -> Option<(u32, u32)> {
     let after = &model[model.find("claude")?..];
@@ -142,6 +161,21 @@ mod tests {
             ("glm-4.6", None),
         ] {
             assert_eq!(version(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn how_words_are_chosen_is_told_to_old_models_only() {
+        for (name, expected) in [
+            ("claude-3-5-haiku-latest", SamplingKind::Both),
+            ("claude-sonnet-4-20250514", SamplingKind::Both),
+            ("kimi-k2", SamplingKind::Both),
+            ("claude-opus-4-1", SamplingKind::Either),
+            ("claude-sonnet-4-6", SamplingKind::Either),
+            ("claude-opus-4-7", SamplingKind::Neither),
+            ("claude-haiku-5-5", SamplingKind::Neither),
+        ] {
+            assert_eq!(sampling_of(name), expected, "{name}");
         }
     }
 

@@ -82,8 +82,13 @@ const FILTERED: &[&str] = &[
     "prohibited_content",
     "safety",
 ];
-const FILTERED_PHRASES: &[&str] =
-    &["content management policy", "content filtering policy", "violating our usage policy", "input was flagged"];
+const FILTERED_PHRASES: &[&str] = &[
+    "content management policy",
+    "content filtering policy",
+    "violating our usage policy",
+    "input was flagged",
+    "responsible ai practices",
+];
 
 const KEY: &[&str] = &["invalid_api_key", "api_key_invalid", "incorrect_api_key", "account_deactivated"];
 const KEY_PHRASES: &[&str] = &["incorrect api key", "invalid api key", "api key not valid", "no api key"];
@@ -95,6 +100,11 @@ const UNKNOWN_MODEL_PHRASES: &[&str] =
 
 /// The model, not the caller, wrote what the provider would not take (Groq).
 const MALFORMED: &[&str] = &["tool_use_failed", "json_validate_failed"];
+/// llama.cpp, under status 500: half a letter of UTF-8 inside a string that a schema asked for.
+const MALFORMED_PHRASES: &[&str] = &["model produced output that does not match"];
+
+/// The whole of what a server says that has nothing at this path (llama.cpp; whatever is made with FastAPI).
+const NOTHING_HERE: &[&str] = &["file not found", "not found"];
 
 /// Words that stand for a status where there is none: errors inside a reply.
 const STATUS_WORDS: &[(&str, u16)] = &[
@@ -154,7 +164,7 @@ impl Meaning {
         // Sentences are believed only where the status leaves it open what they are about.
         let blames_request = status.is_none_or(|status| status < 500);
         let phrases = |all: &'static [&'static str]| if blames_request { all } else { &[] };
-        if words.say(MALFORMED, &[]) {
+        if words.say(MALFORMED, MALFORMED_PHRASES) {
             return Self::new(
                 ErrorKind::OutputInvalid,
                 "malformed_output",
@@ -194,12 +204,18 @@ impl Meaning {
     fn by_status(status: Option<u16>, account: &Account, words: &Words) -> Self {
         let told = Status(status);
         match status {
-            Some(404) if account.unreadable || words.text.contains("invalid url") => Self::new(
-                ErrorKind::Invalid,
-                "bad_url",
-                format!("the provider {told}: there is nothing at this URL; check base_url"),
-                Retry::Never,
-            ),
+            Some(404)
+                if account.unreadable
+                    || words.text.contains("invalid url")
+                    || NOTHING_HERE.contains(&words.text.trim()) =>
+            {
+                Self::new(
+                    ErrorKind::Invalid,
+                    "bad_url",
+                    format!("the provider {told}: there is nothing at this URL; check base_url"),
+                    Retry::Never,
+                )
+            }
             Some(404) if words.text.contains("model") => Self::unknown_model(status),
             Some(404) => Self::new(
                 ErrorKind::NotFound,
@@ -341,9 +357,25 @@ impl Words {
         let after = |phrases: &[&str]| {
             phrases.iter().find_map(|phrase| first_number(&self.text[self.text.find(phrase)? + phrase.len()..]))
         };
-        let limit = after(&["tokens > ", "context length is ", "context length of ", "prompt length is ", "limit "]);
-        let estimated =
-            after(&["too long: ", "resulted in ", "you requested about ", "you requested ", "contains ", "requested "]);
+        let limit = after(&[
+            "tokens > ",
+            "context length is ",
+            "context length of ",
+            "context size (",
+            "prompt length is ",
+            "tokens allowed (",
+            "limit ",
+        ]);
+        let estimated = after(&[
+            "too long: ",
+            "resulted in ",
+            "you requested about ",
+            "you requested ",
+            "contains ",
+            "requested ",
+            "request (",
+            "token count (",
+        ]);
         (limit.is_some() || estimated.is_some()).then_some((limit, estimated))
     }
 }

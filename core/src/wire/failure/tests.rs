@@ -48,6 +48,11 @@ fn every_status_and_word_means_what_the_table_says() {
         (404, saying("model: claude-x"), Invalid, "unknown_model", never),
         (404, saying("Previous response with id 'r' not found."), NotFound, "provider_object", never),
         (404, saying("Invalid URL (POST /v2/chat)"), Invalid, "bad_url", never),
+        (404, r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#.to_owned(), Invalid, "bad_url", never),
+        (404, r#"{"detail":"Not Found"}"#.to_owned(), Invalid, "bad_url", never),
+        (404, typed("not_found_error"), NotFound, "provider_object", never),
+        (404, saying("File not found: file_1"), NotFound, "provider_object", never),
+        (400, saying("This prompt contains sensitive words that violate Google's Responsible AI practices."), ContentFiltered, "prompt", never),
         (404, "<html>nothing here</html>".to_owned(), Invalid, "bad_url", never),
         (405, String::new(), Invalid, "bad_request", never),
         (407, String::new(), Unavailable, "proxy", never),
@@ -146,6 +151,16 @@ fn every_shape_of_error_body_gives_its_words() {
     assert_eq!(Account::of_json(&json!(3)), None);
 }
 
+/// What a llama.cpp says when half a letter of UTF-8 has no place in the JSON that a schema asked for.
+#[test]
+fn output_that_the_server_itself_cannot_read_is_the_models_fault_and_may_be_asked_for_again() {
+    let body = r#"{"error":{"code":500,"message":"The model produced output that does not match the expected peg-native format","type":"server_error"}}"#;
+    for error in [answered(500, body), inside_reply(&serde_json::from_str(body).unwrap())] {
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::OutputInvalid, "malformed_output"));
+        assert_eq!(error.retry(), Retry::Safe);
+    }
+}
+
 #[test]
 fn what_the_provider_behind_a_router_wrote_is_kept_and_read() {
     let raw = "llama is temporarily rate-limited, please retry in 12s";
@@ -194,6 +209,16 @@ fn money_in_flight_at_openrouter_goes_by_itself() {
 #[test]
 fn a_context_that_is_too_long_says_how_many_tokens_fit() {
     for (message, limit, estimated) in [
+        (
+            "request (60023 tokens) exceeds the available context size (32768 tokens), try increasing it",
+            Some(32_768),
+            Some(60_023),
+        ),
+        (
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            Some(1_048_576),
+            Some(1_200_000),
+        ),
         ("prompt is too long: 3333404 tokens > 200000 maximum", Some(200_000), Some(3_333_404)),
         (
             "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",

@@ -6,25 +6,27 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::history::History;
-use super::request::{Body, Calling, Declaration, GenerationConfig, Instruction, ToolConfig, Tools};
+use super::request::{AnyTools, Body, Calling, Declaration, GenerationConfig, Instruction, ToolConfig, Tools};
 use super::{thinking, unsupported};
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, Result, ToolChoice, ToolSpec};
-use crate::wire::{Target, outgoing};
+use crate::wire::{Target, outgoing, tools};
 
 pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http::Request<Bytes>> {
     let path = path(request, target)?;
     check(request, target)?;
     let history = History::of(request, target)?;
-    let function_declarations = request.tools.iter().map(declaration).collect::<Result<Vec<_>>>()?;
+    let (theirs, ours): (Vec<_>, Vec<_>) =
+        tools::offered(request, target)?.into_iter().partition(|tool| tool.provider.is_some());
+    let tool_config = tool_config(request, &ours, !theirs.is_empty(), target)?;
+    let function_declarations = ours.into_iter().map(declaration).collect::<Result<Vec<_>>>()?;
+    let functions = (!function_declarations.is_empty()).then_some(AnyTools::Ours(Tools { function_declarations }));
+    let theirs = theirs.into_iter().map(|tool| AnyTools::Theirs(&tool.parameters));
     let body = Body {
         contents: history.contents,
         system_instruction: (!history.system.is_empty()).then_some(Instruction { parts: history.system }),
-        tools: match function_declarations.is_empty() {
-            true => Vec::new(),
-            false => vec![Tools { function_declarations }],
-        },
-        tool_config: tool_config(request)?,
+        tools: functions.into_iter().chain(theirs).collect(),
+        tool_config,
         generation_config: generation_config(request)?,
         labels: request.provider_metadata.iter().map(|(name, value)| (&**name, &**value)).collect(),
     };
@@ -57,8 +59,7 @@ fn check(request: &ChatRequest, target: &Target<'_>) -> Result<()> {
         return Err(Error::invalid("bad_request", "temperature, top_p and the penalties must be finite numbers"));
     }
     // Vertex AI keeps labels; the Gemini API refuses the whole request for one.
-    let is_vertex = target.base_url.path().contains("/publishers/");
-    if !request.provider_metadata.is_empty() && !is_vertex {
+    if !request.provider_metadata.is_empty() && !is_vertex(target) {
         return Err(unsupported("this provider keeps no labels beside a call: leave `provider_metadata` out"));
     }
     if request.end_user.is_some() {
@@ -70,6 +71,10 @@ fn check(request: &ChatRequest, target: &Target<'_>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+fn is_vertex(target: &Target<'_>) -> bool {
+    target.base_url.path().contains("/publishers/")
 }
 
 fn generation_config(request: &ChatRequest) -> Result<GenerationConfig<'_>> {
@@ -95,44 +100,54 @@ fn generation_config(request: &ChatRequest) -> Result<GenerationConfig<'_>> {
 }
 
 fn declaration(spec: &ToolSpec) -> Result<Declaration<'_>> {
-    let parameters_json_schema = match &spec.parameters {
+    let parameters_json_schema = match (&spec.text_format, &spec.parameters) {
+        (Some(format), _) => Some(Cow::Owned(tools::text_parameters(format))),
         // A tool without arguments is one without a schema.
-        Json::Null => None,
-        Json::Object(schema) if schema.is_empty() => None,
-        Json::Object(schema) if schema.contains_key("type") => Some(Cow::Borrowed(&spec.parameters)),
+        (None, Json::Null) => None,
+        (None, Json::Object(schema)) if schema.is_empty() => None,
+        (None, Json::Object(schema)) if schema.contains_key("type") => Some(Cow::Borrowed(&spec.parameters)),
         // The API asks for the word; a schema without it says the same.
-        Json::Object(schema) => {
+        (None, Json::Object(schema)) => {
             let mut schema = schema.clone();
             schema.shift_insert(0, "type".to_owned(), json!("object"));
             Some(Cow::Owned(Json::Object(schema)))
         }
-        _ => return Err(unsupported("the `parameters` of a tool are a JSON schema, which is an object")),
+        (None, _) => return Err(unsupported("the `parameters` of a tool are a JSON schema, which is an object")),
     };
     Ok(Declaration { name: &spec.name, description: &spec.description, parameters_json_schema })
 }
 
-fn tool_config(request: &ChatRequest) -> Result<Option<ToolConfig<'_>>> {
+fn tool_config<'a>(
+    request: &'a ChatRequest,
+    ours: &[&ToolSpec],
+    has_theirs: bool,
+    target: &Target<'_>,
+) -> Result<Option<ToolConfig<'a>>> {
     let choice = request.tool_choice.as_ref();
-    if request.tools.is_empty() {
+    if ours.is_empty() {
         return match choice {
             Some(ToolChoice::Required | ToolChoice::Tool { .. }) => {
-                Err(Error::invalid("bad_request", "tool_choice asks for a tool, but tools is empty"))
+                Err(unsupported("this provider cannot be made to call a tool of its own: use `auto`"))
             }
             _ => Ok(None),
         };
     }
-    // Calls that are forced are held to their schemas in any case.
-    let strict = request.tools.iter().any(|tool| tool.strict);
+    // Vertex AI does not know the word.
+    let include_server_side_tool_invocations = has_theirs && !is_vertex(target);
+    // Calls that are forced are held to their schemas in any case, and so are those beside the provider's own tools.
+    let validated = include_server_side_tool_invocations || ours.iter().any(|tool| tool.strict);
     let mode = match choice {
-        None | Some(ToolChoice::Auto) if strict => "VALIDATED",
-        None => return Ok(None),
-        Some(ToolChoice::Auto) => "AUTO",
-        Some(ToolChoice::Never) => "NONE",
-        Some(ToolChoice::Required | ToolChoice::Tool { .. }) => "ANY",
+        None | Some(ToolChoice::Auto) if validated => Some("VALIDATED"),
+        None => None,
+        Some(ToolChoice::Auto) => Some("AUTO"),
+        Some(ToolChoice::Never) => Some("NONE"),
+        Some(ToolChoice::Required | ToolChoice::Tool { .. }) => Some("ANY"),
     };
     let allowed_function_names = match choice {
         Some(ToolChoice::Tool { name }) => Some([name.as_str()]),
         _ => None,
     };
-    Ok(Some(ToolConfig { function_calling_config: Calling { mode, allowed_function_names } }))
+    let calling = mode.map(|mode| Calling { mode, allowed_function_names });
+    Ok(calling
+        .map(|function_calling_config| ToolConfig { function_calling_config, include_server_side_tool_invocations }))
 }

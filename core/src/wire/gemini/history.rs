@@ -14,7 +14,7 @@ use super::thinking::Generation;
 use super::{media, names, unsupported};
 use crate::base::Json;
 use crate::model::{self, ChatRequest, Error, NewMessage, Result, Role, ToolCall, ToolResult};
-use crate::wire::Target;
+use crate::wire::{Target, tools};
 
 /// What the API takes in place of a signature that there never was: for calls that another model made.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -179,11 +179,12 @@ fn function_call(call: &ToolCall) -> Result<Data<'_>> {
     if call.name.is_empty() {
         return Err(unsupported("a tool call without a name cannot be sent"));
     }
-    let args = match &call.arguments {
-        Json::Object(_) => Cow::Borrowed(&call.arguments),
-        Json::Null => Cow::Owned(json!({})),
+    let args = match (tools::text_arguments(call), &call.arguments) {
+        (Some(wrapped), _) => Cow::Owned(wrapped),
+        (None, Json::Object(_)) => Cow::Borrowed(&call.arguments),
+        (None, Json::Null) => Cow::Owned(json!({})),
         // Cut-off arguments: the API takes objects only, and the model should see what it wrote.
-        other => Cow::Owned(json!({ "malformed_arguments": other })),
+        (None, other) => Cow::Owned(json!({ "malformed_arguments": other })),
     };
     Ok(Data::FunctionCall(FunctionCall { id: &call.id, name: &call.name, args }))
 }

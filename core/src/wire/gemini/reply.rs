@@ -201,6 +201,7 @@ impl Reply {
             name: call.name.unwrap_or_default(),
             arguments: call.args.unwrap_or_else(|| Json::Object(Map::new())),
             provider_executed: false,
+            free_text: false,
         };
         Ok(StreamEventKind::ToolCall { call })
     }

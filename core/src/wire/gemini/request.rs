@@ -14,7 +14,7 @@ pub(super) struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) system_instruction: Option<Instruction<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) tools: Vec<Tools<'a>>,
+    pub(super) tools: Vec<AnyTools<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tool_config: Option<ToolConfig<'a>>,
     #[serde(skip_serializing_if = "GenerationConfig::is_empty")]
@@ -120,6 +120,14 @@ pub(super) enum Response<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum AnyTools<'a> {
+    Ours(Tools<'a>),
+    /// The provider's own, as the caller wrote it.
+    Theirs(&'a Json),
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Tools<'a> {
     pub(super) function_declarations: Vec<Declaration<'a>>,
@@ -139,6 +147,9 @@ pub(super) struct Declaration<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ToolConfig<'a> {
     pub(super) function_calling_config: Calling<'a>,
+    /// The API wants it said before it runs tools of its own beside functions: their calls then come with the answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) include_server_side_tool_invocations: bool,
 }
 
 #[derive(Serialize)]

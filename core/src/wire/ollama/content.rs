@@ -13,7 +13,7 @@ use serde_json::json;
 use super::encode::unsupported;
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, Media, MediaSource, NewMessage, Part, Result, Role, ToolCall, ToolResult};
-use crate::wire::mime;
+use crate::wire::{mime, tools};
 
 /// One message as `/api/chat` takes it.
 #[derive(Debug, Default, Serialize)]
@@ -122,11 +122,12 @@ impl<'a> Writer<'a> {
 
 impl<'a> Call<'a> {
     fn of(call: &'a ToolCall) -> Self {
-        let arguments = match &call.arguments {
-            Json::Object(_) => Cow::Borrowed(&call.arguments),
-            Json::Null => Cow::Owned(json!({})),
+        let arguments = match (tools::text_arguments(call), &call.arguments) {
+            (Some(wrapped), _) => Cow::Owned(wrapped),
+            (None, Json::Object(_)) => Cow::Borrowed(&call.arguments),
+            (None, Json::Null) => Cow::Owned(json!({})),
             // The server takes objects only, and one broken call would make it refuse the conversation for ever.
-            other => Cow::Owned(json!({ "invalid_json": other })),
+            (None, other) => Cow::Owned(json!({ "invalid_json": other })),
         };
         Self { id: &call.id, function: Function { name: &call.name, arguments } }
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::content::{self, Message};
 use crate::base::Json;
 use crate::model::{ChatRequest, Error, ReasoningEffort, Result, Sampling, ToolChoice, ToolSpec};
-use crate::wire::Target;
+use crate::wire::{Target, tools};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -20,13 +20,21 @@ struct Body<'a> {
     truncate: bool,
     shift: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Tool<'a>>,
+    tools: Vec<AnyTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     think: Option<Think>,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'a Json>,
     #[serde(skip_serializing_if = "Options::is_empty")]
     options: Options<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AnyTool<'a> {
+    Ours(Tool<'a>),
+    /// The server's own, as the caller wrote it.
+    Theirs(&'a Json),
 }
 
 #[derive(Serialize)]
@@ -81,7 +89,7 @@ pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Vec<u8>
         stream: target.stream,
         truncate: false,
         shift: false,
-        tools: tools(request)?,
+        tools: offered(request, target)?,
         think: request.reasoning_effort.map(|effort| think(&request.model, effort)),
         format: request.output_schema.as_ref().map(|output| &output.schema),
         options: Options::of(&request.sampling),
@@ -120,16 +128,20 @@ fn check(request: &ChatRequest) -> Result<()> {
 }
 
 /// The tools. None where none may be called: that is the one way to say so.
-fn tools(request: &ChatRequest) -> Result<Vec<Tool<'_>>> {
+fn offered<'a>(request: &'a ChatRequest, target: &Target<'_>) -> Result<Vec<AnyTool<'a>>> {
     let never = request.tool_choice == Some(ToolChoice::Never);
-    request.tools.iter().filter(|_| !never).map(tool).collect()
+    tools::offered(request, target)?.into_iter().filter(|_| !never).map(tool).collect()
 }
 
-fn tool(spec: &ToolSpec) -> Result<Tool<'_>> {
-    let parameters = match &spec.parameters {
-        Json::Object(_) => Cow::Borrowed(&spec.parameters),
-        Json::Null => Cow::Owned(json!({ "type": "object", "properties": {} })),
-        _ => {
+fn tool(spec: &ToolSpec) -> Result<AnyTool<'_>> {
+    if spec.provider.is_some() {
+        return Ok(AnyTool::Theirs(&spec.parameters));
+    }
+    let parameters = match (&spec.text_format, &spec.parameters) {
+        (Some(format), _) => Cow::Owned(tools::text_parameters(format)),
+        (None, Json::Object(_)) => Cow::Borrowed(&spec.parameters),
+        (None, Json::Null) => Cow::Owned(json!({ "type": "object", "properties": {} })),
+        (None, _) => {
             return Err(Error::invalid(
                 "bad_request",
                 "the `parameters` of a tool are a JSON schema, which is an object",
@@ -137,7 +149,7 @@ fn tool(spec: &ToolSpec) -> Result<Tool<'_>> {
         }
     };
     let function = Function { name: &spec.name, description: &spec.description, parameters };
-    Ok(Tool { r#type: "function", function })
+    Ok(AnyTool::Ours(Tool { r#type: "function", function }))
 }
 
 fn think(model: &str, effort: ReasoningEffort) -> Think {

@@ -113,7 +113,7 @@ impl Reply {
             return Err(failure::too_large("arguments of a tool", limit));
         }
         let (id, name) = (call.id.unwrap_or_default(), call.function.name.unwrap_or_default());
-        Ok(ToolCall { id, name, arguments, provider_executed: false })
+        Ok(ToolCall { id, name, arguments, provider_executed: false, free_text: false })
     }
 
     fn count(&mut self, words: &str) -> Result<()> {

@@ -139,7 +139,13 @@ impl Calls {
             let arguments = if call.custom { Json::String(call.arguments) } else { json::arguments(call.arguments) };
             Finished {
                 part_index: call.part_index,
-                call: ToolCall { id: call.id, name: call.name, arguments, provider_executed: false },
+                call: ToolCall {
+                    id: call.id,
+                    name: call.name,
+                    arguments,
+                    provider_executed: false,
+                    free_text: call.custom,
+                },
                 extra: call.extra,
             }
         })

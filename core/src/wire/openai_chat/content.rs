@@ -111,7 +111,10 @@ impl<'a> Writer<'a> {
                 Part::Text { text, .. } | Part::Refusal { text } => said.push(text.as_str()),
                 Part::Reasoning { text } => thought.push(text.as_str()),
                 Part::ToolCall { call } if call.provider_executed => {}
-                Part::ToolCall { call } => tool_calls.push(Call { call, replayed: Vec::new() }),
+                Part::ToolCall { call } => {
+                    let custom = self.target.quirks.custom_tools;
+                    tool_calls.push(Call { call, custom, replayed: Vec::new() });
+                }
                 Part::Image { media } | Part::File { media } => self.media.push((None, media)),
                 Part::Opaque { provider, name, attached, data } => {
                     if provider != self.target.provider || !REPLAYED_FIELDS.contains(&name.as_str()) {

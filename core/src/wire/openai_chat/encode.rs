@@ -1,5 +1,6 @@
 //! The body of a request, written once from borrowed values.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -7,8 +8,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::content;
 use super::shapes::Message;
 use crate::base::Json;
-use crate::model::{ChatRequest, Error, OutputSchema, ReasoningEffort, Result, ToolChoice, ToolSpec};
-use crate::wire::Target;
+use crate::model::{
+    ChatRequest, Error, GrammarSyntax, OutputSchema, ReasoningEffort, Result, TextFormat, ToolChoice, ToolSpec,
+};
+use crate::wire::{Target, tools};
 
 /// The body as JSON.
 ///
@@ -16,9 +19,10 @@ use crate::wire::Target;
 /// `Invalid` (unsupported, bad_request) when chat completions cannot say it, `Internal` when media were not loaded.
 pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Vec<u8>> {
     check(request, target)?;
+    let tools = tools::offered(request, target)?;
     let messages = content::messages(request, target)?;
     let mut out = Vec::with_capacity(1024 + messages.iter().map(Message::size_hint).sum::<usize>());
-    let body = Body { request, target, messages };
+    let body = Body { request, target, tools, messages };
     serde_json::to_writer(&mut out, &body)
         .map_err(|error| Error::internal("a request cannot be written as JSON").with_source(error))?;
     Ok(out)
@@ -34,23 +38,19 @@ fn check(request: &ChatRequest, target: &Target<'_>) -> Result<()> {
         let detail = "this provider takes no number of reasoning tokens; set reasoning_effort instead";
         return Err(Error::invalid("unsupported", detail));
     }
-    match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Tool { .. }) if request.tools.is_empty() => {
-            Err(Error::invalid("bad_request", "tool_choice asks for a tool, but tools is empty"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 struct Body<'a> {
     request: &'a ChatRequest,
     target: &'a Target<'a>,
+    tools: Vec<&'a ToolSpec>,
     messages: Vec<Message<'a>>,
 }
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { request, target, messages } = self;
+        let Self { request, target, tools, messages } = self;
         let (quirks, sampling) = (target.quirks, &request.sampling);
         let mut map = Fields(serializer.serialize_map(None)?);
         map.entry("model", &request.model)?;
@@ -76,9 +76,11 @@ impl Serialize for Body<'_> {
         } else {
             map.some("reasoning_effort", request.reasoning_effort.map(effort))?;
         }
-        if !request.tools.is_empty() {
-            map.entry("tools", &request.tools.iter().map(Tool::of).collect::<Vec<_>>())?;
-            map.some("tool_choice", request.tool_choice.as_ref().map(Choice))?;
+        if !tools.is_empty() {
+            let known = |tool: &&&ToolSpec| quirks.custom_tools && tool.text_format.is_some();
+            map.entry("tools", &tools.iter().map(|tool| Tool::of(tool, quirks.custom_tools)).collect::<Vec<_>>())?;
+            let custom: Vec<&str> = tools.iter().filter(known).map(|tool| tool.name.as_str()).collect();
+            map.some("tool_choice", request.tool_choice.as_ref().map(|choice| Choice { choice, custom: &custom }))?;
             map.some("parallel_tool_calls", request.parallel_tools)?;
         }
         if let Some(schema) = &request.output_schema {
@@ -132,30 +134,90 @@ impl Reasoning {
 }
 
 #[derive(serde::Serialize)]
-struct Tool<'a> {
-    r#type: &'static str,
-    function: &'a ToolSpec,
+#[serde(untagged)]
+enum Tool<'a> {
+    Ours(OurTool<'a>),
+    /// The provider's own, as the caller wrote it.
+    Theirs(&'a Json),
+}
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum OurTool<'a> {
+    Function { function: Function<'a> },
+    Custom { custom: Custom<'a> },
+}
+
+#[derive(serde::Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    description: &'a str,
+    parameters: Cow<'a, Json>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Custom<'a> {
+    name: &'a str,
+    description: &'a str,
+    format: CustomFormat<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum CustomFormat<'a> {
+    Text,
+    Grammar { grammar: Grammar<'a> },
+}
+
+#[derive(serde::Serialize)]
+struct Grammar<'a> {
+    syntax: GrammarSyntax,
+    definition: &'a str,
 }
 
 impl<'a> Tool<'a> {
-    // A tool as the engine writes it has the names and the order that the dialect wants.
-    fn of(function: &'a ToolSpec) -> Self {
-        Self { r#type: "function", function }
+    fn of(tool: &'a ToolSpec, custom_tools: bool) -> Self {
+        let ToolSpec { name, description, parameters, strict, text_format, provider } = tool;
+        let function = |parameters| Function { name, description, parameters, strict: *strict };
+        match (provider, text_format) {
+            (Some(_), _) => Self::Theirs(parameters),
+            (None, Some(format)) if custom_tools => {
+                let format = match format {
+                    TextFormat::Text => CustomFormat::Text,
+                    TextFormat::Grammar { syntax, definition } => {
+                        CustomFormat::Grammar { grammar: Grammar { syntax: *syntax, definition } }
+                    }
+                };
+                Self::Ours(OurTool::Custom { custom: Custom { name, description, format } })
+            }
+            (None, Some(format)) => {
+                let function = function(Cow::Owned(tools::text_parameters(format)));
+                Self::Ours(OurTool::Function { function })
+            }
+            (None, None) => Self::Ours(OurTool::Function { function: function(Cow::Borrowed(parameters)) }),
+        }
     }
 }
 
-struct Choice<'a>(&'a ToolChoice);
+struct Choice<'a> {
+    choice: &'a ToolChoice,
+    /// The tools of free text, which are named in another way.
+    custom: &'a [&'a str],
+}
 
 impl Serialize for Choice<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
+        match self.choice {
             ToolChoice::Auto => serializer.serialize_str("auto"),
             ToolChoice::Never => serializer.serialize_str("none"),
             ToolChoice::Required => serializer.serialize_str("required"),
             ToolChoice::Tool { name } => {
+                let kind = if self.custom.contains(&name.as_str()) { "custom" } else { "function" };
                 let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("type", "function")?;
-                map.serialize_entry("function", &Json::from_iter([("name", name.as_str())]))?;
+                map.serialize_entry("type", kind)?;
+                map.serialize_entry(kind, &Json::from_iter([("name", name.as_str())]))?;
                 map.end()
             }
         }

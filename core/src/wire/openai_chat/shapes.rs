@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::base::Json;
 use crate::model::{ToolCall, ToolResult};
+use crate::wire::tools;
 
 /// Whose media follow: the answer to the call of this id, or the assistant's message.
 pub(super) type Owner<'a> = Option<&'a str>;
@@ -39,6 +40,8 @@ pub(super) enum Content<'a> {
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) call: &'a ToolCall,
+    /// The provider knows calls of free text.
+    pub(super) custom: bool,
     pub(super) replayed: Vec<(&'a str, &'a Json)>,
 }
 
@@ -162,10 +165,23 @@ impl Serialize for Call<'_> {
             arguments: Arguments<'a>,
         }
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &self.call.id)?;
-        map.serialize_entry("type", "function")?;
-        let function = Function { name: &self.call.name, arguments: Arguments(&self.call.arguments) };
-        map.serialize_entry("function", &function)?;
+        #[derive(serde::Serialize)]
+        struct Custom<'a> {
+            name: &'a str,
+            input: &'a str,
+        }
+        let ToolCall { id, name, arguments, free_text, .. } = self.call;
+        map.serialize_entry("id", id)?;
+        match arguments.as_str().filter(|_| *free_text && self.custom) {
+            Some(input) => {
+                map.serialize_entry("type", "custom")?;
+                map.serialize_entry("custom", &Custom { name, input })?;
+            }
+            None => {
+                map.serialize_entry("type", "function")?;
+                map.serialize_entry("function", &Function { name, arguments: Arguments(self.call) })?;
+            }
+        }
         for (name, value) in &self.replayed {
             map.serialize_entry(name, value)?;
         }
@@ -175,13 +191,15 @@ impl Serialize for Call<'_> {
 
 /// Arguments as JSON in a string. Those that were no JSON go wrapped: many servers parse what comes back to
 /// them, and one broken call would make them refuse the conversation for ever.
-pub(in crate::wire) struct Arguments<'a>(pub(in crate::wire) &'a Json);
+pub(in crate::wire) struct Arguments<'a>(pub(in crate::wire) &'a ToolCall);
 
 impl Serialize for Arguments<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Json::String(_) => serializer.collect_str(&Json::from_iter([("invalid_json", self.0.clone())])),
-            arguments => serializer.collect_str(arguments),
+        let arguments = &self.0.arguments;
+        match (tools::text_arguments(self.0), arguments) {
+            (Some(wrapped), _) => serializer.collect_str(&wrapped),
+            (None, Json::String(_)) => serializer.collect_str(&Json::from_iter([("invalid_json", arguments.clone())])),
+            (None, arguments) => serializer.collect_str(arguments),
         }
     }
 }

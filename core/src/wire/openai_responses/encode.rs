@@ -7,8 +7,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::input;
 use super::items::Item;
 use crate::base::Json;
-use crate::model::{ChatRequest, Error, OutputSchema, ReasoningEffort, Result, ToolChoice, ToolSpec};
-use crate::wire::Target;
+use crate::model::{ChatRequest, Error, OutputSchema, ReasoningEffort, Result, TextFormat, ToolChoice, ToolSpec};
+use crate::wire::{Target, tools};
 
 /// The body as JSON.
 ///
@@ -16,9 +16,10 @@ use crate::wire::Target;
 /// `Invalid` (unsupported, bad_request) when Responses cannot say it, `Internal` when media were not loaded.
 pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Vec<u8>> {
     check(request)?;
+    let tools = tools::offered(request, target)?;
     let input = input::items(request, target)?;
     let mut out = Vec::with_capacity(1024 + input.iter().map(Item::size_hint).sum::<usize>());
-    serde_json::to_writer(&mut out, &Body { request, target, input })
+    serde_json::to_writer(&mut out, &Body { request, target, tools, input })
         .map_err(|error| Error::internal("a request cannot be written as JSON").with_source(error))?;
     Ok(out)
 }
@@ -44,12 +45,7 @@ fn check(request: &ChatRequest) -> Result<()> {
             format!("Responses take {what}, or use a provider of chat completions"),
         ));
     }
-    match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Tool { .. }) if request.tools.is_empty() => {
-            Err(Error::invalid("bad_request", "tool_choice asks for a tool, but tools is empty"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Models that do not reason. They refuse a request that asks for encrypted reasoning, and nothing but the name
@@ -62,12 +58,13 @@ fn never_reasons(model: &str) -> bool {
 struct Body<'a> {
     request: &'a ChatRequest,
     target: &'a Target<'a>,
+    tools: Vec<&'a ToolSpec>,
     input: Vec<Item<'a>>,
 }
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { request, target, input } = self;
+        let Self { request, target, tools, input } = self;
         let mut map = Fields(serializer.serialize_map(None)?);
         map.entry("model", &request.model)?;
         let system = request.system.as_deref().filter(|system| !system.is_empty());
@@ -91,9 +88,9 @@ impl Serialize for Body<'_> {
         map.some("temperature", request.sampling.temperature)?;
         map.some("top_p", request.sampling.top_p)?;
         map.some("max_output_tokens", request.sampling.max_tokens)?;
-        if !request.tools.is_empty() {
-            map.entry("tools", &request.tools.iter().map(Tool::of).collect::<Vec<_>>())?;
-            map.some("tool_choice", request.tool_choice.as_ref().map(Choice))?;
+        if !tools.is_empty() {
+            map.entry("tools", &tools.iter().map(|tool| Tool::of(tool)).collect::<Vec<_>>())?;
+            map.some("tool_choice", request.tool_choice.as_ref().map(|choice| Choice { choice, tools }))?;
             map.some("parallel_tool_calls", request.parallel_tools)?;
         }
         if let Some(schema) = &request.output_schema {
@@ -144,33 +141,57 @@ fn word(effort: ReasoningEffort) -> &'static str {
 }
 
 #[derive(serde::Serialize)]
-struct Tool<'a> {
-    r#type: &'static str,
-    name: &'a str,
-    description: &'a str,
-    parameters: &'a Json,
-    /// Always said: left out it means true here, unlike in chat completions.
-    strict: bool,
+#[serde(untagged)]
+enum Tool<'a> {
+    Ours(OurTool<'a>),
+    /// The provider's own, as the caller wrote it.
+    Theirs(&'a Json),
+}
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum OurTool<'a> {
+    Function {
+        name: &'a str,
+        description: &'a str,
+        parameters: &'a Json,
+        /// Always said: left out it means true here, unlike in chat completions.
+        strict: bool,
+    },
+    Custom {
+        name: &'a str,
+        description: &'a str,
+        /// As the engine writes it, it is as the dialect wants it.
+        format: &'a TextFormat,
+    },
 }
 
 impl<'a> Tool<'a> {
     fn of(tool: &'a ToolSpec) -> Self {
-        let ToolSpec { name, description, parameters, strict } = tool;
-        Self { r#type: "function", name, description, parameters, strict: *strict }
+        let ToolSpec { name, description, parameters, strict, text_format, provider } = tool;
+        match (provider, text_format) {
+            (Some(_), _) => Self::Theirs(parameters),
+            (None, Some(format)) => Self::Ours(OurTool::Custom { name, description, format }),
+            (None, None) => Self::Ours(OurTool::Function { name, description, parameters, strict: *strict }),
+        }
     }
 }
 
-struct Choice<'a>(&'a ToolChoice);
+struct Choice<'a> {
+    choice: &'a ToolChoice,
+    tools: &'a [&'a ToolSpec],
+}
 
 impl Serialize for Choice<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
+        match self.choice {
             ToolChoice::Auto => serializer.serialize_str("auto"),
             ToolChoice::Never => serializer.serialize_str("none"),
             ToolChoice::Required => serializer.serialize_str("required"),
             ToolChoice::Tool { name } => {
                 let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("type", "function")?;
+                let custom = self.tools.iter().any(|tool| tool.name == *name && tool.text_format.is_some());
+                map.serialize_entry("type", if custom { "custom" } else { "function" })?;
                 map.serialize_entry("name", name)?;
                 map.end()
             }

@@ -128,8 +128,7 @@ impl<'a> Writer<'a> {
                 Part::Text { text, .. } | Part::Refusal { text } => said.push(text),
                 Part::ToolCall { call } if !call.provider_executed => {
                     self.flush(&mut said, None);
-                    let custom = parts.peek().is_some_and(|next| self.kept(next, names::CUSTOM_CALL).is_some());
-                    self.call(call, custom);
+                    self.call(call);
                 }
                 Part::Image { media } => {
                     self.flush(&mut said, None);
@@ -178,14 +177,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn call(&mut self, call: &'a ToolCall, custom: bool) {
-        let ToolCall { id, name, arguments, .. } = call;
+    fn call(&mut self, call: &'a ToolCall) {
+        let ToolCall { id, name, arguments, free_text, .. } = call;
         self.items.push(Item::Written(match arguments {
-            Json::String(input) if custom => {
+            Json::String(input) if *free_text => {
                 self.custom.insert(id);
                 Written::CustomToolCall { call_id: id, name, input }
             }
-            arguments => Written::FunctionCall { call_id: id, name, arguments: Arguments(arguments) },
+            _ => Written::FunctionCall { call_id: id, name, arguments: Arguments(call) },
         }));
     }
 

@@ -452,13 +452,8 @@ impl Reply {
         let custom = item.kind == names::CUSTOM_CALL;
         let (call, part_index) = (std::mem::take(&mut item.call), item.part_index());
         let arguments = if custom { Json::String(call.arguments) } else { json::arguments(call.arguments) };
-        let call = ToolCall { id: call.id, name: call.name, arguments, provider_executed: false };
+        let call = ToolCall { id: call.id, name: call.name, arguments, provider_executed: false, free_text: custom };
         events.push(StreamEvent::unnumbered(part_index, StreamEventKind::ToolCall { call }));
-        if custom {
-            // Arguments that are text may also be arguments that were no JSON; the provider must get back which.
-            let part = self.opaque(names::CUSTOM_CALL, true, true.into());
-            events.push(StreamEvent::unnumbered(part_index, StreamEventKind::Part { part }));
-        }
         self.called = true;
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::base::ErrorKind;
 use crate::model::{
     ChatRequest, Media, MediaSource, NewMessage, OutputSchema, PromptCache, ReasoningEffort, Role, Sampling,
-    ToolChoice, ToolResult, ToolSpec,
+    TextFormat, ToolChoice, ToolResult, ToolSpec,
 };
 
 fn ask(text: &str) -> ChatRequest {
@@ -91,7 +91,6 @@ fn a_full_request_says_all_of_it() {
         system: Some("Be brief.".into()),
         sampling: Sampling {
             temperature: Some(0.5),
-            top_p: Some(0.9),
             stop_sequences: vec!["END".into()],
             max_tokens: Some(100),
             frequency_penalty: Some(0.0),
@@ -120,7 +119,6 @@ fn a_full_request_says_all_of_it() {
     tool_choice: {"type":"tool","name":"look","disable_parallel_tool_use":true}
     output_config: {"format":{"type":"json_schema","schema":{"type":"object"}}}
     temperature: 0.5
-    top_p: 0.9
     stop_sequences:
       "END"
     metadata: {"user_id":"u-1"}
@@ -221,6 +219,7 @@ fn what_only_another_provider_could_read_stays_behind() {
                         name: "web".into(),
                         arguments: json!({}),
                         provider_executed: true,
+                        free_text: false,
                     },
                 },
                 Part::Refusal { text: "I cannot.".into() },
@@ -254,7 +253,13 @@ fn what_only_another_provider_could_read_stays_behind() {
 fn messages_of_one_speaker_become_one_turn_with_tool_answers_first() {
     let result = |id: &str| ToolResult { call_id: id.into(), output: Json::Null, is_error: false, media: vec![] };
     let use_of = |id: &str| Part::ToolCall {
-        call: ToolCall { id: id.into(), name: "look".into(), arguments: Json::Null, provider_executed: false },
+        call: ToolCall {
+            id: id.into(),
+            name: "look".into(),
+            arguments: Json::Null,
+            provider_executed: false,
+            free_text: false,
+        },
     };
     let request = say(vec![
         NewMessage::user("one"),
@@ -404,7 +409,13 @@ fn answers_of_tools_carry_text_json_media_and_failure() {
 #[test]
 fn calls_of_other_providers_fit_this_one() {
     let foreign = |arguments| Part::ToolCall {
-        call: ToolCall { id: "functions.look:0".into(), name: "look".into(), arguments, provider_executed: false },
+        call: ToolCall {
+            id: "functions.look:0".into(),
+            name: "look".into(),
+            arguments,
+            provider_executed: false,
+            free_text: false,
+        },
     };
     let request = say(vec![
         NewMessage::user("Hi"),
@@ -556,7 +567,7 @@ fn thinking_that_the_model_would_refuse_is_refused_here() {
         sampling: Sampling { temperature, top_p, ..Default::default() },
         ..thinking.clone()
     };
-    assert!(encode(&sampled(Some(1.0), Some(0.95))).is_ok());
+    assert!(encode(&sampled(Some(1.0), None)).is_ok() && encode(&sampled(None, Some(0.95))).is_ok());
     is_unsupported(&sampled(Some(0.5), None));
     is_unsupported(&sampled(None, Some(0.5)));
     let forced = ChatRequest {
@@ -600,7 +611,8 @@ fn every_choice_of_tools_has_its_word() {
     );
     let named = ToolChoice::Tool { name: "look".into() };
     assert_eq!(choose(Some(named), Some(true)), json!({"type": "tool", "name": "look"}));
-    is_unsupported(&ChatRequest { tool_choice: Some(ToolChoice::Required), ..ask("Hi") });
+    let required = ChatRequest { tool_choice: Some(ToolChoice::Required), ..ask("Hi") };
+    assert_eq!(refusal(&required).reason(), "bad_request");
     let never = ChatRequest { tool_choice: Some(ToolChoice::Never), ..ask("Hi") };
     assert_eq!(body(&never).get("tool_choice"), None);
     let tools = vec![ToolSpec::new("look", "", json!("string"))];
@@ -660,4 +672,92 @@ fn a_budget_waits_for_the_next_question_when_calls_were_made_without_thoughts() 
     assert_eq!(thinks(budget, vec![asked(), thought(), answer(), bare(), answer()]), on(), "thought of once is enough");
     assert_eq!(thinks(budget, vec![asked(), bare(), answer(), NewMessage::assistant("So."), asked()]), on());
     assert_eq!(thinks("claude-opus-4-7", vec![asked(), bare(), answer()]).as_deref(), Some("adaptive"));
+}
+
+#[test]
+fn on_vertex_the_model_stands_in_the_path_and_the_version_in_the_body() {
+    let base_url = http::Uri::from_static("https://aiplatform.googleapis.com/v1/projects/p/publishers/anthropic");
+    let quirks = Quirks { raw_predict: true, ..Quirks::default() };
+    let sent = |model: &str, stream: bool| {
+        let target = Target {
+            provider: "vertex-anthropic",
+            base_url: &base_url,
+            quirks: &quirks,
+            stream,
+            max_output_tokens: None,
+            max_event_bytes: 16 << 20,
+        };
+        Anthropic.encode(&ChatRequest { model: model.to_owned(), ..ask("hi") }, &target)
+    };
+    for (stream, call) in [(false, "rawPredict"), (true, "streamRawPredict")] {
+        let request = sent("claude-sonnet-4-5@20250929", stream).unwrap();
+        assert_eq!(request.uri().to_string(), format!("{base_url}/models/claude-sonnet-4-5@20250929:{call}"));
+        let body: Json = serde_json::from_slice(request.body()).unwrap();
+        assert_eq!(body["anthropic_version"], "vertex-2023-10-16");
+        assert_eq!((body.get("model"), body.get("stream").is_some()), (None, stream));
+    }
+    for model in ["..", "a/b", "../../other", "a?b", "a%2fb", "a b"] {
+        assert_eq!(sent(model, true).unwrap_err().reason(), "unknown_model", "{model}");
+    }
+    assert_eq!(body(&ask("hi")).get("anthropic_version"), None);
+}
+
+#[test]
+fn newer_models_are_told_nothing_of_how_to_choose_words_and_older_ones_one_thing_at_a_time() {
+    let sampled = |model: &str, temperature, top_p| ChatRequest {
+        model: model.into(),
+        sampling: Sampling { temperature, top_p, ..Sampling::default() },
+        ..ask("Hi")
+    };
+    let told = |request: &ChatRequest| {
+        let body = body(request);
+        (body.get("temperature").cloned(), body.get("top_p").cloned())
+    };
+    for model in ["claude-opus-4-7", "claude-sonnet-5"] {
+        is_unsupported(&sampled(model, Some(0.2), None));
+        is_unsupported(&sampled(model, None, Some(0.9)));
+        assert_eq!(told(&sampled(model, Some(1.0), Some(1.0))), (None, None), "what they do anyway");
+    }
+    is_unsupported(&sampled("claude-sonnet-4-5", Some(0.2), Some(0.9)));
+    assert_eq!(told(&sampled("claude-sonnet-4-6", None, Some(0.9))), (None, Some(json!(0.9))));
+    assert_eq!(told(&sampled("kimi-k2", Some(0.2), Some(0.9))), (Some(json!(0.2)), Some(json!(0.9))));
+}
+
+#[test]
+fn a_tool_of_free_text_is_a_function_of_one_text() {
+    let mut called = call(json!("*** Patch"));
+    if let Part::ToolCall { call } = &mut called {
+        call.free_text = true;
+    }
+    let body = body(&ChatRequest {
+        tools: vec![ToolSpec::free_text("look", "Looks.", TextFormat::Text)],
+        ..say(vec![NewMessage::user("Hi"), NewMessage::new(Role::Assistant, [called])])
+    });
+    assert_eq!(body["messages"][1]["content"][0]["input"], json!({"input": "*** Patch"}));
+    assert_eq!(body["tools"][0]["input_schema"]["required"], json!(["input"]));
+}
+
+#[test]
+fn the_providers_own_tools_stand_as_they_are_beside_ours_and_those_of_others_are_left_out() {
+    let search = json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 2});
+    let body = body(&ChatRequest {
+        tools: vec![
+            ToolSpec::new("look", "Looks.", json!({"type": "object"})),
+            ToolSpec::of_provider(PROVIDER, search.clone()),
+            ToolSpec::of_provider("openai", json!({"type": "web_search"})),
+        ],
+        tool_choice: Some(ToolChoice::Tool { name: "web_search".into() }),
+        ..ask("Hi")
+    });
+    assert_eq!(
+        body["tools"],
+        json!([{"name": "look", "description": "Looks.", "input_schema": {"type": "object"}}, search])
+    );
+    let theirs =
+        ChatRequest { tools: vec![ToolSpec::of_provider("openai", json!({"type": "web_search"}))], ..ask("Hi") };
+    assert_eq!(self::body(&theirs).get("tools"), None);
+    let forced = ChatRequest { tool_choice: Some(ToolChoice::Required), ..theirs };
+    assert_eq!(refusal(&forced).reason(), "bad_request");
+    let broken = ChatRequest { tools: vec![ToolSpec::of_provider(PROVIDER, json!("web_search"))], ..ask("Hi") };
+    assert_eq!(refusal(&broken).reason(), "bad_request");
 }

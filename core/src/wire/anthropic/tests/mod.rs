@@ -105,7 +105,15 @@ fn message(events: &[&str]) -> String {
 }
 
 fn call(arguments: Json) -> Part {
-    Part::ToolCall { call: ToolCall { id: "toolu_1".into(), name: "look".into(), arguments, provider_executed: false } }
+    Part::ToolCall {
+        call: ToolCall {
+            id: "toolu_1".into(),
+            name: "look".into(),
+            arguments,
+            provider_executed: false,
+            free_text: false,
+        },
+    }
 }
 
 fn opaque(name: &str, attached: bool, data: Json) -> Part {

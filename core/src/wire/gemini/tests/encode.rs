@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::*;
 use crate::model::{
-    ChatRequest, Media, MediaSource, NewMessage, OutputSchema, ReasoningEffort, Result, Role, Sampling, ToolChoice,
-    ToolResult, ToolSpec,
+    ChatRequest, Media, MediaSource, NewMessage, OutputSchema, ReasoningEffort, Result, Role, Sampling, TextFormat,
+    ToolChoice, ToolResult, ToolSpec,
 };
 
 const VERTEX: &str = "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/l/publishers/google";
@@ -227,7 +227,13 @@ fn what_belongs_to_another_provider_or_dialect_stays_behind() {
         of("google", "extra_content", false, json!({"google": {}})),
         of("google", "groundingMetadata", true, json!({"webSearchQueries": []})),
         Part::ToolCall {
-            call: ToolCall { id: "s1".into(), name: "web".into(), arguments: json!({}), provider_executed: true },
+            call: ToolCall {
+                id: "s1".into(),
+                name: "web".into(),
+                arguments: json!({}),
+                provider_executed: true,
+                free_text: false,
+            },
         },
     ]);
     let answer = NewMessage::new(Role::Tool, [result("s1", "found".into())]);
@@ -382,4 +388,38 @@ fn what_the_api_cannot_say_is_refused_and_not_forgotten() {
     ] {
         assert_eq!(refused(&request), reason, "{case}");
     }
+}
+
+#[test]
+fn the_providers_own_tools_beside_functions_are_announced_as_the_api_wants() {
+    let look = || ToolSpec::new("look", "", json!({"type": "object", "properties": {}}));
+    let search = || ToolSpec::of_provider(PROVIDER, json!({"googleSearch": {}}));
+    let with = |tools| body(&ChatRequest { tools, ..request(vec![NewMessage::user("Hi")]) });
+    let both = with(vec![look(), search(), ToolSpec::of_provider("openai", json!({"type": "web_search"}))]);
+    assert_eq!(both["tools"].as_array().unwrap().len(), 2);
+    assert_eq!(both["tools"][1], json!({"googleSearch": {}}));
+    let expected = json!({"functionCallingConfig": {"mode": "VALIDATED"}, "includeServerSideToolInvocations": true});
+    assert_eq!(both["toolConfig"], expected);
+    let alone = with(vec![search()]);
+    assert_eq!((&alone["tools"], alone.get("toolConfig")), (&json!([{"googleSearch": {}}]), None));
+    let forced = ChatRequest {
+        tools: vec![search()],
+        tool_choice: Some(ToolChoice::Required),
+        ..request(vec![NewMessage::user("Hi")])
+    };
+    assert_eq!(send(&forced).unwrap_err().reason(), "unsupported");
+}
+
+#[test]
+fn a_tool_of_free_text_is_a_function_of_one_text() {
+    let mut called = call("c1", "patch", json!("*** Patch"));
+    if let Part::ToolCall { call } = &mut called {
+        call.free_text = true;
+    }
+    let tools = vec![ToolSpec::free_text("patch", "", TextFormat::Text)];
+    let messages = vec![NewMessage::user("Hi"), NewMessage::new(Role::Assistant, [called])];
+    let body = body(&ChatRequest { tools, ..request(messages) });
+    assert_eq!(body["contents"][1]["parts"][0]["functionCall"]["args"], json!({"input": "*** Patch"}));
+    let declared = &body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"];
+    assert_eq!(declared["required"], json!(["input"]));
 }

@@ -99,7 +99,9 @@ fn reply(inside: &[&str]) -> String {
 }
 
 fn call(id: &str, name: &str, arguments: Json) -> Part {
-    Part::ToolCall { call: ToolCall { id: id.into(), name: name.into(), arguments, provider_executed: false } }
+    Part::ToolCall {
+        call: ToolCall { id: id.into(), name: name.into(), arguments, provider_executed: false, free_text: false },
+    }
 }
 
 fn opaque(name: &str, attached: bool, data: Json) -> Part {

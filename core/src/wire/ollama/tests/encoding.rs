@@ -189,7 +189,7 @@ fn what_the_server_cannot_be_told_is_refused_rather_than_dropped() {
 #[test]
 fn instructions_words_thoughts_and_calls_stand_where_they_belong() {
     let look = |id: &str, arguments| Part::ToolCall {
-        call: ToolCall { id: id.into(), name: "look".into(), arguments, provider_executed: false },
+        call: ToolCall { id: id.into(), name: "look".into(), arguments, provider_executed: false, free_text: false },
     };
     let request = ChatRequest {
         system: Some("Be brief.".into()),
@@ -224,7 +224,13 @@ fn instructions_words_thoughts_and_calls_stand_where_they_belong() {
 #[test]
 fn answers_stand_behind_their_calls_name_their_tool_and_say_that_they_failed() {
     let named = |id: &str, name: &str| Part::ToolCall {
-        call: ToolCall { id: id.into(), name: name.into(), arguments: json!({}), provider_executed: false },
+        call: ToolCall {
+            id: id.into(),
+            name: name.into(),
+            arguments: json!({}),
+            provider_executed: false,
+            free_text: false,
+        },
     };
     let answer = |id: &str, output: Value, is_error| {
         let media = vec![Media::data(vec![1, 2, 3], "image/png")];
@@ -307,7 +313,13 @@ fn media_that_the_server_does_not_take_are_refused() {
 fn what_belongs_to_another_provider_or_says_nothing_is_left_out() {
     let opaque =
         Part::Opaque { provider: "anthropic".into(), name: "thinking".into(), attached: false, data: json!({}) };
-    let hosted = ToolCall { id: "s".into(), name: "web".into(), arguments: json!({}), provider_executed: true };
+    let hosted = ToolCall {
+        id: "s".into(),
+        name: "web".into(),
+        arguments: json!({}),
+        provider_executed: true,
+        free_text: false,
+    };
     let answered = ToolResult { call_id: "s".into(), output: json!("x"), is_error: false, media: Vec::new() };
     let sent = messages(vec![
         NewMessage::user("Hello"),

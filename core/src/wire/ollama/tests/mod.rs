@@ -103,7 +103,9 @@ fn decode(body: &[u8]) -> Result<Read, Error> {
 }
 
 fn call(name: &str, arguments: Value) -> Part {
-    Part::ToolCall { call: ToolCall { id: String::new(), name: name.into(), arguments, provider_executed: false } }
+    Part::ToolCall {
+        call: ToolCall { id: String::new(), name: name.into(), arguments, provider_executed: false, free_text: false },
+    }
 }
 
 fn thought(text: &str) -> Part {

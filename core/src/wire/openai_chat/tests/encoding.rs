@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::*;
 use crate::base::{AttachmentId, ErrorKind};
 use crate::model::{
-    Media, MediaSource, NewMessage, OutputSchema, PromptCache, ReasoningEffort, Role, Sampling, ToolCall, ToolChoice,
-    ToolResult, ToolSpec,
+    GrammarSyntax, Media, MediaSource, NewMessage, OutputSchema, PromptCache, ReasoningEffort, Role, Sampling,
+    TextFormat, ToolCall, ToolChoice, ToolResult, ToolSpec,
 };
 
 fn request(messages: Vec<NewMessage>) -> ChatRequest {
@@ -30,7 +30,15 @@ fn user(parts: Vec<Part>) -> NewMessage {
 }
 
 fn tool_call(id: &str, arguments: Value) -> Part {
-    Part::ToolCall { call: ToolCall { id: id.to_owned(), name: "f".to_owned(), arguments, provider_executed: false } }
+    Part::ToolCall {
+        call: ToolCall {
+            id: id.to_owned(),
+            name: "f".to_owned(),
+            arguments,
+            provider_executed: false,
+            free_text: false,
+        },
+    }
 }
 
 fn tool_result(id: &str, output: Value) -> ToolResult {
@@ -457,4 +465,42 @@ fn the_same_request_is_always_the_same_bytes() {
         request.provider_metadata = request.provider_metadata.clone().into_iter().collect();
         assert_eq!(encode(&request), first);
     }
+}
+
+#[test]
+fn tools_of_free_text_are_custom_where_they_are_known_and_functions_elsewhere() {
+    let grammar = TextFormat::Grammar { syntax: GrammarSyntax::Regex, definition: "^a+$".into() };
+    let call = |free_text| ToolCall {
+        id: "c".into(),
+        name: "sql".into(),
+        arguments: json!("aa"),
+        provider_executed: false,
+        free_text,
+    };
+    let calls = [true, false].map(|free_text| Part::ToolCall { call: call(free_text) });
+    let request = ChatRequest {
+        tools: vec![
+            ToolSpec::free_text("sql", "Asks.", grammar),
+            ToolSpec::of_provider("acme", json!({"type": "web_search"})),
+            ToolSpec::of_provider("other", json!({"type": "search"})),
+        ],
+        tool_choice: Some(ToolChoice::Tool { name: "sql".into() }),
+        ..request(vec![NewMessage::user("Hi"), NewMessage::new(Role::Assistant, calls)])
+    };
+    let known = body_with(&request, &Quirks { custom_tools: true, ..Quirks::default() }).unwrap();
+    let custom = json!({"name": "sql", "description": "Asks.",
+        "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "^a+$"}}});
+    assert_eq!(known["tools"], json!([{"type": "custom", "custom": custom}, {"type": "web_search"}]));
+    assert_eq!(known["tool_choice"], json!({"type": "custom", "custom": {"name": "sql"}}));
+    let made = &known["messages"][1]["tool_calls"];
+    assert_eq!(made[0], json!({"id": "c", "type": "custom", "custom": {"name": "sql", "input": "aa"}}));
+    assert_eq!(made[1]["function"]["arguments"], r#"{"invalid_json":"aa"}"#);
+
+    let elsewhere = body(&request);
+    let function = &elsewhere["tools"][0]["function"];
+    assert_eq!(function["parameters"]["required"], json!(["input"]));
+    let told = function["parameters"]["properties"]["input"]["description"].as_str().unwrap();
+    assert!(told.ends_with("regular expression:\n^a+$"), "{told}");
+    assert_eq!(elsewhere["tool_choice"], json!({"type": "function", "function": {"name": "sql"}}));
+    assert_eq!(elsewhere["messages"][1]["tool_calls"][0]["function"]["arguments"], r#"{"input":"aa"}"#);
 }

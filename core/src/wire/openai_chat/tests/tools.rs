@@ -6,7 +6,7 @@ use crate::model::{FinishReason, ToolCall};
 use crate::wire::openai_chat::reply::{Limits, Reply};
 
 fn call(id: &str, name: &str, arguments: Value) -> ToolCall {
-    ToolCall { id: id.to_owned(), name: name.to_owned(), arguments, provider_executed: false }
+    ToolCall { id: id.to_owned(), name: name.to_owned(), arguments, provider_executed: false, free_text: false }
 }
 
 fn piece(index: Value, id: Value, name: Value, arguments: Value) -> Value {
@@ -175,7 +175,7 @@ fn tools_of_free_text_have_text_for_arguments() {
         &json!({"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "sql", "input": "{}"}}]}),
         "tool_calls",
     );
-    assert_eq!(read.reply().tool_calls(), [call("c", "sql", json!("{}"))]);
+    assert_eq!(read.reply().tool_calls(), [ToolCall { free_text: true, ..call("c", "sql", json!("{}")) }]);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::base::{ErrorKind, Json};
 use crate::model::{
-    Media, MediaSource, NewMessage, OutputSchema, PromptCache, ReasoningEffort, Role, Sampling, ToolChoice, ToolResult,
-    ToolSpec,
+    GrammarSyntax, Media, MediaSource, NewMessage, OutputSchema, PromptCache, ReasoningEffort, Role, Sampling,
+    TextFormat, ToolChoice, ToolResult, ToolSpec,
 };
 
 fn encode_with(quirks: &Quirks, stream: bool, request: &ChatRequest) -> Result<Json> {
@@ -332,4 +332,33 @@ fn answers_stand_before_the_words_beside_them() {
     let got = input(vec![assistant(vec![call("c1", json!({}))]), beside]);
     let kinds: Vec<&str> = got.as_array().unwrap().iter().filter_map(|item| item["type"].as_str()).collect();
     assert_eq!(kinds, ["function_call", "function_call_output", "message"]);
+}
+
+#[test]
+fn tools_of_free_text_and_the_providers_own_have_entries_of_their_own() {
+    let grammar = TextFormat::Grammar { syntax: GrammarSyntax::Lark, definition: "start: /a+/".into() };
+    let request = ChatRequest {
+        tools: vec![
+            ToolSpec::free_text("patch", "Applies.", TextFormat::Text),
+            ToolSpec::free_text("sql", "Asks.", grammar),
+            ToolSpec::of_provider(PROVIDER, json!({"type": "web_search"})),
+            ToolSpec::of_provider("anthropic", json!({"type": "web_search_20250305"})),
+        ],
+        tool_choice: Some(ToolChoice::Tool { name: "sql".into() }),
+        ..asking(vec![])
+    };
+    let body = encode(&request);
+    let expected = json!([
+        {"type": "custom", "name": "patch", "description": "Applies.", "format": {"type": "text"}},
+        {"type": "custom", "name": "sql", "description": "Asks.",
+            "format": {"type": "grammar", "syntax": "lark", "definition": "start: /a+/"}},
+        {"type": "web_search"},
+    ]);
+    assert_eq!((&body["tools"], &body["tool_choice"]), (&expected, &json!({"type": "custom", "name": "sql"})));
+}
+
+#[test]
+fn text_that_was_no_json_is_no_call_of_free_text() {
+    let got = input(vec![assistant(vec![call("c1", json!("{\"half")), free_text("c2", "{\"half")])]);
+    assert_eq!((&got[0]["type"], &got[1]["type"]), (&json!("function_call"), &json!("custom_tool_call")));
 }

@@ -149,7 +149,14 @@ fn decode(body: &str) -> Read {
 }
 
 fn call(id: &str, arguments: Value) -> Part {
-    Part::ToolCall { call: ToolCall { id: id.into(), name: "look".into(), arguments, provider_executed: false } }
+    Part::ToolCall {
+        call: ToolCall { id: id.into(), name: "look".into(), arguments, provider_executed: false, free_text: false },
+    }
+}
+
+fn free_text(id: &str, text: &str) -> Part {
+    let Part::ToolCall { call } = call(id, text.into()) else { unreachable!() };
+    Part::ToolCall { call: ToolCall { free_text: true, ..call } }
 }
 
 fn opaque(name: &str, attached: bool, data: Value) -> Part {

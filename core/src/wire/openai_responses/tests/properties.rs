@@ -43,7 +43,7 @@ fn every_byte_alone_gives_the_same_events() {
     let bytes = read_pieces(stream.as_bytes().chunks(1)).whole();
     assert_eq!(whole.events, bytes.events);
     assert_eq!((whole.closing, whole.counts), (bytes.closing, bytes.counts));
-    assert_eq!(whole.events.iter().filter(|event| event.kind.is_content()).count(), 15);
+    assert_eq!(whole.events.iter().filter(|event| event.kind.is_content()).count(), 14);
 }
 
 #[test]

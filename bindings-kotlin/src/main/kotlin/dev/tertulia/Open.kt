@@ -1,0 +1,54 @@
+package dev.tertulia
+
+/**
+ * Opens an engine.
+ *
+ * ```kotlin
+ * val tertulia = Tertulia.open("chat.db") { model = "anthropic/claude-sonnet-4-5" }
+ * ```
+ *
+ * @param store a path (SQLite) or `memory:`. Left out: the platform's folder for application data; Android has none.
+ * @throws TertuliaException.Invalid for bad settings, providers or models
+ * @throws TertuliaException.Storage when the store cannot be opened
+ */
+public suspend fun Tertulia.Companion.open(store: String? = null, configure: Opening.() -> Unit = {}): Tertulia =
+    openTertulia(Opening(store).apply(configure).options())
+
+/** How an engine is opened. */
+public class Opening internal constructor(private val store: String?) {
+    /** The model that is asked when neither call nor conversation names one, as `provider/model`. */
+    public var model: String? = null
+
+    /** All settings. */
+    public var settings: Settings = Settings.server()
+
+    private val keys = mutableMapOf<String, String>()
+    private val providers = mutableListOf<ProviderSpec>()
+
+    /** A provider's key. Left out: the environment variable that the catalogue names. */
+    public fun key(provider: String, key: String) {
+        keys[provider] = key
+    }
+
+    /** A provider of your own, as data. */
+    public fun provider(spec: ProviderSpec) {
+        providers += spec
+    }
+
+    internal fun options() = OpenOptions(store, model, keys.toMap(), providers.toList(), settings.json)
+}
+
+/** Settings, as JSON: a `profile` and areas with the fields that differ from it. */
+@JvmInline
+public value class Settings(public val json: String) {
+    public companion object {
+        /** For services: the defaults. */
+        public fun server(): Settings = Settings("""{"profile": "server"}""")
+
+        /** For programs on a desk. */
+        public fun desktop(): Settings = Settings("""{"profile": "desktop"}""")
+
+        /** For apps: fewer connections and readers. */
+        public fun mobile(): Settings = Settings("""{"profile": "mobile"}""")
+    }
+}

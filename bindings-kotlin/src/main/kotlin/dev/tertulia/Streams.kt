@@ -1,0 +1,31 @@
+package dev.tertulia
+
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.mapNotNull
+
+/** How many events cross the border at once. */
+private const val BATCH = 64
+
+/**
+ * The events of the reply. Whoever stops collecting before the end, or is cancelled, stops the call: its connection is
+ * closed and what had arrived is kept; [ReplyStream.reply] then gives that, with the status `CANCELLED`.
+ *
+ * The events are there once: a second collector gets what the first has left.
+ */
+public fun ReplyStream.events(): Flow<StreamEvent> = flow {
+    var ended = false
+    try {
+        while (true) {
+            val batch = nextBatch(BATCH)
+            if (batch.isEmpty()) break
+            for (event in batch) emit(event)
+        }
+        ended = true
+    } finally {
+        if (!ended) cancel()
+    }
+}
+
+/** Only the words of the reply; in all else as [events]. */
+public fun ReplyStream.text(): Flow<String> = events().mapNotNull { (it.kind as? StreamEventKind.Text)?.delta }

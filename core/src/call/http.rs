@@ -1,0 +1,119 @@
+//! One try of one call at a provider behind HTTP.
+//!
+//! ```text
+//! Call ──dialect.encode──▶ request ──key──▶ transport ──head──▶ GuardedStream (bytes → events, limits, Done)
+//!                                                    └─ error status ─▶ dialect.classify ─▶ Error
+//! ```
+//!
+//! A key that the provider rejects is asked for once more at its source, and the try repeated once with the new key;
+//! the same for a token that was fetched for a key.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::auth::{Auth, Signed};
+use super::credentials::Credentials;
+use super::guard::{GuardedStream, ReplyFrame};
+use super::limits::Limits;
+use super::pieces::Decoded;
+use super::target::{Call, HttpRoute, ReplyEvents};
+use crate::base::{ErrorKind, Retry, Secret};
+use crate::model::{Error, Result};
+use crate::net::{Body, Transport};
+use crate::wire::hints;
+
+/// How much of an error body is read: enough to classify it.
+const ERROR_BODY_BYTES: usize = 64 * 1024;
+
+/// Calls providers over HTTP. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct HttpProvider {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) auth: Arc<Auth>,
+    pub(super) limits: Limits,
+}
+
+impl HttpProvider {
+    /// One try.
+    pub(super) async fn attempt(&self, call: &Call, route: &HttpRoute) -> Result<ReplyEvents> {
+        let started = self.limits.clock.monotonic();
+        let key = self.limits.in_time(call, self.key(call)).await?;
+        let mut signed = Signed::default();
+        let response = match (self.exchange(call, route, key.as_ref(), &mut signed).await, &key) {
+            (Err(error), Some(rejected))
+                if error.reason() == "key_rejected"
+                    && (self.auth.rejected(rejected, signed) || self.has_another(call, rejected)) =>
+            {
+                let fresh = self.limits.in_time(call, self.key(call)).await?;
+                self.exchange(call, route, fresh.as_ref(), &mut signed).await?
+            }
+            (outcome, _) => outcome?,
+        };
+        let (head, body) = response.into_parts();
+        let request_id = hints::request_id(&head.headers).map(str::to_owned);
+        let frame = self.limits.frame(call, started, request_id);
+        match content_type(&head.headers).as_deref() {
+            Some("text/html") => Err(not_a_reply("an HTML page")),
+            Some("application/json") => self.whole(call, route, frame, body).await,
+            _ if call.target.streams() => {
+                let decoder = route.dialect.decoder(&call.target.wire(route, true));
+                Ok(Box::pin(GuardedStream::streamed(call.clone(), frame, Decoded::new(body, decoder))))
+            }
+            _ => self.whole(call, route, frame, body).await,
+        }
+    }
+
+    async fn key(&self, call: &Call) -> Result<Option<Secret>> {
+        let context = &call.context;
+        self.credentials.resolve(context.owner.as_deref(), &call.target.entry, context.key.as_ref()).await
+    }
+
+    /// True when the source of a rejected key may by now have another.
+    fn has_another(&self, call: &Call, rejected: &Secret) -> bool {
+        self.credentials.rejected(call.context.owner.as_deref(), &call.target.entry.name, rejected)
+    }
+
+    /// Sends the request and waits for the head; an error status becomes an error.
+    async fn exchange(
+        &self,
+        call: &Call,
+        route: &HttpRoute,
+        key: Option<&Secret>,
+        signed: &mut Signed,
+    ) -> Result<http::Response<Body>> {
+        let target = &call.target;
+        let mut request = route.dialect.encode(&call.request, &target.wire(route, target.streams()))?;
+        let signing = self.auth.sign(&target.entry, &route.base_url, key, &mut request);
+        *signed = self.limits.in_time(call, signing).await?;
+        let response = self.limits.in_time(call, self.transport.send(request)).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let body = self.limits.in_time(call, async { Ok(body.head(ERROR_BODY_BYTES).await) }).await.unwrap_or_default();
+        let error = route.dialect.classify(head.status, &head.headers, &body);
+        Err(error.with_status(head.status.as_u16()))
+    }
+
+    /// A reply that comes in one piece: the same events as a stream of it.
+    async fn whole(&self, call: &Call, route: &HttpRoute, frame: ReplyFrame, body: Body) -> Result<ReplyEvents> {
+        let bytes: Bytes = self.limits.in_time(call, body.collect(self.limits.network.max_response_bytes)).await?;
+        let target = call.target.wire(route, false);
+        let (events, closing) = route.dialect.decode(&bytes, &target)?;
+        Ok(Box::pin(GuardedStream::decoded(call.clone(), frame, events, closing)))
+    }
+}
+
+/// The error of an answer that is no reply of the dialect.
+pub(super) fn not_a_reply(what: &str) -> Error {
+    let detail = format!("the provider answered with {what}; check base_url, a proxy, or a login page in between");
+    Error::new(ErrorKind::Unavailable, "bad_response", detail).with_retry(Retry::Safe)
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}

@@ -1,0 +1,63 @@
+//! The innermost service: one try of one call, by the way that its target names.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use tower::Service;
+
+use super::auth::Auth;
+use super::credentials::Credentials;
+use super::http::HttpProvider;
+use super::limits::Limits;
+use super::target::{Call, ReplyEvents, Route};
+use crate::base::{Clock, Ids};
+use crate::model::{Error, Result};
+use crate::net::{NetworkSettings, Transport};
+
+/// The innermost service. Cheap to clone; always ready.
+#[derive(Clone)]
+pub struct ProviderService(HttpProvider);
+
+impl ProviderService {
+    /// Calls over this transport, with these keys, within these limits. `ids` names tool calls that come without a name.
+    #[must_use]
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        credentials: Arc<Credentials>,
+        clock: Arc<dyn Clock>,
+        ids: Ids,
+        network: Arc<NetworkSettings>,
+    ) -> Self {
+        let auth = Arc::new(Auth::new(transport.clone(), clock.clone(), network.clone()));
+        Self(HttpProvider { transport, credentials, auth, limits: Limits { clock, network, ids } })
+    }
+
+    /// What signs its requests: to be shared with whoever else signs for the same providers.
+    #[must_use]
+    pub fn auth(&self) -> Arc<Auth> {
+        self.0.auth.clone()
+    }
+}
+
+impl Service<Call> for ProviderService {
+    type Response = ReplyEvents;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<ReplyEvents>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        let Self(http) = self.clone();
+        Box::pin(async move {
+            let model = &call.target.model;
+            let outcome = match &call.target.route {
+                Route::Http(route) => http.attempt(&call, route).await,
+                Route::Own(code) => code.attempt(&call, &http.limits).await,
+            };
+            outcome.map_err(|e| e.with_target(&model.provider, &model.model))
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! The plain words: enums without content, the same on both sides.
+
+use crate::{base, model};
+
+/// An enum of the border with the variants of one inside, and the ways between.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident as $inner:path { $($(#[$about:meta])* $word:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$about])* $word,)* }
+
+        impl From<$inner> for $name {
+            fn from(word: $inner) -> Self {
+                type Inner = $inner;
+                match word { $(Inner::$word => Self::$word,)* }
+            }
+        }
+
+        impl From<$name> for $inner {
+            fn from(word: $name) -> Self {
+                match word { $($name::$word => Self::$word,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// What a caller should do about a failure.
+    ErrorKind as base::ErrorKind {
+        /// The call cannot work as written. Fix it; nothing was stored.
+        Invalid,
+        /// No such thing, or not yours. Refresh.
+        NotFound,
+        /// Somebody was faster, or the same client id came with another body. Reload, decide, repeat.
+        Conflict,
+        /// No key, key rejected, or not allowed. Give a key, or use another model.
+        Unauthorized,
+        /// The provider's account is out of credit. Pay or fall back.
+        QuotaExhausted,
+        /// Your own limit refuses. Wait or raise it; nothing was spent.
+        BudgetExceeded,
+        /// Too fast, and waiting would pass the deadline. Wait.
+        RateLimited,
+        /// Network, provider down, overloaded, or an answer that made no sense. Later, or another target.
+        Unavailable,
+        /// A time limit passed before any text. Longer limit, or later.
+        TimedOut,
+        /// Too many tokens for every target. Shorten, or use a larger model.
+        ContextTooLong,
+        /// The provider refused the prompt or the whole answer. Rephrase.
+        ContentFiltered,
+        /// The reply broke off after it began. What had arrived is in `partial`; retry the turn.
+        Truncated,
+        /// The answer does not fit the schema. Other model, or look at `partial`.
+        OutputInvalid,
+        /// Stopped by someone else. Nothing to do.
+        Cancelled,
+        /// Could not save or read. Nothing was sent. Free space, retry.
+        Storage,
+        /// The engine is closed. Open it again.
+        Closed,
+        /// A bug of ours; the store stays usable. Report it.
+        Internal,
+    }
+}
+
+words! {
+    /// Who speaks.
+    Role as model::Role {
+        /// The instructions.
+        System,
+        /// The person, or the program in its place.
+        User,
+        /// The model.
+        Assistant,
+        /// Tools, answering the model's calls.
+        Tool,
+    }
+}
+
+words! {
+    /// Where a message stands in its life.
+    MessageStatus as model::MessageStatus {
+        /// Kept, not answered yet.
+        Pending,
+        /// Being written by the model.
+        Streaming,
+        /// Whole.
+        Complete,
+        /// Broke off; holds what had arrived.
+        Interrupted,
+        /// Stopped; holds what had arrived.
+        Cancelled,
+        /// Deleted; the content is gone.
+        Deleted,
+    }
+}
+
+words! {
+    /// The five resting places of a turn.
+    ReplyStatus as model::ReplyStatus {
+        /// Answered.
+        Done,
+        /// Kept; it will be sent by itself.
+        Waiting,
+        /// Kept; `retry` sends it.
+        Parked,
+        /// Broke off; `retry` asks again.
+        Interrupted,
+        /// Stopped.
+        Cancelled,
+    }
+}
+
+words! {
+    /// Why the model stopped.
+    FinishReason as model::FinishReason {
+        /// It had said what it wanted, or met a stop sequence.
+        Stop,
+        /// It met a token limit.
+        Length,
+        /// It wants tools to be called.
+        ToolCalls,
+        /// The provider cut it off.
+        ContentFilter,
+        /// It declined.
+        Refusal,
+        /// The provider paused it; sending the conversation again goes on.
+        Pause,
+        /// The provider failed.
+        Error,
+        /// A word nobody here knows; it stands in the reply's raw finish reason.
+        Other,
+    }
+}
+
+words! {
+    /// Where the figures of a usage come from.
+    UsageSource as model::UsageSource {
+        /// The provider said so.
+        Reported,
+        /// Counted by the engine, because the provider said nothing.
+        Estimated,
+        /// Nobody knows.
+        Unknown,
+    }
+}
+
+words! {
+    /// Where the figure of a cost comes from.
+    CostSource as model::CostSource {
+        /// The provider named the price.
+        Provider,
+        /// Reported tokens times the catalogue's price.
+        Catalogue,
+        /// Estimated tokens times the catalogue's price.
+        Estimated,
+        /// Nobody knows.
+        Unknown,
+    }
+}
+
+words! {
+    /// How much the model thinks.
+    ReasoningEffort as model::ReasoningEffort {
+        /// Not at all, where the model allows it.
+        Off,
+        /// As little as possible.
+        Minimal,
+        /// Little.
+        Low,
+        /// Some.
+        Medium,
+        /// Much.
+        High,
+    }
+}

@@ -1,0 +1,25 @@
+"""What the check of the committed bindings sees."""
+
+from __future__ import annotations
+
+import unittest
+
+import border
+
+
+class DifferencesTest(unittest.TestCase):
+    def test_the_same_files_are_no_difference(self) -> None:
+        self.assertEqual(border.differences({"a.kt": "x\n"}, {"a.kt": "x\n"}), [])
+
+    def test_a_changed_line_is_shown(self) -> None:
+        found = border.differences({"a.kt": "x\ny\n"}, {"a.kt": "x\nz\n"})
+        self.assertIn("-y", found)
+        self.assertIn("+z", found)
+
+    def test_a_file_too_many_and_one_that_is_missing_are_named(self) -> None:
+        found = border.differences({"old.kt": "x\n"}, {"new.kt": "x\n"})
+        self.assertEqual(found, ["new.kt: is not committed", "old.kt: is no longer made"])
+
+
+if __name__ == "__main__":
+    unittest.main()
