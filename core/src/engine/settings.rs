@@ -148,6 +148,9 @@ impl Settings {
         if let Some((name, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
             return bad(format!("settings.{name} must be at least 1"));
         }
+        if !(0.0..=1_000.0).contains(&self.retry.budget_refund) {
+            return bad("settings.retry.budget_refund must be a number from 0 to 1000".to_owned());
+        }
         if self.network.max_text_bytes > MAX_CONTENT_BYTES {
             return bad(format!(
                 "settings.network.max_text_bytes must be at most {MAX_CONTENT_BYTES}, what a message holds"
@@ -158,9 +161,10 @@ impl Settings {
 }
 
 /// What a field with this standard value holds, in words.
-const fn expected(standard: &Json) -> &'static str {
+fn expected(standard: &Json) -> &'static str {
     match standard {
         Json::Bool(_) => "true or false",
+        Json::Number(number) if number.is_f64() => "a number from 0 up",
         Json::Number(_) => "a whole number from 0 up, of a sensible size",
         _ => "text",
     }
