@@ -9,7 +9,7 @@ use crate::policy::RetrySettings;
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Limits of the network.
