@@ -388,7 +388,7 @@ async fn a_call_that_fails_before_its_first_word_is_parked_with_its_message() {
     let lab = Lab::memory().await;
     let chat = lab.me().new_conversation();
     let error = chat.send("hi").model(lab.model("status=500")).await.unwrap_err();
-    assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::Unavailable, 2));
+    assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::Unavailable, 6));
     assert!(error.user_message().contains("Your message was saved."));
     let turn = error.turn_id().unwrap();
     assert_eq!(chat.turn(turn).await.unwrap().state, TurnState::Parked);

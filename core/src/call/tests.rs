@@ -75,9 +75,17 @@ fn call(context: CallContext) -> Call {
     call_of(ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1"), context)
 }
 
+fn call_of_model(model: &str, context: CallContext) -> Call {
+    named(ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1"), model, context)
+}
+
 fn call_of(spec: ProviderSpec, context: CallContext) -> Call {
+    named(spec, "lab/m", context)
+}
+
+fn named(spec: ProviderSpec, model: &str, context: CallContext) -> Call {
     let catalogue = Catalogue::bundled().unwrap().with_provider(spec).unwrap();
-    let model: ModelRef = "lab/m".parse().unwrap();
+    let model: ModelRef = model.parse().unwrap();
     let entry = catalogue.provider("lab").unwrap().clone();
     let target = CallTarget {
         route: Route::Http(HttpRoute { base_url: entry.address(|_| None).unwrap(), dialect: Arc::new(OpenAiChat) }),
@@ -171,9 +179,32 @@ async fn what_cannot_help_is_asked_once_and_what_is_spent_says_so() {
     let error = bench.run(RetrySettings::default()).await.err().unwrap();
     assert_eq!((error.kind(), bench.inner.calls(), error.attempts().len()), (ErrorKind::Invalid, 1, 1));
 
-    let bench = Bench::new([Err(down()), Err(down())]);
+    let bench = Bench::new((0..6).map(|_| Err(down())));
     let error = bench.run(RetrySettings { base_delay_ms: 0, ..RetrySettings::default() }).await.err().unwrap();
-    assert_eq!((error.retry(), bench.inner.calls(), error.attempts().len()), (Retry::Exhausted, 2, 2));
+    assert_eq!((error.retry(), bench.inner.calls(), error.attempts().len()), (Retry::Exhausted, 6, 6));
+}
+
+#[tokio::test]
+async fn all_calls_of_a_model_pay_their_retries_from_one_budget_and_other_models_from_theirs() {
+    let good = || Ok(vec![text("ok"), done()]);
+    let scripts = [Err(down()), Err(down()), Err(down()), Err(down()), good(), good(), good(), Err(down()), good()];
+    let bench = Bench::new(scripts);
+    let settings = RetrySettings { base_delay_ms: 0, budget_capacity: 1, ..RetrySettings::default() };
+    let clock: Arc<dyn Clock> = Arc::new(bench.clock.clone());
+    let layer = RetryLayer::new(RetryPolicy::new(settings), clock, Arc::new(SeededRandom::new(5)));
+    let service = layer.layer(bench.inner.clone());
+    let asked = async |model: &str| {
+        let before = bench.inner.calls();
+        let call = call_of_model(model, bench.context.clone());
+        let outcome = service.clone().oneshot(call).await;
+        (outcome.map_err(|e| e.retry()).is_ok(), bench.inner.calls() - before)
+    };
+    assert_eq!(asked("lab/m").await, (false, 2), "one retry is paid");
+    assert_eq!(asked("lab/m").await, (false, 1), "none is left");
+    assert_eq!(asked("lab/other").await, (true, 2), "another model has its own");
+    assert_eq!(asked("lab/m").await, (true, 1));
+    assert_eq!(asked("lab/m").await, (true, 1), "two successes earn one");
+    assert_eq!(asked("lab/m").await, (true, 2));
 }
 
 #[tokio::test]

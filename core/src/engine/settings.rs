@@ -9,7 +9,7 @@ use crate::policy::RetrySettings;
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Limits of the network.
@@ -77,6 +77,7 @@ impl Settings {
         settings.network.max_connections = 8;
         settings.network.max_idle_connections = 2;
         settings.store.readers = 2;
+        settings.retry.budget_capacity = 20;
         settings
     }
 
@@ -147,6 +148,9 @@ impl Settings {
         if let Some((name, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
             return bad(format!("settings.{name} must be at least 1"));
         }
+        if !(0.0..=1_000.0).contains(&self.retry.budget_refund) {
+            return bad("settings.retry.budget_refund must be a number from 0 to 1000".to_owned());
+        }
         if self.network.max_text_bytes > MAX_CONTENT_BYTES {
             return bad(format!(
                 "settings.network.max_text_bytes must be at most {MAX_CONTENT_BYTES}, what a message holds"
@@ -157,9 +161,10 @@ impl Settings {
 }
 
 /// What a field with this standard value holds, in words.
-const fn expected(standard: &Json) -> &'static str {
+fn expected(standard: &Json) -> &'static str {
     match standard {
         Json::Bool(_) => "true or false",
+        Json::Number(number) if number.is_f64() => "a number from 0 up",
         Json::Number(_) => "a whole number from 0 up, of a sensible size",
         _ => "text",
     }

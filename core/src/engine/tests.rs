@@ -190,6 +190,14 @@ fn a_wrong_name_or_value_in_the_settings_is_refused_with_a_hint() {
     assert_eq!(refused(json!({"network": {"proxy": 3}})).detail(), "settings.network.proxy must be text");
     assert_eq!(refused(json!({"store": {"keep_raw": 1}})).detail(), "settings.store.keep_raw must be true or false");
     assert!(refused(json!({"retry": {"max_attempts": 0}})).detail().contains("retry.max_attempts"));
+    for refund in [json!(-0.5), json!(1e9), json!("half")] {
+        assert!(
+            refused(json!({"retry": {"budget_refund": refund}}))
+                .detail()
+                .contains("retry.budget_refund must be a number")
+        );
+    }
+    assert_eq!(Settings::from_json(&json!({"retry": {"budget_refund": 1}})).unwrap().retry.budget_refund, 1.0);
     assert!(refused(json!([])).detail().contains("object"));
 }
 

@@ -2,9 +2,13 @@
 
 mod backoff;
 mod retry;
+mod retry_budget;
 
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;
 
 pub use backoff::Backoff;
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
+pub use retry_budget::RetryBudget;

@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
+use super::retry_budget::RetryBudget;
 use crate::base::{ErrorKind, Retry};
 
 /// How often and how fast a failed call is tried again, before its first content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetrySettings {
-    /// Tries in all. 2: one retry.
+    /// Tries in all. 6: five retries.
     pub max_attempts: u32,
     /// The upper end of the first wait after a failure. 500 ms.
     pub base_delay_ms: u64,
@@ -23,17 +24,23 @@ pub struct RetrySettings {
     pub throttle_max_delay_ms: u64,
     /// A server that asks for a longer wait than this is not waited for inside the call. 60 s.
     pub max_inline_wait_ms: u64,
+    /// How many retries a target is worth: each costs one, and without any left a failure is final. 100.
+    pub budget_capacity: u32,
+    /// What a success gives back of it. 0.5.
+    pub budget_refund: f64,
 }
 
 impl Default for RetrySettings {
     fn default() -> Self {
         Self {
-            max_attempts: 2,
+            max_attempts: 6,
             base_delay_ms: 500,
             max_delay_ms: 8_000,
             throttle_base_delay_ms: 1_000,
             throttle_max_delay_ms: 20_000,
             max_inline_wait_ms: 60_000,
+            budget_capacity: 100,
+            budget_refund: 0.5,
         }
     }
 }
@@ -49,6 +56,8 @@ impl RetrySettings {
             throttle_base_delay_ms: base_delay_ms,
             throttle_max_delay_ms: max_delay_ms,
             max_inline_wait_ms: 60_000,
+            budget_capacity: 100,
+            budget_refund: 0.5,
         }
     }
 }
@@ -67,7 +76,7 @@ pub struct Failure {
 pub enum Decision {
     /// Try again after this long.
     Wait(Duration),
-    /// Repeating can help, but not inside this call: too many tries, or too long a wait.
+    /// Repeating can help, but not inside this call: too many tries, too long a wait, or no budget.
     Exhausted,
     /// Repeating cannot help.
     Never,
@@ -86,11 +95,26 @@ impl RetryPolicy {
         Self { settings }
     }
 
-    /// Decides after try `attempt` (from 1), with this much left until the deadline. `chance` is from 0 up to 1.
+    /// A full budget for one target.
+    #[must_use]
+    pub fn budget(&self, now: Duration) -> RetryBudget {
+        RetryBudget::new(&self.settings, now)
+    }
+
+    /// Decides after try `attempt` (from 1), with this much left until the deadline, at this moment of the clock.
+    /// `chance` is from 0 up to 1. A retry is paid from the target's budget.
     ///
     /// The server's delay is a floor; jitter on it goes upward only, by at most a tenth.
     #[must_use]
-    pub fn decide(&self, attempt: u32, failure: Failure, left: Duration, chance: f64) -> Decision {
+    pub fn decide(
+        &self,
+        attempt: u32,
+        failure: Failure,
+        left: Duration,
+        chance: f64,
+        budget: &mut RetryBudget,
+        now: Duration,
+    ) -> Decision {
         let s = &self.settings;
         let floor = match failure.retry {
             Retry::Never => return Decision::Never,
@@ -109,7 +133,7 @@ impl RetryPolicy {
             }
             None => millis(s.base_delay_ms, s.max_delay_ms).delay(attempt, chance),
         };
-        if wait >= left { Decision::Exhausted } else { Decision::Wait(wait) }
+        if wait < left && budget.spend(now) { Decision::Wait(wait) } else { Decision::Exhausted }
     }
 }
 

@@ -4,8 +4,10 @@
 //! it is handed on first, signs of life are reported as they come. So a stream that fails before it said anything is tried again like a
 //! request that failed.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
@@ -14,12 +16,16 @@ use tower::{Layer, Service, ServiceExt as _};
 use super::super::target::{Call, ReplyEvents};
 use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
 use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
-use crate::policy::{Decision, Failure, RetryPolicy};
+use crate::policy::{Decision, Failure, RetryBudget, RetryPolicy};
 
-/// Tries again before the first content.
+/// So many targets have a budget of their own; with more of them, those that miss nothing are forgotten.
+const MAX_TARGETS: usize = 1_024;
+
+/// Tries again before the first content. Every target has a budget of retries, shared by all calls through this layer.
 #[derive(Clone)]
 pub struct RetryLayer {
     policy: RetryPolicy,
+    budgets: Arc<Mutex<HashMap<String, RetryBudget>>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -28,7 +34,22 @@ impl RetryLayer {
     /// Tries again as this policy decides.
     #[must_use]
     pub fn new(policy: RetryPolicy, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { policy, clock, random }
+        Self { policy, budgets: Arc::default(), clock, random }
+    }
+
+    /// Does something with the budget of a target.
+    fn with_budget<T>(&self, target: &str, now: Duration, then: impl FnOnce(&mut RetryBudget) -> T) -> T {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        if budgets.len() >= MAX_TARGETS && !budgets.contains_key(target) {
+            budgets.retain(|_, budget| !budget.is_full(now));
+            if budgets.len() >= MAX_TARGETS {
+                budgets.clear();
+            }
+        }
+        match budgets.get_mut(target) {
+            Some(budget) => then(budget),
+            None => then(budgets.entry(target.to_owned()).or_insert_with(|| self.policy.budget(now))),
+        }
     }
 }
 
@@ -62,6 +83,7 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
+            let target = call.target.model.to_string();
             let mut delay_ms = 0;
             for number in 1.. {
                 let began = layer.clock.monotonic();
@@ -69,18 +91,25 @@ where
                 let now = layer.clock.monotonic();
                 let error = outcome.as_ref().err();
                 call.context.note(Attempt {
-                    model: call.target.model.to_string(),
+                    model: target.clone(),
                     kind: error.map(Error::kind),
                     status: error.and_then(Error::status),
                     delay_ms,
                     duration_ms: i64::try_from(now.saturating_sub(began).as_millis()).unwrap_or(i64::MAX),
                 });
                 let error = match outcome {
-                    Ok(stream) => return Ok(stream),
+                    Ok(stream) => {
+                        layer.with_budget(&target, now, |budget| budget.earn(now));
+                        return Ok(stream);
+                    }
                     Err(error) => error,
                 };
                 let failure = Failure { kind: error.kind(), retry: error.retry() };
-                let wait = match layer.policy.decide(number, failure, call.context.left(now), layer.random.unit()) {
+                let (left, chance) = (call.context.left(now), layer.random.unit());
+                let decided = layer.with_budget(&target, now, |budget| {
+                    layer.policy.decide(number, failure, left, chance, budget, now)
+                });
+                let wait = match decided {
                     Decision::Wait(wait) => wait,
                     Decision::Never => return Err(error.with_attempts(call.context.attempts())),
                     Decision::Exhausted => return Err(exhausted(error).with_attempts(call.context.attempts())),
