@@ -55,7 +55,7 @@ impl Default for ProviderSpec {
 impl ProviderSpec {
     /// A provider of this name at this address that speaks `openai_chat`, as most do. Its name is the prefix of its
     /// models. Variables of the environment may stand in the address: `https://{AWS_REGION}.lab.example/v1`,
-    /// `{LAB_ENDPOINT}/v1`, `{LAB_ACCOUNT:demo}` with a default.
+    /// `{LAB_ENDPOINT}/v1`, `{LAB_ACCOUNT:demo}` with a default; never one whose name says that it holds a key.
     #[must_use]
     pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self {
