@@ -239,6 +239,23 @@ async fn a_caller_that_goes_away_while_asking_leaves_the_way_free() {
 }
 
 #[tokio::test]
+async fn a_caller_that_nobody_polls_any_more_holds_up_no_other() {
+    let (_, credentials) = with_environment(&[]);
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let vault = Arc::new(Vault { gate: Some(Arc::clone(&gate)), ..Vault::default() });
+    vault.put(None, "openai", "one");
+    let credentials = credentials.with_key_source(Arc::clone(&vault));
+    let mut callers: Vec<_> = (0..3).map(|_| Box::pin(key(&credentials, None, "openai"))).collect();
+    for caller in &mut callers {
+        assert!(futures::poll!(caller).is_pending());
+    }
+    gate.notify_one();
+    // Neither the one that asks nor the first that waits is polled again, and neither is dropped.
+    assert!(futures::poll!(&mut callers[2]).is_ready(), "it waits for a caller that nobody polls");
+    assert_eq!(vault.asked(), 1);
+}
+
+#[tokio::test]
 async fn the_failure_of_a_source_is_told_and_not_remembered() {
     let (_, credentials) = with_environment(&[("OPENAI_API_KEY", "of-environment")]);
     let vault = Vault::holding(None, "openai", "one");
