@@ -89,6 +89,15 @@ fn aliases_of_one_file_may_name_each_other_in_any_order_and_in_no_circle() {
 }
 
 #[test]
+fn a_price_of_own_code_that_cannot_be_counted_with_is_refused() {
+    let price = crate::model::Price { input_nano_usd: -1, ..crate::model::Price::default() };
+    let info = ModelInfo { price: Some(price), ..ModelInfo::default() };
+    let error = ProviderEntry::own("lab", std::iter::once(("large".to_owned(), info)).collect()).unwrap_err();
+    assert_eq!(error.reason(), "bad_provider");
+    assert!(error.detail().contains("`lab/large`"), "{error}");
+}
+
+#[test]
 fn an_alias_without_a_target_or_of_two_kinds_is_refused() {
     for (name, target, reason) in [
         ("fast", "opneai/gpt-5", "unknown_provider"),
