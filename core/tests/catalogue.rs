@@ -84,6 +84,24 @@ async fn a_catalogue_that_is_wrong_changes_nothing_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn the_engine_answers_while_a_catalogue_is_read() {
+    let engine: Arc<std::sync::Mutex<Option<Tertulia>>> = Arc::default();
+    let asked = engine.clone();
+    // The environment is asked in the middle of it.
+    let environment = move |_: &str| {
+        let tertulia = asked.lock().unwrap().clone()?;
+        assert!(tertulia.providers().iter().all(|provider| provider.name != "newcomer"), "half of it is known");
+        None
+    };
+    let tertulia = Tertulia::builder().store("memory:").with_environment(Arc::new(environment)).open().await.unwrap();
+    *engine.lock().unwrap() = Some(tertulia.clone());
+    load(&tertulia, one_entry("newcomer", "https://llm.lab.example")).await.unwrap();
+    engine.lock().unwrap().take();
+    assert!(tertulia.providers().iter().any(|provider| provider.name == "newcomer"));
+    tertulia.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_the_builder_was_given_stays_on_top_and_a_second_file_is_laid_over_the_first() {
     let lab = Lab::memory().await;
     load(&lab.tertulia, one_entry("lab", "https://elsewhere.example")).await.unwrap();

@@ -501,18 +501,36 @@ async fn a_tool_call_comes_back_as_data_and_its_answer_goes_on() {
     lab.close().await;
 }
 
+/// Gives an old key first, and then a new one.
+struct Vault(std::sync::atomic::AtomicU32);
+
+impl tertulia::KeySource for Vault {
+    fn key<'a>(&'a self, _: Option<&'a str>, provider: &'a str) -> tertulia::KeyFuture<'a> {
+        let key = match self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 => "sk-old",
+            _ => "sk-new",
+        };
+        Box::pin(async move { Ok((provider == "lab").then(|| key.into())) })
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_a_raw_request_finds_rejected_is_not_used_again() {
+    let lab = Lab::memory().await;
+    let tertulia = lab.builder().with_key_source(Vault(0.into())).open().await.unwrap();
+    let body = json!({"model": "sim:status=401;fail=1;text=ok", "messages": [{"role": "user", "content": "hi"}]});
+    for status in [401, 200] {
+        let answer = tertulia.provider("lab").request("POST", "/v1/chat/completions", Some(&body)).await.unwrap();
+        assert_eq!(answer.status, status);
+    }
+    let keys: Vec<_> = lab.simulator.requests().iter().map(|r| support::header(r, "authorization")).collect();
+    assert_eq!(keys, [Some("Bearer sk-old".to_owned()), Some("Bearer sk-new".to_owned())]);
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
 #[tokio::test]
 async fn a_rejected_key_is_asked_for_once_more_at_its_source() {
-    struct Vault(std::sync::atomic::AtomicU32);
-    impl tertulia::KeySource for Vault {
-        fn key<'a>(&'a self, _: Option<&'a str>, provider: &'a str) -> tertulia::KeyFuture<'a> {
-            let key = match self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-                0 => "sk-old",
-                _ => "sk-new",
-            };
-            Box::pin(async move { Ok((provider == "lab").then(|| key.into())) })
-        }
-    }
     let lab = Lab::memory().await;
     let tertulia = lab.builder().with_key_source(Vault(0.into())).open().await.unwrap();
     let reply =

@@ -8,7 +8,10 @@ mod support;
 use serde_json::{Value, json};
 use support::Lab;
 use tertulia::call::MediaLimits;
-use tertulia::{Capabilities, Conversation, Error, ErrorKind, Media, ModelInfo, Part, ProviderSpec, Tertulia};
+use tertulia::{
+    AttachmentId, Capabilities, Conversation, Error, ErrorKind, Media, MediaSource, ModelInfo, NewMessage, Part,
+    ProviderSpec, Role, Tertulia,
+};
 
 const MODEL: &str = "narrow/sim:text=ok";
 const BLIND: &str = "blind/sim:text=ok";
@@ -149,6 +152,104 @@ async fn a_picture_behind_an_address_is_left_out_for_a_model_that_sees_none() {
     chat.send(vec!["what is this?".into(), far]).model(lab.text("a tower")).await.unwrap();
     chat.send("and how old?").model(BLIND).await.unwrap();
     assert_eq!(shown(&lab)[1], "[a picture was left out here: this model takes none]");
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+const TOO_MANY: &str = "[a file was left out here: the conversation holds too many of them]";
+const TOO_LARGE: &str = "[a file was left out here: it is too large for this model]";
+
+/// A file that was sent before, with the size that somebody says it has.
+fn again(id: AttachmentId, mime: &str, says: i64) -> Media {
+    Media { source: MediaSource::Attachment { id }, mime_type: Some(mime.into()), name: None, size_bytes: Some(says) }
+}
+
+fn message(parts: impl IntoIterator<Item = Part>) -> NewMessage {
+    NewMessage::new(Role::User, parts)
+}
+
+async fn first_attachment(chat: &Conversation) -> AttachmentId {
+    let history = chat.history().await.unwrap();
+    let found = history.items.iter().flat_map(|message| &message.parts).find_map(|part| match part {
+        Part::Image { media: Media { source: MediaSource::Attachment { id }, .. } } => Some(*id),
+        _ => None,
+    });
+    found.unwrap()
+}
+
+#[tokio::test]
+async fn all_messages_of_an_ask_are_one_request() {
+    let lab = Lab::memory().await;
+    let tertulia = engine(&lab).await;
+    let messages = |n: usize| vec![message([Part::text("look"), picture(300)]); n];
+    let error = tertulia.ask(messages(3)).model(MODEL).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "too_large"), "{error}");
+    assert_eq!(lab.simulator.requests().len(), 0);
+    tertulia.ask(messages(2)).model(MODEL).await.unwrap();
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_turn_is_not_tried_again_on_a_model_that_does_not_take_its_media() {
+    let lab = Lab::memory().await;
+    let tertulia = engine(&lab).await;
+    let chat = tertulia.user("ana").new_conversation();
+    let error = chat.send(vec!["look".into(), picture(900)]).model(lab.model("status=400")).await.unwrap_err();
+    let turn = error.turn_id().unwrap();
+    let asked = lab.simulator.requests().len();
+    for (model, reason) in [(BLIND, "unsupported"), (MODEL, "too_large")] {
+        let error = chat.retry(turn).model(model).await.unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, reason), "{error}");
+    }
+    assert_eq!(lab.simulator.requests().len(), asked, "a refused picture was sent");
+    assert_eq!(chat.retry(turn).model(lab.text("a tower")).await.unwrap().reply().await.unwrap().text(), "a tower");
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn pictures_written_into_their_addresses_take_room_as_others_do() {
+    let lab = Lab::memory().await;
+    let tertulia = engine(&lab).await;
+    let chat = tertulia.user("ana").new_conversation();
+    for name in ["one", "two", "three"] {
+        let inline = Media::url(format!("data:image/png;base64,{}", "A".repeat(360)));
+        chat.send(vec![name.into(), Part::image(inline)]).model(MODEL).await.unwrap();
+    }
+    assert_eq!(shown(&lab), ["one", TOO_MANY, "ok", "two", "image_url", "ok", "three", "image_url"]);
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn the_size_that_somebody_says_a_file_has_does_not_bring_it_past_the_limits() {
+    let lab = Lab::memory().await;
+    let tertulia = engine(&lab).await;
+    let chat = tertulia.user("ana").new_conversation();
+    chat.send(vec!["look".into(), picture(400)]).model(lab.text("a tower")).await.unwrap();
+    let id = first_attachment(&chat).await;
+    chat.append([message([Part::image(again(id, "image/png", 3))])]).await.unwrap();
+    chat.send("and?").model(MODEL).await.unwrap();
+    assert_eq!(shown(&lab), ["look", TOO_LARGE, "a tower", TOO_LARGE, "and?"]);
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn sizes_that_no_file_has_are_refused_where_there_is_a_limit_and_break_nothing_elsewhere() {
+    let lab = Lab::memory().await;
+    let tertulia = engine(&lab).await;
+    let chat = tertulia.user("ana").new_conversation();
+    chat.send(vec!["look".into(), picture(9)]).model(MODEL).await.unwrap();
+    let id = first_attachment(&chat).await;
+    let endless = |mime: &str| Part::file(again(id, mime, i64::MAX));
+    for mime in ["application/zip", "text/plain", "audio/wav"] {
+        let error = refusal(&chat, vec![endless(mime), endless(mime), endless(mime)], MODEL).await;
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "too_large"), "{error}");
+    }
+    chat.append([message(vec![endless("text/plain"); 3])]).await.unwrap();
+    assert_eq!(chat.send("and?").model(lab.text("fine")).await.unwrap().text(), "fine");
     tertulia.close().await.unwrap();
     lab.close().await;
 }

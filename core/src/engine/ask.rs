@@ -70,10 +70,8 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         content::load_files(&mut message.parts).await?;
     }
     let target = Arc::new(engine.targets.resolve(options.model.as_deref(), None).await?);
-    let plan = MediaPlan::of(&target);
-    for message in &messages {
-        plan.check(&message.parts)?;
-    }
+    // All of them are one request.
+    MediaPlan::of(&target).check(messages.iter().flat_map(|message| &message.parts))?;
     let mut request = options.request(&target.model.model);
     request.messages = repair(messages);
 

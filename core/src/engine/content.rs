@@ -1,5 +1,7 @@
 //! What a person says, in any of the forms a caller has it in.
 
+use tokio::io::AsyncReadExt as _;
+
 use crate::base::{AttachmentId, Ids};
 use crate::model::{Error, Media, MediaSource, NewMessage, Part, Result, Role};
 use crate::wire::mime;
@@ -96,7 +98,10 @@ pub(super) async fn load_files(parts: &mut [Part]) -> Result<()> {
             if about.len() > MAX_MEDIA_BYTES {
                 return Err(too_large());
             }
-            let data = tokio::fs::read(path).await.map_err(unreadable)?;
+            // Not all tell how long they are, and some grow: no more is read than is taken.
+            let mut data = Vec::new();
+            let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+            file.take(MAX_MEDIA_BYTES + 1).read_to_end(&mut data).await.map_err(unreadable)?;
             if media.name.is_none() {
                 media.name = std::path::Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
             }

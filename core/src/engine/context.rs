@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::content::media_of;
-use super::media::{MediaKind, MediaPlan};
+use super::media::{MediaKind, MediaPlan, in_hand};
 use super::tertulia::Inner;
 use crate::base::{ConversationId, Json, MessageId};
 use crate::model::{ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
@@ -187,16 +187,17 @@ fn shown(message: Message) -> Option<NewMessage> {
 }
 
 fn weight(message: &NewMessage) -> usize {
-    message.parts.iter().fold(16, |sum, part| {
-        sum + match part {
+    message.parts.iter().fold(16, |sum: usize, part| {
+        // A size that somebody named may be any.
+        sum.saturating_add(match part {
             Part::Text { text, .. } | Part::Reasoning { text } | Part::Refusal { text } => text.len(),
             Part::ToolCall { call } => call.arguments.to_string().len() + call.name.len(),
             Part::ToolResult { result } => {
-                result.output.to_string().len() + result.media.iter().map(weight_of_file).sum::<usize>()
+                result.media.iter().map(weight_of_file).fold(result.output.to_string().len(), usize::saturating_add)
             }
             Part::Image { media } | Part::Audio { media } | Part::File { media } => weight_of_file(media),
             Part::Opaque { .. } => 0,
-        }
+        })
     })
 }
 
@@ -286,37 +287,16 @@ async fn fetch(
     room: &mut usize,
     always: bool,
 ) -> Result<()> {
-    let mut missing = None;
     let stands_in = MediaKind::of_part(part);
+    let mut lines = Vec::new();
     for media in media_of(part) {
-        if !always && let Some(line) = plan.leaves_out(MediaKind::of(media, stands_in), media) {
-            missing = Some(line);
-            continue;
-        }
-        let MediaSource::Attachment { id } = media.source else { continue };
-        let fits = |bytes: usize, room: usize| always || (room > 0 && bytes <= room);
-        let known = media.size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-        let stored = if fits(known, *room) { store.attachment(owner, id).await? } else { None };
-        match stored {
-            Some(stored) if fits(stored.data.len(), *room) => {
-                *room = room.saturating_sub(stored.data.len());
-                media.mime_type.get_or_insert(stored.mime_type);
-                media.source = MediaSource::Data { data: stored.data.to_vec() };
-            }
-            None if fits(known, *room) => missing = Some("[a file that is no longer there]"),
-            _ => {
-                // What is older still is left out with it.
-                *room = 0;
-                missing = Some("[a file was left out here: the conversation holds too many of them]");
-            }
-        }
+        let kind = MediaKind::of(media, stands_in);
+        lines.push(bring(store, owner, media, kind, plan, room, always).await?);
     }
-    let Some(line) = missing else { return Ok(()) };
+    let Some(line) = lines.iter().rev().flatten().next().copied() else { return Ok(()) };
     if let Part::ToolResult { result } = part {
-        result.media.retain(|media| {
-            let left_out = !always && plan.leaves_out(MediaKind::of(media, stands_in), media).is_some();
-            !left_out && !matches!(media.source, MediaSource::Attachment { .. })
-        });
+        let mut left_out = lines.iter().map(Option::is_some);
+        result.media.retain(|_| !left_out.next().unwrap_or(false));
         match &mut result.output {
             Json::String(output) => *output = format!("{output}\n{line}"),
             Json::Null => result.output = line.into(),
@@ -326,4 +306,53 @@ async fn fetch(
         *part = Part::text(line);
     }
     Ok(())
+}
+
+/// Has the bytes of one medium in hand, and gives the line that stands in its place where it does not go along.
+async fn bring(
+    store: &dyn Store,
+    owner: &str,
+    media: &mut Media,
+    kind: MediaKind,
+    plan: &MediaPlan,
+    room: &mut usize,
+    always: bool,
+) -> Result<Option<&'static str>> {
+    const TOO_MANY: Option<&str> = Some("[a file was left out here: the conversation holds too many of them]");
+    if !always && let Some(line) = plan.leaves_out(kind, media) {
+        return Ok(Some(line));
+    }
+    let fits = |bytes: usize, room: usize| always || (room > 0 && bytes <= room);
+    let bytes = if let MediaSource::Attachment { id } = media.source {
+        let known = media.size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+        if !fits(known, *room) {
+            // What is older still is left out with it.
+            *room = 0;
+            return Ok(TOO_MANY);
+        }
+        let Some(stored) = store.attachment(owner, id).await? else {
+            return Ok(Some("[a file that is no longer there]"));
+        };
+        let bytes = stored.data.len();
+        media.mime_type.get_or_insert(stored.mime_type);
+        // Whoever named the attachment may have named another size.
+        media.size_bytes = i64::try_from(bytes).ok();
+        if !always && let Some(line) = plan.leaves_out(MediaKind::of(media, kind), media) {
+            return Ok(Some(line));
+        }
+        if fits(bytes, *room) {
+            media.source = MediaSource::Data { data: stored.data.to_vec() };
+        }
+        bytes
+    } else if let Some(bytes) = in_hand(media) {
+        bytes
+    } else {
+        return Ok(None);
+    };
+    if !fits(bytes, *room) {
+        *room = 0;
+        return Ok(TOO_MANY);
+    }
+    *room = room.saturating_sub(bytes);
+    Ok(None)
 }

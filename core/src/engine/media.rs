@@ -70,13 +70,13 @@ impl MediaPlan {
         Self { limits, can: Capabilities::default(), model: "a/b".to_owned() }
     }
 
-    /// Refuses media of a new message that this target does not take.
+    /// Refuses media of one request that this target does not take.
     ///
     /// # Errors
     /// `Invalid` (unsupported) when the model is known not to take them, `Invalid` (too_large) when they are too many
     /// bytes for the provider.
-    pub(super) fn check(&self, parts: &[Part]) -> Result<()> {
-        let mut together = 0;
+    pub(super) fn check<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) -> Result<()> {
+        let mut together = 0_u64;
         for part in parts {
             for media in all(part) {
                 let kind = MediaKind::of(media, MediaKind::of_part(part));
@@ -93,11 +93,11 @@ impl MediaPlan {
                 if let Some(limit) = self.limit(kind).filter(|limit| bytes > *limit) {
                     return Err(self.too_large(kind.plural(), "each", bytes, limit));
                 }
-                together += bytes;
+                together = bytes.saturating_add(together);
             }
         }
         match self.limits.request_base64_bytes {
-            Some(limit) if together > limit => Err(self.too_large("files", "in one message", together, limit)),
+            Some(limit) if together > limit => Err(self.too_large("files", "in one request", together, limit)),
             _ => Ok(()),
         }
     }
@@ -155,6 +155,16 @@ fn all(part: &Part) -> &[Media] {
         Part::Image { media } | Part::Audio { media } | Part::File { media } => std::slice::from_ref(media),
         Part::ToolResult { result } => &result.media,
         _ => &[],
+    }
+}
+
+/// How many bytes of a file that stands in the message itself go along, not yet in base64; nothing for one that is
+/// kept apart, or that the provider fetches.
+pub(super) fn in_hand(media: &Media) -> Option<usize> {
+    match &media.source {
+        MediaSource::Data { data } => Some(data.len()),
+        MediaSource::Url { url } => Some(url.strip_prefix("data:")?.len() / 4 * 3),
+        _ => None,
     }
 }
 

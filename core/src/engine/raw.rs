@@ -115,8 +115,9 @@ impl ProviderHandle {
         let signed = engine.auth.sign(entry, base_url, key.as_ref(), &mut request).await?;
         let (head, body) = engine.transport.send(request).await?.into_parts();
         if let Some(key) = key.filter(|_| head.status == http::StatusCode::UNAUTHORIZED) {
-            // Nothing is tried again here; the next request shall not meet the same token.
+            // Nothing is tried again here; the next request shall meet neither the same token nor the same key.
             let _ = engine.auth.rejected(&key, signed);
+            let _ = engine.credentials.rejected(self.owner.as_deref(), &entry.name, &key);
         }
         Ok((head, body.collect(engine.settings.network.max_response_bytes).await?))
     }

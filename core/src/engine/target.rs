@@ -1,6 +1,6 @@
 //! From the name of a model to everything needed to call it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use http::Uri;
 
@@ -13,6 +13,8 @@ use crate::wire::{Anthropic, Dialect, Gemini, Ollama, OpenAiChat, OpenAiResponse
 pub(super) struct Targets {
     setup: Setup,
     known: RwLock<Known>,
+    /// Held while a catalogue is loaded.
+    loading: Mutex<()>,
     default_model: Option<String>,
     max_event_bytes: usize,
     #[cfg(feature = "echo")]
@@ -42,6 +44,7 @@ impl Targets {
         Ok(Self {
             setup,
             known: RwLock::new(Known { read, used }),
+            loading: Mutex::default(),
             default_model,
             max_event_bytes,
             #[cfg(feature = "echo")]
@@ -55,11 +58,13 @@ impl Targets {
 
     /// Lays a catalogue over the one that is known, for all calls from now on. An error leaves everything as it was.
     pub(super) fn load(&self, json: &str) -> Result<()> {
-        // Two that are loaded at once are laid over each other, so the lock is held while one is read.
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let read = known.read.with_json(json)?;
+        // Two that are loaded at once are laid over each other. Calls do not wait while one is read, which takes a while,
+        // and asks the application's own environment.
+        let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.known.read().unwrap_or_else(PoisonError::into_inner).read.clone();
+        let read = before.with_json(json)?;
         let used = self.setup.on(&read)?;
-        *known = Known { read, used };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known { read, used };
         Ok(())
     }
 

@@ -261,7 +261,14 @@ impl Task {
         }
         options.system = options.system.or_else(|| of_conversation.1.cloned());
         self.check_answers(summary.as_ref(), parts).await?;
-        MediaPlan::of(&target).check(parts)?;
+        let plan = MediaPlan::of(&target);
+        plan.check(parts)?;
+        if let Some(record) = &before
+            && let Some(message) = engine.store.message(owner, record.turn.message_id).await?
+        {
+            // The message is the same, the model may be another.
+            plan.check(&message.parts)?;
+        }
         check_request(&options, parts, &target)?;
         Ok((Checked { target, summary, before }, options))
     }

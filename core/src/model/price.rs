@@ -121,10 +121,13 @@ impl Price {
         let price = self.in_force(at).at_length(usage.input_tokens);
         let million = 1_000_000_i128;
         let product = |(count, price): Lot| i128::from(count.max(0)) * i128::from(price);
-        let tokens: i128 = price.input(usage).into_iter().chain(price.output(usage)).map(product).sum();
+        // A provider may count anything: more than can be summed is as dear as a cost can be.
+        let lots = price.input(usage).into_iter().chain(price.output(usage));
+        let tokens = lots.map(product).fold(0_i128, i128::saturating_add);
         let pieces = product((i64::from(usage.requests), price.request_nano_usd.unwrap_or(0)))
-            + product((Detail::WebSearches.of(usage), price.web_search_nano_usd.unwrap_or(0)));
-        let nano_usd = (pieces + (tokens + million / 2) / million).max(i128::from(tokens > 0));
+            .saturating_add(product((Detail::WebSearches.of(usage), price.web_search_nano_usd.unwrap_or(0))));
+        let of_tokens = tokens.saturating_add(million / 2) / million;
+        let nano_usd = pieces.saturating_add(of_tokens).max(i128::from(tokens > 0));
         let nano_usd = i64::try_from(nano_usd).unwrap_or(i64::MAX);
         Cost { nano_usd: Some(nano_usd), source, price_date: self.date.clone() }
     }

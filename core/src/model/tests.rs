@@ -166,6 +166,8 @@ fn counts_beyond_all_reason_cost_much_and_never_overflow() {
     let price = Price { input_nano_usd: i64::MAX, output_nano_usd: i64::MAX, ..Price::default() };
     let usage = Usage { cache_read_input_tokens: i64::MAX, ..reported(i64::MIN, i64::MAX) };
     assert_eq!(price.cost(&usage, NOON).nano_usd, Some(i64::MAX));
+    let everything = Usage { cache_read_input_tokens: i64::MAX, cache_creation_input_tokens: i64::MAX, ..usage };
+    assert_eq!(price.cost(&everything, NOON).nano_usd, Some(i64::MAX));
     assert_eq!(price.cost(&reported(-5, -5), NOON).nano_usd, Some(0));
 }
 

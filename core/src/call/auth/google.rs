@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD as STANDARD_BASE64, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, Uri, header};
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
@@ -72,6 +72,12 @@ pub(super) fn read(key: &Secret, may_loop_back: bool) -> Result<Credential> {
             return Err(malformed(
                 "the key is the name of a file: hand over its content, or its path in the environment variable \
                  GOOGLE_APPLICATION_CREDENTIALS",
+            ));
+        }
+        // No token of Google is this; sent as one, the private key would leave the machine.
+        if STANDARD_BASE64.decode(text).is_ok_and(|bytes| bytes.first() == Some(&b'{')) {
+            return Err(malformed(
+                "the key is a key file in base64: hand over the file's content as it was downloaded",
             ));
         }
         return Ok(Credential::Token(key.clone()));

@@ -83,7 +83,7 @@ impl Auth {
             AuthScheme::GoogleOauth => match google::read(key, base_url::is_on_loopback(base_url))? {
                 Credential::Token(token) => header::bearer(&token, request.headers_mut())?,
                 Credential::Grant(grant) => {
-                    let (token, stamp) = self.tokens.get(key, self.exchange(&grant)).await?;
+                    let (token, stamp) = self.tokens.get(key, self.exchange(grant)).await?;
                     header::bearer(&token, request.headers_mut())?;
                     return Ok(Signed { token: Some(stamp) });
                 }
@@ -100,25 +100,28 @@ impl Auth {
     }
 
     /// Asks Google for a token. No redirect is followed: the transport follows none.
-    async fn exchange(&self, grant: &google::Grant) -> Result<Granted> {
+    fn exchange(&self, grant: google::Grant) -> impl Future<Output = Result<Granted>> + use<> {
+        let (transport, clock) = (self.transport.clone(), self.clock.clone());
         let limit = Duration::from_millis(self.network.first_byte_timeout_ms);
-        let work = async {
-            let request = grant.request(self.clock.now())?;
-            let (head, body) = self.transport.send(request).await.map_err(|e| unreachable(&e))?.into_parts();
-            let body = body.head(MAX_TOKEN_REPLY + 1).await;
-            if body.len() > MAX_TOKEN_REPLY {
-                return Err(google::unavailable("answered with more than any token takes"));
+        async move {
+            let work = async {
+                let request = grant.request(clock.now())?;
+                let (head, body) = transport.send(request).await.map_err(|e| unreachable(&e))?.into_parts();
+                let body = body.head(MAX_TOKEN_REPLY + 1).await;
+                if body.len() > MAX_TOKEN_REPLY {
+                    return Err(google::unavailable("answered with more than any token takes"));
+                }
+                google::granted(head.status, &body)
+            };
+            tokio::select! {
+                biased;
+                done = work => done,
+                () = clock.sleep(limit) => Err(Error::new(
+                    ErrorKind::TimedOut,
+                    "token_endpoint",
+                    format!("Google's token endpoint did not answer within {} ms", limit.as_millis()),
+                ).with_retry(Retry::Safe)),
             }
-            google::granted(head.status, &body)
-        };
-        tokio::select! {
-            biased;
-            done = work => done,
-            () = self.clock.sleep(limit) => Err(Error::new(
-                ErrorKind::TimedOut,
-                "token_endpoint",
-                format!("Google's token endpoint did not answer within {} ms", limit.as_millis()),
-            ).with_retry(Retry::Safe)),
         }
     }
 }

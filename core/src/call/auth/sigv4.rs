@@ -143,11 +143,11 @@ fn canonical(request: &Request<Bytes>) -> (String, String) {
     (signed, canonical)
 }
 
-/// The host as the HTTP client will send it: with its port only where that is not the scheme's own.
+/// The host as the HTTP client will send it: in lower case, with its port only where that is not the scheme's own.
 fn host(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
     match (uri.port_u16(), uri.scheme_str()) {
-        (None, _) | (Some(443), Some("https")) | (Some(80), Some("http")) => host.to_owned(),
+        (None, _) | (Some(443), Some("https")) | (Some(80), Some("http")) => host,
         (Some(port), _) => format!("{host}:{port}"),
     }
 }

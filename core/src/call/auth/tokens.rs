@@ -1,17 +1,20 @@
 //! Tokens that were fetched for keys, kept while they live.
 //!
-//! One slot for each key, found by the key's digest: the key itself is not kept. The slot's lock is held while a token
-//! is fetched, so that calls that start together fetch one; a call that is dropped meanwhile frees it, and the next one
-//! fetches. Who waited while a fetch failed gets the same failure instead of repeating it.
+//! One slot for each key, found by the key's digest: the key itself is not kept. Calls that start together share one
+//! fetch, and each of them drives it: a call that is dropped, or that its owner no longer polls, holds up no other. When
+//! all of them are gone, so is the fetch, and the next call begins another. Who waited while a fetch failed gets the same
+//! failure instead of repeating it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared, WeakShared};
 use sha2::{Digest as _, Sha256};
 
 use crate::base::{Clock, Retry, Secret};
-use crate::model::{Error, Result};
+use crate::model::Result;
 
 /// A token is fetched anew this long before it expires: no call under way outlives it.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -30,7 +33,7 @@ pub(super) struct Granted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     number: u64,
-    /// True when it was fetched for this very request.
+    /// True when this very request waited for it.
     fresh: bool,
 }
 
@@ -39,19 +42,21 @@ pub(super) struct Tokens {
     slots: Mutex<HashMap<[u8; 32], Arc<Slot>>>,
 }
 
+/// A fetch under way, and what it leads to for all who wait.
+type Fetch = BoxFuture<'static, Result<(Secret, Stamp)>>;
+
 #[derive(Default)]
 struct Slot {
-    /// Held while a token is fetched.
-    fetching: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     token: Option<Token>,
-    /// How many fetches have ended, and how the last one failed.
+    /// How many fetches have ended.
     fetches: u64,
-    failure: Option<Error>,
+    /// The fetch under way; nothing is there any more once nobody waits for it.
+    fetching: Option<WeakShared<Fetch>>,
 }
 
 struct Token {
@@ -68,8 +73,45 @@ impl Slot {
 
     /// The token, when it need not be renewed at this moment.
     fn kept(&self, now: Duration) -> Option<(Secret, Stamp)> {
-        let state = self.state();
-        let token = state.token.as_ref().filter(|token| now < token.renew_at)?;
+        self.state().kept(now)
+    }
+
+    /// What this fetch leads to.
+    async fn fetched(
+        self: Arc<Self>,
+        clock: Arc<dyn Clock>,
+        fetch: impl Future<Output = Result<Granted>>,
+    ) -> Result<(Secret, Stamp)> {
+        let outcome = fetch.await;
+        let now = clock.monotonic();
+        let mut state = self.state();
+        state.fetches += 1;
+        state.fetching = None;
+        match outcome {
+            Ok(Granted { token, lives }) => {
+                let ahead = AHEAD.min(lives / 4);
+                let number = state.fetches;
+                let kept =
+                    Token { value: token.clone(), number, renew_at: now + (lives - ahead), dies_at: now + lives };
+                state.token = Some(kept);
+                Ok((token, Stamp { number, fresh: true }))
+            }
+            Err(error) => {
+                let alive = state.token.as_mut().filter(|token| now < token.dies_at && error.retry() != Retry::Never);
+                if let Some(token) = alive {
+                    token.renew_at = token.dies_at.min(now + PAUSE);
+                    return Ok((token.value.clone(), Stamp { number: token.number, fresh: false }));
+                }
+                state.token = None;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl State {
+    fn kept(&self, now: Duration) -> Option<(Secret, Stamp)> {
+        let token = self.token.as_ref().filter(|token| now < token.renew_at)?;
         Some((token.value.clone(), Stamp { number: token.number, fresh: false }))
     }
 }
@@ -83,46 +125,23 @@ impl Tokens {
     pub(super) async fn get(
         &self,
         key: &Secret,
-        fetch: impl Future<Output = Result<Granted>>,
+        fetch: impl Future<Output = Result<Granted>> + Send + 'static,
     ) -> Result<(Secret, Stamp)> {
         let slot = self.slot(key);
-        let seen = slot.state().fetches;
-        if let Some(kept) = slot.kept(self.clock.monotonic()) {
-            return Ok(kept);
-        }
-        let _fetching = slot.fetching.lock().await;
-        if let Some(kept) = slot.kept(self.clock.monotonic()) {
-            return Ok(kept);
-        }
-        {
-            let state = slot.state();
-            if let Some(failure) = state.failure.as_ref().filter(|_| state.fetches != seen) {
-                return Err(failure.clone());
+        let fetching: Shared<Fetch> = {
+            let mut state = slot.state();
+            if let Some(kept) = state.kept(self.clock.monotonic()) {
+                return Ok(kept);
             }
-        }
-        let fetched = fetch.await;
-        let now = self.clock.monotonic();
-        let mut state = slot.state();
-        state.fetches += 1;
-        match fetched {
-            Ok(Granted { token, lives }) => {
-                let ahead = AHEAD.min(lives / 4);
-                let number = state.fetches;
-                let kept =
-                    Token { value: token.clone(), number, renew_at: now + (lives - ahead), dies_at: now + lives };
-                (state.token, state.failure) = (Some(kept), None);
-                Ok((token, Stamp { number, fresh: true }))
+            if let Some(under_way) = state.fetching.as_ref().and_then(WeakShared::upgrade) {
+                under_way
+            } else {
+                let begun = slot.clone().fetched(self.clock.clone(), fetch).boxed().shared();
+                state.fetching = begun.downgrade();
+                begun
             }
-            Err(error) => {
-                let alive = state.token.as_mut().filter(|token| now < token.dies_at && error.retry() != Retry::Never);
-                if let Some(token) = alive {
-                    token.renew_at = token.dies_at.min(now + PAUSE);
-                    return Ok((token.value.clone(), Stamp { number: token.number, fresh: false }));
-                }
-                (state.token, state.failure) = (None, Some(error.clone()));
-                Err(error)
-            }
-        }
+        };
+        fetching.await
     }
 
     /// Lets a rejected token go, unless another has come since. True when the next [`get`](Self::get) may give another.
@@ -149,15 +168,21 @@ impl Tokens {
         }
         if slots.len() >= MAX_SLOTS {
             let now = self.clock.monotonic();
-            slots.retain(|_, slot| slot.kept(now).is_some());
+            slots.retain(|_, slot| slot.kept(now).is_some() || is_held(slot));
         }
         while slots.len() >= MAX_SLOTS {
-            let oldest = slots.iter().min_by_key(|(_, slot)| slot.state().token.as_ref().map(|token| token.renew_at));
+            let idle = slots.iter().filter(|(_, slot)| !is_held(slot));
+            let oldest = idle.min_by_key(|(_, slot)| slot.state().token.as_ref().map(|token| token.renew_at));
             let Some(oldest) = oldest.map(|(digest, _)| *digest) else { break };
             slots.remove(&oldest);
         }
         slots.entry(digest).or_default().clone()
     }
+}
+
+/// True while somebody fetches or waits: without the slot the token would be lost, and fetched again by the next call.
+fn is_held(slot: &Arc<Slot>) -> bool {
+    Arc::strong_count(slot) > 1
 }
 
 fn digest(key: &Secret) -> [u8; 32] {

@@ -171,6 +171,9 @@ fn pieces(text: &str) -> Result<Vec<Piece>> {
         if !names.iter().all(sound) {
             return Err(bad("has a variable that is not called like one of the environment"));
         }
+        if names.iter().any(|name| names_a_key(name)) {
+            return Err(bad("has a variable that holds a key, which no address may carry away: expected is a place"));
+        }
         if let Some(default) = default {
             place.check(&names[0], default)?;
         }
@@ -188,6 +191,14 @@ fn pieces(text: &str) -> Result<Vec<Piece>> {
         pieces.push(Piece::Text(rest.to_owned()));
     }
     Ok(pieces)
+}
+
+/// True for the name of a variable that holds a key, as `OPENAI_API_KEY`. Addresses come from files and from users, and
+/// one with such a variable in it would send the key to its host, or to whoever looks up that host's name.
+fn names_a_key(name: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["KEY", "KEYS", "SECRET", "TOKEN", "PASSWORD", "PASSWD", "PAT", "CREDENTIAL", "CREDENTIALS"];
+    name.split('_').any(|word| WORDS.contains(&word) || word.ends_with("APIKEY"))
 }
 
 /// Where a variable stands that has this before it.
@@ -293,6 +304,32 @@ mod tests {
             let error = fill(text, &[("V", value)]).unwrap_err();
             assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "bad_url"), "{text} with {value}");
             assert!(!format!("{error:?}").contains("evil"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_the_environment_cannot_be_written_into_an_address() {
+        for name in [
+            "OPENAI_API_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "GITHUB_TOKEN",
+            "DB_PASSWORD",
+            "SNOWFLAKE_PAT",
+            "LAB_APIKEY",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "REGION|HF_TOKEN",
+            "HF_TOKEN:none",
+        ] {
+            for text in [format!("https://evil.example/{{{name}}}/v1"), format!("https://{{{name}}}.evil.example/v1")] {
+                let error = Address::read(&text, false).unwrap_err();
+                assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "bad_url"), "{text}");
+                assert!(error.detail().contains("holds a key"), "{error}");
+            }
+        }
+        for name in ["AZURE_OPENAI_ENDPOINT", "GOOGLE_CLOUD_PROJECT", "SNOWFLAKE_ACCOUNT", "COMPAT", "MONKEY_HOST"] {
+            assert!(Address::read(&format!("{{{name}}}/v1"), false).is_ok(), "{name}");
         }
     }
 

@@ -55,7 +55,7 @@ impl Default for ProviderSpec {
 impl ProviderSpec {
     /// A provider of this name at this address that speaks `openai_chat`, as most do. Its name is the prefix of its
     /// models. Variables of the environment may stand in the address: `https://{AWS_REGION}.lab.example/v1`,
-    /// `{LAB_ENDPOINT}/v1`, `{LAB_ACCOUNT:demo}` with a default.
+    /// `{LAB_ENDPOINT}/v1`, `{LAB_ACCOUNT:demo}` with a default; never one whose name says that it holds a key.
     #[must_use]
     pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         Self {
@@ -201,11 +201,7 @@ impl ProviderSpec {
         if self.key_variable.as_deref().is_some_and(|v| v.is_empty() || v.contains(['=', '\0'])) {
             return Err(bad(format!("`{}`: the key variable is the name of an environment variable", self.name)));
         }
-        for (model, info) in &self.models {
-            if let Some(price) = &info.price {
-                price.check().map_err(|e| bad(format!("`{}/{}`: {}", self.name, shown(model), e.detail())))?;
-            }
-        }
+        check_prices(&self.name, &self.models)?;
         let base_url = Address::read(&self.base_url, self.allow_http)?;
         let on_this_machine = base_url.fixed().is_some_and(base_url::is_on_loopback);
         let models = named(&self.name, self.models);
@@ -236,6 +232,15 @@ fn check_name(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(bad(format!("a provider's name is 1 to 64 of a-z, 0-9, `-`, `_` and `.`, as `lab`, not `{}`", shown(name))))
+}
+
+/// Refuses prices that cannot be counted with.
+fn check_prices(provider: &str, models: &BTreeMap<String, ModelInfo>) -> Result<()> {
+    let priced = models.iter().filter_map(|(model, info)| Some((model, info.price.as_ref()?)));
+    for (model, price) in priced {
+        price.check().map_err(|e| bad(format!("`{provider}/{}`: {}", shown(model), e.detail())))?;
+    }
+    Ok(())
 }
 
 /// The models with their full ids.
@@ -280,9 +285,10 @@ impl ProviderEntry {
     /// The entry of a provider that is code of the application's own. It needs no key, and it may load a model first.
     ///
     /// # Errors
-    /// `Invalid` (bad_provider) for a name that cannot be a prefix.
+    /// `Invalid` (bad_provider) for a name that cannot be a prefix, and for a price that cannot be counted with.
     pub(crate) fn own(name: &str, models: BTreeMap<String, ModelInfo>) -> Result<Self> {
         check_name(name)?;
+        check_prices(name, &models)?;
         Ok(Self {
             name: name.to_owned(),
             title: name.to_owned(),

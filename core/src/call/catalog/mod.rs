@@ -102,9 +102,7 @@ impl Catalogue {
             let spec = spec.named(name.clone()).priced_on(file.date.as_deref());
             known.providers.insert(name, Arc::new(spec.check()?));
         }
-        for (name, model) in file.aliases {
-            known.add_alias(name, &model)?;
-        }
+        known.add_aliases(file.aliases)?;
         Ok(Self(Arc::new(known)))
     }
 
@@ -217,6 +215,29 @@ impl Known {
             ));
         }
         self.aliases.insert(name, target);
+        Ok(())
+    }
+
+    /// Adds aliases that may name each other, whatever the order they stand in.
+    fn add_aliases(&mut self, aliases: BTreeMap<String, String>) -> Result<()> {
+        type Aliases = BTreeMap<String, String>;
+        let (of_providers, mut waiting): (Aliases, Aliases) =
+            aliases.into_iter().partition(|(name, _)| name.ends_with("/*"));
+        for (name, model) in of_providers {
+            self.add_alias(name, &model)?;
+        }
+        while let Some(some) = waiting.keys().next().cloned() {
+            let (ready, rest): (Aliases, Aliases) =
+                waiting.clone().into_iter().partition(|(_, model)| !waiting.contains_key(model));
+            if ready.is_empty() {
+                let detail = format!("aliases name each other in a circle, `{}` among them", model_ref::shown(&some));
+                return Err(Error::invalid("bad_alias", detail));
+            }
+            for (name, model) in ready {
+                self.add_alias(name, &model)?;
+            }
+            waiting = rest;
+        }
         Ok(())
     }
 

@@ -74,6 +74,30 @@ fn aliases_stand_for_models_and_for_whole_providers() {
 }
 
 #[test]
+fn aliases_of_one_file_may_name_each_other_in_any_order_and_in_no_circle() {
+    let file = |aliases: serde_json::Value| serde_json::json!({"version": 1, "aliases": aliases}).to_string();
+    let before = bundled().with_alias("m", "openai/gpt-5-mini").unwrap();
+    let chain = file(serde_json::json!({"a": "m", "m": "z", "z": "g/gemini-2.5-pro", "g/*": "google/*"}));
+    let read = before.with_json(&chain).unwrap();
+    for name in ["a", "m", "z"] {
+        assert_eq!(read.resolve(name).unwrap().to_string(), "google/gemini-2.5-pro", "{name}");
+    }
+    for aliases in [serde_json::json!({"a": "b", "b": "a"}), serde_json::json!({"a": "a"})] {
+        let error = before.with_json(&file(aliases)).unwrap_err();
+        assert_eq!(error.reason(), "bad_alias", "{error}");
+    }
+}
+
+#[test]
+fn a_price_of_own_code_that_cannot_be_counted_with_is_refused() {
+    let price = crate::model::Price { input_nano_usd: -1, ..crate::model::Price::default() };
+    let info = ModelInfo { price: Some(price), ..ModelInfo::default() };
+    let error = ProviderEntry::own("lab", std::iter::once(("large".to_owned(), info)).collect()).unwrap_err();
+    assert_eq!(error.reason(), "bad_provider");
+    assert!(error.detail().contains("`lab/large`"), "{error}");
+}
+
+#[test]
 fn an_alias_without_a_target_or_of_two_kinds_is_refused() {
     for (name, target, reason) in [
         ("fast", "opneai/gpt-5", "unknown_provider"),

@@ -1,7 +1,5 @@
 //! The key that the environment holds, in the form that the provider's scheme asks for.
 
-use std::path::Path;
-
 use tokio::io::AsyncReadExt as _;
 
 use super::Environment;
@@ -55,11 +53,12 @@ fn is_path(text: &str) -> bool {
 }
 
 async fn read(variable: &str, path: &str) -> Result<Secret> {
+    // What was taken for a path may be the key itself, as base64, which has slashes, too: it is not shown.
     let unreadable = |e: std::io::Error| {
         Error::new(
             ErrorKind::Unauthorized,
             "key_file",
-            format!("the file that {variable} names cannot be read: {}", Path::new(path).display()),
+            format!("the file that {variable} names cannot be read: set it to the path of a key file ({})", e.kind()),
         )
         .with_source(e)
     };

@@ -1,11 +1,14 @@
 //! What the key sources answered, for a while.
 //!
-//! One slot for each user and provider. Its lock is held while a source is asked, so that a thousand calls that start
-//! together ask a vault once. A call that is dropped meanwhile frees the lock, and the next one asks.
+//! One slot for each user and provider. A thousand calls that start together ask a vault once: they share the question,
+//! and each of them drives it, so that one that is dropped, or that its owner no longer polls, holds up no other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared, WeakShared};
 
 use super::source::KeySource;
 use crate::base::{Clock, Secret};
@@ -23,11 +26,19 @@ pub(super) struct Remembered {
     slots: Mutex<HashMap<SlotKey, Arc<Slot>>>,
 }
 
+/// A question under way.
+type Asking = BoxFuture<'static, Result<Option<Secret>>>;
+
 #[derive(Default)]
 struct Slot {
-    /// Held while the sources are asked.
-    asking: tokio::sync::Mutex<()>,
-    answer: Mutex<Option<Answer>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    answer: Option<Answer>,
+    /// The question under way; nothing is there any more once nobody waits for its answer.
+    asking: Option<WeakShared<Asking>>,
 }
 
 #[derive(Clone)]
@@ -48,8 +59,37 @@ enum State {
 }
 
 impl Slot {
-    fn answer(&self) -> std::sync::MutexGuard<'_, Option<Answer>> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When it was last answered.
+    fn answered_at(&self) -> Option<Duration> {
+        self.known().answer.as_ref().map(|answer| answer.at)
+    }
+
+    /// Asks the sources in their order, and remembers what they say. A failure is told and not remembered.
+    async fn ask(
+        self: Arc<Self>,
+        clock: Arc<dyn Clock>,
+        sources: Arc<[Arc<dyn KeySource>]>,
+        (user, provider): SlotKey,
+    ) -> Result<Option<Secret>> {
+        let mut found = Ok(None);
+        for source in &*sources {
+            found = source.key(user.as_deref(), &provider).await.map(|key| key.filter(|key| !key.is_empty()));
+            if !matches!(found, Ok(None)) {
+                break;
+            }
+        }
+        let mut known = self.known();
+        known.asking = None;
+        let key = found?;
+        let before = known.answer.as_ref();
+        let same = before.is_some_and(|before| before.state == State::Rejected && before.key == key);
+        let state = if same { State::Insisted } else { State::Fresh };
+        known.answer = Some(Answer { key: key.clone(), at: clock.monotonic(), state });
+        Ok(key)
     }
 }
 
@@ -65,7 +105,7 @@ impl Remembered {
 
     pub(super) async fn ask(
         &self,
-        sources: &[Arc<dyn KeySource>],
+        sources: &Arc<[Arc<dyn KeySource>]>,
         user: Option<&str>,
         provider: &str,
     ) -> Result<Option<Secret>> {
@@ -73,29 +113,28 @@ impl Remembered {
             return Ok(None);
         }
         let slot = self.slot(user, provider);
-        let _asking = slot.asking.lock().await;
-        let before = slot.answer().clone();
-        if let Some(answer) = before.as_ref().filter(|answer| self.is_good(answer)) {
-            return Ok(answer.key.clone());
-        }
-        let mut key = None;
-        for source in sources {
-            key = source.key(user, provider).await?.filter(|key| !key.is_empty());
-            if key.is_some() {
-                break;
+        let asking: Shared<Asking> = {
+            let mut known = slot.known();
+            if let Some(answer) = known.answer.as_ref().filter(|answer| self.is_good(answer)) {
+                return Ok(answer.key.clone());
             }
-        }
-        let same = before.is_some_and(|before| before.state == State::Rejected && before.key == key);
-        let state = if same { State::Insisted } else { State::Fresh };
-        *slot.answer() = Some(Answer { key: key.clone(), at: self.clock.monotonic(), state });
-        Ok(key)
+            if let Some(under_way) = known.asking.as_ref().and_then(WeakShared::upgrade) {
+                under_way
+            } else {
+                let of = (user.map(str::to_owned), provider.to_owned());
+                let begun = Arc::clone(&slot).ask(Arc::clone(&self.clock), Arc::clone(sources), of).boxed().shared();
+                known.asking = begun.downgrade();
+                begun
+            }
+        };
+        asking.await
     }
 
     pub(super) fn rejected(&self, user: Option<&str>, provider: &str, key: &Secret) -> bool {
         let slot = self.slots().get(&(user.map(str::to_owned), provider.to_owned())).cloned();
         let Some(slot) = slot else { return false };
-        let mut answer = slot.answer();
-        match answer.as_mut() {
+        let mut known = slot.known();
+        match known.answer.as_mut() {
             // Somebody else's rejection has brought another key already, or nobody has asked yet.
             Some(answer) if answer.key.as_ref() != Some(key) => answer.key.is_some(),
             Some(answer) if answer.state == State::Insisted => false,
@@ -128,14 +167,19 @@ impl Remembered {
             return Arc::clone(slot);
         }
         if slots.len() >= MAX_SLOTS {
-            slots.retain(|_, slot| slot.answer().as_ref().is_none_or(|answer| self.is_good(answer)));
+            slots.retain(|_, slot| is_held(slot) || slot.known().answer.as_ref().is_some_and(|a| self.is_good(a)));
         }
         while slots.len() >= MAX_SLOTS {
-            // Slots without an answer are being asked for: the caller has his own hold on them.
-            let oldest = slots.iter().min_by_key(|(_, slot)| slot.answer().as_ref().map(|a| a.at));
+            let idle = slots.iter().filter(|(_, slot)| !is_held(slot));
+            let oldest = idle.min_by_key(|(_, slot)| slot.answered_at());
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
             slots.remove(&oldest);
         }
         Arc::clone(slots.entry(key).or_default())
     }
+}
+
+/// True while somebody asks or waits: without the slot the answer would be lost, and asked for again by the next call.
+fn is_held(slot: &Arc<Slot>) -> bool {
+    Arc::strong_count(slot) > 1
 }

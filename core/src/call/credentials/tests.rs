@@ -111,6 +111,23 @@ async fn a_missing_key_names_the_variable_and_the_call_that_sets_it() {
 }
 
 #[tokio::test]
+async fn a_key_that_stands_where_the_path_of_a_key_file_is_expected_is_not_shown() {
+    let base64 = "eyJ0eXBlIjoiY2FuYXJ5Ig/canary+canary/canary==";
+    let pem = "-----BEGIN PRIVATE KEY-----\ncanary/canary\n-----END PRIVATE KEY-----";
+    for text in [base64, pem, "/nowhere/canary/key.json"] {
+        let (_, credentials) = {
+            let clock = ManualClock::default();
+            let environment = move |name: &str| (name == "GOOGLE_APPLICATION_CREDENTIALS").then(|| text.to_owned());
+            (clock.clone(), Credentials::new(Arc::new(clock), environment))
+        };
+        let error = credentials.resolve(None, &entry("vertex"), None).await.unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Unauthorized, "key_file"));
+        assert!(error.detail().contains("GOOGLE_APPLICATION_CREDENTIALS"), "{error}");
+        assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_provider_without_a_key_variable_does_without_a_key_but_takes_one() {
     let (_, credentials) = with_environment(&[]);
     assert_eq!(key(&credentials, None, "ollama").await, None);
@@ -219,6 +236,23 @@ async fn a_caller_that_goes_away_while_asking_leaves_the_way_free() {
     gate.notify_one();
     assert_eq!(key(&credentials, None, "openai").await.as_deref(), Some("one"));
     assert_eq!(vault.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_nobody_polls_any_more_holds_up_no_other() {
+    let (_, credentials) = with_environment(&[]);
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let vault = Arc::new(Vault { gate: Some(Arc::clone(&gate)), ..Vault::default() });
+    vault.put(None, "openai", "one");
+    let credentials = credentials.with_key_source(Arc::clone(&vault));
+    let mut callers: Vec<_> = (0..3).map(|_| Box::pin(key(&credentials, None, "openai"))).collect();
+    for caller in &mut callers {
+        assert!(futures::poll!(caller).is_pending());
+    }
+    gate.notify_one();
+    // Neither the one that asks nor the first that waits is polled again, and neither is dropped.
+    assert!(futures::poll!(&mut callers[2]).is_ready(), "it waits for a caller that nobody polls");
+    assert_eq!(vault.asked(), 1);
 }
 
 #[tokio::test]

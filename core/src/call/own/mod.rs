@@ -165,7 +165,7 @@ impl OwnCode {
     /// What the catalogue shall know of it.
     ///
     /// # Errors
-    /// `Invalid` (bad_provider) for a name that cannot be a prefix.
+    /// `Invalid` (bad_provider) for a name that cannot be a prefix, and for a price that cannot be counted with.
     pub fn entry(&self) -> Result<ProviderEntry> {
         let models: BTreeMap<_, _> = self.models.iter().map(|info| (info.id.clone(), info.clone())).collect();
         ProviderEntry::own(self.name(), models)

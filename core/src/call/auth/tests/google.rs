@@ -107,6 +107,19 @@ async fn a_token_is_taken_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_key_file_in_base64_is_not_sent_as_if_it_were_a_token() {
+    let bench = asking([]);
+    for json in [service_account(), user()] {
+        for text in [json.to_string(), serde_json::to_string_pretty(&json).unwrap()] {
+            let error = bench.refused(&base64::engine::general_purpose::STANDARD.encode(text)).await;
+            assert_eq!((error.kind(), error.reason()), (ErrorKind::Unauthorized, "key_malformed"));
+            assert!(error.detail().contains("base64"), "{error}");
+            assert_hidden(&error);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_key_file_that_points_anywhere_but_to_google_is_not_followed() {
     let bench = asking([]);
     for uri in [

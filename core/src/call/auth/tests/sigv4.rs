@@ -149,3 +149,13 @@ async fn a_host_that_does_not_say_its_region_needs_the_scheme_to_say_it() {
         assert!(error.detail().contains("aws_sigv4:bedrock/us-east-1"), "{error}");
     }
 }
+
+#[test]
+fn a_host_in_capitals_is_signed_as_it_is_sent() {
+    // As `AWS_REGION=US-WEST-2` makes it.
+    let [small, capital] = ["us-west-2", "US-WEST-2"].map(|region| {
+        let uri = format!("https://bedrock-runtime.{region}.amazonaws.com/openai/v1/chat/completions");
+        authorization("POST", &uri, "{\"a\":1}", None, NOW)
+    });
+    assert_eq!(small, capital);
+}

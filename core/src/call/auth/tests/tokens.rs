@@ -118,3 +118,49 @@ async fn what_is_kept_stays_bounded_and_shows_nothing() {
     bench.bearer(&key(&service_account())).await;
     assert_eq!(format!("{:?}", bench.auth), "Auth { tokens: 1, .. }");
 }
+
+fn granted() -> Result<Granted> {
+    Ok(Granted { token: Secret::new("canary"), lives: Duration::from_secs(3_600) })
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_polls_any_more_holds_up_no_other() {
+    let (tokens, key) = (Tokens::new(Arc::new(ManualClock::default())), Secret::new("key"));
+    let (go, gate) = tokio::sync::oneshot::channel();
+    let mut forgotten = Box::pin(tokens.get(&key, async move {
+        gate.await.unwrap();
+        granted()
+    }));
+    assert!(futures::poll!(&mut forgotten).is_pending());
+    let mut others: Vec<_> =
+        (0..3).map(|_| Box::pin(tokens.get(&key, async { panic!("a second fetch was begun") }))).collect();
+    for other in &mut others {
+        assert!(futures::poll!(other).is_pending());
+    }
+    go.send(()).unwrap();
+    // The first of them is not polled again either.
+    for other in others.iter_mut().skip(1) {
+        assert!(futures::poll!(other).is_ready(), "it waits for a call that nobody polls");
+    }
+    drop(forgotten);
+}
+
+#[tokio::test]
+async fn a_token_that_is_being_fetched_is_not_let_go_for_other_keys() {
+    let tokens = Tokens::new(Arc::new(ManualClock::default()));
+    let slow = Secret::new("slow");
+    let (go, gate) = tokio::sync::oneshot::channel();
+    let mut fetching = Box::pin(tokens.get(&slow, async move {
+        gate.await.unwrap();
+        granted()
+    }));
+    assert!(futures::poll!(&mut fetching).is_pending());
+    for n in 0..1_500 {
+        tokens.get(&Secret::from(format!("other-{n}")), async { granted() }).await.unwrap();
+    }
+    go.send(()).unwrap();
+    fetching.await.unwrap();
+    let kept = tokens.get(&slow, async { panic!("the token was fetched and lost") }).await;
+    assert_eq!(kept.unwrap().0.expose(), "canary");
+    assert_eq!(tokens.len(), 1_000);
+}
