@@ -510,10 +510,8 @@ async fn what_an_error_says_of_another_call_is_not_said_of_this_one() {
     let inner = inner.open().await.unwrap();
     for opens in [true, false] {
         let other = inner.clone();
-        let settings = Settings {
-            retry: RetrySettings { max_attempts: 1, ..RetrySettings::default() },
-            ..Settings::default()
-        };
+        let settings =
+            Settings { retry: RetrySettings { max_attempts: 1, ..RetrySettings::default() }, ..Settings::default() };
         let router = builder(move |_| {
             let other = other.clone();
             async move {
@@ -537,16 +535,15 @@ async fn a_turn_that_another_run_of_the_program_left_open_is_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db").to_str().unwrap().to_owned();
     let clock = ManualClock::default();
-    let stalls = builder(|_| async {
-        Ok(EventStream::new(stream::once(async { Ok(text("half")) }).chain(stream::pending())))
-    });
+    let stalls =
+        builder(|_| async { Ok(EventStream::new(stream::once(async { Ok(text("half")) }).chain(stream::pending()))) });
     let t = stalls.store(&path).with_clock(Arc::new(clock.clone())).open().await.unwrap();
     let chat = t.user("ana").new_conversation();
     let mut stream = chat.stream("go").await.unwrap();
     assert_eq!(within(stream.next_text()).await.unwrap().as_deref(), Some("half"));
     let (id, turn) = (chat.id(), stream.turn_id().unwrap());
     stream.detach();
-    let closing = tokio::spawn(async move { t.close().await });
+    let closing = tokio::runtime::Handle::current().spawn(async move { t.close().await });
     while !closing.is_finished() {
         clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;

@@ -103,7 +103,7 @@ async fn two_shutdowns_at_once_are_one() {
     for _ in 0..100 {
         let tertulia = open_tertulia(options(&simulator), None).await.unwrap();
         let other = tertulia.clone();
-        let other = tokio::spawn(async move { other.shutdown().await });
+        let other = tokio::runtime::Handle::current().spawn(async move { other.shutdown().await });
         tertulia.shutdown().await.unwrap();
         other.await.unwrap().unwrap();
     }
