@@ -374,6 +374,7 @@ impl Error {
 
     /// Forgets the call that it ended: what was being done, turn, tries and what had arrived are not those of the call
     /// that fails because of it.
+    #[cfg(feature = "engine")]
     #[must_use]
     pub(crate) fn of_another_call(mut self) -> Self {
         let info = &mut self.0.info;
