@@ -24,6 +24,26 @@ BUILD = (
 )  # fmt: skip
 LIBRARIES = {"darwin": "libtertulia_ffi.dylib", "win32": "tertulia_ffi.dll"}
 SHOWN = 40
+# A job that is cancelled in the very moment in which its call is done never takes the result, and UniFFI frees the call
+# without it: a stream nobody holds would go on to its end, and what it was written to would stay in memory.
+UNTAKEN = """\
+    } finally {
+        freeFunc(rustFuture)
+    }
+"""
+TAKEN = """\
+    } catch (cancelled: kotlin.coroutines.cancellation.CancellationException) {
+        // Done all the same? Then nobody else frees what it gave. Not done: this says so by an exception.
+        runCatching {
+            Disposable.destroy(
+                liftFunc(uniffiRustCallWithError(errorHandler, { status -> completeFunc(rustFuture, status) }))
+            )
+        }
+        throw cancelled
+    } finally {
+        freeFunc(rustFuture)
+    }
+"""
 
 
 def target() -> Path:
@@ -44,7 +64,14 @@ def generate(folder: Path) -> None:
     for path in folder.rglob("*.kt"):
         # Blanks at line ends are the generator's own.
         lines = path.read_text("utf-8").splitlines()
-        path.write_text("\n".join(line.rstrip() for line in lines).rstrip() + "\n", "utf-8")
+        path.write_text(mended("\n".join(line.rstrip() for line in lines).rstrip() + "\n"), "utf-8")
+
+
+def mended(kotlin: str) -> str:
+    """Free what a call gave that nobody takes any more."""
+    if kotlin.count(UNTAKEN) != 1:
+        raise SystemExit("UniFFI waits for calls in another way than it did: see what it does with cancelled ones")
+    return kotlin.replace(UNTAKEN, TAKEN)
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -20,6 +20,11 @@ class DifferencesTest(unittest.TestCase):
         found = border.differences({"old.kt": "x\n"}, {"new.kt": "x\n"})
         self.assertEqual(found, ["new.kt: is not committed", "old.kt: is no longer made"])
 
+    def test_a_generator_that_waits_in_another_way_is_noticed(self) -> None:
+        self.assertIn(border.TAKEN, border.mended(f"x\n{border.UNTAKEN}y\n"))
+        with self.assertRaisesRegex(SystemExit, "cancelled"):
+            border.mended("x\n")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -17,6 +17,7 @@ use crate::bridge::{self, Awaitable, Done, Feed, Source, done, wait};
 use crate::convert::{FromPython, Place, ToPython as _};
 use crate::error::{class_of, raise};
 
+static BEGUN: AtomicU64 = AtomicU64::new(0);
 static COMPLETED: AtomicU64 = AtomicU64::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
@@ -29,6 +30,12 @@ impl Drop for Witness {
     fn drop(&mut self) {
         if self.completed { &COMPLETED } else { &DROPPED }.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+/// How many calls and producers are, or were, on their way.
+#[pyfunction]
+fn begun() -> u64 {
+    BEGUN.load(Ordering::SeqCst)
 }
 
 /// How many calls and producers have come to their end, and how many were dropped before.
@@ -44,6 +51,7 @@ fn call(kind: String, ms: u64) -> impl Future<Output = Result<u64, Error>> + Sen
 }
 
 async fn run(kind: String, ms: u64, mut witness: Witness) -> Result<u64, Error> {
+    BEGUN.fetch_add(1, Ordering::SeqCst);
     match kind.as_str() {
         "ready" => {}
         "yield" => tokio::task::yield_now().await,
@@ -119,6 +127,7 @@ impl Events {
         let task = handle
             .spawn(async move {
                 let mut witness = Witness { completed: false };
+                BEGUN.fetch_add(1, Ordering::SeqCst);
                 for seq in 1..=count {
                     if every_us > 0 {
                         tokio::time::sleep(Duration::from_micros(every_us)).await;
@@ -229,6 +238,7 @@ fn said<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let probe = PyModule::new(module.py(), "_probe")?;
     probe.add_class::<Events>()?;
+    probe.add_function(wrap_pyfunction!(begun, &probe)?)?;
     probe.add_function(wrap_pyfunction!(ends, &probe)?)?;
     probe.add_function(wrap_pyfunction!(blocking, &probe)?)?;
     probe.add_function(wrap_pyfunction!(awaiting, &probe)?)?;

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -423,6 +425,76 @@ def test_stopping_the_call_cancels_the_code_where_it_waits_and_its_finally_runs(
     assert ended == ["cancelled", "finally"]
 
 
+def test_a_stop_does_not_break_off_a_clean_up_that_has_begun() -> None:
+    ended: list[str] = []
+    over = threading.Event()
+
+    async def tidy(request: ChatRequest) -> AsyncIterator[StreamEvent]:
+        try:
+            yield "no event"  # type: ignore[misc]
+        finally:
+            try:
+                for _ in range(10_000):  # long enough for the engine to say that nobody reads any more
+                    await asyncio.sleep(0)
+                ended.append("tidied")
+            finally:
+                over.set()
+
+    with engine(tidy) as t:
+        with pytest.raises(UnavailableError):
+            t.ask("go")
+        assert over.wait(WAIT)
+    assert ended == ["tidied"]
+
+
+def test_what_was_raised_and_never_read_is_freed() -> None:
+    class Gone(Exception):
+        """Can be seen to go."""
+
+    raised: list[weakref.ref[Gone]] = []
+
+    async def more_than_fits(request: ChatRequest) -> AsyncIterator[StreamEvent]:
+        if request.messages[-1].text == "last":
+            return
+        error = Gone()
+        raised.append(weakref.ref(error))
+        yield TextEvent("x" * 1_000)  # breaks the bound, so that nothing behind it is read
+        raise error
+
+    with engine(more_than_fits, settings={"network": {"max_text_bytes": 100}}) as t:
+        for _ in range(20):
+            with pytest.raises(TruncatedError, match="max_text_bytes"):
+                t.ask("go")
+        t.ask("last")  # behind all others on the loop
+    gc.collect()
+    assert len(raised) == 20 and [error for error in raised if error() is not None] == []
+
+
+def test_async_code_that_would_stop_its_own_loop_hears_so() -> None:
+    async def asleep(request: ChatRequest) -> AsyncIterator[StreamEvent]:
+        if request.messages[-1].text == "inner":
+            yield TextEvent("from within")
+        else:
+            yield TextEvent(t.ask("inner").text)  # its own loop would have to answer meanwhile
+
+    async def awake(request: ChatRequest) -> AsyncIterator[StreamEvent]:
+        if request.messages[-1].text == "inner":
+            yield TextEvent("from within")
+        else:
+            yield TextEvent((await a.ask("inner")).text)
+
+    async def main() -> None:
+        async with a:
+            assert (await a.user("ana").new_conversation().send("outer")).text == "from within"
+
+    with engine(asleep) as t:
+        with pytest.raises(InvalidError) as caught:
+            t.ask("outer")
+        assert caught.value.reason == "would_block" and "AsyncTertulia" in caught.value.detail
+    a = AsyncTertulia("memory:", providers=[{"name": "house", "stream": awake}], model="house/any")
+    asyncio.run(main())
+
+
 def test_code_that_waits_for_its_reader_is_closed_too() -> None:
     over = threading.Event()
 
@@ -560,6 +632,32 @@ assert next(iter(stream.text()))[0] in "ox"
 """
         done = run(code)
         assert (done.returncode, done.stderr, done.stdout) == (0, "", printed), model
+
+
+def test_a_clean_up_that_has_begun_is_waited_for_at_the_exit() -> None:
+    code = """
+import tertulia._own as own
+
+async def tidy(request):
+    try:
+        yield TextEvent("one")
+        await asyncio.Event().wait()
+    finally:
+        while not own._over:
+            await asyncio.sleep(0)
+        for _ in range(10_000):
+            await asyncio.sleep(0)
+        print("tidied", flush=True)
+
+t = Tertulia("memory:", providers=[tidy], model="tidy/any")
+stream = t.user("ana").new_conversation().stream("go")
+assert next(iter(stream.text())) == "one"
+stream.cancel()
+assert stream.reply().status == "cancelled"
+t.close()
+"""
+    done = run(code)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "tidied\n")
 
 
 def test_importing_the_package_and_making_an_engine_start_nothing() -> None:

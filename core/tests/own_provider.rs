@@ -382,6 +382,197 @@ async fn code_that_never_pauses_neither_escapes_the_deadline_nor_holds_the_threa
 }
 
 #[tokio::test]
+async fn events_without_a_pause_that_say_nothing_are_no_progress() {
+    // By the system's clock, whose timers rest while a task has used up its share of the thread.
+    let network = NetworkSettings { progress_timeout_ms: 20, total_timeout_ms: 5_000, ..NetworkSettings::default() };
+    let retry = RetrySettings { max_attempts: 1, ..RetrySettings::default() };
+    let t = builder(|_| async { Ok(EventStream::new(stream::repeat_with(|| Ok(text(""))))) })
+        .settings(Settings { network, retry, ..Settings::default() })
+        .open()
+        .await
+        .unwrap();
+    let error = within(t.ask("hello").into_future()).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "progress"));
+    t.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn events_that_add_nothing_to_the_reply_meet_a_bound_too() {
+    let network = NetworkSettings { max_response_bytes: 50_000, ..NetworkSettings::default() };
+    let settings = Settings { network, ..Settings::default() };
+    let piece = |name: &str| StreamEventKind::ToolCallDelta {
+        call_id: "a".to_owned(),
+        name: name.to_owned(),
+        arguments_delta: String::new(),
+    };
+    let makers: [Arc<dyn Fn() -> StreamEventKind + Send + Sync>; 3] = [
+        Arc::new(|| StreamEventKind::Progress { progress: Progress::Heartbeat { idle_ms: 0 } }),
+        Arc::new(move || piece("f")),
+        Arc::new(|| StreamEventKind::Usage { usage: Usage::default(), cost: Cost::default() }),
+    ];
+    for make in makers {
+        // No more than this, so that without a bound the test ends all the same.
+        let t = builder(move |_| {
+            let make = make.clone();
+            let events = stream::repeat_with(move || Ok(make())).take(10_000);
+            async { Ok(EventStream::new(events)) }
+        })
+        .settings(settings.clone())
+        .open()
+        .await
+        .unwrap();
+        let error = within(t.user("ana").new_conversation().send("go").into_future()).await.unwrap_err();
+        assert!(error.detail().contains("max_response_bytes"), "{error}");
+        t.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn figures_beyond_measure_end_no_process() {
+    let most = Usage {
+        input_tokens: i64::MAX,
+        output_tokens: i64::MAX,
+        cache_read_input_tokens: i64::MAX,
+        cache_creation_input_tokens: i64::MAX,
+        reasoning_output_tokens: i64::MAX,
+        ..Usage::default()
+    };
+    let hidden = Usage { input_tokens: 1, cache_read_input_tokens: i64::MAX, ..Usage::default() };
+    for usage in [most, hidden] {
+        let event = StreamEventKind::Usage { usage, cost: Cost::default() };
+        let events = vec![text("x"), event];
+        let t = Tertulia::builder().store("memory:").model("priced/any").with_provider(Metered(events)).open().await;
+        let t = t.unwrap();
+        let chat = t.user("ana").new_conversation();
+        for _ in 0..2 {
+            let reply = chat.send("go").await.unwrap();
+            assert!(reply.cost.nano_usd.is_none_or(|nano| nano >= 0), "{:?}", reply.cost);
+        }
+        t.close().await.unwrap();
+    }
+}
+
+/// Gives these events, at a price.
+struct Metered(Vec<StreamEventKind>);
+
+impl Provider for Metered {
+    fn name(&self) -> &str {
+        "priced"
+    }
+
+    fn models(&self) -> Vec<ModelInfo> {
+        let price = Price {
+            input_nano_usd: 3_000_000_000,
+            output_nano_usd: 15_000_000_000,
+            cache_read_nano_usd: Some(300_000_000),
+            ..Price::default()
+        };
+        vec![ModelInfo { id: "*".to_owned(), price: Some(price), ..ModelInfo::default() }]
+    }
+
+    async fn stream(&self, _: ChatRequest) -> Result<EventStream> {
+        Ok(EventStream::from(self.0.clone()))
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_error_puts_the_turn_to_rest_and_comes_out_as_it_is() {
+    for kind in ErrorKind::ALL {
+        for begins in [false, true] {
+            let t = builder(move |_| {
+                let error = Error::new(kind, "given", "by the code").with_retry(Retry::Never);
+                let first = begins.then(|| Ok(text("half")));
+                async move { Ok(EventStream::new(stream::iter(first.into_iter().chain([Err(error)])))) }
+            })
+            .open()
+            .await
+            .unwrap();
+            let chat = t.user("ana").new_conversation();
+            let error = within(chat.send("go").into_future()).await.unwrap_err();
+            let expected = if begins { ErrorKind::Truncated } else { kind };
+            assert_eq!(error.kind(), expected, "{kind} {begins}: {error}");
+            let turn = error.turn_id().unwrap();
+            let mut again = chat.attach(turn, 0).await.unwrap();
+            while let Ok(Some(_)) = within(again.next_event()).await {}
+            let mut again = within(chat.retry(turn).into_future()).await.unwrap();
+            while let Ok(Some(_)) = within(again.next_event()).await {}
+            t.close().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_error_says_of_another_call_is_not_said_of_this_one() {
+    let inner = builder(|_| async {
+        let cut = Error::new(ErrorKind::Unavailable, "cut", "gone");
+        Ok(EventStream::new(stream::iter([Ok(text("inner words")), Err(cut)])))
+    });
+    let inner = inner.open().await.unwrap();
+    for opens in [true, false] {
+        let other = inner.clone();
+        let settings =
+            Settings { retry: RetrySettings { max_attempts: 1, ..RetrySettings::default() }, ..Settings::default() };
+        let router = builder(move |_| {
+            let other = other.clone();
+            async move {
+                let error = other.user("ana").new_conversation().send("go").await.unwrap_err();
+                assert!(error.saved() && !error.partial().is_empty());
+                if opens { Ok(EventStream::new(stream::iter([Err(error)]))) } else { Err(error) }
+            }
+        });
+        let t = router.settings(settings).open().await.unwrap();
+        let error = t.ask("go").await.unwrap_err();
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::Truncated, "ask"));
+        assert_eq!((error.saved(), error.turn_id(), error.partial()), (false, None, &[][..]));
+        assert_eq!(error.attempts().len(), 1);
+        t.close().await.unwrap();
+    }
+    inner.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_turn_that_another_run_of_the_program_left_open_is_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db").to_str().unwrap().to_owned();
+    let clock = ManualClock::default();
+    let stalls =
+        builder(|_| async { Ok(EventStream::new(stream::once(async { Ok(text("half")) }).chain(stream::pending()))) });
+    let t = stalls.store(&path).with_clock(Arc::new(clock.clone())).open().await.unwrap();
+    let chat = t.user("ana").new_conversation();
+    let mut stream = chat.stream("go").await.unwrap();
+    assert_eq!(within(stream.next_text()).await.unwrap().as_deref(), Some("half"));
+    let (id, turn) = (chat.id(), stream.turn_id().unwrap());
+    stream.detach();
+    let closing = tokio::runtime::Handle::current().spawn(async move { t.close().await });
+    while !closing.is_finished() {
+        clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    closing.await.unwrap().unwrap();
+
+    let t = builder(echo).store(&path).open().await.unwrap();
+    let chat = t.user("ana").conversation(id);
+    let page = chat.history().await.unwrap();
+    assert_eq!(page.items.last().unwrap().status, MessageStatus::Interrupted);
+    let reply = chat.retry(turn).await.unwrap().reply().await.unwrap();
+    assert_eq!((reply.text().as_str(), reply.turn_id), ("You said: go", Some(turn)));
+    t.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_catalogue_that_is_loaded_later_does_not_take_its_place() {
+    let t = builder(echo).open().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalogue.json");
+    let house = json!({ "base_url": "https://house.example/v1", "models": { "other": {} } });
+    std::fs::write(&path, json!({ "version": 1, "providers": { "house": house } }).to_string()).unwrap();
+    t.load_catalogue(&path).await.unwrap();
+    assert_eq!(t.ask("hello").await.unwrap().text(), "You said: hello");
+    assert!(t.models("house/*").is_empty());
+    t.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_reply_without_end_meets_its_bounds() {
     let network = NetworkSettings { max_text_bytes: 10_000, max_response_bytes: 50_000, ..NetworkSettings::default() };
     let settings = Settings { network, ..Settings::default() };

@@ -28,6 +28,9 @@ _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
 _tasks: set[asyncio.Task[None]] = set()
+_ending: set[asyncio.Task[None]] = set()
+"""Those that were told to stop, or clean up without that: a second stop would break the clean-up off."""
+
 _over = False
 _left: list[object] = []
 """What the parent of a fork had. Neither used nor freed here: closing its loop would reach into the parent's."""
@@ -75,9 +78,16 @@ def _start(
     task = loop.create_task(_drive(loop, sink, code, request, made))
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
+    task.add_done_callback(_ending.discard)
     stop: asyncio.Future[None] = loop.create_future()
-    stop.add_done_callback(lambda _: task.cancel())
+    stop.add_done_callback(lambda _: _stop(task))
     sink.began(stop)
+
+
+def _stop(task: asyncio.Task[None]) -> None:
+    if task not in _ending and not task.done():
+        _ending.add(task)
+        task.cancel()
 
 
 async def _drive(loop: asyncio.AbstractEventLoop, sink: _Sink, code: _Code | None, request: Any, made: object) -> None:
@@ -113,6 +123,8 @@ async def _pump(loop: asyncio.AbstractEventLoop, sink: _Sink, events: AsyncItera
     finally:
         close = getattr(iterator, "aclose", None)
         if close is not None:
+            if task := asyncio.current_task(loop):
+                _ending.add(task)
             await close()
 
 
@@ -163,16 +175,16 @@ def _pour(sink: _Sink, events: Iterable[object]) -> None:
 
 def _after_fork() -> None:
     """In the child of a fork the loop's thread does not exist."""
-    global _lock, _loop, _thread, _tasks
+    global _lock, _loop, _thread, _tasks, _ending
     _lock = threading.Lock()
-    _left.extend((_loop, _thread, _tasks))
-    _loop, _thread, _tasks = None, None, set()
+    _left.extend((_loop, _thread, _tasks, _ending))
+    _loop, _thread, _tasks, _ending = None, None, set(), set()
 
 
 async def _cancel() -> None:
     running = list(_tasks)
     for task in running:
-        task.cancel()
+        _stop(task)
     if running:
         await asyncio.wait(running, timeout=_EXIT_WAIT)
 

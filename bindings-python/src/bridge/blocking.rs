@@ -3,6 +3,7 @@
 //! The thread polls the call itself and sleeps in between; it does not borrow a timer of the runtime
 //! to look for signals, because those panic once the interpreter's exit has stopped the runtime.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,6 +22,16 @@ use crate::error::{panicked, raise};
 /// How often a waiting call looks for signals: Ctrl-C is heard within this time.
 const SIGNALS_EVERY: Duration = Duration::from_millis(50);
 
+thread_local! {
+    static MAY_WAIT: Cell<bool> = const { Cell::new(true) };
+}
+
+/// From now on this thread may not wait: it runs the loop of providers, and the answer that would be waited for may
+/// have to come from there.
+pub(crate) fn never_wait_here() {
+    MAY_WAIT.set(false);
+}
+
 struct Alarm {
     thread: Thread,
     rung: AtomicBool,
@@ -34,7 +45,15 @@ impl Wake for Alarm {
 }
 
 /// Waits for the call. Ctrl-C drops it and is raised.
+///
+/// # Errors
+/// The call's; `Invalid` (would_block) where nobody may wait.
 pub(crate) fn wait<T: Send>(py: Python<'_>, call: impl Future<Output = Result<T, Error>> + Send) -> PyResult<T> {
+    if !MAY_WAIT.get() {
+        let detail = "a waiting call would stop the loop of every provider that is async code; use AsyncTertulia there, \
+                      or write the provider without async";
+        return Err(raise(py, &Error::invalid("would_block", detail)));
+    }
     let handle = runtime::handle(py).map_err(|e| raise(py, &e))?;
     let alarm = Arc::new(Alarm { thread: std::thread::current(), rung: AtomicBool::new(true) });
     let waker = Arc::clone(&alarm).into();

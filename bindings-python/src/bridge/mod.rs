@@ -12,7 +12,7 @@ mod runtime;
 mod wake;
 
 pub(crate) use awaitable::{Awaitable, Done, done};
-pub(crate) use blocking::wait;
+pub(crate) use blocking::{never_wait_here, wait};
 pub(crate) use feed::{Feed, Handed, Source};
 pub(crate) use runtime::{after_fork, generation, handle, park_for_ever_when_gone};
 pub(crate) use wake::{Bell, bell};

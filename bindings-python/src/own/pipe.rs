@@ -13,7 +13,7 @@ use tertulia::model::{StreamEvent, StreamEventKind};
 use tertulia::{Error, ErrorKind, Result};
 
 use super::failure;
-use crate::bridge::{Bell, bell, handle, park_for_ever_when_gone};
+use crate::bridge::{Bell, bell, handle, never_wait_here, park_for_ever_when_gone};
 use crate::convert::{FromPython as _, Place};
 use crate::error::raise;
 
@@ -106,8 +106,11 @@ impl Pipe {
         let mut state = self.lock();
         state.closed = true;
         state.events.clear();
+        // What was raised holds the frames that hold this pipe: unread it would keep itself, and the request, for ever.
+        let unread = state.ended.take();
         let (writer, stop) = (state.writer.take(), state.stop.take());
         drop(state);
+        drop(unread);
         if let Some(writer) = writer {
             writer.go_on();
         }
@@ -207,8 +210,9 @@ impl Sink {
         }
     }
 
-    /// Resolves the future when nobody reads any more.
+    /// Resolves the future when nobody reads any more. Called on the loop of the providers.
     fn began(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        never_wait_here();
         let bell = ring_for(future)?;
         let mut state = self.pipe.lock();
         if !state.closed {

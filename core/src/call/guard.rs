@@ -164,13 +164,7 @@ impl GuardedStream {
                         Ok(Piece::More) => {
                             // From here on a nearer limit than the first byte's may count.
                             begun = self.last_byte.replace(now).is_none();
-                            // Whoever always has something ready never lets the timer be asked.
-                            match self.call.context.deadline {
-                                Some(deadline) if deadline <= now => {
-                                    Err(timed_out("total", deadline.saturating_sub(self.frame.started)))
-                                }
-                                _ => Ok(()),
-                            }
+                            Ok(())
                         }
                         Err(error) => Err(error),
                     };
@@ -180,6 +174,13 @@ impl GuardedStream {
                     if begun {
                         self.arm(now);
                     }
+                    // Whoever always has something ready never lets the timer be asked.
+                    let fed = fed.and_then(|()| match self.limit() {
+                        (at, reason, limit) if at <= now && matches!(self.source, Source::Streaming { .. }) => {
+                            Err(timed_out(reason, limit))
+                        }
+                        _ => Ok(()),
+                    });
                     if let Err(error) = fed {
                         // What was decoded before the failure belongs to the reply.
                         let decoded = std::mem::take(&mut self.scratch);

@@ -73,13 +73,13 @@ impl Tertulia {
     /// # Errors
     /// `Storage` when the store could not finish.
     pub async fn shutdown(&self) -> Result<(), TertuliaError> {
-        // Closed already: the thread is gone.
-        if self.ground.handle().is_err() {
-            return Ok(());
-        }
         let engine = self.engine.clone();
         let closed = self.ground.run(None, async move { engine.close().await }).await;
         self.ground.free();
-        closed
+        match closed {
+            // It was closed before, or by a second shutdown that was faster and freed the thread under this one.
+            Err(TertuliaError::Closed { .. }) => Ok(()),
+            closed => closed,
+        }
     }
 }

@@ -97,6 +97,42 @@ async fn after_the_shutdown_every_handle_says_closed_and_a_second_one_is_nothing
     assert_eq!(reason(chat.history(None, 50, None).await), "closed closed");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_shutdowns_at_once_are_one() {
+    let simulator = Simulator::start().await.unwrap();
+    for _ in 0..100 {
+        let tertulia = open_tertulia(options(&simulator), None).await.unwrap();
+        let other = tertulia.clone();
+        let other = tokio::runtime::Handle::current().spawn(async move { other.shutdown().await });
+        tertulia.shutdown().await.unwrap();
+        other.await.unwrap().unwrap();
+    }
+}
+
+/// A future that is polled only so often is dropped at each place where it waits.
+#[tokio::test]
+async fn a_call_that_is_dropped_at_any_of_its_waits_leaves_no_turn_behind_it() {
+    let (_simulator, tertulia, chat) = open("text=a%20b;chunks=2;stall=1").await;
+    for polls in 0..12 {
+        let mut sending = Box::pin(chat.send(say("Hi"), CallOptions::default(), None));
+        let mut streaming = Box::pin(chat.stream(say("Hi"), CallOptions::default(), None));
+        for _ in 0..polls {
+            assert!(futures::poll!(&mut sending).is_pending());
+            if futures::poll!(&mut streaming).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+            std::thread::yield_now();
+        }
+        drop((sending, streaming));
+        // Nothing holds the conversation's queue: the next turn is answered.
+        let quick = CallOptions { model: Some("lab/sim:text=ok".into()), ..CallOptions::default() };
+        let reply = chat.send(say("Next"), quick, None).await.unwrap();
+        assert_eq!(words(&reply.parts), "ok");
+    }
+    tertulia.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stream_is_pulled_in_batches_and_its_reply_can_be_had_more_than_once() {
     let (_simulator, _tertulia, chat) = open("reasoning=Hm;text=one%20two%20three;chunks=3").await;

@@ -371,6 +371,20 @@ impl Error {
         self.0.info.turn_id = Some(turn);
         self
     }
+
+    /// Forgets the call that it ended: what was being done, turn, tries and what had arrived are not those of the call
+    /// that fails because of it.
+    #[cfg(feature = "engine")]
+    #[must_use]
+    pub(crate) fn of_another_call(mut self) -> Self {
+        let info = &mut self.0.info;
+        info.operation.clear();
+        info.saved = false;
+        info.turn_id = None;
+        info.partial.clear();
+        info.attempts.clear();
+        self
+    }
 }
 
 impl From<ErrorInfo> for Error {

@@ -20,8 +20,9 @@ use crate::wire::Closing;
 /// How many parts a reply may have. Nobody's reply has a hundred; a loop that does not end has more.
 const MAX_PARTS: i32 = 4_096;
 
-/// What one report of usage counts for: they are kept until the first content, and may be repeated without end.
-const USAGE_BYTES: usize = 256;
+/// What an event counts for that adds nothing to the reply: they are kept for readers all the same, and may be repeated
+/// without end.
+const EMPTY_BYTES: usize = 256;
 
 /// The events of own code as they arrive.
 pub(super) struct Arriving {
@@ -88,6 +89,9 @@ impl Arriving {
                 Some(self.within(Words::Text)?)
             }
             StreamEventKind::ToolCallDelta { call_id, name, arguments_delta } => {
+                // The guard counts the characters of the arguments, and nothing else of it.
+                let empty = if arguments_delta.is_empty() { EMPTY_BYTES } else { 0 };
+                self.weigh(call_id.len() + name.len() + empty)?;
                 Some(self.write(call_id, name, arguments_delta)?)
             }
             StreamEventKind::ToolCall { call } => Some(self.call(call)?),
@@ -122,14 +126,17 @@ impl Arriving {
                 if cost.nano_usd.is_some() && cost.source == CostSource::Unknown {
                     cost.source = CostSource::Provider;
                 }
-                self.weigh(USAGE_BYTES)?;
+                self.weigh(EMPTY_BYTES)?;
                 self.closing.usage = Some(usage.clone());
                 self.closing.cost_nano_usd = cost.nano_usd;
                 Some(0)
             }
             StreamEventKind::Progress {
                 progress: Progress::Heartbeat { .. } | Progress::Waiting { .. } | Progress::Queued { .. },
-            } => Some(0),
+            } => {
+                self.weigh(EMPTY_BYTES)?;
+                Some(0)
+            }
             StreamEventKind::Progress { .. } => {
                 return Err(
                     self.refused("progress that only the engine makes; Heartbeat, Waiting and Queued are yours")
@@ -179,7 +186,6 @@ impl Arriving {
         if known.is_none() && name.is_empty() {
             return Err(self.refused("a piece of a tool call that does not name its tool"));
         }
-        // The guard counts every character against the longest reply.
         if let Some(at) = known {
             let writing = &mut self.writing[at];
             writing.arguments.push_str(arguments);
@@ -295,7 +301,8 @@ impl Pieces for Arriving {
         turn.made_progress();
         Poll::Ready(match next {
             Some(Ok(kind)) => self.take(kind, events).map(|()| Piece::More),
-            Some(Err(error)) => Err(error),
+            // Code that asks another model hands on what was about that call.
+            Some(Err(error)) => Err(error.of_another_call()),
             None => Ok(self.end(events)),
         })
     }

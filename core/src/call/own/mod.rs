@@ -176,7 +176,10 @@ impl OwnCode {
         let started = limits.clock.monotonic();
         let request = ChatRequest::clone(&call.request);
         let opening = AssertUnwindSafe(async { self.code.stream(request).await }).catch_unwind();
-        let opened = async { opening.await.unwrap_or_else(|_| Err(panicked(&self.name))) };
+        let opened = async {
+            let opened = opening.await.unwrap_or_else(|_| Err(panicked(&self.name)));
+            opened.map_err(Error::of_another_call)
+        };
         let events = limits.in_time(call, opened).await?;
         let arriving = Arriving::new(self.name.clone(), events, limits.network.max_response_bytes);
         Ok(Box::pin(GuardedStream::streamed(call.clone(), limits.frame(call, started, None), arriving)))

@@ -1075,6 +1075,14 @@ internal suspend fun<T, F, E: kotlin.Exception> uniffiRustCallAsync(
         return liftFunc(
             uniffiRustCallWithError(errorHandler, { status -> completeFunc(rustFuture, status) })
         )
+    } catch (cancelled: kotlin.coroutines.cancellation.CancellationException) {
+        // Done all the same? Then nobody else frees what it gave. Not done: this says so by an exception.
+        runCatching {
+            Disposable.destroy(
+                liftFunc(uniffiRustCallWithError(errorHandler, { status -> completeFunc(rustFuture, status) }))
+            )
+        }
+        throw cancelled
     } finally {
         freeFunc(rustFuture)
     }

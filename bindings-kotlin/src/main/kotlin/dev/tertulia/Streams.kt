@@ -23,7 +23,11 @@ public fun ReplyStream.events(): Flow<StreamEvent> = flow {
         }
         ended = true
     } finally {
-        if (!ended) cancel()
+        try {
+            if (!ended) cancel()
+        } catch (_: IllegalStateException) {
+            // The collector has closed the stream, which stops the call; what it threw comes out, not this.
+        }
     }
 }
 

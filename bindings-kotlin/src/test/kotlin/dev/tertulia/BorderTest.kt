@@ -6,8 +6,10 @@ import java.util.Base64
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.cancelAndJoin
@@ -17,6 +19,7 @@ import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
 import kotlinx.coroutines.withTimeoutOrNull
 import kotlinx.coroutines.yield
 import kotlinx.serialization.json.jsonArray
@@ -158,6 +161,15 @@ class BorderTest {
     }
 
     @Test
+    fun `what a collector throws comes out though it has closed the stream`() = play {
+        val chat = engine(STALLS).user().newConversation()
+        val stream = chat.stream("Count")
+        val thrown = runCatching { stream.events().collect { stream.close(); error("the collector's own") } }
+        assertEquals("the collector's own", thrown.exceptionOrNull()?.message)
+        simulator.waitForHangUp()
+    }
+
+    @Test
     fun `a cancelled job closes the connection of the stream it collects`() = play {
         val chat = engine(STALLS).user().newConversation()
         val stream = chat.stream("Count")
@@ -171,6 +183,45 @@ class BorderTest {
         simulator.waitForHangUp()
         assertEquals(ReplyStatus.CANCELLED, stream.reply().status)
         stream.close()
+    }
+
+    @Test
+    fun `a stream that is there in the moment its job is cancelled is freed`() = play {
+        val chat = engine(STALLS).user().newConversation()
+        // What `chat.stream` does, with the job cancelled between the engine's answer and its arrival.
+        val job = Job()
+        val callbacks = mutableListOf<UniffiRustFutureContinuationCallback>()
+        val outcome = runCatching {
+            withContext(job) {
+                uniffiRustCallAsync(
+                    chat.callWithHandle { handle ->
+                        UniffiLib.uniffi_tertulia_fn_method_conversation_stream(
+                            handle,
+                            FfiConverterSequenceTypePart.lower(listOf(text("Count"))),
+                            FfiConverterTypeCallOptions.lower(CallOptions()),
+                            FfiConverterOptionalTypeCancelToken.lower(null),
+                        )
+                    },
+                    { future, callback, data ->
+                        val first = object : UniffiRustFutureContinuationCallback {
+                            override fun callback(data: Long, pollResult: Byte) {
+                                if (pollResult == UNIFFI_RUST_FUTURE_POLL_READY) job.cancel()
+                                callback.callback(data, pollResult)
+                            }
+                        }
+                        callbacks += first
+                        UniffiLib.ffi_tertulia_rust_future_poll_u64(future, first, data)
+                    },
+                    { future, status -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, status) },
+                    { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+                    { FfiConverterTypeReplyStream.lift(it) },
+                    TertuliaException.ErrorHandler,
+                )
+            }
+        }
+        assertInstanceOf(CancellationException::class.java, outcome.exceptionOrNull())
+        // Its turn has come to rest, so that the next one is not kept waiting by a server that says nothing.
+        assertEquals("ok", chat.send("Again", CallOptions(model = "lab/sim:text=ok", timeoutMs = 20_000)).text)
     }
 
     @Test
