@@ -479,6 +479,11 @@ fn marks_stand_behind_the_instructions_and_the_named_messages() {
         ..request
     };
     assert_eq!(body(&five_minutes)["tools"][0]["cache_control"], json!({"type": "ephemeral"}));
+    // The provider's own entry stays as it is, so the mark goes before it.
+    let mut beside = five_minutes.clone();
+    beside.tools.push(ToolSpec::of_provider(PROVIDER, json!({"type": "web_search_20250305", "name": "web_search"})));
+    assert_eq!(body(&beside)["tools"][0]["cache_control"], json!({"type": "ephemeral"}));
+    assert_eq!(body(&beside)["tools"][1].get("cache_control"), None);
 }
 
 #[test]
