@@ -178,7 +178,6 @@ SAMPLES: list[Any] = [
     t.ModelInfo("openai/gpt-5", context_window=1, max_output_tokens=2, price=price, capabilities=capabilities),
     t.ProviderInfo("openai", title="OpenAI", base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
     t.ToolSpec("sql", "Asks", {"type": "object"}, strict=True, text_format={"type": "text"}, provider="openai"),
-    t.ToolSpec("weather", "The weather", {"type": "object", "properties": {}}, strict=True),
     sampling,
     request_message,
     t.ChatRequest(
