@@ -279,7 +279,7 @@ CASES: dict[str, Case] = {
 # Refused for a model, not for a dialect.
 REFUSED_BY_MODEL = {("temperature", "anthropic/claude-opus-5"), ("temperature 0", "anthropic/claude-opus-5")}
 REFUSED_BY_MODEL |= {("top_p", "anthropic/claude-opus-5")}
-# The catalogue knows that these hear nothing.
+# The catalogue says that these hear nothing; whoever is not in it is believed to.
 REFUSED_BY_MODEL |= {
     (sound, f"{provider}/{model}")
     for sound in ("a sound", "an mp3")

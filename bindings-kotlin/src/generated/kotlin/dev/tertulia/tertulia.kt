@@ -4913,6 +4913,11 @@ data class ToolCall (
      * True when the provider runs the tool itself.
      */
     val `providerExecuted`: kotlin.Boolean = false
+    ,
+    /**
+     * True for a tool of free text: its arguments are that text, as a JSON string.
+     */
+    val `freeText`: kotlin.Boolean = false
 
 ){
 
@@ -4933,6 +4938,7 @@ public object FfiConverterTypeToolCall: FfiConverterRustBuffer<ToolCall> {
             FfiConverterString.read(buf),
             FfiConverterString.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
         )
     }
 
@@ -4940,7 +4946,8 @@ public object FfiConverterTypeToolCall: FfiConverterRustBuffer<ToolCall> {
             FfiConverterString.allocationSize(value.`id`) +
             FfiConverterString.allocationSize(value.`name`) +
             FfiConverterString.allocationSize(value.`arguments`) +
-            FfiConverterBoolean.allocationSize(value.`providerExecuted`)
+            FfiConverterBoolean.allocationSize(value.`providerExecuted`) +
+            FfiConverterBoolean.allocationSize(value.`freeText`)
     )
 
     override fun write(value: ToolCall, buf: ByteBuffer) {
@@ -4948,6 +4955,7 @@ public object FfiConverterTypeToolCall: FfiConverterRustBuffer<ToolCall> {
             FfiConverterString.write(value.`name`, buf)
             FfiConverterString.write(value.`arguments`, buf)
             FfiConverterBoolean.write(value.`providerExecuted`, buf)
+            FfiConverterBoolean.write(value.`freeText`, buf)
     }
 }
 
@@ -5031,7 +5039,7 @@ data class ToolSpec (
     val `description`: kotlin.String
     ,
     /**
-     * The JSON schema of its arguments, an object schema.
+     * The JSON schema of its arguments, an object schema. Of a provider's own tool: its entry in that provider's list.
      */
     val `parameters`: kotlin.String
     ,
@@ -5039,6 +5047,17 @@ data class ToolSpec (
      * True when the provider shall hold the model to the schema.
      */
     val `strict`: kotlin.Boolean = false
+    ,
+    /**
+     * Set when the tool takes free text instead of arguments, as JSON: `{"type": "text"}`, or
+     * `{"type": "grammar", "syntax": "lark", "definition": "…"}`. `parameters` then counts for nothing and may be `null`.
+     */
+    val `textFormat`: kotlin.String? = null
+    ,
+    /**
+     * Set when the tool is this provider's own, as its search of the web. All other providers never hear of it.
+     */
+    val `provider`: kotlin.String? = null
 
 ){
 
@@ -5059,6 +5078,8 @@ public object FfiConverterTypeToolSpec: FfiConverterRustBuffer<ToolSpec> {
             FfiConverterString.read(buf),
             FfiConverterString.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
         )
     }
 
@@ -5066,7 +5087,9 @@ public object FfiConverterTypeToolSpec: FfiConverterRustBuffer<ToolSpec> {
             FfiConverterString.allocationSize(value.`name`) +
             FfiConverterString.allocationSize(value.`description`) +
             FfiConverterString.allocationSize(value.`parameters`) +
-            FfiConverterBoolean.allocationSize(value.`strict`)
+            FfiConverterBoolean.allocationSize(value.`strict`) +
+            FfiConverterOptionalString.allocationSize(value.`textFormat`) +
+            FfiConverterOptionalString.allocationSize(value.`provider`)
     )
 
     override fun write(value: ToolSpec, buf: ByteBuffer) {
@@ -5074,6 +5097,8 @@ public object FfiConverterTypeToolSpec: FfiConverterRustBuffer<ToolSpec> {
             FfiConverterString.write(value.`description`, buf)
             FfiConverterString.write(value.`parameters`, buf)
             FfiConverterBoolean.write(value.`strict`, buf)
+            FfiConverterOptionalString.write(value.`textFormat`, buf)
+            FfiConverterOptionalString.write(value.`provider`, buf)
     }
 }
 
