@@ -70,6 +70,7 @@ pub(crate) fn text_arguments(call: &ToolCall) -> Option<Json> {
 }
 
 /// Gives a call of one of these tools the text that it was made with, where the tool had to be shown as a function.
+#[cfg(any(feature = "engine", test))]
 pub(crate) fn unwrap_text(call: &mut ToolCall, tools: &[ToolSpec]) {
     let takes_text = |tool: &ToolSpec| tool.text_format.is_some() && tool.provider.is_none() && tool.name == call.name;
     if call.free_text || call.provider_executed || !tools.iter().any(takes_text) {
