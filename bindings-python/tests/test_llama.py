@@ -263,6 +263,19 @@ def test_a_schema_is_no_mistake_in_the_dialects_in_which_this_server_overlooks_i
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_tool_of_free_text_and_its_call_are_taken_in_every_dialect(engine: t.Tertulia, dialect: str) -> None:
+    patch = t.ToolSpec.free_text("patch", "Applies a patch")
+    call = t.ToolCall("call_1", "patch", "*** Begin", free_text=True)
+    messages: list[Any] = [
+        {"role": "user", "content": "Patch it"},
+        {"role": "assistant", "content": [call]},
+        {"role": "tool", "content": [call.result("applied")]},
+    ]
+    reply = engine.ask(messages=messages, model=f"{dialect}/any", max_tokens=20, tools=[patch])
+    assert reply.text and reply.usage.output_tokens == 20
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_cancelled_stream_frees_its_slot_and_keeps_what_had_come(
     llama: Llama, engine: t.Tertulia, dialect: str
 ) -> None:

@@ -26,7 +26,7 @@ WAV = b"RIFF\x00\x00\x00\x00WAVEfmt "
 # Every generation that is told something in its own way.
 MODELS: dict[Dialect, list[str]] = {
     "openai_chat": ["openai/gpt-5", "openai/gpt-4o", "plain-chat/any", "whole-chat/any"],
-    "openai_responses": ["responses/gpt-5", "responses/gpt-4o", "whole-responses/gpt-5"],
+    "openai_responses": ["openai-responses/gpt-5", "openai-responses/gpt-4o", "responses/any", "whole-responses/any"],
     "anthropic": [
         "anthropic/claude-sonnet-4-5",
         "anthropic/claude-opus-4-6",
@@ -47,7 +47,7 @@ def server() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="module")
 def engine(server: Loopback) -> Iterator[t.Tertulia]:
-    bases = {"openai": "/v1", "anthropic": "/v1", "google": "/v1beta", "ollama": ""}
+    bases = {"openai": "/v1", "openai-responses": "/v1", "anthropic": "/v1", "google": "/v1beta", "ollama": ""}
     whole = {"*": {"capabilities": {"streaming": False}}}
     providers: list[Any] = [
         {
@@ -62,7 +62,7 @@ def engine(server: Loopback) -> Iterator[t.Tertulia]:
     providers.append({"name": "responses", "base_url": server.url + "/v1", "dialect": "openai_responses"})
     with pytest.MonkeyPatch.context() as patch:
         for name, path in bases.items():
-            patch.setenv(f"TERTULIA_{name.upper()}_BASE_URL", server.url + path)
+            patch.setenv(f"TERTULIA_{name.upper().replace('-', '_')}_BASE_URL", server.url + path)
         keys = {name: KEY for name in [*bases, *(spec["name"] for spec in providers)]}
         with t.Tertulia("memory:", keys=keys, providers=providers, settings={"retry": {"max_attempts": 1}}) as engine:
             yield engine
@@ -280,7 +280,12 @@ CASES: dict[str, Case] = {
 REFUSED_BY_MODEL = {("temperature", "anthropic/claude-opus-5"), ("temperature 0", "anthropic/claude-opus-5")}
 REFUSED_BY_MODEL |= {("top_p", "anthropic/claude-opus-5")}
 # The catalogue says that these hear nothing; whoever is not in it is believed to.
-REFUSED_BY_MODEL |= {(sound, model) for sound in ("a sound", "an mp3") for model in ("openai/gpt-5", "openai/gpt-4o")}
+REFUSED_BY_MODEL |= {
+    (sound, f"{provider}/{model}")
+    for sound in ("a sound", "an mp3")
+    for provider in ("openai", "openai-responses")
+    for model in ("gpt-5", "gpt-4o")
+}
 
 
 # The field of this case is not one of these providers.
@@ -306,6 +311,57 @@ def test_what_is_asked_is_sent_as_the_provider_wants_it_or_refused_before(
         no_faults(dialect, sent)
 
 
+# The options that change nothing: what is the case anyway, what no tools are there for, hints that no field takes.
+NOWHERE = {
+    ("empty instructions", "system"),
+    ("tool_choice without tools", "tool_choice"),
+    ("never without tools", "tool_choice"),
+    ("never without tools", "parallel_tools"),
+}
+PARALLEL_ANYWAY = ("parallel tools", "parallel_tools")
+UNKEPT = {("a kept beginning", "prompt_cache"), ("a kept beginning for an hour", "prompt_cache")}
+SILENT: dict[Dialect, set[tuple[str, str]]] = {
+    # These keep a beginning by themselves; a key alone is told.
+    "openai_chat": {("a kept beginning", "prompt_cache")},
+    "openai_responses": {("a kept beginning", "prompt_cache")},
+    "anthropic": {
+        PARALLEL_ANYWAY,
+        ("reasoning off", "reasoning_effort"),
+        ("what every model does anyway", "temperature"),
+    },
+    "gemini": {PARALLEL_ANYWAY, *UNKEPT},
+    # Whoever may call nothing is offered nothing, which is the one way to say so.
+    "ollama": {PARALLEL_ANYWAY, *UNKEPT, ("tool_choice auto", "tool_choice"), ("tool_choice never", "tools")},
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_option_changes_the_body_but_those_that_say_what_is_the_case_anyway(
+    dialect: Dialect, engine: t.Tertulia, server: Loopback
+) -> None:
+    # The types of an SDK do not miss a field that need not be there.
+    def body_of(case: Case, model: str, options: dict[str, Any]) -> Any:
+        try:
+            engine.ask(messages=case.messages, model=model, **options)
+        except t.InvalidError:  # one makes no sense without the other
+            return None
+        return server.sent[-1].body
+
+    silent = set()
+    for name, case in CASES.items():
+        if (dialect, name) in ELSEWHERE or dialect in case.refused:
+            continue
+        for model in MODELS[dialect]:
+            if (name, model) in REFUSED_BY_MODEL:
+                continue
+            whole = body_of(case, model, case.options)
+            for option in case.options:
+                rest = {key: value for key, value in case.options.items() if key != option}
+                if body_of(case, model, rest) == whole:
+                    silent.add((name, option))
+    assert silent == NOWHERE | SILENT[dialect]
+
+
 def test_a_budget_of_thoughts_goes_to_those_who_know_one(engine: t.Tertulia, server: Loopback) -> None:
     takes: dict[Dialect, list[str]] = {
         "anthropic": ["anthropic/claude-sonnet-4-5", "anthropic/claude-opus-4-6"],
@@ -317,7 +373,7 @@ def test_a_budget_of_thoughts_goes_to_those_who_know_one(engine: t.Tertulia, ser
                 engine.ask("Hi", model=model, **options)  # type: ignore[arg-type]
                 no_faults(dialect, server.sent[-1])
     server.sent.clear()
-    for model in ("openai/gpt-5", "responses/gpt-5", "anthropic/claude-opus-5", "ollama/llama3.3"):
+    for model in ("openai/gpt-5", "openai-responses/gpt-5", "anthropic/claude-opus-5", "ollama/llama3.3"):
         with pytest.raises(t.InvalidError) as caught:
             engine.ask("Hi", model=model, reasoning_tokens=2048)
         assert caught.value.reason == "unsupported"
@@ -330,7 +386,7 @@ def test_a_budget_of_thoughts_goes_to_those_who_know_one(engine: t.Tertulia, ser
 
 PLACES: dict[str, tuple[Dialect, str, dict[str, str], dict[str, str]]] = {
     "openai/gpt-5": ("openai_chat", "/v1/chat/completions", {}, {"authorization": f"Bearer {KEY}"}),
-    "responses/gpt-5": ("openai_responses", "/v1/responses", {}, {"authorization": f"Bearer {KEY}"}),
+    "openai-responses/gpt-5": ("openai_responses", "/v1/responses", {}, {"authorization": f"Bearer {KEY}"}),
     "anthropic/claude-opus-5": (
         "anthropic",
         "/v1/messages",
@@ -367,6 +423,7 @@ def test_a_request_goes_to_its_place_and_its_key_stands_in_one_header(
 
 SEARCH_TOOLS = [
     t.ToolSpec.of_provider("openai", {"type": "web_search_preview"}),
+    t.ToolSpec.of_provider("openai-responses", {"type": "web_search", "search_context_size": "low"}),
     t.ToolSpec.of_provider("responses", {"type": "web_search"}),
     t.ToolSpec.of_provider("whole-responses", {"type": "web_search"}),
     t.ToolSpec.of_provider("anthropic", {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}),
@@ -513,10 +570,11 @@ def test_thoughts_calls_and_the_providers_own_items_go_back_as_they_came(
     dialect: Dialect, stored: bool, engine: t.Tertulia, server: Loopback
 ) -> None:
     answer = FUNCTIONS[dialect]
-    tools = [WEATHER, PATCH, GRAMMAR, *SEARCH_TOOLS]
     for model in MODELS[dialect]:
-        if model.startswith("openai/"):  # chat completions of OpenAI have no entry for a search in their tools
-            tools = [tool for tool in tools if not isinstance(tool, t.ToolSpec) or tool.provider != "openai"]
+        provider = model.split("/")[0]
+        # Chat completions of OpenAI have no entry for a search in their tools.
+        search = [tool for tool in SEARCH_TOOLS if provider != "openai" or tool.provider != "openai"]
+        tools = [WEATHER, PATCH, GRAMMAR, *search]
         server.sent.clear()
         server.answers[dialect] = answer
         options: dict[str, Any] = {"model": model, "tools": tools, "reasoning_effort": "medium", "max_tokens": 9000}
@@ -539,10 +597,25 @@ def test_thoughts_calls_and_the_providers_own_items_go_back_as_they_came(
         there = list(provider_types.nodes(body))
         for kept in KEPT[dialect](answer):
             assert kept in there, kept
-        own = {name: tool for tool in SEARCH_TOOLS if (name := tool.provider)}.get(model.split("/")[0])
-        theirs = [tool.parameters for tool in SEARCH_TOOLS if tool is not own]
-        assert (own is None or model.startswith("openai/")) or own.parameters in body["tools"]
-        assert not [entry for entry in theirs if own is None and entry in body["tools"]]
+        entries = [tool.parameters for tool in SEARCH_TOOLS]
+        own = [tool.parameters for tool in search if tool.provider == provider]
+        assert [entry for entry in body["tools"] if entry in entries] == own
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_tool_of_free_text_is_one_where_it_is_known_and_a_function_elsewhere(
+    dialect: Dialect, engine: t.Tertulia, server: Loopback
+) -> None:
+    call = t.ToolCall("c1", "patch", "*** Begin", free_text=True)
+    history = [ASK, called(call), answered(call.result("applied"))]
+    for model in MODELS[dialect]:
+        engine.ask(messages=history, model=model, tools=[PATCH, GRAMMAR])
+        raw = server.sent[-1].raw.decode()
+        known = model.startswith("openai")
+        assert ('"type":"custom' in raw) == known, raw
+        # What is wrapped stands in an argument of its own; quotes are escaped where the arguments are a string.
+        assert '"input":"*** Begin"' in raw.replace('\\"', '"'), raw
+        assert (GRAMMAR["text_format"]["definition"] in raw) and ("Text that fits this Lark grammar" in raw) != known
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -565,8 +638,8 @@ def test_a_call_of_free_text_goes_on_with_any_other_provider(
 def test_tools_of_other_kinds_are_read_from_dicts_and_wrong_ones_are_refused(
     engine: t.Tertulia, server: Loopback
 ) -> None:
-    search: Any = {"provider": "responses", "parameters": {"type": "web_search"}}
-    engine.ask("Hi", model="responses/gpt-5", tools=[GRAMMAR, search])
+    search: Any = {"provider": "openai-responses", "parameters": {"type": "web_search"}}
+    engine.ask("Hi", model="openai-responses/gpt-5", tools=[GRAMMAR, search])
     [sent] = server.sent
     assert sent.body["tools"][0]["format"] == GRAMMAR["text_format"]
     assert sent.body["tools"][1] == {"type": "web_search"}

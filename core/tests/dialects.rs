@@ -13,8 +13,8 @@ use tertulia::ErrorKind::{
     ContentFiltered, ContextTooLong, Invalid, QuotaExhausted, RateLimited, TimedOut, Unauthorized, Unavailable,
 };
 use tertulia::{
-    Capabilities, ErrorKind, FinishReason, ModelInfo, Part, ProviderSpec, StreamEventKind, Tertulia, ToolSpec,
-    UsageSource,
+    Capabilities, ErrorKind, FinishReason, ModelInfo, Part, ProviderSpec, StreamEventKind, Tertulia, TextFormat,
+    ToolSpec, UsageSource,
 };
 use tertulia_simulator::{EventKind, Script, Simulator};
 
@@ -40,14 +40,17 @@ async fn lab(script: &str) -> (Tertulia, Simulator) {
     for model in ["m", "whole"] {
         simulator.set_script(model, Script::parse(script).unwrap());
     }
+    (engine(&simulator, "memory:").await, simulator)
+}
+
+async fn engine(simulator: &Simulator, store: &str) -> Tertulia {
     let mut settings = tertulia::Settings::default();
     settings.retry.max_attempts = 1;
-    let mut builder =
-        Tertulia::builder().with_environment(Arc::new(|_: &str| None)).settings(settings).store("memory:");
+    let mut builder = Tertulia::builder().with_environment(Arc::new(|_: &str| None)).settings(settings).store(store);
     for dialect in DIALECTS {
         builder = builder.provider(provider(dialect, &simulator.url()));
     }
-    (builder.open().await.unwrap(), simulator)
+    builder.open().await.unwrap()
 }
 
 async fn close(tertulia: Tertulia, simulator: Simulator) {
@@ -120,6 +123,46 @@ async fn every_dialect_calls_tools_and_takes_their_answers() {
         }
     }
     close(tertulia, simulator).await;
+}
+
+#[tokio::test]
+async fn a_call_of_free_text_made_in_one_dialect_goes_on_in_every_other_after_a_restart() {
+    // Looks like arguments of a function that were cut off.
+    let text = "*** Begin\n{\"input\": \"half";
+    let (tertulia, simulator) = lab(&format!("tool=patch:{}", json!({"input": text}))).await;
+    tertulia.close().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let tools = || [ToolSpec::free_text("patch", "Applies a patch.", TextFormat::Text)];
+    for from in DIALECTS {
+        let store = folder.path().join(format!("{from}.db"));
+        let store = store.to_str().unwrap();
+        let first = engine(&simulator, store).await;
+        let mut begun = Vec::new();
+        for to in DIALECTS {
+            let chat = first.user("ana").new_conversation();
+            let reply = chat.send("Hello").model(format!("{from}/m")).tools(tools()).await.unwrap();
+            let [Part::ToolCall { call }] = &reply.parts[..] else { panic!("{from}: {:?}", reply.parts) };
+            assert_eq!((&call.arguments, call.free_text), (&json!(text), true), "{from}");
+            begun.push((to, chat.id()));
+        }
+        first.close().await.unwrap();
+        let second = engine(&simulator, store).await;
+        for (to, id) in begun {
+            let chat = second.user("ana").conversation(id);
+            let said = chat.history().await.unwrap().items;
+            let Some(Part::ToolCall { call }) = said[1].parts.first() else { panic!("{from}: {said:?}") };
+            assert_eq!((&call.arguments, call.free_text), (&json!(text), true), "{from}, stored");
+            let model = format!("{to}/m");
+            let reply =
+                chat.send([Part::tool_result(call.result("applied"))]).model(model).tools(tools()).await.unwrap();
+            assert!(reply.text().starts_with("The tool answered: applied."), "{from} to {to}: {}", reply.text());
+            let body = simulator.requests().last().unwrap().json().to_string();
+            assert!(body.contains("*** Begin") && !body.contains("malformed"), "{from} to {to}: {body}");
+            assert!(!body.contains("invalid_json"), "{from} to {to}: {body}");
+        }
+        second.close().await.unwrap();
+    }
+    simulator.shutdown().await;
 }
 
 #[tokio::test]

@@ -2242,8 +2242,10 @@ class ToolSpec:
     def free_text(name: str, description: str, text_format: TextFormat | None = None) -> ToolSpec:
         """A tool that takes free text, as a patch or a query: the ``arguments`` of its calls are a str.
 
-        OpenAI knows such tools. Anywhere else it is shown as a function of one text, which is unwrapped on the way
-        back, and a grammar is only told, so that the text may break it.
+        OpenAI knows such tools, and so does an entry of your own with the quirk ``custom_tools``. Anywhere else it is
+        shown as a function of one text, which is unwrapped on the way back, and a grammar is only told, so that the
+        text may break it. A text that a limit cut off is whole for all that can be seen: look at the reply's
+        ``finish_reason`` before you use it.
         text_format: ``{"type": "grammar", "syntax": "lark", "definition": "…"}``. Left out: any text.
         """
 

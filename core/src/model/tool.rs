@@ -37,9 +37,11 @@ impl ToolSpec {
 
     /// A tool that takes free text, as a patch or a query: the `arguments` of its calls are a string.
     ///
-    /// OpenAI knows such tools. Anywhere else it is shown as a function of one text, which is unwrapped on the way
-    /// back, and a grammar is only told, so that the text may break it; the fragments of such a call come as the
-    /// provider writes them.
+    /// OpenAI knows such tools, and so does an entry of your own with the quirk `custom_tools`. Anywhere else it is shown
+    /// as a function of one text, which is unwrapped on the way back, and a grammar is only told, so that the text may
+    /// break it; the fragments of such a call come as the provider writes them.
+    ///
+    /// A text that a limit cut off is whole for all that can be seen: look at the reply's finish reason before you use it.
     #[must_use]
     pub fn free_text(name: impl Into<String>, description: impl Into<String>, format: TextFormat) -> Self {
         Self { text_format: Some(format), ..Self::new(name, description, Json::Null) }

@@ -164,7 +164,7 @@ pub struct Quirks {
     pub seed_field: Option<String>,
     /// The `developer` role stands for `system`.
     pub developer_role: bool,
-    /// Tools of free text are known (OpenAI's `custom`); elsewhere chat completions are told a function of one text.
+    /// Tools of free text are known (OpenAI's `custom`); elsewhere a function of one text is told in their place.
     pub custom_tools: bool,
     /// JSON schemas are not known; ask for a JSON object instead.
     pub json_object_only: bool,

@@ -29,9 +29,16 @@ pub(crate) fn offered<'a>(request: &'a ChatRequest, target: &Target<'_>) -> Resu
             "a provider's own tool is its entry in the list of tools, an object",
         ));
     }
+    let none = || Error::invalid("bad_request", "tool_choice asks for a tool, but this provider is offered none");
     match &request.tool_choice {
-        Some(ToolChoice::Required | ToolChoice::Tool { .. }) if tools.is_empty() => {
-            Err(Error::invalid("bad_request", "tool_choice asks for a tool, but this provider is offered none"))
+        Some(ToolChoice::Required | ToolChoice::Tool { .. }) if tools.is_empty() => Err(none()),
+        Some(ToolChoice::Tool { name }) => {
+            let named = |tool: &&ToolSpec| tool.name == *name;
+            // A name that nobody gave may be one of the caller's own fields; one that was left out is none here.
+            match request.tools.iter().any(|tool| named(&tool)) && !tools.iter().any(named) {
+                true => Err(none()),
+                false => Ok(tools),
+            }
         }
         _ => Ok(tools),
     }
@@ -63,6 +70,7 @@ pub(crate) fn text_arguments(call: &ToolCall) -> Option<Json> {
 }
 
 /// Gives a call of one of these tools the text that it was made with, where the tool had to be shown as a function.
+#[cfg(any(feature = "engine", test))]
 pub(crate) fn unwrap_text(call: &mut ToolCall, tools: &[ToolSpec]) {
     let takes_text = |tool: &ToolSpec| tool.text_format.is_some() && tool.provider.is_none() && tool.name == call.name;
     if call.free_text || call.provider_executed || !tools.iter().any(takes_text) {

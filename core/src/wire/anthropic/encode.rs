@@ -43,7 +43,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
         // Tools stand before the instructions: a mark behind the instructions keeps both.
         if !history.system.is_empty() {
             history::mark_last(&mut history.system, cache.one_hour);
-        } else if let Some(AnyTool::Ours(tool)) = tools.last_mut() {
+        } else if let Some(tool) = tools.iter_mut().rev().find_map(AnyTool::ours) {
             tool.cache_control = Some(CacheControl::new(cache.one_hour));
         }
     }

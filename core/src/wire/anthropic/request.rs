@@ -163,6 +163,15 @@ pub(super) enum AnyTool<'a> {
     Theirs(&'a Json),
 }
 
+impl<'a> AnyTool<'a> {
+    pub(super) fn ours(&mut self) -> Option<&mut Tool<'a>> {
+        match self {
+            Self::Ours(tool) => Some(tool),
+            Self::Theirs(_) => None,
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Tool<'a> {
     pub(super) name: &'a str,

@@ -124,11 +124,12 @@ pub(super) enum SamplingKind {
     Neither,
 }
 
-/// What this model takes.
+/// What this model is known to take. A name without a version may be anything, and a router (`anthropic/claude-…`)
+/// leaves out by itself what its model does not take: there the provider answers, which knows better.
 pub(super) fn sampling_of(model: &str) -> SamplingKind {
-    match (Generation::of(model), version(model)) {
-        (Generation::Effort, _) => SamplingKind::Neither,
-        (_, Some(version)) if version >= (4, 1) => SamplingKind::Either,
+    match version(model).filter(|_| !model.contains('/')) {
+        Some(version) if version >= (4, 7) => SamplingKind::Neither,
+        Some(version) if version >= (4, 1) => SamplingKind::Either,
         _ => SamplingKind::Both,
     }
 }
@@ -174,6 +175,10 @@ mod tests {
             ("claude-sonnet-4-6", SamplingKind::Either),
             ("claude-opus-4-7", SamplingKind::Neither),
             ("claude-haiku-5-5", SamplingKind::Neither),
+            ("us.anthropic.claude-opus-4-7-v1:0", SamplingKind::Neither),
+            ("claude-mythos-preview", SamplingKind::Both),
+            ("our-claude", SamplingKind::Both),
+            ("anthropic/claude-4.7-opus", SamplingKind::Both),
         ] {
             assert_eq!(sampling_of(name), expected, "{name}");
         }

@@ -103,8 +103,8 @@ const MALFORMED: &[&str] = &["tool_use_failed", "json_validate_failed"];
 /// llama.cpp, under status 500: half a letter of UTF-8 inside a string that a schema asked for.
 const MALFORMED_PHRASES: &[&str] = &["model produced output that does not match"];
 
-/// The whole of what a server says that has nothing at this path (llama.cpp; whatever is made with FastAPI).
-const NOTHING_HERE: &[&str] = &["file not found", "not found"];
+/// The whole of what a server says that has nothing at this path (llama.cpp; whatever is made with FastAPI; Azure).
+const NOTHING_HERE: &[&str] = &["file not found", "not found", "resource not found"];
 
 /// Words that stand for a status where there is none: errors inside a reply.
 const STATUS_WORDS: &[(&str, u16)] = &[

@@ -50,6 +50,7 @@ fn every_status_and_word_means_what_the_table_says() {
         (404, saying("Invalid URL (POST /v2/chat)"), Invalid, "bad_url", never),
         (404, r#"{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}"#.to_owned(), Invalid, "bad_url", never),
         (404, r#"{"detail":"Not Found"}"#.to_owned(), Invalid, "bad_url", never),
+        (404, r#"{"error":{"code":"404","message":"Resource not found"}}"#.to_owned(), Invalid, "bad_url", never),
         (404, typed("not_found_error"), NotFound, "provider_object", never),
         (404, saying("File not found: file_1"), NotFound, "provider_object", never),
         (400, saying("This prompt contains sensitive words that violate Google's Responsible AI practices."), ContentFiltered, "prompt", never),
@@ -269,5 +270,18 @@ proptest! {
         for body in [json!({field: value}), json!({field: {inner: value}}), json!({"error": {field: {inner: value}}}), json!({"error": {field: [{inner: value}]}})] {
             prop_assert!(inside_reply(&body).provider_error().is_some());
         }
+    }
+}
+
+#[test]
+fn the_body_counts_whatever_type_its_headers_name() {
+    let body =
+        json!({"error": {"message": "m", "type": "invalid_request_error", "code": "invalid_api_key"}}).to_string();
+    for kind in ["text/plain; charset=utf-8", "application/json", "text/html"] {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", kind.parse().unwrap());
+        let error = of_response(StatusCode::UNAUTHORIZED, &headers, body.as_bytes());
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Unauthorized, "key_rejected"), "{kind}");
+        assert_eq!(error.provider_error().unwrap().message(), "m");
     }
 }

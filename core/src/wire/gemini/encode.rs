@@ -18,7 +18,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target<'_>) -> Result<http:
     let history = History::of(request, target)?;
     let (theirs, ours): (Vec<_>, Vec<_>) =
         tools::offered(request, target)?.into_iter().partition(|tool| tool.provider.is_some());
-    let tool_config = tool_config(request, &ours, !theirs.is_empty(), target)?;
+    let tool_config = tool_config(request, &ours, &theirs, target)?;
     let function_declarations = ours.into_iter().map(declaration).collect::<Result<Vec<_>>>()?;
     let functions = (!function_declarations.is_empty()).then_some(AnyTools::Ours(Tools { function_declarations }));
     let theirs = theirs.into_iter().map(|tool| AnyTools::Theirs(&tool.parameters));
@@ -120,20 +120,26 @@ fn declaration(spec: &ToolSpec) -> Result<Declaration<'_>> {
 fn tool_config<'a>(
     request: &'a ChatRequest,
     ours: &[&ToolSpec],
-    has_theirs: bool,
+    theirs: &[&ToolSpec],
     target: &Target<'_>,
 ) -> Result<Option<ToolConfig<'a>>> {
     let choice = request.tool_choice.as_ref();
+    let forced = match choice {
+        Some(ToolChoice::Required) => ours.is_empty(),
+        Some(ToolChoice::Tool { name }) => {
+            let named = |tool: &&ToolSpec| tool.name == *name;
+            ours.is_empty() || (theirs.iter().any(named) && !ours.iter().any(named))
+        }
+        _ => false,
+    };
+    if forced {
+        return Err(unsupported("this provider cannot be made to call a tool of its own: use `auto`"));
+    }
     if ours.is_empty() {
-        return match choice {
-            Some(ToolChoice::Required | ToolChoice::Tool { .. }) => {
-                Err(unsupported("this provider cannot be made to call a tool of its own: use `auto`"))
-            }
-            _ => Ok(None),
-        };
+        return Ok(None);
     }
     // Vertex AI does not know the word.
-    let include_server_side_tool_invocations = has_theirs && !is_vertex(target);
+    let include_server_side_tool_invocations = !theirs.is_empty() && !is_vertex(target);
     // Calls that are forced are held to their schemas in any case, and so are those beside the provider's own tools.
     let validated = include_server_side_tool_invocations || ours.iter().any(|tool| tool.strict);
     let mode = match choice {

@@ -1,5 +1,6 @@
 //! The body of a request, written once from borrowed values.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -89,8 +90,8 @@ impl Serialize for Body<'_> {
         map.some("top_p", request.sampling.top_p)?;
         map.some("max_output_tokens", request.sampling.max_tokens)?;
         if !tools.is_empty() {
-            map.entry("tools", &tools.iter().map(|tool| Tool::of(tool)).collect::<Vec<_>>())?;
-            map.some("tool_choice", request.tool_choice.as_ref().map(|choice| Choice { choice, tools }))?;
+            map.entry("tools", &tools.iter().map(|tool| Tool::of(tool, target)).collect::<Vec<_>>())?;
+            map.some("tool_choice", request.tool_choice.as_ref().map(|choice| Choice { choice, tools, target }))?;
             map.some("parallel_tool_calls", request.parallel_tools)?;
         }
         if let Some(schema) = &request.output_schema {
@@ -154,7 +155,7 @@ enum OurTool<'a> {
     Function {
         name: &'a str,
         description: &'a str,
-        parameters: &'a Json,
+        parameters: Cow<'a, Json>,
         /// Always said: left out it means true here, unlike in chat completions.
         strict: bool,
     },
@@ -167,12 +168,16 @@ enum OurTool<'a> {
 }
 
 impl<'a> Tool<'a> {
-    fn of(tool: &'a ToolSpec) -> Self {
+    fn of(tool: &'a ToolSpec, target: &Target<'_>) -> Self {
         let ToolSpec { name, description, parameters, strict, text_format, provider } = tool;
+        let function = |parameters| Self::Ours(OurTool::Function { name, description, parameters, strict: *strict });
         match (provider, text_format) {
             (Some(_), _) => Self::Theirs(parameters),
-            (None, Some(format)) => Self::Ours(OurTool::Custom { name, description, format }),
-            (None, None) => Self::Ours(OurTool::Function { name, description, parameters, strict: *strict }),
+            (None, Some(format)) if target.quirks.custom_tools => {
+                Self::Ours(OurTool::Custom { name, description, format })
+            }
+            (None, Some(format)) => function(Cow::Owned(tools::text_parameters(format))),
+            (None, None) => function(Cow::Borrowed(parameters)),
         }
     }
 }
@@ -180,6 +185,7 @@ impl<'a> Tool<'a> {
 struct Choice<'a> {
     choice: &'a ToolChoice,
     tools: &'a [&'a ToolSpec],
+    target: &'a Target<'a>,
 }
 
 impl Serialize for Choice<'_> {
@@ -190,9 +196,22 @@ impl Serialize for Choice<'_> {
             ToolChoice::Required => serializer.serialize_str("required"),
             ToolChoice::Tool { name } => {
                 let mut map = serializer.serialize_map(Some(2))?;
-                let custom = self.tools.iter().any(|tool| tool.name == *name && tool.text_format.is_some());
-                map.serialize_entry("type", if custom { "custom" } else { "function" })?;
-                map.serialize_entry("name", name)?;
+                let mut named = self.tools.iter().filter(|tool| tool.name == *name);
+                match named.clone().find(|tool| tool.provider.is_none()).or(named.next()) {
+                    // The provider's own tools go by their type, and a server of tools by its label as well.
+                    Some(tool) if tool.provider.is_some() => {
+                        for field in ["type", "server_label"] {
+                            if let Some(word) = tool.parameters.get(field) {
+                                map.serialize_entry(field, word)?;
+                            }
+                        }
+                    }
+                    tool => {
+                        let custom = self.target.quirks.custom_tools && tool.is_some_and(|t| t.text_format.is_some());
+                        map.serialize_entry("type", if custom { "custom" } else { "function" })?;
+                        map.serialize_entry("name", name)?;
+                    }
+                }
                 map.end()
             }
         }

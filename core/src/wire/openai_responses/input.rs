@@ -180,7 +180,7 @@ impl<'a> Writer<'a> {
     fn call(&mut self, call: &'a ToolCall) {
         let ToolCall { id, name, arguments, free_text, .. } = call;
         self.items.push(Item::Written(match arguments {
-            Json::String(input) if *free_text => {
+            Json::String(input) if *free_text && self.target.quirks.custom_tools => {
                 self.custom.insert(id);
                 Written::CustomToolCall { call_id: id, name, input }
             }

@@ -479,6 +479,11 @@ fn marks_stand_behind_the_instructions_and_the_named_messages() {
         ..request
     };
     assert_eq!(body(&five_minutes)["tools"][0]["cache_control"], json!({"type": "ephemeral"}));
+    // The provider's own entry stays as it is, so the mark goes before it.
+    let mut beside = five_minutes.clone();
+    beside.tools.push(ToolSpec::of_provider(PROVIDER, json!({"type": "web_search_20250305", "name": "web_search"})));
+    assert_eq!(body(&beside)["tools"][0]["cache_control"], json!({"type": "ephemeral"}));
+    assert_eq!(body(&beside)["tools"][1].get("cache_control"), None);
 }
 
 #[test]
@@ -720,7 +725,10 @@ fn newer_models_are_told_nothing_of_how_to_choose_words_and_older_ones_one_thing
     }
     is_unsupported(&sampled("claude-sonnet-4-5", Some(0.2), Some(0.9)));
     assert_eq!(told(&sampled("claude-sonnet-4-6", None, Some(0.9))), (None, Some(json!(0.9))));
-    assert_eq!(told(&sampled("kimi-k2", Some(0.2), Some(0.9))), (Some(json!(0.2)), Some(json!(0.9))));
+    // Where nothing is known for certain, the provider answers.
+    for model in ["kimi-k2", "claude-latest", "anthropic/claude-opus-5"] {
+        assert_eq!(told(&sampled(model, Some(0.2), Some(0.9))), (Some(json!(0.2)), Some(json!(0.9))), "{model}");
+    }
 }
 
 #[test]

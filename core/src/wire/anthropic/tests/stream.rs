@@ -55,9 +55,12 @@ fn an_end_of_turn_beside_a_call_waits_for_the_tool() {
 #[test]
 fn a_refusal_without_content_is_a_reply_without_parts() {
     let refusal = r#"{"type":"message_delta","delta":{"stop_reason":"refusal","stop_details":{"type":"refusal","category":"x","explanation":"no"}},"usage":{"output_tokens":5}}"#;
-    let read = read(sse(&[START, refusal, STOP])).whole();
-    assert_eq!(read.parts(), []);
-    assert_eq!(read.closing.finish_reason, Some(FinishReason::ContentFilter));
+    let without_details = r#"{"type":"message_delta","delta":{"stop_reason":"refusal"},"usage":{"output_tokens":5}}"#;
+    for refusal in [refusal, without_details] {
+        let read = read(sse(&[START, refusal, STOP])).whole();
+        assert_eq!(read.parts(), []);
+        assert_eq!(read.closing.finish_reason, Some(FinishReason::ContentFilter));
+    }
 }
 
 #[test]
@@ -600,4 +603,27 @@ fn half_a_surrogate_pair_spoils_only_itself() {
     let arguments = arguments.replace("\"index\":0", "\"index\":1");
     let read = read(message(&[TEXT_0, &half, STOP_0, &tool, &arguments])).whole();
     assert_eq!(read.parts(), [Part::text("a\u{fffd} b"), call(json!({"a": "\u{fffd}"}))]);
+}
+
+#[test]
+fn words_stand_before_and_behind_the_providers_own_tools() {
+    let block = |index: u32, start: &str, delta: &str| {
+        format!(
+            r#"{{"type":"content_block_start","index":{index},"content_block":{start}}}|{{"type":"content_block_delta","index":{index},"delta":{delta}}}|{{"type":"content_block_stop","index":{index}}}"#
+        )
+    };
+    let text = |index, words: &str| {
+        block(index, r#"{"type":"text","text":""}"#, &format!(r#"{{"type":"text_delta","text":"{words}"}}"#))
+    };
+    let tool = block(
+        1,
+        r#"{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{}}"#,
+        r#"{"type":"input_json_delta","partial_json":"{\"query\":\"x\"}"}"#,
+    );
+    let all = [text(0, "I look. "), tool, text(2, "There.")].join("|");
+    let read = read(message(&all.split('|').collect::<Vec<_>>())).whole();
+    let parts = read.parts();
+    assert_eq!((&parts[0], &parts[2], parts.len()), (&Part::text("I look. "), &Part::text("There."), 3));
+    assert!(matches!(&parts[1], Part::Opaque { name, attached: false, .. } if name == "server_tool_use"));
+    assert_eq!(read.closing.finish_reason, Some(FinishReason::Stop));
 }

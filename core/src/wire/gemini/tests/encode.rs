@@ -408,6 +408,14 @@ fn the_providers_own_tools_beside_functions_are_announced_as_the_api_wants() {
         ..request(vec![NewMessage::user("Hi")])
     };
     assert_eq!(send(&forced).unwrap_err().reason(), "unsupported");
+    for (name, reason) in [("look", None), ("googleSearch", Some("unsupported")), ("web_search", Some("bad_request"))] {
+        let named = ChatRequest {
+            tools: vec![look(), search(), ToolSpec::of_provider("openai", json!({"type": "web_search"}))],
+            tool_choice: Some(ToolChoice::Tool { name: name.into() }),
+            ..request(vec![NewMessage::user("Hi")])
+        };
+        assert_eq!(send(&named).err().map(|error| error.reason().to_owned()).as_deref(), reason, "{name}");
+    }
 }
 
 #[test]

@@ -393,3 +393,51 @@ fn a_server_that_streams_unasked_or_does_not_stream_when_asked_is_understood() {
     let read = stream_bytes(json).unwrap();
     assert_eq!((read.parts(), read.closing.id.as_deref()), (vec![Part::text("a")], Some("r")));
 }
+
+#[test]
+fn comments_before_the_first_event_and_blanks_behind_done_are_nothing() {
+    let comments = ": OPENROUTER PROCESSING\n\n".repeat(17);
+    let chunk = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n";
+    for line_end in ["\n", "\r\n"] {
+        let bytes = format!("{comments}{chunk}data: [DONE] ").replace('\n', line_end);
+        let read = stream_bytes(bytes.as_bytes()).unwrap();
+        assert_eq!(read.parts(), [Part::text("a")]);
+        assert_eq!((read.counts.comments, read.counts.frames), (17, 2));
+        assert!(read.counts.done_sentinel && read.counts.unterminated_last_event);
+    }
+}
+
+#[test]
+fn a_role_with_every_chunk_and_a_finish_said_twice_change_nothing() {
+    let read = stream(&[
+        json!({"choices": [{"delta": {"role": "assistant", "content": "a"}}]}),
+        json!({"choices": [{"delta": {"role": "assistant", "content": "b"}}]}),
+        json!({"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": "stop"}]}),
+        json!({"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+    ])
+    .unwrap();
+    assert_eq!(read.parts(), [Part::text("ab")]);
+    assert_eq!(read.closing.finish_reason, Some(FinishReason::Stop));
+    assert_eq!(read.closing.usage.unwrap().output_tokens, 2);
+}
+
+#[test]
+fn a_choice_without_a_delta_may_end_a_stream_as_filtered() {
+    let read = stream(&[
+        json!({"choices": [{"index": 0, "delta": {"content": "a"}}]}),
+        json!({"choices": [{"index": 0, "finish_reason": "content_filter", "content_filter_results": {}}]}),
+    ])
+    .unwrap();
+    assert_eq!((read.parts(), read.closing.finish_reason), (vec![Part::text("a")], Some(FinishReason::ContentFilter)));
+}
+
+#[test]
+fn more_reasoning_than_output_stays_as_the_provider_counted() {
+    for total in [53, 54] {
+        let details = json!({"reasoning_tokens": 11});
+        let counts = json!({"prompt_tokens": 43, "completion_tokens": 10, "total_tokens": total, "completion_tokens_details": details});
+        let usage = usage_of(&counts).unwrap();
+        assert_eq!((usage.output_tokens, usage.reasoning_output_tokens), (10, 11), "{counts}");
+    }
+}

@@ -229,3 +229,25 @@ fn arguments_text_and_sounds_are_bounded() {
     }
     assert_eq!(Limits::default().arguments_bytes, 1 << 20);
 }
+
+#[test]
+fn arguments_that_were_cut_stay_text_though_the_finish_says_tool_calls() {
+    let half = json!("{\"city\": \"C");
+    let read = deltas(&[json!({"tool_calls": [piece(json!(0), json!("a"), json!("f"), half.clone())]})], "tool_calls");
+    assert_eq!(read.reply().tool_calls(), [call("a", "f", half)]);
+    assert_eq!(read.closing.finish_reason, Some(FinishReason::ToolCalls));
+}
+
+#[test]
+fn free_text_comes_in_fragments_and_may_be_empty_or_cut() {
+    let custom = |name: &str, input: &str| json!({"tool_calls": [{"index": 0, "id": if name.is_empty() { "" } else { "c" }, "type": "custom", "custom": {"name": name, "input": input}}]});
+    for (pieces, text, finish) in [
+        (vec![custom("sql", ""), custom("", "SELECT "), custom("", "\"1\"")], "SELECT \"1\"", "tool_calls"),
+        (vec![custom("sql", "")], "", "tool_calls"),
+        (vec![custom("sql", "{\"a\": ")], "{\"a\": ", "length"),
+    ] {
+        let read = deltas(&pieces, finish);
+        let expected = ToolCall { free_text: true, ..call("c", "sql", json!(text)) };
+        assert_eq!(read.reply().tool_calls(), [expected], "{pieces:?}");
+    }
+}

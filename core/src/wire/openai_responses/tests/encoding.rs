@@ -16,6 +16,15 @@ fn encode(request: &ChatRequest) -> Json {
     encode_with(&Quirks::default(), false, request).unwrap()
 }
 
+/// OpenAI's own: tools of free text are known.
+fn custom() -> Quirks {
+    Quirks { custom_tools: true, ..Quirks::default() }
+}
+
+fn input_with(quirks: &Quirks, messages: Vec<NewMessage>) -> Json {
+    encode_with(quirks, false, &asking(messages)).unwrap()["input"].clone()
+}
+
 fn asking(messages: Vec<NewMessage>) -> ChatRequest {
     ChatRequest { model: "gpt-5".into(), messages, ..ChatRequest::default() }
 }
@@ -219,10 +228,17 @@ fn a_call_of_free_text_goes_back_as_what_it_was() {
         json!({"type": "custom_tool_call", "id": "ctc_1", "call_id": "c1", "name": "look", "input": "*** Patch"});
     let reply = whole(json!([item])).whole();
     let answers = NewMessage::new(Role::Tool, [answer("c1", json!("done"))]);
-    let got = input(vec![assistant(reply.parts()), answers]);
+    let got = input_with(&custom(), vec![assistant(reply.parts()), answers.clone()]);
     let expected = json!([
         {"type": "custom_tool_call", "call_id": "c1", "name": "look", "input": "*** Patch"},
         {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"},
+    ]);
+    assert_eq!(got, expected);
+    // Elsewhere the whole conversation would be refused for such an item.
+    let got = input(vec![assistant(reply.parts()), answers]);
+    let expected = json!([
+        {"type": "function_call", "call_id": "c1", "name": "look", "arguments": r#"{"input":"*** Patch"}"#},
+        {"type": "function_call_output", "call_id": "c1", "output": "done"},
     ]);
     assert_eq!(got, expected);
 }
@@ -347,7 +363,7 @@ fn tools_of_free_text_and_the_providers_own_have_entries_of_their_own() {
         tool_choice: Some(ToolChoice::Tool { name: "sql".into() }),
         ..asking(vec![])
     };
-    let body = encode(&request);
+    let body = encode_with(&custom(), false, &request).unwrap();
     let expected = json!([
         {"type": "custom", "name": "patch", "description": "Applies.", "format": {"type": "text"}},
         {"type": "custom", "name": "sql", "description": "Asks.",
@@ -355,10 +371,41 @@ fn tools_of_free_text_and_the_providers_own_have_entries_of_their_own() {
         {"type": "web_search"},
     ]);
     assert_eq!((&body["tools"], &body["tool_choice"]), (&expected, &json!({"type": "custom", "name": "sql"})));
+
+    let elsewhere = encode(&request);
+    let function = &elsewhere["tools"][1];
+    assert_eq!((&function["type"], &function["strict"]), (&json!("function"), &json!(false)));
+    assert_eq!(function["parameters"]["required"], json!(["input"]));
+    assert_eq!(elsewhere["tool_choice"], json!({"type": "function", "name": "sql"}));
+}
+
+#[test]
+fn the_providers_own_tools_are_chosen_by_their_type_and_those_of_others_not_at_all() {
+    let server = json!({"type": "mcp", "server_label": "docs", "server_url": "https://x.example"});
+    let of = |choice: &str| ChatRequest {
+        tools: vec![
+            ToolSpec::new("look", "Looks.", json!({"type": "object"})),
+            ToolSpec::of_provider(PROVIDER, json!({"type": "web_search"})),
+            ToolSpec::of_provider(PROVIDER, server.clone()),
+            ToolSpec::of_provider("anthropic", json!({"type": "bash_20250124", "name": "bash"})),
+        ],
+        tool_choice: Some(ToolChoice::Tool { name: choice.into() }),
+        ..asking(vec![])
+    };
+    for (choice, expected) in [
+        ("look", json!({"type": "function", "name": "look"})),
+        ("web_search", json!({"type": "web_search"})),
+        ("mcp", json!({"type": "mcp", "server_label": "docs"})),
+        ("of_my_extra_body", json!({"type": "function", "name": "of_my_extra_body"})),
+    ] {
+        assert_eq!(encode(&of(choice))["tool_choice"], expected, "{choice}");
+    }
+    let refused = encode_with(&Quirks::default(), false, &of("bash")).unwrap_err();
+    assert_eq!(refused.reason(), "bad_request");
 }
 
 #[test]
 fn text_that_was_no_json_is_no_call_of_free_text() {
-    let got = input(vec![assistant(vec![call("c1", json!("{\"half")), free_text("c2", "{\"half")])]);
+    let got = input_with(&custom(), vec![assistant(vec![call("c1", json!("{\"half")), free_text("c2", "{\"half")])]);
     assert_eq!((&got[0]["type"], &got[1]["type"]), (&json!("function_call"), &json!("custom_tool_call")));
 }

@@ -156,3 +156,18 @@ fn an_error_status_is_classified() {
     let error = OpenAiResponses.classify(StatusCode::UNAUTHORIZED, &HeaderMap::new(), body);
     assert_eq!(named(&error), (ErrorKind::Unauthorized, "key_rejected"));
 }
+
+#[test]
+fn an_error_event_and_the_failure_behind_it_are_one_error() {
+    let told = json!({"type": "tokens", "code": "rate_limit_exceeded", "message": "m"});
+    let failed =
+        json!({"id": "resp_1", "status": "failed", "error": {"code": "server_error", "message": "n"}, "output": []});
+    let read = read(sse(&[
+        created(),
+        json!({"type": "error", "error": told}),
+        json!({"type": "response.failed", "response": failed}),
+    ]));
+    let error = read.error();
+    assert_eq!(named(&error), (ErrorKind::RateLimited, "provider_limit"), "the first word says it");
+    assert_eq!(error.provider_error().unwrap().message(), "m");
+}

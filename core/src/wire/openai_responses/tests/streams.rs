@@ -245,3 +245,23 @@ fn the_first_id_and_model_that_are_not_empty_count() {
     let closing = read(sse(&events)).whole().closing;
     assert_eq!((closing.id.as_deref(), closing.model.as_deref()), (Some("resp_2"), Some("m-2")));
 }
+
+#[test]
+fn padding_beside_a_delta_is_passed_over() {
+    let mut padded = text_delta(0, 0, "Hi");
+    padded["obfuscation"] = json!("x7Kq");
+    assert_eq!(text_of(&stream(&[padded])), "Hi");
+}
+
+#[test]
+fn free_text_may_be_empty_and_what_a_limit_cut_off_is_told_by_the_finish() {
+    let head = json!({"type": "custom_tool_call", "id": "ctc_1", "call_id": "c1", "name": "look", "input": ""});
+    let empty = stream(&[added(0, head.clone()), done(0, head.clone())]);
+    assert_eq!(empty.parts(), [free_text("c1", "")]);
+    let end = json!({"type": "response.incomplete", "response": {
+        "id": "resp_1", "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}});
+    let delta = json!({"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": "*** Be"});
+    let cut = read(sse(&[created(), added(0, head), delta, end])).whole();
+    assert_eq!(cut.parts(), [free_text("c1", "*** Be")]);
+    assert_eq!(cut.closing.finish_reason, Some(FinishReason::Length));
+}
