@@ -13,6 +13,9 @@ use crate::wire::{Closing, StreamDecoder};
 pub(super) trait Pieces: Send {
     /// Takes the next piece and adds the events it completes. What is added before an error belongs to the reply.
     fn poll_piece(&mut self, cx: &mut Context<'_>, events: &mut Vec<StreamEvent>) -> Poll<Result<Piece>>;
+
+    /// What is known so far besides the events, while the end has not come.
+    fn closing(&self) -> &Closing;
 }
 
 /// What a piece was.
@@ -43,5 +46,9 @@ impl Pieces for Decoded {
             Some(Err(error)) => Err(error),
             None => self.decoder.finish(events).map(|()| Piece::End(Box::new(self.decoder.closing().clone()))),
         })
+    }
+
+    fn closing(&self) -> &Closing {
+        self.decoder.closing()
     }
 }
