@@ -186,6 +186,26 @@ async fn what_cannot_help_is_asked_once_and_what_is_spent_says_so() {
 }
 
 #[tokio::test]
+async fn what_the_server_sent_back_unseen_goes_out_once_more_within_the_same_try_and_costs_no_budget() {
+    let unseen = || Error::new(ErrorKind::Unavailable, "unprocessed", "sent back").with_retry(Retry::Safe);
+    let settings = RetrySettings { max_attempts: 1, budget_capacity: 0, ..RetrySettings::default() };
+    let bench = Bench::new([Err(unseen()), Ok(vec![text("ok"), done()])]);
+    let (said, failed) = texts(bench.run(settings).await.unwrap()).await;
+    assert_eq!((said.as_str(), failed.is_none(), bench.inner.calls()), ("ok", true, 2));
+    assert_eq!(bench.context.attempts().len(), 1);
+    assert!(bench.heard.lock().unwrap().is_empty(), "nobody hears of a retry");
+
+    let bench = Bench::new([Err(unseen()), Err(unseen())]);
+    let error = bench.run(settings).await.err().unwrap();
+    assert_eq!((error.retry(), bench.inner.calls(), error.attempts().len()), (Retry::Exhausted, 2, 1), "once a try");
+
+    let bench = Bench::new([Err(unseen()), Err(unseen()), Err(unseen()), Ok(vec![text("ok"), done()])]);
+    let again = RetrySettings { base_delay_ms: 0, max_attempts: 2, ..RetrySettings::default() };
+    let (said, _) = texts(bench.run(again).await.unwrap()).await;
+    assert_eq!((said.as_str(), bench.inner.calls(), bench.context.attempts().len()), ("ok", 4, 2));
+}
+
+#[tokio::test]
 async fn all_calls_of_a_model_pay_their_retries_from_one_budget_and_other_models_from_theirs() {
     let good = || Ok(vec![text("ok"), done()]);
     let scripts = [Err(down()), Err(down()), Err(down()), Err(down()), good(), good(), good(), Err(down()), good()];
