@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, ErrorInfo};
+use super::error::ErrorInfo;
 use super::part::{Part, text_of};
 use super::tool::ToolCall;
 use super::usage::{Cost, Usage};
@@ -117,7 +117,8 @@ impl Reply {
     }
 
     /// The answer of a call that was stopped: what had arrived, and what that took and cost.
-    pub(crate) fn cancelled(provider: impl Into<String>, model: impl Into<String>, stopped: &Error) -> Self {
+    #[cfg(feature = "engine")]
+    pub(crate) fn cancelled(provider: impl Into<String>, model: impl Into<String>, stopped: &super::Error) -> Self {
         let (usage, cost) = stopped.spent().map(|(usage, cost)| (usage.clone(), cost.clone())).unwrap_or_default();
         let parts = stopped.partial().to_vec();
         Self { parts, status: ReplyStatus::Cancelled, usage, cost, ..Self::empty(provider, model) }
