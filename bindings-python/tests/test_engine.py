@@ -327,7 +327,11 @@ def test_cancelling_a_stream_gives_the_partial_reply(engine: t.Tertulia, sim: Si
     read_some(stream)
     stream.cancel()
     gone(sim)  # at once, though nobody reads
-    assert stream.reply().status == "cancelled"
+    reply = stream.reply()
+    assert reply.status == "cancelled"
+    assert (reply.usage.source, reply.usage.requests) == ("estimated", 1) and reply.usage.output_tokens > 0
+    kept = chat.history()[-1]
+    assert kept.usage == reply.usage and kept.cost == reply.cost
     cancelled(chat)
 
 

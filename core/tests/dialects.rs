@@ -100,6 +100,29 @@ async fn every_dialect_streams_word_by_word_and_the_whole_history_is_shown_to_th
 }
 
 #[tokio::test]
+async fn what_a_reply_took_comes_with_its_last_event_in_every_dialect() {
+    let (tertulia, simulator) = lab("text=one two three;usage=40/30").await;
+    for dialect in DIALECTS {
+        let chat = tertulia.user("ana").new_conversation();
+        let mut stream = chat.stream("Hello").model(format!("{dialect}/m")).await.unwrap();
+        let mut counted = None;
+        while let Some(event) = within(stream.next_event()).await.unwrap() {
+            match event.kind {
+                StreamEventKind::Usage { .. } => {
+                    panic!("{dialect} counts on the way: say so where the event is described")
+                }
+                StreamEventKind::Done { reply } => {
+                    counted = Some((reply.usage.input_tokens, reply.usage.output_tokens))
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(counted, Some((40, 30)), "{dialect}");
+    }
+    close(tertulia, simulator).await;
+}
+
+#[tokio::test]
 async fn every_dialect_calls_tools_and_takes_their_answers() {
     let arguments = json!({"city": "Łódź", "days": [1, 2]});
     let (tertulia, simulator) = lab(&format!("tool=weather:{arguments};tool=clock")).await;

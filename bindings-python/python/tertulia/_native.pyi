@@ -970,7 +970,7 @@ class ProgressEvent:
 
 @final
 class UsageEvent:
-    """What it took so far."""
+    """What it took so far. Only providers of your own say so on the way; what others report stands in the last event."""
 
     __match_args__: ClassVar[tuple[Literal["usage"], Literal["cost"]]]
 

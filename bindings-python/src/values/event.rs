@@ -104,7 +104,7 @@ values! {
         }
     }
 
-    /// What it took so far.
+    /// What it took so far. Only providers of your own say so on the way; what others report stands in the last event.
     UsageEvent(event StreamEventKind::Usage, "usage") { usage, cost }
     matches(usage, cost) shows(usage, cost) hashes()
 

@@ -137,7 +137,7 @@ impl GuardedStream {
                 Source::Streaming { pieces } => {
                     if self.cancelled.as_mut().poll(cx).is_ready() {
                         let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped");
-                        return Poll::Ready(Some(Err(stopped.with_partial(self.draft.parts()))));
+                        return Poll::Ready(Some(Err(self.left_off(stopped))));
                     }
                     let piece = match pieces.poll_piece(cx, &mut self.scratch) {
                         Poll::Ready(piece) => piece,
@@ -271,10 +271,7 @@ impl GuardedStream {
         reply.finish_reason_raw = closing.finish_reason_raw;
         reply.usage = closing.usage.unwrap_or_else(|| self.estimate(&reply.parts));
         reply.usage.requests = 1;
-        reply.cost = match closing.cost_nano_usd {
-            Some(nano) => Cost { nano_usd: Some(nano), source: CostSource::Provider, price_date: None },
-            None => self.price(&reply.usage),
-        };
+        reply.cost = closing.cost_nano_usd.map_or_else(|| self.price(&reply.usage), named);
         reply.request_id = self.frame.request_id.take().or(closing.id);
         reply.latency_ms = millis(self.frame.clock.monotonic().saturating_sub(self.frame.started));
         reply.first_token_ms = self.first_content.map(|at| millis(at.saturating_sub(self.frame.started)));
@@ -294,15 +291,55 @@ impl GuardedStream {
             .sum();
         Usage {
             input_tokens: self.frame.estimated_input_tokens,
-            output_tokens: i64::try_from(written.div_ceil(4)).unwrap_or(i64::MAX),
+            output_tokens: tokens(written),
             source: UsageSource::Estimated,
             ..Usage::default()
         }
     }
 
+    /// What a reply took and cost that ends before its time. What the provider had said by then stands; what it would
+    /// have said last, how much it wrote, is estimated, so the figure as a whole is an estimate.
+    fn spent(&self, parts: &[crate::model::Part]) -> (Usage, Cost) {
+        let mut usage = self.estimate(parts);
+        // Fragments of a tool call are paid for, too, though no part holds them.
+        usage.output_tokens = usage.output_tokens.max(tokens(self.text_bytes));
+        usage.requests = 1;
+        let (closing, whole) = match &self.source {
+            Source::Streaming { pieces } => (pieces.closing(), false),
+            Source::Decoded { closing } => (&**closing, true),
+            Source::Ended => return self.priced(usage),
+        };
+        if let Some(said) = &closing.usage {
+            let wrote = if whole { said.output_tokens } else { said.output_tokens.max(usage.output_tokens) };
+            let source = if whole { said.source } else { UsageSource::Estimated };
+            usage = Usage { output_tokens: wrote, requests: 1, source, ..said.clone() };
+        }
+        match closing.cost_nano_usd {
+            Some(nano) if whole => (usage, named(nano)),
+            // The provider's figure so far is less than the whole; better than none.
+            so_far => {
+                let (usage, cost) = self.priced(usage);
+                let cost = if cost.nano_usd.is_none() { so_far.map_or(cost, named) } else { cost };
+                (usage, cost)
+            }
+        }
+    }
+
+    fn priced(&self, usage: Usage) -> (Usage, Cost) {
+        let cost = self.price(&usage);
+        (usage, cost)
+    }
+
+    /// Ends the reply with this error, which gets what had arrived and what that took.
+    fn left_off(&mut self, error: Error) -> Error {
+        let parts = std::mem::take(&mut self.draft).into_parts();
+        let (usage, cost) = self.spent(&parts);
+        self.source = Source::Ended;
+        error.with_partial(parts).with_spent(usage, cost)
+    }
+
     /// A failure: as it is before the first content, `Truncated` with what had arrived after it.
     fn broken(&mut self, error: Error) -> Error {
-        self.source = Source::Ended;
         let model = &self.call.target.model;
         let mut error = error.with_target(&model.provider, &model.model);
         if let Some(id) = self.frame.request_id.clone() {
@@ -310,11 +347,11 @@ impl GuardedStream {
         }
         // Fragments of a tool call are content, too, though no part of the draft: the reader has seen them.
         if self.first_content.is_none() && self.draft.is_empty() {
+            self.source = Source::Ended;
             return error;
         }
-        let parts = std::mem::take(&mut self.draft).into_parts();
         if matches!(error.kind(), ErrorKind::Truncated) {
-            return error.with_partial(parts);
+            return self.left_off(error);
         }
         let reason = match error.kind() {
             ErrorKind::TimedOut => "stalled",
@@ -324,15 +361,14 @@ impl GuardedStream {
         let detail = format!("the reply broke off after it began: {}", error.detail());
         let mut truncated = Error::new(ErrorKind::Truncated, reason, detail)
             .with_target(&model.provider, &model.model)
-            .with_retry(Retry::Safe)
-            .with_partial(parts);
+            .with_retry(Retry::Safe);
         if let Some(account) = error.provider_error() {
             truncated = truncated.with_provider_error(account.clone());
         }
         if let Some(id) = error.request_id() {
             truncated = truncated.with_request_id(id.to_owned());
         }
-        truncated.with_source(error)
+        self.left_off(truncated.with_source(error))
     }
 }
 
@@ -347,6 +383,16 @@ impl Stream for GuardedStream {
         }
         step
     }
+}
+
+/// Tokens by the rule of thumb.
+fn tokens(bytes: usize) -> i64 {
+    i64::try_from(bytes.div_ceil(4)).unwrap_or(i64::MAX)
+}
+
+/// The price that the provider named.
+const fn named(nano_usd: i64) -> Cost {
+    Cost { nano_usd: Some(nano_usd), source: CostSource::Provider, price_date: None }
 }
 
 fn millis(duration: Duration) -> i64 {

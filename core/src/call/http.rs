@@ -60,7 +60,8 @@ impl HttpProvider {
             Some("application/json") => self.whole(call, route, frame, body).await,
             _ if call.target.streams() => {
                 let decoder = route.dialect.decoder(&call.target.wire(route, true));
-                Ok(Box::pin(GuardedStream::streamed(call.clone(), frame, Decoded::new(body, decoder))))
+                let pieces = Decoded::new(body, decoder, frame.clock.clone());
+                Ok(Box::pin(GuardedStream::streamed(call.clone(), frame, pieces)))
             }
             _ => self.whole(call, route, frame, body).await,
         }

@@ -9,12 +9,13 @@ use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
 use tower::{Layer as _, Service, ServiceExt as _};
 
+use super::pieces::{Decoded, Piece, Pieces as _};
 use super::*;
 use crate::base::{Clock, ErrorKind, Ids, ManualClock, Retry, SeededRandom};
 use crate::model::{Error, Progress, Reply, Result, StreamEvent, StreamEventKind};
-use crate::net::{FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport};
+use crate::net::{Body, FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport};
 use crate::policy::{RetryPolicy, RetrySettings};
-use crate::wire::OpenAiChat;
+use crate::wire::{Anthropic, Dialect, Gemini, OpenAiChat, OpenAiResponses};
 
 type Script = Vec<Result<StreamEvent>>;
 
@@ -185,6 +186,26 @@ async fn what_cannot_help_is_asked_once_and_what_is_spent_says_so() {
 }
 
 #[tokio::test]
+async fn what_the_server_sent_back_unseen_goes_out_once_more_within_the_same_try_and_costs_no_budget() {
+    let unseen = || Error::new(ErrorKind::Unavailable, "unprocessed", "sent back").with_retry(Retry::Safe);
+    let settings = RetrySettings { max_attempts: 1, budget_capacity: 0, ..RetrySettings::default() };
+    let bench = Bench::new([Err(unseen()), Ok(vec![text("ok"), done()])]);
+    let (said, failed) = texts(bench.run(settings).await.unwrap()).await;
+    assert_eq!((said.as_str(), failed.is_none(), bench.inner.calls()), ("ok", true, 2));
+    assert_eq!(bench.context.attempts().len(), 1);
+    assert!(bench.heard.lock().unwrap().is_empty(), "nobody hears of a retry");
+
+    let bench = Bench::new([Err(unseen()), Err(unseen())]);
+    let error = bench.run(settings).await.err().unwrap();
+    assert_eq!((error.retry(), bench.inner.calls(), error.attempts().len()), (Retry::Exhausted, 2, 1), "once a try");
+
+    let bench = Bench::new([Err(unseen()), Err(unseen()), Err(unseen()), Ok(vec![text("ok"), done()])]);
+    let again = RetrySettings { base_delay_ms: 0, max_attempts: 2, ..RetrySettings::default() };
+    let (said, _) = texts(bench.run(again).await.unwrap()).await;
+    assert_eq!((said.as_str(), bench.inner.calls(), bench.context.attempts().len()), ("ok", 4, 2));
+}
+
+#[tokio::test]
 async fn all_calls_of_a_model_pay_their_retries_from_one_budget_and_other_models_from_theirs() {
     let good = || Ok(vec![text("ok"), done()]);
     let scripts = [Err(down()), Err(down()), Err(down()), Err(down()), good(), good(), good(), Err(down()), good()];
@@ -330,12 +351,62 @@ async fn once_the_body_has_begun_silence_is_idle() {
     let mut bench = Guarded::new(sse().piece(": waiting\n\n").stalls());
     bench.local = true;
     let mut events = bench.run().await.unwrap();
+    assert_eq!(events.next().await.unwrap().unwrap().kind, heartbeat());
     let mut next = events.next();
     assert!(futures::poll!(&mut next).is_pending());
     bench.clock.advance(Duration::from_millis(89_999));
     assert!(futures::poll!(&mut next).is_pending());
     bench.clock.advance(Duration::from_millis(1));
     assert_eq!(next.await.unwrap().unwrap_err().reason(), "idle");
+}
+
+const fn heartbeat() -> StreamEventKind {
+    StreamEventKind::Progress { progress: Progress::Heartbeat { idle_ms: 0 } }
+}
+
+#[tokio::test]
+async fn comments_are_heartbeats_in_every_dialect_at_most_one_a_second_and_none_beside_words() {
+    let dialects: [Arc<dyn Dialect>; 4] =
+        [Arc::new(OpenAiChat), Arc::new(OpenAiResponses), Arc::new(Anthropic), Arc::new(Gemini)];
+    let call = call(CallContext::new("test"));
+    let Route::Http(route) = &call.target.route else { panic!("no HTTP") };
+    for dialect in dialects {
+        let (clock, name) = (ManualClock::default(), dialect.name());
+        let pieces = [
+            (0, ": OPENROUTER PROCESSING\n\n", true),
+            (999, ": OPENROUTER PROCESSING\n\n", false),
+            (1, ": half a com", false),
+            (0, "ment\n\n", true),
+            (60_000, ":\n:\n:\n", true),
+            (0, "\n", false),
+            (1_000, "data: [DONE", false),
+            (0, ": no comment", false),
+        ];
+        let body = Body::new(stream::iter(pieces.map(|(_, bytes, _)| Ok(bytes.into()))));
+        let mut decoded = Decoded::new(body, dialect.decoder(&call.target.wire(route, true)), Arc::new(clock.clone()));
+        for (wait_ms, bytes, beats) in pieces {
+            clock.advance(Duration::from_millis(wait_ms));
+            let mut events = Vec::new();
+            let piece = std::future::poll_fn(|cx| decoded.poll_piece(cx, &mut events)).await;
+            assert!(matches!(piece, Ok(Piece::More)), "{name} {bytes:?}");
+            let kinds: Vec<_> = events.into_iter().map(|event| event.kind).collect();
+            assert_eq!(kinds, if beats { vec![heartbeat()] } else { vec![] }, "{name} {bytes:?}");
+        }
+    }
+    let words = delta(serde_json::json!({"content": "Hi"}));
+    let both = Guarded::new(sse().piece(format!(": hello\n\n{words}{END}")));
+    let events: Vec<_> = both.run().await.unwrap().map(|event| event.unwrap().kind).collect().await;
+    assert_eq!((events.len(), &events[0]), (2, &StreamEventKind::text("Hi")), "{events:?}");
+}
+
+#[tokio::test]
+async fn a_ping_that_is_no_event_of_its_dialect_is_a_heartbeat_too_and_tells_for_how_long_nothing_else_came() {
+    let ping = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+    let bench = Guarded::new(sse().piece(ping).stalls());
+    let mut events = bench.run().await.unwrap();
+    bench.clock.advance(Duration::from_millis(1_500));
+    let beat = StreamEventKind::Progress { progress: Progress::Heartbeat { idle_ms: 1_500 } };
+    assert_eq!(events.next().await.unwrap().unwrap().kind, beat);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::tertulia::Inner;
 use super::user::UserScope;
 use crate::base::ErrorKind;
 use crate::call::{Call, CallContext, CallKey, failure};
-use crate::model::{Error, NewMessage, Part, Reply, ReplyStatus, Result};
+use crate::model::{Error, NewMessage, Part, Reply, Result};
 
 /// What `ask` waits for.
 pub struct AskOf {
@@ -98,10 +98,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
             Ok(reply) => reply,
             // Stopped by who reads it: what had arrived is the reply.
             Err(error) if error.kind() == ErrorKind::Cancelled && context.cancel.is_cancelled() => {
-                let mut reply = Reply::empty(model.provider, model.model);
-                reply.status = ReplyStatus::Cancelled;
-                reply.parts = error.partial().to_vec();
-                reply
+                Reply::cancelled(&*model.provider, model.model, &error)
             }
             Err(error) => {
                 failure(&context, &error, elapsed);

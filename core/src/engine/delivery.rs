@@ -31,7 +31,7 @@ impl Task {
                 if engine.tasks.stop_token().is_cancelled() {
                     Outcome::Failed(closing(&error))
                 } else if self.cancel.is_cancelled() {
-                    Outcome::Cancelled(error.partial().to_vec())
+                    Outcome::Cancelled(error)
                 } else {
                     Outcome::Failed(error)
                 }
@@ -181,6 +181,11 @@ impl Task {
 
 /// What becomes of a call that the closing engine broke off.
 fn closing(error: &Error) -> Error {
-    Error::new(ErrorKind::Closed, "closed", "the engine was closed while the reply was on its way; retry the turn")
-        .with_partial(error.partial().to_vec())
+    let closed =
+        Error::new(ErrorKind::Closed, "closed", "the engine was closed while the reply was on its way; retry the turn")
+            .with_partial(error.partial().to_vec());
+    match error.spent() {
+        Some((usage, cost)) => closed.with_spent(usage.clone(), cost.clone()),
+        None => closed,
+    }
 }

@@ -13,7 +13,7 @@ use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::call::CallTarget;
-use crate::model::{Error, MessageStatus, NewMessage, Part, Reply, ReplyStatus, Result, Role, StreamEvent, TurnState};
+use crate::model::{Cost, Error, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEvent, TurnState, Usage};
 use crate::store::{
     Content, DraftChunk, Durability, MessageEnd, NewRow, NewStep, NewTurn, Op, Parent, Precondition, StepKind,
     TurnChange, TurnRecord, WriteBatch,
@@ -22,9 +22,19 @@ use crate::store::{
 /// How a call ended.
 pub(super) enum Outcome {
     Done(Box<Reply>),
-    /// Stopped; what had arrived.
-    Cancelled(Vec<Part>),
+    /// Stopped; with what had arrived.
+    Cancelled(Error),
     Failed(Error),
+}
+
+impl Outcome {
+    /// What the reply took and cost, whole or not.
+    fn spent(&self) -> Option<(&Usage, &Cost)> {
+        match self {
+            Self::Done(reply) => Some((&reply.usage, &reply.cost)),
+            Self::Cancelled(error) | Self::Failed(error) => error.spent(),
+        }
+    }
 }
 
 /// Pauses between the tries to put a turn to rest.
@@ -263,7 +273,7 @@ impl Journal {
     ) -> (TurnState, Result<Reply>) {
         let (state, parts) = match &outcome {
             Outcome::Done(reply) => (TurnState::Done, reply.parts.clone()),
-            Outcome::Cancelled(parts) => (TurnState::Cancelled, parts.clone()),
+            Outcome::Cancelled(stopped) => (TurnState::Cancelled, stopped.partial().to_vec()),
             Outcome::Failed(error) if error.partial().is_empty() && !self.has_row => (TurnState::Parked, Vec::new()),
             Outcome::Failed(error) => (TurnState::Interrupted, error.partial().to_vec()),
         };
@@ -271,7 +281,11 @@ impl Journal {
             Ok(_) => (state, outcome, parts),
             Err(error) => {
                 let parts = rows::shortened(parts);
-                (TurnState::Interrupted, Outcome::Failed(too_long(&error).with_partial(parts.clone())), parts)
+                let mut failed = too_long(&error).with_partial(parts.clone());
+                if let Some((usage, cost)) = outcome.spent() {
+                    failed = failed.with_spent(usage.clone(), cost.clone());
+                }
+                (TurnState::Interrupted, Outcome::Failed(failed), parts)
             }
         };
         let written = self.insist(state, &parts, &outcome, last_seq).await;
@@ -293,10 +307,9 @@ impl Journal {
                 }
                 Ok(*reply)
             }
-            Outcome::Cancelled(parts) => {
+            Outcome::Cancelled(stopped) => {
                 let (provider, model) = self.model.split_once('/').unwrap_or(("", &self.model));
-                let mut reply = Reply::empty(provider, model);
-                reply.status = ReplyStatus::Cancelled;
+                let mut reply = Reply::cancelled(provider, model, &stopped);
                 reply.parts = parts;
                 of_turn(&mut reply, &self);
                 Ok(reply)
@@ -342,10 +355,8 @@ impl Journal {
         outcome: &Outcome,
         last_seq: i64,
     ) -> Result<()> {
-        let (usage, cost, finish_reason) = match outcome {
-            Outcome::Done(reply) => (Some(reply.usage.clone()), Some(reply.cost.clone()), reply.finish_reason),
-            _ => (None, None, None),
-        };
+        let (usage, cost) = outcome.spent().map(|(usage, cost)| (usage.clone(), cost.clone())).unzip();
+        let finish_reason = if let Outcome::Done(reply) = outcome { reply.finish_reason } else { None };
         let error = match outcome {
             Outcome::Failed(error) => Some(error.clone().with_turn(self.turn)),
             _ => None,

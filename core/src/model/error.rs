@@ -10,6 +10,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::part::Part;
+#[cfg(feature = "engine")]
+use super::usage::{Cost, Usage};
 use crate::base::{Attempt, ErrorKind, Json, Malformed, Retry, TurnId};
 
 /// The result of everything that can fail.
@@ -24,6 +26,8 @@ struct Inner {
     info: ErrorInfo,
     reason: Cow<'static, str>,
     provider_error: Option<ProviderError>,
+    #[cfg(feature = "engine")]
+    spent: Option<Box<(Usage, Cost)>>,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -134,7 +138,14 @@ impl Error {
             request_id: None,
             attempts: Vec::new(),
         };
-        Self(Box::new(Inner { info, reason, provider_error: None, source: None }))
+        Self(Box::new(Inner {
+            info,
+            reason,
+            provider_error: None,
+            #[cfg(feature = "engine")]
+            spent: None,
+            source: None,
+        }))
     }
 
     /// The call cannot work as written.
@@ -235,6 +246,13 @@ impl Error {
     #[must_use]
     pub fn provider_error(&self) -> Option<&ProviderError> {
         self.0.provider_error.as_ref()
+    }
+
+    /// What the reply that broke off took and cost, as far as somebody knows. For the journal; the host finds it at the
+    /// message that is kept.
+    #[cfg(feature = "engine")]
+    pub(crate) fn spent(&self) -> Option<(&Usage, &Cost)> {
+        self.0.spent.as_ref().map(|spent| (&spent.0, &spent.1))
     }
 
     /// The HTTP status a server that embeds the engine may answer with.
@@ -357,6 +375,14 @@ impl Error {
         self
     }
 
+    /// Keeps what the reply took and cost that broke off.
+    #[cfg(feature = "engine")]
+    #[must_use]
+    pub(crate) fn with_spent(mut self, usage: Usage, cost: Cost) -> Self {
+        self.0.spent = Some(Box::new((usage, cost)));
+        self
+    }
+
     /// Keeps every try.
     #[must_use]
     pub fn with_attempts(mut self, attempts: Vec<Attempt>) -> Self {
@@ -391,7 +417,14 @@ impl From<ErrorInfo> for Error {
     /// The error that was kept as plain data; causes and the provider's own account are not kept.
     fn from(info: ErrorInfo) -> Self {
         let reason = Cow::Owned(info.reason.clone());
-        Self(Box::new(Inner { info, reason, provider_error: None, source: None }))
+        Self(Box::new(Inner {
+            info,
+            reason,
+            provider_error: None,
+            #[cfg(feature = "engine")]
+            spent: None,
+            source: None,
+        }))
     }
 }
 

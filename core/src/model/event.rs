@@ -95,7 +95,7 @@ pub enum StreamEventKind {
         /// What.
         progress: Progress,
     },
-    /// What it took so far.
+    /// What it took so far. Only providers of your own say so on the way; what others report stands in the last event.
     Usage {
         /// Tokens so far.
         usage: Usage,

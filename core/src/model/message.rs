@@ -66,7 +66,7 @@ pub struct Message {
     pub model: Option<String>,
     /// Why the model stopped.
     pub finish_reason: Option<FinishReason>,
-    /// What it took.
+    /// What it took; an estimate for an answer that broke off or was stopped, nothing when its process was killed.
     pub usage: Option<Usage>,
     /// What it cost.
     pub cost: Option<Cost>,

@@ -116,6 +116,14 @@ impl Reply {
         }
     }
 
+    /// The answer of a call that was stopped: what had arrived, and what that took and cost.
+    #[cfg(feature = "engine")]
+    pub(crate) fn cancelled(provider: impl Into<String>, model: impl Into<String>, stopped: &super::Error) -> Self {
+        let (usage, cost) = stopped.spent().map(|(usage, cost)| (usage.clone(), cost.clone())).unwrap_or_default();
+        let parts = stopped.partial().to_vec();
+        Self { parts, status: ReplyStatus::Cancelled, usage, cost, ..Self::empty(provider, model) }
+    }
+
     /// All words of the answer.
     #[must_use]
     pub fn text(&self) -> String {

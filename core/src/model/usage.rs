@@ -39,7 +39,7 @@ pub struct Usage {
 pub enum UsageSource {
     /// The provider said so.
     Reported,
-    /// Counted by the engine, because the provider said nothing.
+    /// Counted by the engine, because the provider said nothing, or said only so far what a reply took that broke off.
     Estimated,
     /// Nobody knows.
     #[default]

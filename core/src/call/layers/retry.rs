@@ -18,6 +18,9 @@ use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
 use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::policy::{Decision, Failure, RetryBudget, RetryPolicy};
 
+/// What the transport calls a request that the server sent back without looking at it.
+const UNPROCESSED: &str = "unprocessed";
+
 /// So many targets have a budget of their own; with more of them, those that miss nothing are forgotten.
 const MAX_TARGETS: usize = 1_024;
 
@@ -87,7 +90,12 @@ where
             let mut delay_ms = 0;
             for number in 1.. {
                 let began = layer.clock.monotonic();
-                let outcome = first_content(inner.clone(), call.clone()).await;
+                let mut outcome = first_content(inner.clone(), call.clone()).await;
+                // What nobody has looked at is still the same try: it goes out once more at once, and counts and costs
+                // nothing.
+                if outcome.as_ref().is_err_and(|error| error.reason() == UNPROCESSED) {
+                    outcome = first_content(inner.clone(), call.clone()).await;
+                }
                 let now = layer.clock.monotonic();
                 let error = outcome.as_ref().err();
                 call.context.note(Attempt {

@@ -306,4 +306,8 @@ impl Pieces for Arriving {
             None => Ok(self.end(events)),
         })
     }
+
+    fn closing(&self) -> &Closing {
+        &self.closing
+    }
 }

@@ -3,7 +3,7 @@
 //! The client's errors are looked through for their cause and then thrown away, not kept as `source`: they may name
 //! hosts, and one day more. Every transient failure says `Retry::Safe`: an LLM call repeated costs tokens at worst.
 //! `dns`, `connect`, `connection_refused`, `proxy` and the connect timeout also mean that the provider has seen
-//! nothing of the request.
+//! nothing of the request; `unprocessed` means that it was never looked at, so the retry layer sends it once more at once.
 
 use std::error::Error as StdError;
 use std::io;
@@ -32,7 +32,19 @@ pub(super) fn before_head(error: &reqwest::Error) -> Error {
     if let Some(protocol) = find_protocol(error) {
         return protocol;
     }
+    if find(error, |cause| cause.downcast_ref::<h2::Error>().filter(|error| is_unprocessed(error))).is_some() {
+        return unavailable("unprocessed", "the server sent the request back without looking at it", Retry::Safe);
+    }
     unavailable("reset", "the connection broke before the answer began", Retry::Safe)
+}
+
+/// True when the server vouches that no application has seen the request (RFC 9113, 8.7): it refused the stream, or it is
+/// shutting down and the stream is behind the last one that it takes.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let reason = error.reason();
+    error.is_remote()
+        && (error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM)
+            || error.is_go_away() && reason == Some(h2::Reason::NO_ERROR))
 }
 
 /// The answer broke off inside its body.

@@ -18,6 +18,7 @@ const END_HEADERS: u8 = 4;
 /// `:status: 200` of HPACK's static table.
 const STATUS_200: &[u8] = &[0x88];
 const REFUSED_STREAM: &[u8] = &[0, 0, 0, 7];
+const INTERNAL_ERROR: &[u8] = &[0, 0, 0, 2];
 
 struct Peer(Caller<TlsStream<TcpStream>>);
 
@@ -126,10 +127,16 @@ async fn a_connection_that_dies_inside_a_body_is_noticed_by_its_pings() {
 }
 
 #[tokio::test]
-async fn a_refused_stream_a_goaway_and_a_reset_stream_are_reset_and_not_retried_here() {
+async fn a_refused_stream_and_a_goaway_are_unprocessed_a_reset_stream_is_reset_and_none_is_retried_here() {
     let (server, transport) = server_and_client(|_| ()).await;
     let go_away = [&[0, 0, 0, 0][..], &[0, 0, 0, 0]].concat();
-    for (kind, stream, payload) in [(RST_STREAM, 1, REFUSED_STREAM), (GOAWAY, 0, &go_away[..])] {
+    let go_away_in_anger = [&[0, 0, 0, 0][..], &[0, 0, 0, 2]].concat();
+    for (kind, stream, payload, reason) in [
+        (RST_STREAM, 1, REFUSED_STREAM, "unprocessed"),
+        (GOAWAY, 0, &go_away[..], "unprocessed"),
+        (RST_STREAM, 1, INTERNAL_ERROR, "reset"),
+        (GOAWAY, 0, &go_away_in_anger[..], "reset"),
+    ] {
         let serving = async {
             let mut peer = Peer::accept(&server).await;
             peer.frame(kind, 0, stream, payload).await;
@@ -137,7 +144,7 @@ async fn a_refused_stream_a_goaway_and_a_reset_stream_are_reset_and_not_retried_
         };
         let (answer, mut peer) = tokio::join!(soon("an answer", transport.send(post(&server.url()))), serving);
         let error = answer.unwrap_err();
-        assert_eq!((error.kind(), error.reason(), error.retry()), (ErrorKind::Unavailable, "reset", Retry::Safe));
+        assert_eq!((error.kind(), error.reason(), error.retry()), (ErrorKind::Unavailable, reason, Retry::Safe));
         assert_discreet(&error);
         transport.renew();
         while let Some((kind, _)) = peer.next().await {
@@ -154,7 +161,7 @@ async fn a_refused_stream_a_goaway_and_a_reset_stream_are_reset_and_not_retried_
     let (answer, mut peer) = tokio::join!(soon("an answer", transport.send(post(&server.url()))), serving);
     let mut body = answer.unwrap().into_body();
     assert_eq!(body.next().await.unwrap().unwrap(), "one");
-    peer.frame(RST_STREAM, 0, 1, &[0, 0, 0, 2]).await;
+    peer.frame(RST_STREAM, 0, 1, INTERNAL_ERROR).await;
     assert_eq!(soon("the reset", body.next()).await.unwrap().unwrap_err().reason(), "reset");
 }
 

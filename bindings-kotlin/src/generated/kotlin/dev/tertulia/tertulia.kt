@@ -6799,7 +6799,7 @@ sealed class StreamEventKind {
     }
 
     /**
-     * What it took so far.
+     * What it took so far. Only providers of your own say so on the way; what others report stands in the last event.
      */
     data class Usage(
         /**
