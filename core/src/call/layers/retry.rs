@@ -14,6 +14,7 @@ use futures::{StreamExt as _, stream};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, ReplyEvents};
+use super::breaker::is_breaker_open;
 use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
 use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::policy::{Decision, Failure, RetryBudget, RetryPolicy};
@@ -88,6 +89,12 @@ where
             for number in 1.. {
                 let began = layer.clock.monotonic();
                 let outcome = first_content(inner.clone(), call.clone()).await;
+                // Nothing was sent, and the wait is longer than the call may take: neither a try nor worth one.
+                if let Err(error) = outcome.as_ref()
+                    && is_breaker_open(error)
+                {
+                    return outcome.map_err(|error| error.with_attempts(call.context.attempts()));
+                }
                 let now = layer.clock.monotonic();
                 let error = outcome.as_ref().err();
                 call.context.note(Attempt {
