@@ -119,6 +119,9 @@ fn a_reply_that_breaks_off_after_it_began_is_one_try_that_failed() {
     }
 }
 
+/// A state, how to come there with a try under way, and what each outcome of it changes.
+type Row<'a> = (&'a str, &'a dyn Fn() -> (Breaker, Permit), [Option<Change>; 5]);
+
 #[test]
 fn each_state_answers_each_outcome_of_each_try() {
     let now = 7 * SECOND;
@@ -148,7 +151,7 @@ fn each_state_answers_each_outcome_of_each_try() {
     };
     let all = [Health::Good, BAD, Health::Busy(None), Health::Alive, Health::Unknown];
     let ten = Some(Change::Opened(10 * SECOND));
-    let expected: [(&str, &dyn Fn() -> (Breaker, Permit), [Option<Change>; 5]); 4] = [
+    let expected: [Row<'_>; 4] = [
         ("closed", &closed, [None; 5]),
         ("open", &open, [None; 5]),
         ("half open", &half_open, [Some(Change::Closed), ten, ten, Some(Change::Closed), Some(Change::Freed)]),
