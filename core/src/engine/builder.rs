@@ -211,7 +211,7 @@ impl TertuliaBuilder {
             ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(provider, settings.retry, &clock, &random),
+            service: stack(provider, settings.retry, settings.breaker, &clock, &random),
             targets,
             credentials,
             holder: ids.turn().to_string(),

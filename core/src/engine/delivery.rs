@@ -12,7 +12,7 @@ use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
 use super::turn::Task;
 use crate::base::ErrorKind;
-use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure};
+use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_breaker_open};
 use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
 
 impl Task {
@@ -40,7 +40,8 @@ impl Task {
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
-            let is_logged = context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
+            let is_logged =
+                is_breaker_open(error) || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
             if !is_logged {
                 failure(&context, error, elapsed);
             }

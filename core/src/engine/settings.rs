@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Json;
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
-use crate::policy::RetrySettings;
+use crate::policy::{BreakerSettings, RetrySettings};
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
@@ -16,6 +16,8 @@ pub struct Settings {
     pub network: NetworkSettings,
     /// How failed calls are tried again.
     pub retry: RetrySettings,
+    /// When a provider's model is left alone because it is down.
+    pub breaker: BreakerSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
 }
@@ -141,6 +143,10 @@ impl Settings {
             ("network.max_text_bytes", self.network.max_text_bytes == 0),
             ("network.max_response_bytes", self.network.max_response_bytes == 0),
             ("retry.max_attempts", self.retry.max_attempts == 0),
+            ("breaker.consecutive_failures", self.breaker.consecutive_failures == 0),
+            ("breaker.min_attempts", self.breaker.min_attempts == 0),
+            ("breaker.window_ms", self.breaker.window_ms == 0),
+            ("breaker.open_ms", self.breaker.open_ms == 0),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];
@@ -150,6 +156,12 @@ impl Settings {
         }
         if !(0.0..=1_000.0).contains(&self.retry.budget_refund) {
             return bad("settings.retry.budget_refund must be a number from 0 to 1000".to_owned());
+        }
+        if !(0.0..=1.0).contains(&self.breaker.failure_rate) {
+            return bad("settings.breaker.failure_rate must be a number from 0 to 1".to_owned());
+        }
+        if self.breaker.max_open_ms < self.breaker.open_ms {
+            return bad("settings.breaker.max_open_ms must be at least settings.breaker.open_ms".to_owned());
         }
         if self.network.max_text_bytes > MAX_CONTENT_BYTES {
             return bad(format!(

@@ -198,6 +198,13 @@ fn a_wrong_name_or_value_in_the_settings_is_refused_with_a_hint() {
         );
     }
     assert_eq!(Settings::from_json(&json!({"retry": {"budget_refund": 1}})).unwrap().retry.budget_refund, 1.0);
+    for rate in [json!(-0.1), json!(1.1), json!("half")] {
+        assert!(refused(json!({"breaker": {"failure_rate": rate}})).detail().contains("breaker.failure_rate must be"));
+    }
+    let shorter = json!({"breaker": {"open_ms": 2_000, "max_open_ms": 1_000}});
+    assert!(refused(shorter).detail().contains("breaker.max_open_ms must be at least"));
+    let off = Settings::from_json(&json!({"breaker": {"enabled": false, "failure_rate": 1}})).unwrap().breaker;
+    assert_eq!((off.enabled, off.failure_rate, off.consecutive_failures), (false, 1.0, 10));
     assert!(refused(json!([])).detail().contains("object"));
 }
 
@@ -243,6 +250,10 @@ fn a_limit_of_nothing_is_refused_by_its_name() {
         ("network", "max_text_bytes"),
         ("network", "max_response_bytes"),
         ("retry", "max_attempts"),
+        ("breaker", "consecutive_failures"),
+        ("breaker", "min_attempts"),
+        ("breaker", "window_ms"),
+        ("breaker", "open_ms"),
         ("store", "readers"),
         ("store", "group_commit_rows"),
     ];

@@ -1,6 +1,7 @@
 //! Floor 2: decisions as pure state machines. `now` and chance are arguments, failures come in plain.
 
 mod backoff;
+mod breaker;
 mod retry;
 mod retry_budget;
 
@@ -10,5 +11,6 @@ mod simulation;
 mod tests;
 
 pub use backoff::Backoff;
+pub use breaker::{Admission, Breaker, BreakerSettings, Change, Health, Permit};
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
 pub use retry_budget::RetryBudget;

@@ -25,6 +25,10 @@ impl Lab {
         Self::open("memory:", |_| {}).await
     }
 
+    pub async fn memory_with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::open("memory:", change).await
+    }
+
     pub async fn on(path: &Path) -> Self {
         Self::on_with(path, |_| {}).await
     }

@@ -14,6 +14,7 @@ use futures::{StreamExt as _, stream};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, ReplyEvents};
+use super::breaker::is_breaker_open;
 use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
 use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::policy::{Decision, Failure, RetryBudget, RetryPolicy};
@@ -95,6 +96,12 @@ where
                 // nothing.
                 if outcome.as_ref().is_err_and(|error| error.reason() == UNPROCESSED) {
                     outcome = first_content(inner.clone(), call.clone()).await;
+                }
+                // Nothing was sent, and the wait is longer than the call may take: neither a try nor worth one.
+                if let Err(error) = outcome.as_ref()
+                    && is_breaker_open(error)
+                {
+                    return outcome.map_err(|error| error.with_attempts(call.context.attempts()));
                 }
                 let now = layer.clock.monotonic();
                 let error = outcome.as_ref().err();

@@ -14,6 +14,7 @@ use super::super::context::CallContext;
 use super::super::target::{Call, ReplyEvents};
 use crate::base::{Clock, ErrorKind};
 use crate::model::{Error, Result};
+use crate::policy::Change;
 
 /// Logs the outcome of each call up to its first content.
 #[derive(Clone)]
@@ -128,4 +129,26 @@ pub(super) fn retry(call: &Call, error: &Error, attempt: u32, delay_ms: i64) {
         next_attempt = attempt + 1,
         delay_ms = delay_ms
     );
+}
+
+/// Logs that a target is left alone from now on, or no longer.
+pub(super) fn breaker(call: &Call, change: Change) {
+    let (context, model) = (&call.context, &call.target.model);
+    macro_rules! say {
+        ($level:expr, $message:literal $(, $field:ident = $value:expr)*) => {
+            tracing::event!(
+                target: "tertulia::call", $level, operation = context.operation, owner = context.owner.as_deref(),
+                turn = context.turn.map(tracing::field::display), provider = model.provider, model = model.model,
+                $($field = $value,)* $message
+            )
+        };
+    }
+    match change {
+        Change::Opened(wait) => {
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            say!(tracing::Level::WARN, "the provider is left alone", wait_ms = wait_ms);
+        }
+        Change::Closed => say!(tracing::Level::INFO, "the provider is back"),
+        Change::Freed => {}
+    }
 }
