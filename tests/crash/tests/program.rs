@@ -1,0 +1,16 @@
+//! The program as `make test` runs it, with a few kills.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests may panic and need no docs")]
+
+use std::process::{Command, Output};
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tertulia-crash")).args(args).output().unwrap()
+}
+
+#[test]
+fn a_few_kills_are_survived_and_counted() {
+    let output = run(&["3", "7"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().last(), Some("3 passed, 0 failed"), "{said}");
+}
