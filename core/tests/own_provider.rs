@@ -691,3 +691,23 @@ async fn it_takes_the_place_of_a_provider_of_the_catalogue_but_of_no_other_of_yo
         assert!(error.detail().contains(words), "{error}");
     }
 }
+
+#[tokio::test]
+async fn code_that_fails_again_and_again_is_asked_again_and_again() {
+    struct Broken;
+    impl Provider for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
+        async fn stream(&self, _: ChatRequest) -> Result<EventStream> {
+            Err(Error::new(ErrorKind::Unavailable, "down", "it is down"))
+        }
+    }
+    let tertulia = Tertulia::builder().store("memory:").with_provider(Broken).model("broken/any").open().await.unwrap();
+    for _ in 0..30 {
+        let error = tertulia.ask("hi").await.unwrap_err();
+        assert_eq!(error.reason(), "down", "left alone like a server");
+    }
+    tertulia.close().await.unwrap();
+}

@@ -203,7 +203,8 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
-            if !layer.settings.enabled {
+            // Code of the application's own knows best when not to be asked; its errors are no outage of a server.
+            if !layer.settings.enabled || call.target.http().is_none() {
                 return inner.oneshot(call).await;
             }
             let mut guard = layer.admit(&call).await?;
