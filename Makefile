@@ -12,7 +12,7 @@ ONLY ?=
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin check bindings conformance bench deny clean
+.PHONY: help chat test test-kotlin simulate check bindings conformance bench deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -26,6 +26,9 @@ test: python ## Run every test and check; ends with "N passed, N failed"
 
 test-kotlin: rust python ## Run the tests in Kotlin alone; needs a JDK of 17 or newer and Maven
 	@$(PYTHON) tools/run_tests.py kotlin
+
+simulate: rust python ## Run the proofs by simulation alone: seeded faults, paused clocks
+	@$(PYTHON) tools/run_tests.py simulate
 
 bindings: rust python ## Write anew what is generated for the mobile border
 	@$(PYTHON) tools/border.py write

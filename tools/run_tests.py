@@ -4,6 +4,7 @@
     tools/run_tests.py            everything (``make test``)
     tools/run_tests.py check      the quick part (``make check``)
     tools/run_tests.py kotlin     the mobile border alone (``make test-kotlin``)
+    tools/run_tests.py simulate   the proofs by simulation alone (``make simulate``)
 
 The figures are read from what the runners themselves say. A step of tests that ran none has failed, and so has one
 whose runner ends badly without naming a failed test. Steps are data (:func:`all_steps`): to add one is to add a line.
@@ -162,6 +163,15 @@ def border_steps() -> Iterable[Step]:
     )
 
 
+def simulation_steps() -> Iterable[Step]:
+    """List the proofs that a seed and a paused clock make repeatable. All of them are among the tests as well."""
+    test = ("cargo", "test", "--locked", "-p", "tertulia")
+    shown = ("--", "--show-output")
+    yield Step("simulate: policies", (*test, "--lib", "policy::", *shown), cargo_counts)
+    yield Step("simulate: layers", (*test, "--lib", "call::tests::", *shown), cargo_counts)
+    yield Step("simulate: calls", (*test, "--test", "simulation", *shown), cargo_counts)
+
+
 def all_steps() -> Iterable[Step]:
     """List the steps, those that fail fastest first."""
     clippy = ("cargo", "clippy", "--locked")
@@ -235,6 +245,9 @@ def all_steps() -> Iterable[Step]:
         yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after="python: installed wheel")
     if existing("bindings-kotlin"):
         yield from border_steps()
+
+
+PARTS: dict[str, Callable[[], Iterable[Step]]] = {"kotlin": border_steps, "simulate": simulation_steps}
 
 
 def make_environment() -> int:
@@ -331,7 +344,7 @@ def main() -> int:
     # Whoever is started in the background ignores Ctrl-C, and so would all tests of Ctrl-C: they would wait for ever.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description="Run every test and check.")
-    parser.add_argument("part", nargs="?", default="test", choices=["test", "check", "kotlin", "environment"])
+    parser.add_argument("part", nargs="?", default="test", choices=["test", "check", *PARTS, "environment"])
     part = parser.parse_args().part
     if part == "environment":
         return make_environment()
@@ -348,7 +361,7 @@ def main() -> int:
     if strict:
         environment["CARGO_INCREMENTAL"] = "0"  # nothing is built a second time
     done: dict[str, Outcome] = {}
-    for step in border_steps() if part == "kotlin" else all_steps():
+    for step in PARTS.get(part, all_steps)():
         wanted = step.in_check if part == "check" else step.name != FLOORS
         if not wanted:
             continue

@@ -99,7 +99,9 @@ impl BreakerLayer {
                 Admission::Wait(wait) => wait,
             };
             let left = context.left(now);
-            if left.is_zero() || wait.is_some_and(|wait| wait >= left || wait > self.max_wait) {
+            // Whoever asks after the pause must have time left for the answer, or the probe fails by the asker's own
+            // deadline, and all wait anew for a target that may long be back: half of it is kept.
+            if left.is_zero() || wait.is_some_and(|wait| wait > left / 2 || wait > self.max_wait) {
                 return Err(refusal(target, wait.unwrap_or(pause)));
             }
             let wait_ms = millis(wait.unwrap_or_default());
