@@ -206,12 +206,13 @@ where
             // Before the first continuation the failure itself knows best what had arrived.
             if self.times == 0 && !error.partial().is_empty() { error } else { error.with_partial(parts.clone()) }
         };
+        let Call { request, context, .. } = &self.way.call;
         let said = said(&parts).filter(|_| {
             let may = error.kind() == ErrorKind::Truncated && error.reason() != "too_large" && !self.calls;
-            may && brought && self.times < MAX_TIMES && self.way.call.request.output_schema.is_none()
+            let is_time = !context.left(self.way.now()).is_zero();
+            may && is_time && brought && self.times < MAX_TIMES && request.output_schema.is_none()
         });
         let Some((said, newest)) = said else { return Err(whole(error)) };
-        let context = &self.way.call.context;
         context.note_broken();
         super::trace::continued(&self.way.call, &error);
         let attempt = i32::try_from(context.attempt_count() + 1).unwrap_or(i32::MAX);
