@@ -141,6 +141,8 @@ impl Course {
             ErrorKind::Unavailable
             | ErrorKind::RateLimited
             | ErrorKind::TimedOut
+            // Before anything was delivered; afterwards nobody is asked any more.
+            | ErrorKind::Truncated
             | ErrorKind::QuotaExhausted
             | ErrorKind::Unauthorized => true,
             ErrorKind::ContextTooLong => {
@@ -156,12 +158,16 @@ impl Course {
 }
 
 /// Which of two failures speaks for the call when no target is left: the later one, unless only the earlier one passes
-/// by itself.
+/// by itself, or the later one only says that an alternative cannot take the call.
 #[must_use]
 pub const fn outweighs(earlier: ErrorKind, later: ErrorKind) -> bool {
-    passes(earlier) && !passes(later)
+    weight(earlier) > weight(later)
 }
 
-const fn passes(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::TimedOut)
+const fn weight(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Unavailable | ErrorKind::RateLimited | ErrorKind::TimedOut | ErrorKind::Truncated => 2,
+        ErrorKind::Invalid | ErrorKind::NotFound => 0,
+        _ => 1,
+    }
 }

@@ -33,13 +33,13 @@ fn each_kind_of_failure_goes_on_or_ends_the_call() {
             | ErrorKind::RateLimited
             | ErrorKind::Unavailable
             | ErrorKind::TimedOut
+            | ErrorKind::Truncated
             | ErrorKind::ContextTooLong => true,
             ErrorKind::Invalid
             | ErrorKind::NotFound
             | ErrorKind::Conflict
             | ErrorKind::BudgetExceeded
             | ErrorKind::ContentFiltered
-            | ErrorKind::Truncated
             | ErrorKind::OutputInvalid
             | ErrorKind::Cancelled
             | ErrorKind::Storage
@@ -157,11 +157,13 @@ fn a_context_that_is_too_long_goes_on_to_larger_models_and_to_those_of_unknown_s
 
 #[test]
 fn the_last_failure_speaks_unless_only_an_earlier_one_passes_by_itself() {
+    let passing = [ErrorKind::Unavailable, ErrorKind::RateLimited, ErrorKind::TimedOut, ErrorKind::Truncated];
+    let unfit = [ErrorKind::Invalid, ErrorKind::NotFound];
     for earlier in ErrorKind::ALL {
         for later in ErrorKind::ALL {
-            let passing = [ErrorKind::Unavailable, ErrorKind::RateLimited, ErrorKind::TimedOut];
-            let expected = passing.contains(&earlier) && !passing.contains(&later);
-            assert_eq!(outweighs(earlier, later), expected, "{earlier} {later}");
+            let only_the_earlier_passes = passing.contains(&earlier) && !passing.contains(&later);
+            let only_the_later_is_unfit = unfit.contains(&later) && !unfit.contains(&earlier);
+            assert_eq!(outweighs(earlier, later), only_the_earlier_passes || only_the_later_is_unfit, "{earlier} {later}");
         }
     }
 }
