@@ -2008,6 +2008,11 @@ class Reply:
         """The tools that the model wants to be called; those the provider runs itself are not among them."""
 
     @property
+    def is_continued(self) -> bool:
+        """True when the answer broke off on its way and was continued (``mid_stream="continue"``): one of ``attempts`` is
+        then ``truncated``. The seam may be felt."""
+
+    @property
     def notice(self) -> str | None:
         """A sentence fit for an end user when the turn did not end well, or nothing."""
 
@@ -2648,6 +2653,7 @@ class Tertulia:
         store: str | PathLike[str] | None = None,
         *,
         model: str | None = None,
+        fallback: Sequence[str] | None = None,
         keys: Mapping[str, str] | None = None,
         providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
@@ -2657,6 +2663,7 @@ class Tertulia:
         store: a path (SQLite) or ``"memory:"``. Left out: ``$TERTULIA_HOME/tertulia.db``, else the platform's folder
         for application data.
         model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
+        fallback: the models that calls go on to, in this order, when theirs fails.
         keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
         providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``; or as
         code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of
@@ -2867,6 +2874,7 @@ class AsyncTertulia:
         store: str | PathLike[str] | None = None,
         *,
         model: str | None = None,
+        fallback: Sequence[str] | None = None,
         keys: Mapping[str, str] | None = None,
         providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
@@ -2876,6 +2884,7 @@ class AsyncTertulia:
         store: a path (SQLite) or ``"memory:"``. Left out: ``$TERTULIA_HOME/tertulia.db``, else the platform's folder
         for application data.
         model: as ``provider/model``, asked when neither call nor conversation names one. Left out: ``$TERTULIA_MODEL``.
+        fallback: the models that calls go on to, in this order, when theirs fails.
         keys: keys by provider. Left out: the variable that the catalogue names (``OPENAI_API_KEY``, …).
         providers: providers of your own, as data: ``{"name": "lab", "base_url": "https://llm.lab.example/v1"}``; or as
         code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of

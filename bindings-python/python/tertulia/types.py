@@ -54,6 +54,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusa
 UsageSource = Literal["reported", "estimated", "unknown"]
 CostSource = Literal["provider", "catalogue", "estimated", "unknown"]
 ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
+MidStream = Literal["surface", "restart", "continue"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
 Retry = Literal["never", "safe", "after", "exhausted"]
 ErrorKind = Literal[
@@ -253,6 +254,9 @@ class CallOptions(TypedDict, total=False):
 
     model: str
     """The model as ``provider/model``."""
+    fallback: Sequence[str]
+    """The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little
+    room; an empty list is none. What the engine was made with unless set."""
     system: str
     """Instructions, for this call instead of the conversation's."""
     temperature: float
@@ -287,6 +291,11 @@ class CallOptions(TypedDict, total=False):
     """For the whole call, in seconds. 600 unless set."""
     timeout_ms: int
     """For the whole call, in milliseconds."""
+    mid_stream: MidStream
+    """What becomes of a reply that breaks off after its first content: ``surface`` raises ``TruncatedError`` with what
+    had arrived; ``continue`` asks again, the same model or the next one, and goes on behind it without repeating
+    anything (words alone; the model may lose its thread); ``restart`` begins anew elsewhere while nothing was delivered,
+    and is ``surface`` afterwards."""
     client_id: str
     """Your own id for the message: the same id is the same message; another body under it is a ``ConflictError``."""
     metadata: Mapping[str, str]

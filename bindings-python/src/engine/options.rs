@@ -9,6 +9,7 @@ use crate::convert::{Fields, FromPython, Place, duration_ms, invalid};
 /// Every keyword of a call. A test holds them against the stub's `CallOptions`.
 pub(crate) const NAMES: &[&str] = &[
     "model",
+    "fallback",
     "system",
     "temperature",
     "top_p",
@@ -26,6 +27,7 @@ pub(crate) const NAMES: &[&str] = &[
     "prompt_cache",
     "timeout",
     "timeout_ms",
+    "mid_stream",
     "client_id",
     "metadata",
     "key",
@@ -52,6 +54,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     let fields = Fields::of_keywords(verb, py, given);
     fields.only(NAMES)?;
     options.model = fields.take("model")?;
+    options.fallback = fields.take("fallback")?;
     options.system = fields.take("system")?;
     options.sampling.temperature = fields.take("temperature")?;
     options.sampling.top_p = fields.take("top_p")?;
@@ -68,6 +71,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.output_schema = fields.take("output_schema")?;
     options.prompt_cache = fields.take("prompt_cache")?;
     options.timeout_ms = fields.take("timeout_ms")?;
+    options.mid_stream = fields.take("mid_stream")?;
     options.client_id = fields.take("client_id")?;
     options.metadata = fields.take("metadata")?;
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);

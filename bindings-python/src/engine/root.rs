@@ -19,6 +19,7 @@ use crate::own::Given;
 pub(super) struct Config {
     pub(super) store: Option<String>,
     pub(super) model: Option<String>,
+    pub(super) fallback: Option<Vec<String>>,
     pub(super) keys: Vec<(String, Secret)>,
     pub(super) providers: Vec<Given>,
     pub(super) settings: Settings,
@@ -32,6 +33,9 @@ impl Config {
         }
         if let Some(model) = &self.model {
             builder = builder.model(model);
+        }
+        if let Some(models) = &self.fallback {
+            builder = builder.fallback(models);
         }
         for (provider, key) in &self.keys {
             builder = builder.key(provider, key.clone());

@@ -16,7 +16,7 @@ use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython as _, expected_of, invalid, json};
 use crate::error::raise;
 
-const KEYWORDS: &[&str] = &["store", "model", "keys", "providers", "settings"];
+const KEYWORDS: &[&str] = &["store", "model", "fallback", "keys", "providers", "settings"];
 
 const SPEC: &[&str] = &[
     "name",
@@ -75,6 +75,7 @@ fn config(class: &str, args: &Bound<'_, PyTuple>, given: Option<&Bound<'_, PyDic
     Ok(Config {
         store,
         model: fields.take("model")?,
+        fallback: fields.take("fallback")?,
         keys: keys(&fields)?,
         providers: fields.take("providers")?,
         settings,

@@ -36,6 +36,12 @@ values! {
             self.0.get().tool_calls().to_python(py)
         }
 
+        /// True when the answer broke off on its way and was continued.
+        #[getter]
+        fn is_continued(&self) -> bool {
+            self.0.get().is_continued()
+        }
+
         /// A sentence fit for an end user when the turn did not end well.
         #[getter]
         fn notice(&self) -> Option<&str> {

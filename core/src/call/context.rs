@@ -1,17 +1,30 @@
 //! What a call carries with it through every layer.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::alternatives::Alternatives;
+use super::catalog::ModelRef;
 use super::credentials::CallKey;
-use crate::base::{Attempt, ConversationId, TurnId};
-use crate::model::Progress;
+use crate::base::{Attempt, ConversationId, ErrorKind, TurnId};
+use crate::model::{Cost, Progress, Usage};
 
 /// Where a call tells what happens before its first content.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// What one target may take of a call that has others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// How many tries.
+    pub attempts: u32,
+    /// The moment of the clock by which its first content must be there.
+    pub begin_by: Duration,
+    /// True when another target is asked if this one cannot be asked now: it is not waited for.
+    pub others: bool,
+}
 
 /// What a call carries with it: whose it is, how long it may take, who may stop it, who listens.
 #[derive(Clone)]
@@ -32,8 +45,25 @@ pub struct CallContext {
     pub progress: Option<ProgressSink>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
-    attempts: Arc<Mutex<Vec<Attempt>>>,
+    /// Whom else it may ask.
+    pub alternatives: Option<Arc<Alternatives>>,
+    /// What the target that is asked now may take of it; nothing = all.
+    pub share: Option<Share>,
+    so_far: Arc<Mutex<SoFar>>,
 }
+
+/// What is known of a call while it is under way.
+#[derive(Default)]
+struct SoFar {
+    attempts: Vec<Attempt>,
+    /// Who answers, when it is not the call's own target.
+    answering: Option<ModelRef>,
+    /// What replies took that nobody waits for any more.
+    lost: Vec<(Usage, Cost)>,
+}
+
+/// So many lost replies are remembered.
+const MAX_LOST: usize = 64;
 
 impl CallContext {
     /// A context for this operation: no deadline, nobody listens, nobody stops it.
@@ -48,7 +78,9 @@ impl CallContext {
             cancel: CancellationToken::new(),
             progress: None,
             key: None,
-            attempts: Arc::default(),
+            alternatives: None,
+            share: None,
+            so_far: Arc::default(),
         }
     }
 
@@ -59,21 +91,77 @@ impl CallContext {
         }
     }
 
+    fn so_far(&self) -> MutexGuard<'_, SoFar> {
+        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes a try.
     pub fn note(&self, attempt: Attempt) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
+        self.so_far().attempts.push(attempt);
     }
 
-    /// Every try so far.
+    /// Notes a try that ran beside the last one and was given up for it.
+    pub(super) fn note_beside(&self, attempt: Attempt) {
+        let attempts = &mut self.so_far().attempts;
+        attempts.insert(attempts.len().saturating_sub(1), attempt);
+    }
+
+    /// Every try so far, of every target.
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.so_far().attempts.clone()
     }
 
-    /// How long is left at this moment; very long without a deadline.
+    /// How many tries there were so far.
+    #[must_use]
+    pub fn attempt_count(&self) -> u32 {
+        u32::try_from(self.so_far().attempts.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Notes that the reply broke off which the last try had begun.
+    pub(super) fn note_broken(&self) {
+        if let Some(last) = self.so_far().attempts.last_mut() {
+            last.kind = Some(ErrorKind::Truncated);
+        }
+    }
+
+    /// Notes who answers.
+    pub(super) fn note_answering(&self, model: &ModelRef) {
+        self.so_far().answering = Some(model.clone());
+    }
+
+    /// Who answers, when it is another than the call's own target.
+    #[must_use]
+    pub fn answering(&self) -> Option<ModelRef> {
+        self.so_far().answering.clone()
+    }
+
+    /// Notes what a request took, by estimate, whose answer nobody waits for any more.
+    pub(super) fn note_lost(&self, usage: Usage, cost: Cost) {
+        let lost = &mut self.so_far().lost;
+        if lost.len() < MAX_LOST {
+            lost.push((usage, cost));
+        }
+    }
+
+    /// What requests took whose answers were given up, as far as nobody has asked for it yet.
+    #[must_use]
+    pub fn take_lost(&self) -> Vec<(Usage, Cost)> {
+        std::mem::take(&mut self.so_far().lost)
+    }
+
+    /// How long is left at this moment, until the first content of the target that is asked now; very long without a
+    /// deadline.
     #[must_use]
     pub fn left(&self, now: Duration) -> Duration {
-        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(now))
+        let begin_by = self.share.map(|share| share.begin_by);
+        [self.deadline, begin_by].into_iter().flatten().min().map_or(Duration::MAX, |until| until.saturating_sub(now))
+    }
+
+    /// True when another target is asked if the one that is asked now is left alone.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        self.share.is_some_and(|share| share.others)
     }
 }
 

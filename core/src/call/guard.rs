@@ -103,7 +103,9 @@ impl GuardedStream {
         let limits = &self.frame.limits;
         let idle = ms(limits.idle_timeout_ms);
         let progress = ms(limits.progress_timeout_ms);
-        let total = self.call.context.deadline.unwrap_or(Duration::MAX);
+        let context = &self.call.context;
+        let begin_by = context.share.filter(|_| self.first_content.is_none()).map(|share| share.begin_by);
+        let total = [context.deadline, begin_by].into_iter().flatten().min().unwrap_or(Duration::MAX);
         let mut nearest = if let Some(last_byte) = self.last_byte {
             let stalled = (self.last_event.saturating_add(progress), "progress", progress);
             let silent = (last_byte.saturating_add(idle), "idle", idle);
@@ -369,6 +371,17 @@ impl GuardedStream {
             truncated = truncated.with_request_id(id.to_owned());
         }
         self.left_off(truncated.with_source(error))
+    }
+}
+
+impl Drop for GuardedStream {
+    /// Whoever lets go of a reply before its end has still to pay for it.
+    fn drop(&mut self) {
+        if !matches!(self.source, Source::Ended) {
+            let parts = std::mem::take(&mut self.draft).into_parts();
+            let (usage, cost) = self.spent(&parts);
+            self.call.context.note_lost(usage, cost);
+        }
     }
 }
 

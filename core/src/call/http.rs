@@ -16,11 +16,11 @@ use http::HeaderMap;
 use super::auth::{Auth, Signed};
 use super::credentials::Credentials;
 use super::guard::{GuardedStream, ReplyFrame};
-use super::limits::Limits;
+use super::limits::{Limits, estimate_input};
 use super::pieces::Decoded;
 use super::target::{Call, HttpRoute, ReplyEvents};
 use crate::base::{ErrorKind, Retry, Secret};
-use crate::model::{Error, Result};
+use crate::model::{Cost, Error, Result, Usage, UsageSource};
 use crate::net::{Body, Transport};
 use crate::wire::hints;
 
@@ -89,7 +89,10 @@ impl HttpProvider {
         let mut request = route.dialect.encode(&call.request, &target.wire(route, target.streams()))?;
         let signing = self.auth.sign(&target.entry, &route.base_url, key, &mut request);
         *signed = self.limits.in_time(call, signing).await?;
-        let response = self.limits.in_time(call, self.transport.send(request)).await?;
+        let unheard = Unheard::new(call, &self.limits);
+        let sent = self.limits.in_time(call, self.transport.send(request)).await;
+        unheard.heard();
+        let response = sent?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -105,6 +108,40 @@ impl HttpProvider {
         let target = call.target.wire(route, false);
         let (events, closing) = route.dialect.decode(&bytes, &target)?;
         Ok(Box::pin(GuardedStream::decoded(call.clone(), frame, events, closing)))
+    }
+}
+
+/// A request whose answer is waited for. Let go of before that, it may have to be paid for all the same: what was sent
+/// is noted as lost.
+struct Unheard<'a> {
+    call: Option<&'a Call>,
+    limits: &'a Limits,
+}
+
+impl<'a> Unheard<'a> {
+    const fn new(call: &'a Call, limits: &'a Limits) -> Self {
+        Self { call: Some(call), limits }
+    }
+
+    /// It was answered, or could not be.
+    fn heard(mut self) {
+        self.call = None;
+    }
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if let Some(call) = self.call {
+            let usage = Usage {
+                input_tokens: estimate_input(&call.request),
+                requests: 1,
+                source: UsageSource::Estimated,
+                ..Usage::default()
+            };
+            let price = call.target.info.as_ref().and_then(|info| info.price.as_ref());
+            let cost = price.map_or_else(Cost::default, |price| price.cost(&usage, self.limits.clock.now()));
+            call.context.note_lost(usage, cost);
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ retry ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
+//! Call ─▶ trace ─▶ fallback ─▶ hedge ─▶ retry ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
 //!                                          └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
+mod alternatives;
 mod auth;
 pub mod catalog;
 mod context;
@@ -22,11 +23,12 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use alternatives::{Alternative, Alternatives, MakeRequest};
 pub use auth::{Auth, Signed};
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
-pub use context::{CallContext, ProgressSink};
+pub use context::{CallContext, ProgressSink, Share};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
-pub use layers::{BreakerLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
+pub use layers::{BreakerLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
 pub use stack::{ChatService, stack};

@@ -1,20 +1,22 @@
-//! The order of the layers, outermost first: trace → retry → breaker → provider. The only place that states it.
+//! The order of the layers, outermost first: trace → fallback → per target [hedge → retry → breaker → provider]. The only
+//! place that states it.
 //!
-//! Later layers take their places here: trace → cache → budget → deadline → fallback → per target [retry → admission →
-//! breaker → timeout → provider]. The breaker is inside of the retry, so that it hears of every try.
+//! Later layers take their places here: trace → cache → fallback → per target [hedge → retry → budget → admission →
+//! breaker → provider]. The deadline is data on the call. The breaker is inside of the retry, so that it hears of every
+//! try.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceBuilder};
 
-use super::layers::{BreakerLayer, RetryLayer, TraceLayer};
+use super::layers::{BreakerLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer};
 use super::service::ProviderService;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
 use crate::model::Error;
-use crate::policy::{BreakerSettings, RetryPolicy, RetrySettings};
+use crate::policy::{BreakerSettings, FallbackSettings, RetryPolicy, RetrySettings};
 
 /// A call in, its events out.
 pub type ChatService = BoxCloneSyncService<Call, ReplyEvents, Error>;
@@ -25,14 +27,32 @@ pub fn stack(
     provider: ProviderService,
     retry: RetrySettings,
     breaker: BreakerSettings,
+    fallback: FallbackSettings,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> ChatService {
     let max_wait = Duration::from_millis(retry.max_inline_wait_ms);
+    let left_alone = BreakerLayer::new(breaker, max_wait, clock.clone(), random.clone());
+    let one = one_target(provider, retry, fallback, left_alone.clone(), clock, random);
     let service = ServiceBuilder::new()
         .layer(TraceLayer::new(clock.clone()))
-        .layer(RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()))
-        .layer(BreakerLayer::new(breaker, max_wait, clock.clone(), random.clone()))
-        .service(provider);
+        .layer(FallbackLayer::new(retry, &breaker, left_alone, clock.clone()))
+        .service(one);
     BoxCloneSyncService::new(service)
+}
+
+/// What a call goes through at each of its targets.
+fn one_target(
+    provider: ProviderService,
+    retry: RetrySettings,
+    fallback: FallbackSettings,
+    breaker: BreakerLayer,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> impl Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + Sync + 'static {
+    ServiceBuilder::new()
+        .layer(HedgeLayer::new(fallback, clock.clone()))
+        .layer(RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()))
+        .layer(breaker)
+        .service(provider)
 }

@@ -1,6 +1,9 @@
 //! The layers over a scripted inner service, on a clock that stands still until it is moved.
 
 mod breaker;
+mod continuing;
+mod fallback;
+mod hedge;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -281,6 +284,10 @@ impl Guarded {
     }
 
     fn run(&self) -> BoxFuture<'static, Result<ReplyEvents>> {
+        self.run_with(CallContext::new("test"))
+    }
+
+    fn run_with(&self, context: CallContext) -> BoxFuture<'static, Result<ReplyEvents>> {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let random = Arc::new(SeededRandom::new(5));
         let faults = Faults { latency: self.latency..=self.latency, ..Faults::default() };
@@ -291,7 +298,7 @@ impl Guarded {
         let settings = Arc::new(self.settings.clone());
         let provider = ProviderService::new(Arc::new(transport), Arc::new(credentials), clock, ids, settings);
         let spec = ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1").local(self.local);
-        Box::pin(provider.oneshot(call_of(spec, CallContext::new("test"))))
+        Box::pin(provider.oneshot(call_of(spec, context)))
     }
 }
 

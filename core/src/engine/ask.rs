@@ -8,14 +8,15 @@ use tower::ServiceExt as _;
 
 use super::content::{self, Content, Said};
 use super::context::repair;
+use super::fallback;
 use super::media::MediaPlan;
 use super::options::{CallOptions, Verb};
 use super::stream::ReplyStream;
 use super::tertulia::Inner;
 use super::user::UserScope;
 use crate::base::ErrorKind;
-use crate::call::{Call, CallContext, CallKey, failure};
-use crate::model::{Error, NewMessage, Part, Reply, Result};
+use crate::call::{Call, CallContext, CallTarget, failure};
+use crate::model::{ChatRequest, Error, NewMessage, Part, Reply, Result};
 
 /// What `ask` waits for.
 pub struct AskOf {
@@ -70,27 +71,32 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         content::load_files(&mut message.parts).await?;
     }
     let target = Arc::new(engine.targets.resolve(options.model.as_deref(), None).await?);
+    let others = fallback::others(&engine, &options, &target).await?;
     // All of them are one request.
     MediaPlan::of(&target).check(messages.iter().flat_map(|message| &message.parts))?;
     let mut request = options.request(&target.model.model);
     request.messages = repair(messages);
+    let request = Arc::new(request);
 
     let mut context = CallContext::new(operation);
     let started = engine.clock.monotonic();
     context.deadline = Some(started + limit);
-    context.key = match &owner {
-        Some(user) => {
-            context.owner = Some(user.owner.clone());
-            user.key_for(options.key.as_ref(), &target.entry.name)
-        }
-        None => options.key.clone().map(|key| CallKey { provider: target.entry.name.clone(), key }),
-    };
+    context.owner = owner.as_ref().map(|user| user.owner.clone());
+    context.key = fallback::key_of(owner.as_ref(), &options, &target, &target);
+    context.alternatives = fallback::alternatives(&engine, owner.as_ref(), &options, &target, others, || {
+        let (asked, options, own) = (request.clone(), Arc::new(options.clone()), target.clone());
+        Arc::new(move |other| {
+            let request = elsewhere(&asked, &options, &own, &other);
+            Box::pin(async move { request })
+        })
+    });
     let cancel = context.cancel.clone();
-    let model = target.model.clone();
-    let call = Call { request: Arc::new(request), target, context: context.clone() };
+    let asked = target.model.clone();
+    let call = Call { request, target, context: context.clone() };
     let guard = cancel.clone().drop_guard();
     let events = engine.service.clone().oneshot(call).await?;
     drop(guard.disarm());
+    let model = context.answering().unwrap_or(asked);
     let (name, tasks) = (model.to_string(), engine.tasks.clone());
     let finish = move |ended: Result<Reply>| {
         let elapsed = engine.clock.monotonic().saturating_sub(started);
@@ -113,6 +119,19 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         Ok(reply)
     };
     Ok(ReplyStream::direct(events, name, cancel, tasks, Box::new(finish)))
+}
+
+/// What is asked of another target than the call's own.
+fn elsewhere(
+    asked: &ChatRequest,
+    options: &CallOptions,
+    own: &CallTarget,
+    target: &CallTarget,
+) -> Result<Arc<ChatRequest>> {
+    MediaPlan::of(target).check(asked.messages.iter().flat_map(|message| &message.parts))?;
+    let mut request = fallback::request_elsewhere(options, own, target);
+    request.messages.clone_from(&asked.messages);
+    Ok(Arc::new(request))
 }
 
 /// How long the whole call may take.

@@ -97,6 +97,10 @@ async fn resting_reply(chat: &Conversation, record: &TurnRecord) -> Result<Reply
         _ => ReplyStatus::Done,
     };
     if let Some(message) = engine.store.message(&chat.user.owner, record.reply).await? {
+        // The turn knows who was asked, the message who answered.
+        if let Some((provider, model)) = message.model.as_deref().and_then(|model| model.split_once('/')) {
+            (reply.provider, reply.model) = (provider.to_owned(), model.to_owned());
+        }
         reply.message_id = Some(message.id);
         reply.parts = message.parts;
         reply.finish_reason = message.finish_reason;

@@ -25,6 +25,7 @@ use crate::store::{MemoryStore, Store};
 pub struct TertuliaBuilder {
     store: Option<String>,
     model: Option<String>,
+    fallback: Option<Vec<String>>,
     settings: Settings,
     keys: Vec<(String, Secret)>,
     key_sources: Vec<Arc<dyn KeySource>>,
@@ -57,6 +58,12 @@ impl TertuliaBuilder {
     /// The model that is asked when neither call nor conversation names one. Left out: `$TERTULIA_MODEL`.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
+        self
+    }
+
+    /// The models that calls go on to, in this order, when theirs fails; in the place of `settings.fallback.targets`.
+    pub fn fallback(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.fallback = Some(models.into_iter().map(Into::into).collect());
         self
     }
 
@@ -151,7 +158,9 @@ impl TertuliaBuilder {
     }
 
     async fn assemble(self) -> Result<Tertulia> {
-        let Self { store, model, settings, keys, key_sources, providers, own, aliases, catalogue, parts } = self;
+        let Self { store, model, fallback, mut settings, keys, key_sources, providers, own, aliases, catalogue, parts } =
+            self;
+        settings.fallback.targets = fallback.unwrap_or(settings.fallback.targets);
         settings.check()?;
         let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
         let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
@@ -166,7 +175,7 @@ impl TertuliaBuilder {
         let model = model.or_else(|| environment.get("TERTULIA_MODEL").filter(|m| !m.is_empty()));
         let targets = Targets::new(read, setup, model.clone(), settings.network.max_event_bytes)?;
         let catalogue = targets.catalogue();
-        if let Some(model) = &model {
+        for model in model.iter().chain(&settings.fallback.targets) {
             catalogue.resolve(model)?;
         }
         for (provider, _) in &keys {
@@ -211,7 +220,7 @@ impl TertuliaBuilder {
             ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(provider, settings.retry, settings.breaker, &clock, &random),
+            service: stack(provider, settings.retry, settings.breaker, settings.fallback.clone(), &clock, &random),
             targets,
             credentials,
             holder: ids.turn().to_string(),

@@ -8,19 +8,27 @@ use futures::{FutureExt as _, StreamExt as _};
 use tower::ServiceExt as _;
 
 use super::context;
+use super::conversation::Conversation;
+use super::fallback;
 use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
+use super::options::CallOptions;
 use super::turn::Task;
-use crate::base::ErrorKind;
+use crate::base::{ErrorKind, MessageId};
 use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_breaker_open};
-use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
+use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
 
 impl Task {
     /// Calls the model and settles the turn. The message is saved; from here on every way out is written down.
-    pub(super) async fn deliver(&self, mut journal: Journal, target: Arc<CallTarget>) -> Result<Reply> {
+    pub(super) async fn deliver(
+        &self,
+        mut journal: Journal,
+        target: Arc<CallTarget>,
+        others: Vec<Arc<CallTarget>>,
+    ) -> Result<Reply> {
         let engine = &self.chat.user.engine;
         let started = engine.clock.monotonic();
-        let context = self.context(&target);
+        let context = self.context(&target, others, journal.message());
         // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
         let called = AssertUnwindSafe(self.call(&mut journal, target.clone(), &context)).catch_unwind().await;
         let called = called.unwrap_or_else(|_| Err(Error::internal("a call panicked; its message is kept")));
@@ -47,6 +55,10 @@ impl Task {
             }
         }
         let latency_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+        // Who went on with an answer is known at its end alone.
+        if let Some(model) = context.answering() {
+            journal.answered_by(model.to_string());
+        }
         let (state, settled) = journal.settle(outcome, self.log.last_seq() + 1, context.attempts()).await;
         if let Err(error) = &settled
             && error.kind() == ErrorKind::Storage
@@ -71,14 +83,23 @@ impl Task {
         }
     }
 
-    fn context(&self, target: &CallTarget) -> CallContext {
+    fn context(&self, target: &Arc<CallTarget>, others: Vec<Arc<CallTarget>>, message: MessageId) -> CallContext {
+        let user = &self.chat.user;
         let mut context = CallContext::new(self.operation);
-        context.owner = Some(self.chat.user.owner.clone());
+        context.owner = Some(user.owner.clone());
         context.conversation = Some(self.chat.id);
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
-        context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
+        context.key = fallback::key_of(Some(user), &self.options, target, target);
+        context.alternatives =
+            fallback::alternatives(&user.engine, Some(user), &self.options, target, others, || {
+                let (chat, options, own) = (self.chat.clone(), Arc::new(self.options.clone()), target.clone());
+                Arc::new(move |other| {
+                    let (chat, options, own) = (chat.clone(), options.clone(), own.clone());
+                    Box::pin(async move { elsewhere(&chat, message, &options, &own, &other).await })
+                })
+            });
         let log = Arc::downgrade(&self.log);
         context.progress = Some(Arc::new(move |progress| {
             if let Some(log) = log.upgrade() {
@@ -95,6 +116,9 @@ impl Task {
         journal.sending().await?;
         let asked = self.ask(journal.message(), target, context);
         let mut events = self.holding(journal, asked).await??;
+        if let Some(model) = context.answering() {
+            journal.answered_by(model.to_string());
+        }
         let flush = Duration::from_millis(engine.settings.store.draft_flush_ms.max(1));
         let mut due = engine.clock.sleep(flush);
         loop {
@@ -132,20 +156,13 @@ impl Task {
     /// Loads what the model is shown and asks it. Ends at the first content.
     async fn ask(
         &self,
-        message: crate::base::MessageId,
+        message: MessageId,
         target: Arc<CallTarget>,
         context: &CallContext,
     ) -> Result<ReplyEvents> {
         let engine = &self.chat.user.engine;
-        let room = target.info.as_ref().and_then(|info| {
-            let kept = self.options.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
-            info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
-        });
-        let mut request = self.options.request(&target.model.model);
-        let window = context::Window::of(room, &request);
-        let plan = MediaPlan::of(&target);
-        request.messages =
-            context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window, &plan).await?;
+        let request = self.options.request(&target.model.model);
+        let request = shown(&self.chat, message, &target, request).await?;
         let call = Call { request: Arc::new(request), target, context: context.clone() };
         engine.service.clone().oneshot(call).await
     }
@@ -178,6 +195,42 @@ impl Task {
         }
         Ok(anew)
     }
+}
+
+/// The request with what this target is shown of the conversation up to the message.
+async fn shown(
+    chat: &Conversation,
+    message: MessageId,
+    target: &CallTarget,
+    mut request: ChatRequest,
+) -> Result<ChatRequest> {
+    let room = target.info.as_ref().and_then(|info| {
+        let kept = request.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
+        info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
+    });
+    let window = context::Window::of(room, &request);
+    let plan = MediaPlan::of(target);
+    let user = &chat.user;
+    request.messages = context::load(&user.engine, &user.owner, chat.id, Some(message), window, &plan).await?;
+    Ok(request)
+}
+
+/// What is asked of another target than the call's own.
+///
+/// # Errors
+/// `Invalid` when it takes no such message.
+async fn elsewhere(
+    chat: &Conversation,
+    message: MessageId,
+    options: &CallOptions,
+    own: &CallTarget,
+    target: &CallTarget,
+) -> Result<Arc<ChatRequest>> {
+    let request = shown(chat, message, target, fallback::request_elsewhere(options, own, target)).await?;
+    if let Some(newest) = request.messages.last() {
+        MediaPlan::of(target).check(&newest.parts)?;
+    }
+    Ok(Arc::new(request))
 }
 
 /// What becomes of a call that the closing engine broke off.

@@ -159,6 +159,11 @@ impl Journal {
         }
     }
 
+    /// Another model than the one that was asked answers.
+    pub(super) fn answered_by(&mut self, model: String) {
+        self.model = model;
+    }
+
     /// The id that the answer has, or will have.
     pub(super) const fn reply(&self) -> MessageId {
         self.reply

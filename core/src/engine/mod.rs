@@ -9,6 +9,7 @@ mod context;
 mod conversation;
 mod delivery;
 mod draft;
+mod fallback;
 mod history;
 mod home;
 mod journal;

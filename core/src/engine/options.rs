@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::base::{Json, Secret};
+use crate::policy::MidStream;
 use crate::model::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling, ToolChoice, ToolSpec};
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
@@ -11,6 +12,9 @@ use crate::model::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Samp
 pub struct CallOptions {
     /// The model as `provider/model`.
     pub model: Option<String>,
+    /// The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little
+    /// room; an empty list is none. What `settings.fallback.targets` says unless set.
+    pub fallback: Option<Vec<String>>,
     /// Instructions, for this call instead of the conversation's.
     pub system: Option<String>,
     /// How the model chooses its words.
@@ -31,6 +35,9 @@ pub struct CallOptions {
     pub prompt_cache: Option<PromptCache>,
     /// For the whole call, in milliseconds; at least 1. 600 s unless set.
     pub timeout_ms: Option<i64>,
+    /// What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
+    /// set.
+    pub mid_stream: Option<MidStream>,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     pub client_id: Option<String>,
     /// Kept beside the message, never sent.
@@ -89,6 +96,19 @@ impl<S> Verb<S> {
     /// The model as `provider/model`.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.options.model = Some(model.into());
+        self
+    }
+
+    /// The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little
+    /// room; none for an empty list.
+    pub fn fallback(mut self, models: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options.fallback = Some(models.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// What becomes of a reply that breaks off after its first content.
+    pub fn mid_stream(mut self, mid_stream: MidStream) -> Self {
+        self.options.mid_stream = Some(mid_stream);
         self
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Json;
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
-use crate::policy::{BreakerSettings, RetrySettings};
+use crate::policy::{BreakerSettings, FallbackSettings, RetrySettings};
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
@@ -18,6 +18,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// When a provider's model is left alone because it is down.
     pub breaker: BreakerSettings,
+    /// Whom calls go on to, and what becomes of replies that break off or are slow to begin.
+    pub fallback: FallbackSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
 }
@@ -143,6 +145,7 @@ impl Settings {
             ("network.max_text_bytes", self.network.max_text_bytes == 0),
             ("network.max_response_bytes", self.network.max_response_bytes == 0),
             ("retry.max_attempts", self.retry.max_attempts == 0),
+            ("retry.max_attempts_per_target", self.retry.max_attempts_per_target == 0),
             ("breaker.consecutive_failures", self.breaker.consecutive_failures == 0),
             ("breaker.min_attempts", self.breaker.min_attempts == 0),
             ("breaker.window_ms", self.breaker.window_ms == 0),
@@ -160,6 +163,9 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.breaker.failure_rate) {
             return bad("settings.breaker.failure_rate must be a number from 0 to 1".to_owned());
         }
+        if !(0.0..=1.0).contains(&self.fallback.hedge_share) {
+            return bad("settings.fallback.hedge_share must be a number from 0 to 1".to_owned());
+        }
         if self.breaker.max_open_ms < self.breaker.open_ms {
             return bad("settings.breaker.max_open_ms must be at least settings.breaker.open_ms".to_owned());
         }
@@ -176,6 +182,8 @@ impl Settings {
 fn expected(standard: &Json) -> &'static str {
     match standard {
         Json::Bool(_) => "true or false",
+        Json::Array(_) => "a list of texts",
+        Json::String(word) if word == "surface" => "one of surface, restart, continue",
         Json::Number(number) if number.is_f64() => "a number from 0 up",
         Json::Number(_) => "a whole number from 0 up, of a sensible size",
         _ => "text",

@@ -20,6 +20,7 @@ use super::ask::total;
 use super::attach::attach_record;
 use super::content::{self, Content, Said, media_of};
 use super::conversation::{Conversation, check_metadata, not_found};
+use super::fallback;
 use super::journal::Journal;
 use super::log::{EndOnDrop, TurnLog};
 use super::media::MediaPlan;
@@ -155,6 +156,8 @@ pub(super) struct Task {
 /// What must be known before the save.
 struct Checked {
     target: CallTarget,
+    /// Whom it may go on to.
+    others: Vec<Arc<CallTarget>>,
     summary: Option<ConversationSummary>,
     /// The turn that is tried again.
     before: Option<TurnRecord>,
@@ -212,7 +215,7 @@ impl Task {
         };
         self.log.push(0, kind);
         drop(saved.send(Ok(Begun::Here(self.log.clone()))));
-        let outcome = self.deliver(journal, target).await;
+        let outcome = self.deliver(journal, target, checked.others).await;
         drop(in_turn);
         drop(_live);
         self.log.end(outcome);
@@ -255,10 +258,8 @@ impl Task {
         };
         let model = before.as_ref().map(|record| record.model.as_str()).or(of_conversation.0);
         let target = engine.targets.resolve(options.model.as_deref(), model).await?;
-        if target.http().is_some() {
-            let key = self.chat.user.key_for(options.key.as_ref(), &target.entry.name);
-            engine.credentials.resolve(Some(owner), &target.entry, key.as_ref()).await?;
-        }
+        let others = fallback::others(engine, &options, &target).await?;
+        self.check_keys(&options, &target, &others).await?;
         options.system = options.system.or_else(|| of_conversation.1.cloned());
         self.check_answers(summary.as_ref(), parts).await?;
         let plan = MediaPlan::of(&target);
@@ -270,7 +271,27 @@ impl Task {
             plan.check(&message.parts)?;
         }
         check_request(&options, parts, &target)?;
-        Ok((Checked { target, summary, before }, options))
+        Ok((Checked { target, others, summary, before }, options))
+    }
+
+    /// Refuses a call that nobody could be asked for: without a key, and without anybody to go on to who has one.
+    async fn check_keys(&self, options: &CallOptions, own: &CallTarget, others: &[Arc<CallTarget>]) -> Result<()> {
+        let chat = &self.chat;
+        let key = async |target: &CallTarget| {
+            if target.http().is_none() {
+                return Ok(());
+            }
+            let key = fallback::key_of(Some(&chat.user), options, own, target);
+            let credentials = &chat.user.engine.credentials;
+            credentials.resolve(Some(&chat.user.owner), &target.entry, key.as_ref()).await.map(|_| ())
+        };
+        let Err(refused) = key(own).await else { return Ok(()) };
+        for other in others {
+            if key(other).await.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(refused)
     }
 
     /// The turn that is to be tried again, put to rest first if whoever had it is gone.

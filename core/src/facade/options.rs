@@ -217,6 +217,8 @@ impl TryFrom<CallOptions> for engine::CallOptions {
         };
         Ok(Self {
             model: options.model,
+            fallback: None,
+            mid_stream: None,
             system: options.system,
             sampling,
             reasoning_effort: options.reasoning_effort.map(model::ReasoningEffort::from),

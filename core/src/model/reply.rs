@@ -6,7 +6,7 @@ use super::error::ErrorInfo;
 use super::part::{Part, text_of};
 use super::tool::ToolCall;
 use super::usage::{Cost, Usage};
-use crate::base::{Attempt, ConversationId, Json, MessageId, TurnId};
+use crate::base::{Attempt, ConversationId, ErrorKind, Json, MessageId, TurnId};
 
 /// Why the model stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,6 +160,13 @@ impl Reply {
                 _ => None,
             })
             .collect()
+    }
+
+    /// True when the answer broke off on its way and was continued (`mid_stream` is `continue`): one of `attempts` is
+    /// then `truncated`. The seam may be felt.
+    #[must_use]
+    pub fn is_continued(&self) -> bool {
+        self.status == ReplyStatus::Done && self.attempts.iter().any(|attempt| attempt.kind == Some(ErrorKind::Truncated))
     }
 
     /// A sentence fit for an end user when the turn did not end well, or nothing.

@@ -32,8 +32,44 @@ pub struct Usage {
     pub raw: Option<Json>,
 }
 
-/// Where the figures of a [`Usage`] come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+impl Usage {
+    /// Both together. What only one of them knows well is known as badly as the other is; the provider's own object is
+    /// kept of the second alone.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        let mut details = more.details;
+        for (name, count) in self.details {
+            let sum = details.entry(name).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        Self {
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+            cache_read_input_tokens: self.cache_read_input_tokens.saturating_add(more.cache_read_input_tokens),
+            cache_creation_input_tokens: self
+                .cache_creation_input_tokens
+                .saturating_add(more.cache_creation_input_tokens),
+            reasoning_output_tokens: self.reasoning_output_tokens.saturating_add(more.reasoning_output_tokens),
+            requests: self.requests.saturating_add(more.requests),
+            details,
+            source: self.source.max(more.source),
+            raw: more.raw,
+        }
+    }
+}
+
+impl Cost {
+    /// Both together: unknown when one of them is.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        let nano_usd = self.nano_usd.zip(more.nano_usd).map(|(a, b)| a.saturating_add(b));
+        let source = if nano_usd.is_some() { self.source.max(more.source) } else { CostSource::Unknown };
+        Self { nano_usd, source, price_date: more.price_date.or(self.price_date) }
+    }
+}
+
+/// Where the figures of a [`Usage`] come from, the best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UsageSource {
@@ -57,8 +93,8 @@ pub struct Cost {
     pub price_date: Option<String>,
 }
 
-/// Where the figure of a [`Cost`] comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Where the figure of a [`Cost`] comes from, the best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CostSource {

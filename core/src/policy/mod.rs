@@ -2,8 +2,12 @@
 
 mod backoff;
 mod breaker;
+mod fallback;
+mod hedge;
+mod latch;
 mod retry;
 mod retry_budget;
+mod splice;
 
 #[cfg(test)]
 mod simulation;
@@ -12,5 +16,9 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use breaker::{Admission, Breaker, BreakerSettings, Change, Health, Permit};
+pub use fallback::{Course, FallbackSettings, Leg, MidStream, Standing, outweighs};
+pub use hedge::Hedge;
+pub use latch::Latches;
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
 pub use retry_budget::RetryBudget;
+pub use splice::Splice;

@@ -14,6 +14,8 @@ use crate::base::{ErrorKind, Retry};
 pub struct RetrySettings {
     /// Tries in all. 6: five retries.
     pub max_attempts: u32,
+    /// Tries of one target when the call has another to go on to. 3.
+    pub max_attempts_per_target: u32,
     /// The upper end of the first wait after a failure. 500 ms.
     pub base_delay_ms: u64,
     /// The longest wait after a failure. 8 s.
@@ -34,6 +36,7 @@ impl Default for RetrySettings {
     fn default() -> Self {
         Self {
             max_attempts: 6,
+            max_attempts_per_target: 3,
             base_delay_ms: 500,
             max_delay_ms: 8_000,
             throttle_base_delay_ms: 1_000,
@@ -51,6 +54,7 @@ impl RetrySettings {
     pub const fn exponential(max_attempts: u32, base_delay_ms: u64, max_delay_ms: u64) -> Self {
         Self {
             max_attempts,
+            max_attempts_per_target: 3,
             base_delay_ms,
             max_delay_ms,
             throttle_base_delay_ms: base_delay_ms,
@@ -93,6 +97,17 @@ impl RetryPolicy {
     #[must_use]
     pub const fn new(settings: RetrySettings) -> Self {
         Self { settings }
+    }
+
+    /// The same with so many tries. With `others` to go on to, a server that asks for more than our own longest wait is
+    /// not waited for.
+    #[must_use]
+    pub fn within(mut self, attempts: u32, others: bool) -> Self {
+        self.settings.max_attempts = attempts;
+        if others {
+            self.settings.max_inline_wait_ms = self.settings.max_inline_wait_ms.min(self.settings.max_delay_ms);
+        }
+        self
     }
 
     /// A full budget for one target.

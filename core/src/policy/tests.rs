@@ -1,3 +1,7 @@
+mod fallback;
+mod hedge;
+mod splice;
+
 use std::time::Duration;
 
 use super::*;

@@ -62,12 +62,21 @@ impl BreakerLayer {
         Self { settings, max_wait, targets: Arc::default(), clock, random }
     }
 
+    /// How long this target is left alone; nothing when it may be asked now.
+    #[must_use]
+    pub fn left_alone(&self, target: &CallTarget) -> Option<Duration> {
+        let shared = self.lock().get(&name(target)).cloned()?;
+        let left = shared.lock().left_alone(self.clock.monotonic());
+        left.filter(|_| self.settings.enabled)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn of(&self, target: &CallTarget) -> Arc<Shared> {
-        let name = match target.http() {
-            Some(route) => format!("{} {}", target.model, route.base_url),
-            None => target.model.to_string(),
-        };
-        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = name(target);
+        let mut targets = self.lock();
         if targets.len() >= MAX_TARGETS && !targets.contains_key(&name) {
             let now = self.clock.monotonic();
             targets.retain(|_, shared| !shared.lock().is_fresh(now));
@@ -101,7 +110,8 @@ impl BreakerLayer {
             let left = context.left(now);
             // Whoever asks after the pause must have time left for the answer, or the probe fails by the asker's own
             // deadline, and all wait anew for a target that may long be back: half of it is kept.
-            if left.is_zero() || wait.is_some_and(|wait| wait > left / 2 || wait > self.max_wait) {
+            let too_long = |wait| wait > left / 2 || wait > self.max_wait;
+            if left.is_zero() || context.has_others() || wait.is_some_and(too_long) {
                 return Err(refusal(target, wait.unwrap_or(pause)));
             }
             let wait_ms = millis(wait.unwrap_or_default());
@@ -115,6 +125,14 @@ impl BreakerLayer {
                 () = self.clock.sleep(wait.unwrap_or(left).min(LONG)) => {}
             }
         }
+    }
+}
+
+/// What a breaker stands for.
+fn name(target: &CallTarget) -> String {
+    match target.http() {
+        Some(route) => format!("{} {}", target.model, route.base_url),
+        None => target.model.to_string(),
     }
 }
 

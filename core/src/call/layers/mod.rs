@@ -1,9 +1,14 @@
 //! Thin glue around the machines of `policy`. The order is stated in `stack.rs`.
 
 mod breaker;
+mod continuing;
+mod fallback;
+mod hedge;
 mod retry;
 mod trace;
 
 pub use breaker::{BreakerLayer, is_breaker_open};
+pub use fallback::FallbackLayer;
+pub use hedge::HedgeLayer;
 pub use retry::RetryLayer;
 pub use trace::{TraceLayer, failure, level};

@@ -88,6 +88,8 @@ where
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
             let target = call.target.model.to_string();
+            let share = call.context.share;
+            let policy = share.map_or(layer.policy, |share| layer.policy.within(share.attempts, share.others));
             let mut delay_ms = 0;
             for number in 1.. {
                 let began = layer.clock.monotonic();
@@ -122,7 +124,7 @@ where
                 let failure = Failure { kind: error.kind(), retry: error.retry() };
                 let (left, chance) = (call.context.left(now), layer.random.unit());
                 let decided = layer.with_budget(&target, now, |budget| {
-                    layer.policy.decide(number, failure, left, chance, budget, now)
+                    policy.decide(number, failure, left, chance, budget, now)
                 });
                 let wait = match decided {
                     Decision::Wait(wait) => wait,
@@ -131,7 +133,8 @@ where
                 };
                 delay_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
                 super::trace::retry(&call, &error, number, delay_ms);
-                let attempt = i32::try_from(number + 1).unwrap_or(i32::MAX);
+                // Those of targets before this one count, too.
+                let attempt = i32::try_from(call.context.attempt_count() + 1).unwrap_or(i32::MAX);
                 call.context.report(Progress::Retrying { attempt, kind: error.kind(), delay_ms });
                 tokio::select! {
                     biased;

@@ -131,6 +131,42 @@ pub(super) fn retry(call: &Call, error: &Error, attempt: u32, delay_ms: i64) {
     );
 }
 
+/// Logs that a call goes on to another target: because one failed, or because it is known not to be well.
+pub(super) fn fell_back(call: &Call, failed: Option<&Error>, from_model: &str, to_model: &str) {
+    let context = &call.context;
+    if let Some(error) = failed {
+        record!(
+            tracing::Level::WARN,
+            context,
+            error,
+            "call goes on to another model",
+            from_model = from_model,
+            to_model = to_model
+        );
+        return;
+    }
+    tracing::info!(
+        target: "tertulia::call", operation = context.operation, owner = context.owner.as_deref(),
+        turn = context.turn.map(tracing::field::display), from_model, to_model, "call asks another model first",
+    );
+}
+
+/// Logs that a reply broke off and is continued.
+pub(super) fn continued(call: &Call, error: &Error) {
+    let context = &call.context;
+    record!(tracing::Level::WARN, context, error, "reply broke off and is continued");
+}
+
+/// Logs that a slow call is asked a second time.
+pub(super) fn hedged(call: &Call, waited_ms: u64) {
+    let (context, model) = (&call.context, &call.target.model);
+    tracing::info!(
+        target: "tertulia::call", operation = context.operation, owner = context.owner.as_deref(),
+        turn = context.turn.map(tracing::field::display), provider = model.provider, model = model.model, waited_ms,
+        "slow call is asked a second time",
+    );
+}
+
 /// Logs that a target is left alone from now on, or no longer.
 pub(super) fn breaker(call: &Call, change: Change) {
     let (context, model) = (&call.context, &call.target.model);

@@ -195,6 +195,17 @@ impl Breaker {
         }
     }
 
+    /// How long it will be left alone, nothing when a try may be made now; none at all while a probe is under way, which
+    /// may end at any moment.
+    #[must_use]
+    pub fn left_alone(&self, now: Duration) -> Option<Duration> {
+        match self.state {
+            State::Closed => None,
+            State::HalfOpen => Some(Duration::ZERO),
+            State::Open { until } => Some(until.max(self.not_before).saturating_sub(now)).filter(|left| !left.is_zero()),
+        }
+    }
+
     /// How long a call should stay away that may not wait for the probe.
     #[must_use]
     pub const fn pause(&self) -> Duration {

@@ -21,6 +21,8 @@ pub struct BreakerSettings {
     pub open_ms: u64,
     /// It is never longer, unless the server asks for more. 60 s.
     pub max_open_ms: u64,
+    /// How long a target that refused our key or account goes last among the targets of a call. 10 min.
+    pub latched_probe_ms: u64,
 }
 
 impl Default for BreakerSettings {
@@ -33,6 +35,7 @@ impl Default for BreakerSettings {
             window_ms: 60_000,
             open_ms: 5_000,
             max_open_ms: 60_000,
+            latched_probe_ms: 600_000,
         }
     }
 }
