@@ -20,7 +20,8 @@ pub mod store;
 pub mod wire;
 
 pub use base::{
-    AttachmentId, Attempt, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret, Timestamp, TurnId,
+    AttachmentId, Attempt, BudgetId, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret,
+    Timestamp, TurnId,
 };
 #[cfg(feature = "engine")]
 pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};

@@ -68,9 +68,18 @@ impl Applying<'_> {
                 Op::AppendDraft(chunk) => self.append_draft(chunk)?,
                 Op::Enqueue(entry) => self.enqueue(entry)?,
                 Op::Dequeue { turn } => self.dequeue(*turn)?,
+                Op::PutBudget(_)
+                | Op::DeleteBudget { .. }
+                | Op::Reserve(_)
+                | Op::Settle { .. }
+                | Op::Release { .. }
+                | Op::Charge(_)
+                | Op::RenewReservations { .. } => {
+                    return Err(crate::model::Error::internal("spending is not kept yet"));
+                }
             }
         }
-        Ok(Receipt { change_seq: self.change, placed })
+        Ok(Receipt { change_seq: self.change, placed, alerts: Vec::new() })
     }
 
     fn check(&self, precondition: &Precondition) -> Result<()> {
