@@ -1,7 +1,9 @@
 //! Floor 2: decisions as pure state machines. `now` and chance are arguments, failures come in plain.
 
 mod backoff;
+mod bound;
 mod breaker;
+pub mod forecast;
 mod retry;
 mod retry_budget;
 
@@ -11,6 +13,7 @@ mod simulation;
 mod tests;
 
 pub use backoff::Backoff;
+pub use bound::{Bound, Room};
 pub use breaker::{Admission, Breaker, BreakerSettings, Change, Health, Permit};
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
 pub use retry_budget::RetryBudget;
