@@ -28,7 +28,7 @@ pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySourc
 #[cfg(feature = "engine")]
 pub use engine::{
     CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
-    Tertulia, TertuliaBuilder, UserScope,
+    SpendingAlert, Tertulia, TertuliaBuilder, UserScope,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::accounts::CostLimit;
 use super::credentials::CallKey;
+use super::meter::Meter;
 use crate::base::{Attempt, ConversationId, TurnId};
 use crate::model::Progress;
 
@@ -32,6 +34,12 @@ pub struct CallContext {
     pub progress: Option<ProgressSink>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
+    /// The run that it belongs to.
+    pub run: Option<Arc<str>>,
+    /// What it may cost in all of its tries.
+    pub cost_limit: Option<CostLimit>,
+    /// What is known of the try that runs; every try has one of its own.
+    pub meter: Option<Meter>,
     attempts: Arc<Mutex<Vec<Attempt>>>,
 }
 
@@ -48,6 +56,9 @@ impl CallContext {
             cancel: CancellationToken::new(),
             progress: None,
             key: None,
+            run: None,
+            cost_limit: None,
+            meter: None,
             attempts: Arc::default(),
         }
     }
@@ -68,6 +79,13 @@ impl CallContext {
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The request of this try leaves now.
+    pub(super) fn sent(&self) {
+        if let Some(meter) = &self.meter {
+            meter.sent();
+        }
     }
 
     /// How long is left at this moment; very long without a deadline.

@@ -89,6 +89,7 @@ impl HttpProvider {
         let mut request = route.dialect.encode(&call.request, &target.wire(route, target.streams()))?;
         let signing = self.auth.sign(&target.entry, &route.base_url, key, &mut request);
         *signed = self.limits.in_time(call, signing).await?;
+        call.context.sent();
         let response = self.limits.in_time(call, self.transport.send(request)).await?;
         if response.status().is_success() {
             return Ok(response);

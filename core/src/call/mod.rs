@@ -1,10 +1,11 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ retry ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
+//! Call ─▶ trace ─▶ retry ─▶ budget ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
 //!                                          └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
+pub mod accounts;
 mod auth;
 pub mod catalog;
 mod context;
@@ -13,6 +14,7 @@ mod guard;
 mod http;
 mod layers;
 mod limits;
+mod meter;
 mod own;
 mod pieces;
 mod service;
@@ -22,11 +24,13 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{Accounts, AlertSink, CostLimit, Held, Spawn};
 pub use auth::{Auth, Signed};
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
-pub use layers::{BreakerLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
+pub use layers::{BreakerLayer, BudgetLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
+pub use meter::{Heard, Meter};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
 pub use stack::{ChatService, stack};

@@ -1,7 +1,8 @@
-//! The order of the layers, outermost first: trace → retry → breaker → provider. The only place that states it.
+//! The order of the layers, outermost first: trace → retry → budget → breaker → provider. The only place that states it.
 //!
-//! Later layers take their places here: trace → cache → budget → deadline → fallback → per target [retry → admission →
-//! breaker → timeout → provider]. The breaker is inside of the retry, so that it hears of every try.
+//! Later layers take their places here: trace → cache → deadline → fallback → per target [retry → budget →
+//! admission → breaker → timeout → provider]. Budget and breaker are inside of the retry: every try has a reservation of
+//! its own, and the breaker hears of every one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use std::time::Duration;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
-use super::layers::{BreakerLayer, RetryLayer, TraceLayer};
+use super::accounts::Accounts;
+use super::layers::{BreakerLayer, BudgetLayer, RetryLayer, TraceLayer};
 use super::service::ProviderService;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
@@ -25,6 +27,7 @@ pub fn stack(
     provider: ProviderService,
     retry: RetrySettings,
     breaker: BreakerSettings,
+    accounts: Accounts,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> ChatService {
@@ -32,6 +35,7 @@ pub fn stack(
     let service = ServiceBuilder::new()
         .layer(TraceLayer::new(clock.clone()))
         .layer(RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()))
+        .layer(BudgetLayer::new(accounts))
         .layer(BreakerLayer::new(breaker, max_wait, clock.clone(), random.clone()))
         .service(provider);
     BoxCloneSyncService::new(service)

@@ -57,6 +57,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         None => engine.check_open()?,
     }
     let limit = total(&engine, &options)?;
+    let cost_limit = options.cost_limit()?;
     let mut messages = match content.0 {
         Said::Parts(parts) => vec![NewMessage::new(content::role_of(&parts), parts)],
         Said::Messages(messages) => messages,
@@ -78,6 +79,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     let mut context = CallContext::new(operation);
     let started = engine.clock.monotonic();
     context.deadline = Some(started + limit);
+    context.cost_limit = cost_limit;
     context.key = match &owner {
         Some(user) => {
             context.owner = Some(user.owner.clone());

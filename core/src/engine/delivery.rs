@@ -40,8 +40,9 @@ impl Task {
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
-            let is_logged =
-                is_breaker_open(error) || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
+            let is_logged = is_breaker_open(error)
+                || error.kind() == ErrorKind::BudgetExceeded
+                || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
             if !is_logged {
                 failure(&context, error, elapsed);
             }
@@ -78,6 +79,8 @@ impl Task {
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
+        // Checked before the save.
+        context.cost_limit = self.options.cost_limit().unwrap_or_default();
         context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
         let log = Arc::downgrade(&self.log);
         context.progress = Some(Arc::new(move |progress| {

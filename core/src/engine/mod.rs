@@ -1,5 +1,6 @@
 //! Floor 4: the engine. `Tertulia` → `UserScope` → `Conversation` → `ReplyStream` → `Reply`.
 
+mod alerts;
 mod ask;
 mod attach;
 mod builder;
@@ -9,6 +10,7 @@ mod context;
 mod conversation;
 mod delivery;
 mod draft;
+mod forecast;
 mod history;
 mod home;
 mod journal;
@@ -20,6 +22,7 @@ mod queue;
 mod raw;
 mod rows;
 mod settings;
+mod spending;
 mod stream;
 mod target;
 mod tasks;
@@ -30,6 +33,7 @@ mod user;
 #[cfg(test)]
 mod tests;
 
+pub use alerts::SpendingAlert;
 pub use ask::AskOf;
 pub use builder::TertuliaBuilder;
 pub use content::{Content, MAX_MEDIA_BYTES};
@@ -38,6 +42,7 @@ pub use history::{ConversationsCall, HistoryCall};
 pub use options::{CallOptions, Verb};
 pub use raw::{ProviderHandle, RawResponse};
 pub use settings::{Settings, StoreSettings, did_you_mean};
+pub use spending::UsageCall;
 pub use stream::ReplyStream;
 pub use tertulia::Tertulia;
 pub use user::UserScope;

@@ -61,6 +61,7 @@ pub(super) struct Inner {
     pub(super) credentials: Arc<crate::call::Credentials>,
     pub(super) auth: Arc<crate::call::Auth>,
     pub(super) tasks: Tasks,
+    pub(super) alerts: super::alerts::Alerts,
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,
     pub(super) closed: AtomicBool,

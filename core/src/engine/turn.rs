@@ -356,6 +356,7 @@ impl Drop for Announced {
 /// Refuses options with which no call could work.
 fn check_options(options: &CallOptions) -> Result<()> {
     check_metadata(&options.metadata)?;
+    options.cost_limit()?;
     if let Some(system) = &options.system {
         content::check_text(system)?;
     }

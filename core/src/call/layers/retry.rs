@@ -89,6 +89,7 @@ where
         Box::pin(async move {
             let target = call.target.model.to_string();
             let mut delay_ms = 0;
+            let mut before: Option<Error> = None;
             for number in 1.. {
                 let began = layer.clock.monotonic();
                 let mut outcome = first_content(inner.clone(), call.clone()).await;
@@ -102,6 +103,13 @@ where
                     && is_breaker_open(error)
                 {
                     return outcome.map_err(|error| error.with_attempts(call.context.attempts()));
+                }
+                // No budget has room for a try: nothing was sent. What failed before is what the call has failed by.
+                if let Err(error) = &outcome
+                    && error.kind() == ErrorKind::BudgetExceeded
+                {
+                    let error = before.map_or_else(|| error.clone(), exhausted);
+                    return Err(error.with_attempts(call.context.attempts()));
                 }
                 let now = layer.clock.monotonic();
                 let error = outcome.as_ref().err();
@@ -133,6 +141,7 @@ where
                 super::trace::retry(&call, &error, number, delay_ms);
                 let attempt = i32::try_from(number + 1).unwrap_or(i32::MAX);
                 call.context.report(Progress::Retrying { attempt, kind: error.kind(), delay_ms });
+                before = Some(error);
                 tokio::select! {
                     biased;
                     () = call.context.cancel.cancelled() => {
