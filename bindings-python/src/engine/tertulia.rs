@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use tertulia::{Content, NewMessage, ProviderSpec, Result, Settings};
+use tertulia::{Content, NewMessage, ProviderSpec, Result, Settings, Window};
 
 use super::options::{Key, options};
 use super::provider::{AsyncProviderHandle, Gate, ProviderHandle};
 use super::root::{Config, Root, Way};
+use super::spending::Query;
 use super::user::{AsyncUserScope, Scope, UserScope};
 use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython as _, expected_of, invalid, json};
 use crate::error::raise;
+use crate::values::{described, id_of};
 
 const KEYWORDS: &[&str] = &["store", "model", "keys", "providers", "settings"];
 
@@ -161,6 +163,56 @@ twins! {
             let path = String::from_python(&path, &Place::named("path"))?;
             let way = self.0.0.way(py)?;
             async move { way.open().await?.load_catalogue(path).await }
+        }
+
+        /// Sets a budget, in place of one with the same scope, key, window and unit.
+        #[pyo3(signature = (**budget))]
+        fn set_budget(&self, py, budget: Option<&Bound<'_, PyDict>>) {
+            let budget = described(py, budget)?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.set_budget(budget.clone()).await.map(|()| budget) }
+        }
+
+        /// Takes a budget away: the budget, or its id.
+        fn remove_budget(&self, py, budget: &Bound<'_, PyAny>) {
+            let id = id_of(budget)?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.remove_budget(id).await }
+        }
+
+        /// Every budget that is set.
+        fn list_budgets(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.list_budgets().await }
+        }
+
+        /// Where the budgets of the application stand.
+        fn budgets(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.budgets().await }
+        }
+
+        /// What everybody has spent, summed up.
+        #[pyo3(signature = (*, by = None, since = None, until = None, after = None, limit = 50))]
+        fn usage(
+            &self,
+            py,
+            by: Option<&Bound<'_, PyAny>>,
+            since: Option<&Bound<'_, PyAny>>,
+            until: Option<&Bound<'_, PyAny>>,
+            after: Option<String>,
+            limit: usize,
+        ) {
+            let query = Query::read(by, since, until, after, limit)?;
+            let way = self.0.0.way(py)?;
+            async move { query.ask(way.open().await?.usage()).await }
+        }
+
+        /// What everybody will have spent in this window at its end.
+        fn forecast(&self, py, window: &Bound<'_, PyAny>) {
+            let window = Window::from_python(window, &Place::named("window"))?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.forecast(window).await }
         }
 
         /// Ends what is under way, waiting up to 5 s, and frees every thread, socket and file.
