@@ -47,6 +47,7 @@ total = t.UsageTotal(
 )
 row = t.UsageRow("openai/gpt-5", total)
 report = t.UsageReport(total, [row], next="openai/gpt-5")
+tier_of_users = t.Tier(1, 2, budgets=[budget], models=["lab/*"])
 forecast = t.Forecast(
     1, 2, low_nano_usd=3, high_nano_usd=4, confidence=0.9, ends_at=MOMENT, exceeds_at=MOMENT + timedelta(days=1)
 )
@@ -190,6 +191,7 @@ SAMPLES: list[Any] = [
     total,
     row,
     report,
+    tier_of_users,
     forecast,
     error,
     reply,

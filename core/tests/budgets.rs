@@ -21,8 +21,8 @@ use tertulia::base::{Random as _, SeededRandom};
 use tertulia::policy::Bound;
 use tertulia::{
     Budget, BudgetScope, BudgetStatus, ChatRequest, Error, ErrorKind, EventStream, ModelInfo, NewMessage, Price,
-    Provider, ProviderSpec, Result, Retry, Settings, SpendingAlert, StreamEventKind, Tertulia, TertuliaBuilder, Usage,
-    UsageBy, UsageSource, UserScope, Window,
+    Provider, ProviderSpec, Result, Retry, Settings, SpendingAlert, StreamEventKind, Tertulia, TertuliaBuilder, Tier,
+    Usage, UsageBy, UsageSource, UserScope, Window,
 };
 use tertulia_simulator::{Script, Simulator};
 
@@ -553,4 +553,76 @@ async fn a_provider_that_bills_what_it_never_answered_bills_no_more_than_the_bud
         assert!(refused > 0 && refused < 100, "seed {seed}: {refused} were refused");
         tertulia.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_tier_says_what_its_users_may_do_and_changes_at_run_time() {
+    let lab = Lab::new("text=ok;usage=10/3").await;
+    lab.simulator.set_script("big", Script::parse("text=ok;usage=10/3").unwrap());
+    let free = Tier { requests_per_minute: Some(1), models: vec!["lab/m".to_owned()], ..Tier::default() };
+    lab.tertulia.set_tier("free", free.clone()).unwrap();
+    lab.tertulia.assign_tier("ana", Some("free")).unwrap();
+    assert_eq!(lab.me().tier().as_deref(), Some("free"));
+    // Before anything is saved.
+    let chat = lab.me().new_conversation();
+    let error = chat.send("hi").model("lab/big").await.unwrap_err();
+    assert_eq!((error.kind(), error.reason(), error.saved()), (ErrorKind::Unauthorized, "not_allowed", false));
+    let error = lab.me().ask("hi").model("lab/big").await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Unauthorized, "not_allowed"));
+    lab.tertulia.user("bob").ask("hi").model("lab/big").await.unwrap();
+
+    let clock = tertulia::base::ManualClock::at(tertulia::Timestamp::from_millis(1_800_000_000_000));
+    drop(lab);
+    let ticking = clock.clone();
+    let lab = Lab::with("text=ok;usage=10/3", |builder| builder.with_clock(Arc::new(ticking))).await;
+    lab.tertulia.set_tier("free", free.clone()).unwrap();
+    lab.tertulia.assign_tier("ana", Some("free")).unwrap();
+    lab.me().ask("hi").await.unwrap();
+    let error = lab.me().ask("hi").await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::BudgetExceeded, "tier_rate"));
+    assert!(error.detail().contains("`free`") && error.detail().contains("1 requests"), "{}", error.detail());
+    let status = error.budget().unwrap();
+    assert_eq!((status.remaining, status.resets_at.map(|at| at.as_millis())), (0, Some(1_800_000_060_000)));
+    assert_eq!(error.retry(), Retry::After { after_ms: 60_000 });
+    clock.advance(Duration::from_secs(60));
+    lab.me().ask("hi").await.unwrap();
+    // More from now on; and tokens, for which the answer is made short enough.
+    let paid = Tier { tokens_per_minute: Some(1_000), ..Tier::default() };
+    lab.tertulia.set_tier("free", paid).unwrap();
+    clock.advance(Duration::from_secs(60));
+    lab.me().ask("hi").await.unwrap();
+    let input = bound("hi", 1).input_tokens;
+    assert_eq!(lab.last_request()["max_tokens"], 1_000 - input);
+    lab.tertulia.assign_tier("ana", None).unwrap();
+    lab.me().ask("hi").await.unwrap();
+    assert_eq!(lab.last_request().get("max_tokens"), None);
+    let error = lab.tertulia.assign_tier("ana", Some("fre")).unwrap_err();
+    assert_eq!((error.reason(), error.detail().contains("did you mean `free`")), ("unknown_tier", true));
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn the_budgets_of_a_tier_hold_for_each_of_its_users_and_are_named_in_refusals() {
+    let lab = Lab::new("text=ok;usage=10/3").await;
+    let tier = Tier { budgets: vec![Budget::requests(2).per(Window::Day)], ..Tier::default() };
+    lab.tertulia.set_tier("free", tier).unwrap();
+    for user in ["ana", "bob"] {
+        lab.tertulia.assign_tier(user, Some("free")).unwrap();
+    }
+    let calls = join_all((0..20).map(|number| {
+        let user = lab.tertulia.user(if number % 2 == 0 { "ana" } else { "bob" });
+        async move { user.ask("hi").max_tokens(10).await }
+    }));
+    let outcomes = calls.await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 4);
+    let error = lab.me().ask("hi").max_tokens(10).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::BudgetExceeded, "tier_budget"));
+    assert!(error.detail().contains("`free`"), "{}", error.detail());
+    assert!(error.budget().unwrap().resets_at.is_some());
+    let status = settled(&lab.me()).await;
+    assert_eq!((status.spent, status.remaining), (2, 0));
+    lab.tertulia.user("eve").ask("hi").await.unwrap();
+    let bad = Tier { budgets: vec![Budget::requests(2).per(Window::Minute)], ..Tier::default() };
+    assert_eq!(lab.tertulia.set_tier("bad", bad).unwrap_err().reason(), "bad_tier");
+    lab.close().await;
 }

@@ -699,6 +699,49 @@ class Forecast:
     def _of_json(json: str) -> Forecast: ...
 
 @final
+class Tier:
+    """What each user of a group may do. What is left out is not limited."""
+
+    __match_args__: ClassVar[tuple[Literal["requests_per_minute"], Literal["tokens_per_minute"]]]
+
+    def __new__(
+        cls,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        *,
+        budgets: Sequence[Budget | Mapping[str, Any]] = ...,
+        models: Sequence[str] = ...,
+    ) -> Self: ...
+    @property
+    def requests_per_minute(self) -> int | None:
+        """So many requests in a minute of the clock."""
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """So many tokens in a minute of the clock, those sent in and those written."""
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Budgets of each user, or of each conversation, besides those that are set."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that may be asked; none named: all."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Tier: ...
+
+@final
 class ErrorInfo:
     """An error as plain data, for other languages, for JSON, for a reply."""
 
@@ -3040,6 +3083,31 @@ class Tertulia:
     def budgets(self) -> tuple[BudgetStatus, ...]:
         """Where the budgets of the application stand."""
 
+    def set_tier(
+        self,
+        name: str,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        budgets: Sequence[Budget | Mapping[str, Any]] = ...,
+        models: Sequence[str] = ...,
+    ) -> None:
+        """Say what users of this tier may do, for all of their calls from now on.
+
+        ``budgets`` are described as ``set_budget`` takes them (``{"usd": 5, "per": "day"}``) and hold for each user
+        apart; ``models`` are names or beginnings as ``"anthropic/*"``. Tiers are kept in memory: set them when the
+        application starts.
+        """
+
+    def remove_tier(self, name: str) -> None:
+        """Take a tier away. Who belongs to it may do whatever the budgets allow, until it is set again."""
+
+    def tiers(self) -> dict[str, Tier]:
+        """The tiers that are set, by name."""
+
+    def assign_tier(self, user: str, tier: str | None) -> None:
+        """Say that a user belongs to a tier, or to none. Kept in memory."""
+
     def usage(
         self,
         *,
@@ -3102,6 +3170,9 @@ class UserScope:
 
     def conversation_for(self, key: str) -> Conversation:
         """The conversation that belongs to a key of your own (``"whatsapp:+34600"``): same key, same conversation."""
+
+    def tier(self) -> str | None:
+        """The tier that this user belongs to."""
 
     def budgets(self) -> tuple[BudgetStatus, ...]:
         """Where every budget stands that holds for this user: the user's own, and those of the application."""
@@ -3334,6 +3405,31 @@ class AsyncTertulia:
     def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:
         """Where the budgets of the application stand."""
 
+    def set_tier(
+        self,
+        name: str,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        budgets: Sequence[Budget | Mapping[str, Any]] = ...,
+        models: Sequence[str] = ...,
+    ) -> Coroutine[Any, Any, None]:
+        """Say what users of this tier may do, for all of their calls from now on.
+
+        ``budgets`` are described as ``set_budget`` takes them (``{"usd": 5, "per": "day"}``) and hold for each user
+        apart; ``models`` are names or beginnings as ``"anthropic/*"``. Tiers are kept in memory: set them when the
+        application starts.
+        """
+
+    def remove_tier(self, name: str) -> Coroutine[Any, Any, None]:
+        """Take a tier away. Who belongs to it may do whatever the budgets allow, until it is set again."""
+
+    def tiers(self) -> Coroutine[Any, Any, dict[str, Tier]]:
+        """The tiers that are set, by name."""
+
+    def assign_tier(self, user: str, tier: str | None) -> Coroutine[Any, Any, None]:
+        """Say that a user belongs to a tier, or to none. Kept in memory."""
+
     def usage(
         self,
         *,
@@ -3400,6 +3496,9 @@ class AsyncUserScope:
 
     def conversation_for(self, key: str) -> AsyncConversation:
         """The conversation that belongs to a key of your own (``"whatsapp:+34600"``): same key, same conversation."""
+
+    def tier(self) -> Coroutine[Any, Any, str | None]:
+        """The tier that this user belongs to."""
 
     def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:
         """Where every budget stands that holds for this user: the user's own, and those of the application."""

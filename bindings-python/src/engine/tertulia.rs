@@ -16,7 +16,7 @@ use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython as _, expected_of, invalid, json};
 use crate::error::raise;
-use crate::values::{described, id_of};
+use crate::values::{described, id_of, tier};
 
 const KEYWORDS: &[&str] = &["store", "model", "keys", "providers", "settings"];
 
@@ -190,6 +190,32 @@ twins! {
         fn budgets(&self, py) {
             let way = self.0.0.way(py)?;
             async move { way.open().await?.budgets().await }
+        }
+
+        /// Says what users of this tier may do, for all of their calls from now on.
+        #[pyo3(signature = (name, **tier))]
+        fn set_tier(&self, py, name: String, tier: Option<&Bound<'_, PyDict>>) {
+            let tier = self::tier(py, tier)?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.set_tier(name, tier) }
+        }
+
+        /// Takes a tier away.
+        fn remove_tier(&self, py, name: String) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await.map(|engine| engine.remove_tier(&name)) }
+        }
+
+        /// The tiers that are set, by name.
+        fn tiers(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await.map(|engine| engine.tiers().into_iter().collect::<HashMap<_, _>>()) }
+        }
+
+        /// Says that a user belongs to a tier, or to none.
+        fn assign_tier(&self, py, user: String, tier: Option<String>) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.assign_tier(user, tier.as_deref()) }
         }
 
         /// What everybody has spent, summed up.

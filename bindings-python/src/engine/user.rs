@@ -106,6 +106,12 @@ twins! {
             async move { user.open().await?.list_conversations().limit(limit).before(before).after(after).await }
         }
 
+        /// The tier that this user belongs to.
+        fn tier(&self, py) {
+            let user = self.0.user(py)?;
+            async move { user.open().await.map(|user| user.tier()) }
+        }
+
         /// Where every budget stands that holds for this user.
         fn budgets(&self, py) {
             let user = self.0.user(py)?;

@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 use tertulia::base::BudgetId;
 use tertulia::model::{
     Budget as BudgetRecord, BudgetLimit, BudgetScope, BudgetStatus as StatusRecord, Forecast as ForecastRecord,
-    UsageReport as ReportRecord, UsageRow as RowRecord, UsageTotal as TotalRecord, Window,
+    Tier as TierRecord, UsageReport as ReportRecord, UsageRow as RowRecord, UsageTotal as TotalRecord, Window,
 };
 
 use crate::convert::{Fields, FromPython, InItem, OutItem, Place, ToPython, invalid, json, plain};
@@ -55,6 +55,11 @@ values! {
     UsageReport(record ReportRecord) { total, rows, next }
     matches(total, rows) shows(total, rows, next) hashes(next)
 
+    /// What each user of a group may do.
+    Tier(record TierRecord) { requests_per_minute, tokens_per_minute, budgets, models }
+    matches(requests_per_minute, tokens_per_minute) shows(requests_per_minute, tokens_per_minute, models)
+    hashes(requests_per_minute, tokens_per_minute, models)
+
     /// What will have been spent at the end of a window.
     Forecast(record ForecastRecord) {
         spent_nano_usd, expected_nano_usd, low_nano_usd, high_nano_usd, confidence, ends_at, exceeds_at,
@@ -70,10 +75,12 @@ records!(
     UsageTotal = TotalRecord,
     UsageRow = RowRecord,
     UsageReport = ReportRecord,
+    Tier = TierRecord,
     Forecast = ForecastRecord
 );
 
 impl OutItem for BudgetRecord {}
+impl InItem for BudgetRecord {}
 impl OutItem for StatusRecord {}
 impl OutItem for RowRecord {}
 impl InItem for RowRecord {}
@@ -132,6 +139,29 @@ pub(crate) fn described(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> Py
     let budget = budget.per(window).warn_at(fields.take::<Vec<f64>>("warn_at")?);
     budget.check().map_err(|e| raise(py, &e))?;
     Ok(budget)
+}
+
+/// The tier that the keywords of `set_tier` describe. Its budgets may be described as `set_budget` takes them.
+pub(crate) fn tier(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<TierRecord> {
+    let fields = Fields::of_keywords("set_tier", py, given);
+    fields.only(&["requests_per_minute", "tokens_per_minute", "budgets", "models"])?;
+    let mut budgets = Vec::new();
+    if let Some(listed) = fields.raw("budgets")?.filter(|listed| !listed.is_none()) {
+        for (index, item) in listed.try_iter()?.enumerate() {
+            let item = item?;
+            budgets.push(match item.cast::<PyDict>() {
+                Ok(dict) if !dict.contains("limit")? => described(py, Some(dict))?,
+                _ => BudgetRecord::from_python(&item, &Place::named("budgets").item(index))?,
+            });
+        }
+    }
+    let tier = TierRecord {
+        requests_per_minute: fields.take("requests_per_minute")?,
+        tokens_per_minute: fields.take("tokens_per_minute")?,
+        budgets,
+        models: fields.take("models")?,
+    };
+    tier.checked().map_err(|e| raise(py, &e))
 }
 
 /// The id of a budget, or of the budget itself.

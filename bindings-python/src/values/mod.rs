@@ -25,7 +25,7 @@ mod usage;
 
 use pyo3::prelude::*;
 
-pub(crate) use budget::{described, id_of};
+pub(crate) use budget::{described, id_of, tier};
 pub(crate) use message::Message;
 pub(crate) use page::Page;
 pub(crate) use request::ChatMessage;

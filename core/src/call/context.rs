@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::accounts::CostLimit;
+use super::accounts::{CostLimit, Plan};
 use super::credentials::CallKey;
 use super::meter::Meter;
 use crate::base::{Attempt, ConversationId, TurnId};
@@ -38,6 +38,8 @@ pub struct CallContext {
     pub run: Option<Arc<str>>,
     /// What it may cost in all of its tries.
     pub cost_limit: Option<CostLimit>,
+    /// What its user may do by the tier he belongs to.
+    pub plan: Option<Plan>,
     /// What is known of the try that runs; every try has one of its own.
     pub meter: Option<Meter>,
     attempts: Arc<Mutex<Vec<Attempt>>>,
@@ -58,6 +60,7 @@ impl CallContext {
             key: None,
             run: None,
             cost_limit: None,
+            plan: None,
             meter: None,
             attempts: Arc::default(),
         }

@@ -24,7 +24,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use accounts::{Accounts, AlertSink, CostLimit, Held, Spawn};
+pub use accounts::{Accounts, AlertSink, CostLimit, Held, Plan, Spawn};
 pub use auth::{Auth, Signed};
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink};

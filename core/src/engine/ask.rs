@@ -83,6 +83,10 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     context.key = match &owner {
         Some(user) => {
             context.owner = Some(user.owner.clone());
+            context.plan = engine.tiers.plan(&user.owner);
+            if let Some(plan) = &context.plan {
+                plan.check_model(&target.model.to_string())?;
+            }
             user.key_for(options.key.as_ref(), &target.entry.name)
         }
         None => options.key.clone().map(|key| CallKey { provider: target.entry.name.clone(), key }),

@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
+use super::tiers::Tiers;
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
 use crate::call::{
     Accounts, Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
@@ -233,6 +234,7 @@ impl TertuliaBuilder {
             auth: provider.auth(),
             service: stack(provider, settings.retry, settings.breaker, accounts, &clock, &random),
             alerts,
+            tiers: Tiers::default(),
             targets,
             credentials,
             holder,

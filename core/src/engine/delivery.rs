@@ -79,6 +79,7 @@ impl Task {
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
+        context.plan = self.chat.user.engine.tiers.plan(&self.chat.user.owner);
         // Checked before the save.
         context.cost_limit = self.options.cost_limit().unwrap_or_default();
         context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);

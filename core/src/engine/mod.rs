@@ -27,6 +27,7 @@ mod stream;
 mod target;
 mod tasks;
 mod tertulia;
+mod tiers;
 mod turn;
 mod user;
 

@@ -63,7 +63,8 @@ impl Tertulia {
 }
 
 impl UserScope {
-    /// Where every budget stands that holds for this user: the user's own, and those of the application.
+    /// Where every budget stands that holds for this user: the user's own, those of his tier, and those of the
+    /// application.
     ///
     /// # Errors
     /// `Invalid` (bad_user), `Storage`, `Closed`.
@@ -78,7 +79,9 @@ impl UserScope {
     }
 
     pub(super) fn spender(&self, conversation: Option<ConversationId>) -> Spender {
-        Spender { owner: (*self.owner).to_owned(), conversation, run: None }
+        let plan = self.engine.tiers.plan(&self.owner);
+        let also = plan.map(|plan| plan.budgets().to_vec()).unwrap_or_default();
+        Spender { owner: (*self.owner).to_owned(), conversation, run: None, also }
     }
 }
 

@@ -255,6 +255,9 @@ impl Task {
         };
         let model = before.as_ref().map(|record| record.model.as_str()).or(of_conversation.0);
         let target = engine.targets.resolve(options.model.as_deref(), model).await?;
+        if let Some(plan) = engine.tiers.plan(owner) {
+            plan.check_model(&target.model.to_string())?;
+        }
         if target.http().is_some() {
             let key = self.chat.user.key_for(options.key.as_ref(), &target.entry.name);
             engine.credentials.resolve(Some(owner), &target.entry, key.as_ref()).await?;

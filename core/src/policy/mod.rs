@@ -4,6 +4,7 @@ mod backoff;
 mod bound;
 mod breaker;
 pub mod forecast;
+mod minute;
 mod retry;
 mod retry_budget;
 
@@ -15,5 +16,6 @@ mod tests;
 pub use backoff::Backoff;
 pub use bound::{Bound, Room};
 pub use breaker::{Admission, Breaker, BreakerSettings, Change, Health, Permit};
+pub use minute::{Minute, MinuteLimits, Taken, TooMuch};
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
 pub use retry_budget::RetryBudget;

@@ -88,7 +88,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(owner: &str, new: &NewReservation, at: Timestamp) -> Self {
-        let NewReservation { id, worst, holder, lease_until } = new.clone();
+        let NewReservation { id, worst, holder, lease_until, also: _ } = new.clone();
         // What stands in a reservation is no more than what it can be settled with.
         let Spend { nano_usd, requests, .. } = worst.spend();
         let usage = Usage {
@@ -105,7 +105,7 @@ impl Held {
 
     fn spender(&self) -> Spender {
         let LedgerEntry { conversation, run, .. } = &self.worst;
-        Spender { owner: self.owner.clone(), conversation: *conversation, run: run.clone() }
+        Spender { owner: self.owner.clone(), conversation: *conversation, run: run.clone(), also: Vec::new() }
     }
 
     /// What goes into the ledger: what is known of it, and the worst of what is not.
@@ -126,6 +126,8 @@ impl Subject {
     /// What this budget counts together with what this spender spends; nothing when it does not hold for them.
     fn of(budget: &Budget, who: &Spender) -> Option<Self> {
         let key = match budget.scope {
+            // Calls of the application itself are no user's.
+            BudgetScope::User if who.owner.is_empty() => return None,
             BudgetScope::Application | BudgetScope::User => String::new(),
             BudgetScope::Conversation => who.conversation?.to_string(),
             BudgetScope::Run => who.run.clone()?,
@@ -245,6 +247,20 @@ fn accounts(books: &impl Books, who: &Spender, at: Timestamp, now: Timestamp) ->
     Ok(accounts)
 }
 
+/// The accounts of the budgets that hold besides those that are set. They have no counters: what was spent is summed up
+/// from the ledger each time, so that they may change with every call.
+fn besides(books: &impl Books, who: &Spender, at: Timestamp) -> Result<Vec<Account>> {
+    let mut accounts = Vec::new();
+    for budget in &who.also {
+        let Some(subject) = Subject::of(budget, who) else { continue };
+        let (start, end) = budget.window.bounds(at);
+        let counter = first_count(books, budget, &subject, (start, end))?;
+        let key = CounterKey { budget: 0, start, subject };
+        accounts.push(Account { key, budget: budget.clone(), end, counter, made: false });
+    }
+    Ok(accounts)
+}
+
 /// What a counter begins with.
 fn first_count(
     books: &impl Books,
@@ -275,7 +291,8 @@ fn first_count(
 
 /// Where every budget stands that holds for who spends.
 pub(super) fn status(books: &impl Books, who: &Spender, at: Timestamp) -> Result<Vec<BudgetStatus>> {
-    Ok(accounts(books, who, at, at)?.iter().map(|account| account.status(&who.owner)).collect())
+    let accounts = accounts(books, who, at, at)?.into_iter().chain(besides(books, who, at)?);
+    Ok(accounts.map(|account| account.status(&who.owner)).collect())
 }
 
 /// Holds back what a request may cost, or refuses.
@@ -290,9 +307,11 @@ pub(super) fn reserve(
     }
     let held = Held::new(owner, new, at);
     let worst = held.worst.spend();
-    let mut accounts = accounts(books, &held.spender(), at, at)?;
+    let who = Spender { also: new.also.clone(), ..held.spender() };
+    let mut accounts = accounts(books, &who, at, at)?;
+    let mut besides = besides(books, &who, at)?;
     let mut short: Vec<(BudgetStatus, i64)> = Vec::new();
-    for account in &mut accounts {
+    for account in accounts.iter_mut().chain(&mut besides) {
         let limit = account.budget.limit;
         let Some(amount) = limit.of(&worst) else {
             return Err(refusal::unknown_price(account.status(owner)));
@@ -380,7 +399,8 @@ pub(super) fn charge(
     entry: &LedgerEntry,
     at: Timestamp,
 ) -> Result<Vec<BudgetAlert>> {
-    let who = Spender { owner: owner.to_owned(), conversation: entry.conversation, run: entry.run.clone() };
+    let who =
+        Spender { owner: owner.to_owned(), conversation: entry.conversation, run: entry.run.clone(), also: Vec::new() };
     let spend = entry.spend();
     let mut alerts = Vec::new();
     for mut account in accounts(books, &who, at, at)? {

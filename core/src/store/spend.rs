@@ -1,7 +1,7 @@
 //! What is spent, as data for writing and reading.
 
 use crate::base::{ConversationId, ReservationId, Timestamp};
-use crate::model::{Cost, CostSource, Spend, Usage, UsageBy, UsageSource, UsageTotal};
+use crate::model::{Budget, Cost, CostSource, Spend, Usage, UsageBy, UsageSource, UsageTotal};
 
 /// What one request took and cost. What is negative counts as nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +62,12 @@ pub struct NewReservation {
     pub holder: String,
     /// Until when, unless renewed.
     pub lease_until: Timestamp,
+    /// Budgets that hold besides those that are set, as those of a tier. They are counted from the ledger.
+    pub also: Vec<Budget>,
 }
 
 /// Who spends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spender {
     /// The user.
     pub owner: String,
@@ -73,6 +75,8 @@ pub struct Spender {
     pub conversation: Option<ConversationId>,
     /// The run.
     pub run: Option<String>,
+    /// Budgets that hold besides those that are set, as those of a tier.
+    pub also: Vec<Budget>,
 }
 
 /// Which sums.

@@ -3,10 +3,11 @@
 use super::super::meter::Meter;
 use super::super::target::Call;
 use super::limit::CostLimit;
+use super::plan::Plan;
 use super::{Accounts, bound_of, entry, worst};
 use crate::base::{ErrorKind, ReservationId, Timestamp};
 use crate::model::{Cost, Error, Part, Reply, Result, StreamEvent, StreamEventKind, Usage, UsageSource};
-use crate::policy::Bound;
+use crate::policy::{Bound, Taken};
 use crate::store::{LedgerEntry, Op};
 
 /// What is held back for one try. Let go without a word, it is settled by what was heard of the try; when nothing was,
@@ -21,6 +22,8 @@ pub struct Held {
     reserved: Option<ReservationId>,
     /// What it takes of the call's own limit.
     taken: Option<(CostLimit, i64)>,
+    /// What it takes of its user's minute.
+    minute: Option<(Plan, Taken)>,
     /// True once content has come.
     has_begun: bool,
     /// True once something has come of which nobody here can say how many tokens it is.
@@ -41,6 +44,7 @@ impl Held {
             bound: None,
             reserved: None,
             taken: None,
+            minute: None,
             has_begun: false,
             has_uncounted: false,
             has_ended: false,
@@ -49,6 +53,10 @@ impl Held {
 
     pub(super) fn take(&mut self, limit: CostLimit, nano_usd: i64) {
         self.taken = Some((limit, nano_usd));
+    }
+
+    pub(super) fn take_minute(&mut self, plan: Plan, taken: Taken) {
+        self.minute = Some((plan, taken));
     }
 
     pub(super) fn reserve(&mut self, id: ReservationId) {
@@ -115,9 +123,9 @@ impl Held {
         }
     }
 
-    /// True when a budget or the call's own limit holds.
+    /// True when a budget, the call's own limit or its user's minute holds.
     const fn is_bounded(&self) -> bool {
-        self.reserved.is_some() || self.taken.is_some()
+        self.reserved.is_some() || self.taken.is_some() || self.minute.is_some()
     }
 
     fn bound(&self) -> Bound {
@@ -135,6 +143,9 @@ impl Held {
             limit.put_back(taken.saturating_sub(cost.nano_usd.unwrap_or(taken)));
         }
         let entry = entry(&self.call, usage, cost);
+        if let Some((plan, taken)) = self.minute.take() {
+            plan.settle(taken, entry.spend().tokens);
+        }
         match self.reserved.take() {
             Some(id) => self.accounts.write(&self.call, Op::Settle { id, entry }, true),
             None => self.accounts.write(&self.call, Op::Charge(entry), false),
@@ -146,6 +157,9 @@ impl Held {
         self.has_ended = true;
         if let Some((limit, taken)) = self.taken.take() {
             limit.put_back(taken);
+        }
+        if let Some((plan, taken)) = self.minute.take() {
+            plan.give_back(taken);
         }
         if let Some(id) = self.reserved.take() {
             self.accounts.write(&self.call, Op::Release { id }, true);

@@ -11,6 +11,7 @@
 
 mod held;
 mod limit;
+mod plan;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,12 +21,15 @@ use tokio::sync::Notify;
 
 use super::target::Call;
 use crate::base::{Clock, ErrorKind, Ids, Timestamp};
-use crate::model::{BudgetAlert, BudgetLimit, BudgetStatus, Cost, CostSource, Price, Result, Usage, UsageSource};
+use crate::model::{
+    Budget, BudgetAlert, BudgetLimit, BudgetStatus, Cost, CostSource, Price, Result, Usage, UsageSource,
+};
 use crate::policy::{Bound, Room};
 use crate::store::{Durability, LedgerEntry, NewReservation, Op, Spender, Store, WriteBatch};
 
 pub use held::Held;
 pub use limit::CostLimit;
+pub use plan::Plan;
 
 /// Starts a task that the engine waits for when it closes.
 pub type Spawn = Arc<dyn Fn(&'static str, BoxFuture<'static, ()>) + Send + Sync>;
@@ -85,23 +89,32 @@ impl Accounts {
         let at = self.0.clock.now();
         let standing = self.standing(call, at).await?;
         let mut held = Held::new(self.clone(), call, at);
-        let limit = call.context.cost_limit.clone();
-        if standing.is_empty() && limit.is_none() {
+        let (limit, plan) = (call.context.cost_limit.clone(), call.context.plan.clone());
+        let plan = plan.filter(Plan::limits_minutes);
+        if standing.is_empty() && limit.is_none() && plan.is_none() {
             return Ok(held);
         }
         let mut bound = bound_of(call);
+        let mut bounds_length =
+            standing.iter().any(|status| !matches!(status.budget.limit, BudgetLimit::Requests(_))) || limit.is_some();
+        if let Some(plan) = plan {
+            let tokens = plan.tokens_left(at);
+            bounds_length |= tokens.is_some();
+            bound = bound.within(Room { nano_usd: None, tokens }, None, at).unwrap_or(bound);
+            let taken = plan.take(owner(call), bound.tokens(), at)?;
+            held.take_minute(plan, taken);
+        }
         if let Some(limit) = limit {
             bound = limit.take(bound, price(call), at).map(|(bound, nano_usd)| {
                 held.take(limit, nano_usd);
                 bound
             })?;
         }
-        let bounds_length = standing.iter().any(|status| !matches!(status.budget.limit, BudgetLimit::Requests(_)));
         if !standing.is_empty() {
             bound = self.reserve(call, &mut held, bound, &standing).await?;
         }
         if let Some(max_tokens) = bound.max_tokens
-            && (bounds_length || call.context.cost_limit.is_some())
+            && bounds_length
         {
             let mut request = (*call.request).clone();
             request.sampling.max_tokens = Some(max_tokens);
@@ -113,15 +126,13 @@ impl Accounts {
 
     /// The budgets that hold for this call, and where they stand.
     async fn standing(&self, call: &Call, at: Timestamp) -> Result<Vec<BudgetStatus>> {
-        let store = &self.0.store;
-        if !store.has_budgets().await? {
+        let (store, also) = (&self.0.store, also(call));
+        if also.is_empty() && !store.has_budgets().await? {
             return Ok(Vec::new());
         }
-        let context = &call.context;
-        let run = context.run.as_deref().map(str::to_owned);
-        store
-            .budget_status(Spender { owner: owner(call).to_owned(), conversation: context.conversation, run }, at)
-            .await
+        let run = call.context.run.as_deref().map(str::to_owned);
+        let (owner, conversation) = (owner(call).to_owned(), call.context.conversation);
+        store.budget_status(Spender { owner, conversation, run, also }, at).await
     }
 
     /// Reserves the bound, or the longest answer that there is room for.
@@ -143,7 +154,13 @@ impl Accounts {
         loop {
             let holder = self.0.holder.clone();
             let lease_until = later(at, LEASE);
-            let op = Op::Reserve(NewReservation { id, worst: worst(call, &bound, at), holder, lease_until });
+            let op = Op::Reserve(NewReservation {
+                id,
+                worst: worst(call, &bound, at),
+                holder,
+                lease_until,
+                also: also(call),
+            });
             let refused = match self.apply(owner(call), op).await {
                 Ok(()) => return Ok(bound),
                 Err(error) => error,
@@ -158,6 +175,10 @@ impl Accounts {
                         held.refused();
                         self.let_go();
                     }
+                    let refused = match &call.context.plan {
+                        Some(plan) => plan.explain(refused),
+                        None => refused,
+                    };
                     return Err(refused.with_target(&call.target.model.provider, &call.target.model.model));
                 }
             }
@@ -252,6 +273,11 @@ impl Accounts {
 /// Whose money it is. Calls of the application itself have no owner.
 fn owner(call: &Call) -> &str {
     call.context.owner.as_deref().unwrap_or_default()
+}
+
+/// The budgets of the user's tier.
+fn also(call: &Call) -> Vec<Budget> {
+    call.context.plan.as_ref().map(|plan| plan.budgets().to_vec()).unwrap_or_default()
 }
 
 fn price(call: &Call) -> Option<&Price> {
