@@ -231,7 +231,9 @@ fn threshold(limit: i64, share: f64) -> i64 {
 /// something is settled: windows that are over and forgotten are left out.
 fn accounts(books: &impl Books, who: &Spender, at: Timestamp, now: Timestamp) -> Result<Vec<Account>> {
     let mut accounts = Vec::new();
-    for (number, budget) in books.budgets(who)? {
+    let mut budgets = books.budgets(who)?;
+    budgets.sort_by_key(|(number, _)| *number);
+    for (number, budget) in budgets {
         let Some(subject) = Subject::of(&budget, who) else { continue };
         let (start, end) = budget.window.bounds(at);
         let key = CounterKey { budget: number, start, subject };

@@ -20,8 +20,8 @@ pub(super) trait Ledger {
     ) -> Result<()>;
     /// The sums of this owner's conversations behind this one.
     fn by_conversation(&self, owner: &str, after: &str, hours: &Range<i64>, each: &mut Each<'_>) -> Result<()>;
-    /// The sums of owners behind this one.
-    fn by_owner(&self, after: &str, hours: &Range<i64>, each: &mut Each<'_>) -> Result<()>;
+    /// The sums of every owner behind this one.
+    fn by_owner(&self, after: Option<&str>, hours: &Range<i64>, each: &mut Each<'_>) -> Result<()>;
 }
 
 /// Takes a key and a sum, and says whether it wants more.
@@ -34,7 +34,8 @@ pub(super) fn report(ledger: &impl Ledger, query: &UsageQuery) -> Result<UsageRe
     let hour = |at: Timestamp| at.as_millis().div_euclid(HOUR_MILLIS);
     let until_hour = |at: Timestamp| hour(at).saturating_add(i64::from(at.as_millis().rem_euclid(HOUR_MILLIS) > 0));
     let hours = since.map_or(i64::MIN, hour)..until.map_or(i64::MAX, until_hour);
-    let after = after.as_deref().unwrap_or_default();
+    let behind = after.as_deref();
+    let after = behind.unwrap_or_default();
 
     let mut total = UsageTotal::default();
     let mut groups: BTreeMap<String, UsageTotal> = BTreeMap::new();
@@ -59,7 +60,7 @@ pub(super) fn report(ledger: &impl Ledger, query: &UsageQuery) -> Result<UsageRe
         (UsageBy::Conversation, Some(owner)) => {
             ledger.by_conversation(owner, after, &hours, &mut |key, sum| page.take(key, sum))?;
         }
-        (UsageBy::User, None) => ledger.by_owner(after, &hours, &mut |key, sum| page.take(key, sum))?,
+        (UsageBy::User, None) => ledger.by_owner(behind, &hours, &mut |key, sum| page.take(key, sum))?,
         (UsageBy::Conversation, None) | (UsageBy::User, Some(_)) => return Err(refusal::bad_usage_query()),
     }
     let Page { rows, more, .. } = page;

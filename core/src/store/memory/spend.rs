@@ -139,10 +139,10 @@ impl Ledger for State {
         Ok(())
     }
 
-    fn by_owner(&self, after: &str, hours: &Range<i64>, each: &mut Each<'_>) -> Result<()> {
-        let rows = self.usage_hours.range((Some(after.to_owned()), i64::MIN, String::new())..);
+    fn by_owner(&self, after: Option<&str>, hours: &Range<i64>, each: &mut Each<'_>) -> Result<()> {
+        let rows = self.usage_hours.range((Some(after.unwrap_or_default().to_owned()), i64::MIN, String::new())..);
         rows.filter_map(|((whose, hour, _), sum)| Some((whose.as_deref()?, hour, sum)))
-            .filter(|(whose, hour, _)| (after.is_empty() || *whose > after) && hours.contains(hour))
+            .filter(|(whose, hour, _)| after.is_none_or(|after| *whose > after) && hours.contains(hour))
             .all(|(whose, _, sum)| each(whose, sum));
         Ok(())
     }

@@ -296,9 +296,9 @@ impl Store for SqliteStore {
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
         Box::pin(async move {
-            let records = self.run(move |writer| recover::recover(&mut writer.connection, now)).await?;
-            if !records.is_empty() {
-                tracing::info!(target: "tertulia::store", operation = "recover", turns = records.len(), "turns of ended processes put to rest");
+            let (records, reservations) = self.run(move |writer| recover::recover(&mut writer.connection, now)).await?;
+            if !records.is_empty() || reservations > 0 {
+                tracing::info!(target: "tertulia::store", operation = "recover", turns = records.len(), reservations, "what ended processes left open was put to rest");
             }
             Ok(records)
         })
