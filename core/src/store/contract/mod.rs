@@ -110,6 +110,8 @@ behaviours! {
         pages_of_usage_hold_every_row_once,
         usage_survives_the_deletion_of_its_conversation,
         budgets_stand_where_a_recount_from_the_beginning_says,
+        budgets_that_come_with_a_request_hold_besides_those_that_are_set,
+        what_the_application_spends_itself_is_no_users,
     }
 }
 

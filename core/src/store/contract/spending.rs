@@ -43,7 +43,7 @@ fn within(conversation: ConversationId, entry: LedgerEntry) -> LedgerEntry {
 }
 
 pub(crate) fn reservation(id: ReservationId, worst: LedgerEntry) -> NewReservation {
-    NewReservation { id, worst, holder: "this process".to_owned(), lease_until: at(DAY) }
+    NewReservation { id, worst, holder: "this process".to_owned(), lease_until: at(DAY), also: Vec::new() }
 }
 
 impl Scene {
@@ -263,7 +263,7 @@ pub(super) async fn every_budget_that_holds_is_asked(store: Arc<dyn Store>) {
     stranger.reserve(NOW, in_run("r", cost(1))).await.unwrap();
     stranger.reserve(NOW, cost(1)).await.unwrap();
     assert_eq!(limit_of(stranger.reserve(NOW, cost(1)).await), 6);
-    let who = Spender { owner: OWNER.to_owned(), conversation: Some(ONE), run: Some("r".to_owned()) };
+    let who = Spender { owner: OWNER.to_owned(), conversation: Some(ONE), run: Some("r".to_owned()), also: Vec::new() };
     let all = scene.standing_of(NOW, who).await;
     let seen: Vec<_> = all.iter().map(|status| (status.key.as_deref(), status.reserved)).collect();
     let one = ONE.to_string();
@@ -304,7 +304,7 @@ pub(super) async fn a_budget_set_at_noon_counts_the_morning(store: Arc<dyn Store
     let moment = at(noon + 10 * MINUTE);
     let windows = [(Window::Hour, 5, 0), (Window::Day, 15, 5), (Window::Week, 15, 5), (Window::Month, 15, 5)];
     let windows = windows.into_iter().chain([(Window::Total, 20, 5)]);
-    let who = Spender { owner: OWNER.to_owned(), conversation: Some(ONE), run: Some("r".to_owned()) };
+    let who = Spender { owner: OWNER.to_owned(), conversation: Some(ONE), run: Some("r".to_owned()), also: Vec::new() };
     for (window, spent, reserved) in windows {
         for scope in [BudgetScope::Application, BudgetScope::User, BudgetScope::Conversation, BudgetScope::Run] {
             let budget = Budget::new(BudgetLimit::NanoUsd(10_000)).each(scope).per(window);
@@ -678,7 +678,12 @@ async fn recount(store: &Arc<dyn Store>, seed: u64) {
             run: [None, Some("r".to_owned())][usize::try_from(pick(2)).unwrap()].clone(),
             ..cost(amount)
         };
-        let who = Spender { owner: owner.to_owned(), conversation: entry.conversation, run: entry.run.clone() };
+        let who = Spender {
+            owner: owner.to_owned(),
+            conversation: entry.conversation,
+            run: entry.run.clone(),
+            also: Vec::new(),
+        };
         match pick(10) {
             0 => {
                 let limit = match pick(3) {
@@ -753,4 +758,40 @@ async fn recount(store: &Arc<dyn Store>, seed: u64) {
     let spent: i64 = oracle.spent.iter().map(|(_, _, entry)| entry.cost.nano_usd.unwrap()).sum();
     let total = scene.of(owners[0]).total().await.nano_usd + scene.of(owners[1]).total().await.nano_usd;
     assert_eq!(total, spent, "seed {seed}");
+}
+
+pub(super) async fn budgets_that_come_with_a_request_hold_besides_those_that_are_set(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    scene.charge(MONDAY, cost(10)).await;
+    let also = vec![usd_per_day(25)];
+    let who = Spender { owner: scene.owner.to_owned(), also: also.clone(), ..Spender::default() };
+    let reserve = async |worst| {
+        let id = scene.ids.reservation();
+        let new = NewReservation { also: also.clone(), ..reservation(id, worst) };
+        scene.at(at(HOUR), Op::Reserve(new)).await.map(|_| id)
+    };
+    // What is spent and what is reserved counts, with or without a budget that is set.
+    let first = reserve(cost(10)).await.unwrap();
+    let status = scene.standing_of(at(HOUR), who.clone()).await.remove(0);
+    assert_eq!((status.spent, status.reserved, status.remaining), (10, 10, 5));
+    let error = reserve(cost(6)).await.unwrap_err();
+    assert_eq!((error.kind(), error.budget().unwrap().budget.clone()), (ErrorKind::BudgetExceeded, also[0].clone()));
+    scene.settle(at(HOUR), first, cost(1)).await;
+    let status = scene.standing_of(at(HOUR), who.clone()).await.remove(0);
+    assert_eq!((status.spent, status.reserved, status.remaining), (11, 0, 14));
+    reserve(cost(14)).await.unwrap();
+    reserve(cost(1)).await.unwrap_err();
+    // Nobody else has heard of it, and a new day begins with all of it.
+    scene.reserve(at(HOUR), cost(100)).await.unwrap();
+    assert_eq!(scene.standing_of(at(DAY), who).await[0].remaining, 25);
+}
+
+pub(super) async fn what_the_application_spends_itself_is_no_users(store: Arc<dyn Store>) {
+    let scene = Scene::new(Arc::clone(&store));
+    scene.set(usd_per_day(5)).await;
+    scene.set(usd_per_day(50).each(BudgetScope::Application)).await;
+    let new = reservation(scene.ids.reservation(), cost(20));
+    store.apply(WriteBatch::new("", at(HOUR)).op(Op::Reserve(new)), Durability::ProcessSafe).await.unwrap();
+    let standing = scene.standing_of(at(HOUR), Spender::default()).await;
+    assert_eq!((standing.len(), standing[0].reserved), (1, 20));
 }

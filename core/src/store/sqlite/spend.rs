@@ -134,7 +134,8 @@ fn read_held(row: &Row<'_>) -> rusqlite::Result<Held> {
         cost: Cost { nano_usd: row.get(8)?, ..Cost::default() },
     };
     let (holder, lease_until) = (row.get(9)?, Timestamp::from_millis(row.get(10)?));
-    let new = NewReservation { id: ReservationId::from_bytes(row.get(0)?), worst, holder, lease_until };
+    let new =
+        NewReservation { id: ReservationId::from_bytes(row.get(0)?), worst, holder, lease_until, also: Vec::new() };
     Ok(Held::new(&owner, &new, Timestamp::from_millis(row.get(11)?)))
 }
 
