@@ -32,6 +32,25 @@ usage = t.Usage(
 )
 cost = t.Cost(1_200_000, source="catalogue", price_date="2026-11-21")
 attempt = t.Attempt("openai/gpt-5", "rate_limited", status=429, delay_ms=1, duration_ms=2)
+budget = t.Budget("user", "ana", window="day", limit={"nano_usd": 5_000_000_000}, warn_at=[0.5, 0.8])
+status = t.BudgetStatus(budget, "ana", spent=1, reserved=2, remaining=3, resets_at=MOMENT)
+total = t.UsageTotal(
+    1,
+    input_tokens=2,
+    output_tokens=3,
+    cache_read_input_tokens=4,
+    cache_creation_input_tokens=5,
+    reasoning_output_tokens=6,
+    nano_usd=7,
+    unknown_cost_requests=8,
+    estimated_requests=9,
+)
+row = t.UsageRow("openai/gpt-5", total)
+report = t.UsageReport(total, [row], next="openai/gpt-5")
+tier_of_users = t.Tier(1, 2, budgets=[budget], models=["lab/*"])
+forecast = t.Forecast(
+    1, 2, low_nano_usd=3, high_nano_usd=4, confidence=0.9, ends_at=MOMENT, exceeds_at=MOMENT + timedelta(days=1)
+)
 error = t.ErrorInfo(
     "truncated",
     "cut",
@@ -43,6 +62,7 @@ error = t.ErrorInfo(
     saved=True,
     turn_id=ID,
     partial=[text],
+    budget=status,
     limit_tokens=1,
     estimated_tokens=2,
     provider="openai",
@@ -166,6 +186,13 @@ SAMPLES: list[Any] = [
     usage,
     cost,
     attempt,
+    budget,
+    status,
+    total,
+    row,
+    report,
+    tier_of_users,
+    forecast,
     error,
     reply,
     message,

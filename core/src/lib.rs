@@ -20,14 +20,15 @@ pub mod store;
 pub mod wire;
 
 pub use base::{
-    AttachmentId, Attempt, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret, Timestamp, TurnId,
+    AttachmentId, Attempt, BudgetId, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret,
+    Timestamp, TurnId,
 };
 #[cfg(feature = "engine")]
 pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};
 #[cfg(feature = "engine")]
 pub use engine::{
     CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
-    Tertulia, TertuliaBuilder, UserScope,
+    SpendingAlert, Tertulia, TertuliaBuilder, UserScope,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

@@ -16,12 +16,13 @@ use support::{Lab, cause_of, within};
 use tertulia::base::{Clock as _, ManualClock, Timestamp};
 use tertulia::net::{Transport, TransportFuture};
 use tertulia::store::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MemoryStore, MessageRows, Op, Receipt, Store,
-    StoreFuture, TurnRecord, WriteBatch,
+    Anchor, Attachment, ConversationRows, Durability, ListQuery, MemoryStore, MessageRows, Op, Receipt, Spender, Store,
+    StoreFuture, TurnRecord, UsageQuery, WriteBatch,
 };
 use tertulia::{
-    AttachmentId, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind, Message, MessageId,
-    MessageStatus, Part, ProviderSpec, Retry, Tertulia, ToolResult, ToolSpec, TurnId, TurnState,
+    AttachmentId, Budget, BudgetStatus, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind,
+    Message, MessageId, MessageStatus, Part, ProviderSpec, Retry, Tertulia, ToolResult, ToolSpec, TurnId, TurnState,
+    UsageReport,
 };
 
 /// A memory store that refuses what it is told to refuse.
@@ -87,6 +88,22 @@ impl Store for Struggling {
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
         self.inner.attachment(owner, id)
+    }
+
+    fn has_budgets(&self) -> StoreFuture<'_, bool> {
+        self.inner.has_budgets()
+    }
+
+    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
+        self.inner.budgets(owner)
+    }
+
+    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
+        self.inner.budget_status(spender, at)
+    }
+
+    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
+        self.inner.usage(query)
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ._native import Attempt, ErrorInfo
+    from ._native import Attempt, BudgetStatus, ErrorInfo
     from .types import ErrorKind, Part, Retry
 
 
@@ -112,6 +112,11 @@ class TertuliaError(Exception):
     def partial(self) -> tuple[Part, ...]:
         """What had arrived."""
         return self.info.partial
+
+    @property
+    def budget(self) -> BudgetStatus | None:
+        """The budget that refused, and what is left of it."""
+        return self.info.budget
 
     @property
     def limit_tokens(self) -> int | None:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, fina
 from typing_extensions import Self, Unpack
 
 from .types import (
+    BudgetScope,
+    BudgetUnit,
     CallOptions,
     Content,
     ContentPart,
@@ -35,7 +37,9 @@ from .types import (
     TextFormat,
     ToolChoice,
     TurnState,
+    UsageBy,
     UsageSource,
+    Window,
 )
 
 __version__: str
@@ -386,6 +390,358 @@ class ProviderInfo:
     def _of_json(json: str) -> ProviderInfo: ...
 
 @final
+class Budget:
+    """A limit on what may be spent within a window. ``set_budget`` makes and sets one."""
+
+    __match_args__: ClassVar[tuple[Literal["scope"], Literal["key"]]]
+
+    def __new__(
+        cls,
+        scope: BudgetScope,
+        key: str | None = None,
+        *,
+        window: Window,
+        limit: Mapping[str, int],
+        warn_at: Sequence[float] = ...,
+    ) -> Self: ...
+    @property
+    def scope(self) -> BudgetScope:
+        """What is counted together."""
+
+    @property
+    def key(self) -> str | None:
+        """The one user, conversation or run that it is for; nothing = each one apart."""
+
+    @property
+    def window(self) -> Window:
+        """When it begins again."""
+
+    @property
+    def limit(self) -> dict[str, int]:
+        """How much may be spent, with its unit: ``{"nano_usd": 5_000_000_000}``."""
+
+    @property
+    def warn_at(self) -> tuple[float, ...]:
+        """At which shares of the limit an alert is raised."""
+
+    @property
+    def id(self) -> str:
+        """Names the budget: by its scope, key, window and unit."""
+
+    @property
+    def amount(self) -> int:
+        """How much may be spent, in its own unit."""
+
+    @property
+    def unit(self) -> BudgetUnit:
+        """Of what."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Budget: ...
+
+@final
+class BudgetStatus:
+    """Where a budget stands. Amounts are in the unit of its limit."""
+
+    __match_args__: ClassVar[tuple[Literal["budget"], Literal["key"]]]
+
+    def __new__(
+        cls,
+        budget: Budget | Mapping[str, Any],
+        key: str | None = None,
+        *,
+        spent: int = 0,
+        reserved: int = 0,
+        remaining: int = 0,
+        resets_at: datetime | int | None = None,
+    ) -> Self: ...
+    @property
+    def budget(self) -> Budget:
+        """The budget."""
+
+    @property
+    def key(self) -> str | None:
+        """For which user, conversation or run; nothing for the application."""
+
+    @property
+    def spent(self) -> int:
+        """What was spent in the running window."""
+
+    @property
+    def reserved(self) -> int:
+        """What running calls may spend at most."""
+
+    @property
+    def remaining(self) -> int:
+        """What is left for further calls."""
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """When the next window begins; nothing = never."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> BudgetStatus: ...
+
+@final
+class UsageTotal:
+    """What some calls took and cost together."""
+
+    __match_args__: ClassVar[tuple[Literal["requests"]]]
+
+    def __new__(
+        cls,
+        requests: int = 0,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        cache_read_input_tokens: int = 0,
+        cache_creation_input_tokens: int = 0,
+        reasoning_output_tokens: int = 0,
+        nano_usd: int = 0,
+        unknown_cost_requests: int = 0,
+        estimated_requests: int = 0,
+    ) -> Self: ...
+    @property
+    def requests(self) -> int:
+        """How many requests were sent."""
+
+    @property
+    def input_tokens(self) -> int:
+        """Everything that was sent in, cached and cache-written tokens included."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Everything that was written, reasoning included."""
+
+    @property
+    def cache_read_input_tokens(self) -> int:
+        """How much of the input came from a provider's cache."""
+
+    @property
+    def cache_creation_input_tokens(self) -> int:
+        """How much of the input was written to a provider's cache."""
+
+    @property
+    def reasoning_output_tokens(self) -> int:
+        """How much of the output was reasoning."""
+
+    @property
+    def nano_usd(self) -> int:
+        """What is known of the cost, in billionths of a US dollar."""
+
+    @property
+    def unknown_cost_requests(self) -> int:
+        """Requests whose cost nobody knows."""
+
+    @property
+    def estimated_requests(self) -> int:
+        """Requests whose tokens or cost are an estimate."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> UsageTotal: ...
+
+@final
+class UsageRow:
+    """One line of a report on what was spent."""
+
+    __match_args__: ClassVar[tuple[Literal["key"], Literal["usage"]]]
+
+    def __new__(
+        cls,
+        key: str,
+        usage: UsageTotal | Mapping[str, Any],
+    ) -> Self: ...
+    @property
+    def key(self) -> str:
+        """The model, day, conversation or user."""
+
+    @property
+    def usage(self) -> UsageTotal:
+        """What it took and cost."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> UsageRow: ...
+
+@final
+class UsageReport:
+    """What was spent within some time."""
+
+    __match_args__: ClassVar[tuple[Literal["total"], Literal["rows"]]]
+
+    def __new__(
+        cls,
+        total: UsageTotal | Mapping[str, Any],
+        rows: Sequence[UsageRow | Mapping[str, Any]] = ...,
+        *,
+        next: str | None = None,
+    ) -> Self: ...
+    @property
+    def total(self) -> UsageTotal:
+        """All of it, also what stands on other pages."""
+
+    @property
+    def rows(self) -> tuple[UsageRow, ...]:
+        """This page, in the order of the keys."""
+
+    @property
+    def next(self) -> str | None:
+        """The last key of this page when more follow: give it as ``after``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> UsageReport: ...
+
+@final
+class Forecast:
+    """What will have been spent at the end of a window, if spending goes on as it did in the last weeks."""
+
+    __match_args__: ClassVar[tuple[Literal["spent_nano_usd"], Literal["expected_nano_usd"]]]
+
+    def __new__(
+        cls,
+        spent_nano_usd: int = 0,
+        expected_nano_usd: int = 0,
+        *,
+        low_nano_usd: int = 0,
+        high_nano_usd: int = 0,
+        confidence: float,
+        ends_at: datetime | int,
+        exceeds_at: datetime | int | None = None,
+    ) -> Self: ...
+    @property
+    def spent_nano_usd(self) -> int:
+        """What is spent in the window so far."""
+
+    @property
+    def expected_nano_usd(self) -> int:
+        """What is spent at its end, most likely."""
+
+    @property
+    def low_nano_usd(self) -> int:
+        """The lower end of the interval."""
+
+    @property
+    def high_nano_usd(self) -> int:
+        """The upper end of the interval."""
+
+    @property
+    def confidence(self) -> float:
+        """How likely the end is within the interval: 0.9."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the window ends."""
+
+    @property
+    def exceeds_at(self) -> datetime | None:
+        """When a budget in money is used up, if spending goes on as expected."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Forecast: ...
+
+@final
+class Tier:
+    """What each user of a group may do. What is left out is not limited."""
+
+    __match_args__: ClassVar[tuple[Literal["requests_per_minute"], Literal["tokens_per_minute"]]]
+
+    def __new__(
+        cls,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        *,
+        budgets: Sequence[Budget | Mapping[str, Any]] = ...,
+        models: Sequence[str] = ...,
+    ) -> Self: ...
+    @property
+    def requests_per_minute(self) -> int | None:
+        """So many requests in a minute of the clock."""
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """So many tokens in a minute of the clock, those sent in and those written."""
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """Budgets of each user, or of each conversation, besides those that are set."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that may be asked; none named: all."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Tier: ...
+
+@final
 class ErrorInfo:
     """An error as plain data, for other languages, for JSON, for a reply."""
 
@@ -404,6 +760,7 @@ class ErrorInfo:
         saved: bool = False,
         turn_id: str | None = None,
         partial: Sequence[ContentPart] = ...,
+        budget: BudgetStatus | Mapping[str, Any] | None = None,
         limit_tokens: int | None = None,
         estimated_tokens: int | None = None,
         provider: str | None = None,
@@ -451,6 +808,10 @@ class ErrorInfo:
     @property
     def partial(self) -> tuple[Part, ...]:
         """What had arrived."""
+
+    @property
+    def budget(self) -> BudgetStatus | None:
+        """The budget that refused, and what is left of it."""
 
     @property
     def limit_tokens(self) -> int | None:
@@ -2698,6 +3059,79 @@ class Tertulia:
         and conversations go: load none that you would not run as a program.
         """
 
+    def set_budget(
+        self,
+        *,
+        usd: float | None = None,
+        nano_usd: int | None = None,
+        tokens: int | None = None,
+        requests: int | None = None,
+        per: Window = ...,
+        each: BudgetScope | None = None,
+        user: str | None = None,
+        conversation: str | None = None,
+        run: str | None = None,
+        warn_at: Sequence[float] = ...,
+    ) -> Budget:
+        """Set a budget, for all calls from now on, in every process that shares the store.
+
+        One of ``usd``, ``nano_usd``, ``tokens`` and ``requests`` is the limit, ``per`` its window (``"total"`` unless
+        told). It holds for the whole application, or for ``each`` user, conversation or run apart, or for one alone. A
+        budget with the same scope, key, window and unit is replaced. A call that no budget has room for is
+        :class:`BudgetExceededError`, before it is sent.
+        """
+
+    def remove_budget(self, budget: Budget | str) -> None:
+        """Take a budget away: the budget, or its id. One that is not set is no error."""
+
+    def list_budgets(self) -> tuple[Budget, ...]:
+        """Every budget that is set."""
+
+    def budgets(self) -> tuple[BudgetStatus, ...]:
+        """Where the budgets of the application stand."""
+
+    def set_tier(
+        self,
+        name: str,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        budgets: Sequence[Budget | Mapping[str, Any]] = ...,
+        models: Sequence[str] = ...,
+    ) -> None:
+        """Say what users of this tier may do, for all of their calls from now on.
+
+        ``budgets`` are described as ``set_budget`` takes them (``{"usd": 5, "per": "day"}``) and hold for each user
+        apart; ``models`` are names or beginnings as ``"anthropic/*"``. Tiers are kept in memory: set them when the
+        application starts.
+        """
+
+    def remove_tier(self, name: str) -> None:
+        """Take a tier away. Who belongs to it may do whatever the budgets allow, until it is set again."""
+
+    def tiers(self) -> dict[str, Tier]:
+        """The tiers that are set, by name."""
+
+    def assign_tier(self, user: str, tier: str | None) -> None:
+        """Say that a user belongs to a tier, or to none. Kept in memory."""
+
+    def usage(
+        self,
+        *,
+        by: UsageBy | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> UsageReport:
+        """What everybody has spent, summed up by model unless told otherwise; deleted conversations are in it.
+
+        ``since`` and ``until`` are rounded to whole hours. ``after`` is the ``next`` of the page before.
+        """
+
+    def forecast(self, window: Window) -> Forecast:
+        """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
     def warm_up(self, *models: str) -> None:
         """Open connections to the providers of these models ahead of the first call."""
 
@@ -2744,6 +3178,29 @@ class UserScope:
     def conversation_for(self, key: str) -> Conversation:
         """The conversation that belongs to a key of your own (``"whatsapp:+34600"``): same key, same conversation."""
 
+    def tier(self) -> str | None:
+        """The tier that this user belongs to."""
+
+    def budgets(self) -> tuple[BudgetStatus, ...]:
+        """Where every budget stands that holds for this user: the user's own, and those of the application."""
+
+    def usage(
+        self,
+        *,
+        by: UsageBy | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> UsageReport:
+        """What this user has spent, summed up by model unless told otherwise; deleted conversations are in it.
+
+        ``since`` and ``until`` are rounded to whole hours. ``after`` is the ``next`` of the page before.
+        """
+
+    def forecast(self, window: Window) -> Forecast:
+        """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
     def list_conversations(
         self, *, limit: int = 50, before: str | None = None, after: str | None = None
     ) -> Page[ConversationInfo]:
@@ -2786,6 +3243,9 @@ class Conversation:
 
     def history(self, *, limit: int = 50, before: str | None = None, after: str | None = None) -> Page[Message]:
         """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+
+    def budgets(self) -> tuple[BudgetStatus, ...]:
+        """Where every budget stands that holds for a call in this conversation."""
 
     def summary(self) -> ConversationInfo:
         """What a list shows of it. ``NotFoundError`` while nothing was said in it."""
@@ -2923,6 +3383,79 @@ class AsyncTertulia:
         and conversations go: load none that you would not run as a program.
         """
 
+    def set_budget(
+        self,
+        *,
+        usd: float | None = None,
+        nano_usd: int | None = None,
+        tokens: int | None = None,
+        requests: int | None = None,
+        per: Window = ...,
+        each: BudgetScope | None = None,
+        user: str | None = None,
+        conversation: str | None = None,
+        run: str | None = None,
+        warn_at: Sequence[float] = ...,
+    ) -> Coroutine[Any, Any, Budget]:
+        """Set a budget, for all calls from now on, in every process that shares the store.
+
+        One of ``usd``, ``nano_usd``, ``tokens`` and ``requests`` is the limit, ``per`` its window (``"total"`` unless
+        told). It holds for the whole application, or for ``each`` user, conversation or run apart, or for one alone. A
+        budget with the same scope, key, window and unit is replaced. A call that no budget has room for is
+        :class:`BudgetExceededError`, before it is sent.
+        """
+
+    def remove_budget(self, budget: Budget | str) -> Coroutine[Any, Any, None]:
+        """Take a budget away: the budget, or its id. One that is not set is no error."""
+
+    def list_budgets(self) -> Coroutine[Any, Any, tuple[Budget, ...]]:
+        """Every budget that is set."""
+
+    def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:
+        """Where the budgets of the application stand."""
+
+    def set_tier(
+        self,
+        name: str,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        budgets: Sequence[Budget | Mapping[str, Any]] = ...,
+        models: Sequence[str] = ...,
+    ) -> Coroutine[Any, Any, None]:
+        """Say what users of this tier may do, for all of their calls from now on.
+
+        ``budgets`` are described as ``set_budget`` takes them (``{"usd": 5, "per": "day"}``) and hold for each user
+        apart; ``models`` are names or beginnings as ``"anthropic/*"``. Tiers are kept in memory: set them when the
+        application starts.
+        """
+
+    def remove_tier(self, name: str) -> Coroutine[Any, Any, None]:
+        """Take a tier away. Who belongs to it may do whatever the budgets allow, until it is set again."""
+
+    def tiers(self) -> Coroutine[Any, Any, dict[str, Tier]]:
+        """The tiers that are set, by name."""
+
+    def assign_tier(self, user: str, tier: str | None) -> Coroutine[Any, Any, None]:
+        """Say that a user belongs to a tier, or to none. Kept in memory."""
+
+    def usage(
+        self,
+        *,
+        by: UsageBy | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Coroutine[Any, Any, UsageReport]:
+        """What everybody has spent, summed up by model unless told otherwise; deleted conversations are in it.
+
+        ``since`` and ``until`` are rounded to whole hours. ``after`` is the ``next`` of the page before.
+        """
+
+    def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
+        """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
     def warm_up(self, *models: str) -> Coroutine[Any, Any, None]:
         """Open connections to the providers of these models ahead of the first call."""
 
@@ -2973,6 +3506,29 @@ class AsyncUserScope:
     def conversation_for(self, key: str) -> AsyncConversation:
         """The conversation that belongs to a key of your own (``"whatsapp:+34600"``): same key, same conversation."""
 
+    def tier(self) -> Coroutine[Any, Any, str | None]:
+        """The tier that this user belongs to."""
+
+    def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:
+        """Where every budget stands that holds for this user: the user's own, and those of the application."""
+
+    def usage(
+        self,
+        *,
+        by: UsageBy | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Coroutine[Any, Any, UsageReport]:
+        """What this user has spent, summed up by model unless told otherwise; deleted conversations are in it.
+
+        ``since`` and ``until`` are rounded to whole hours. ``after`` is the ``next`` of the page before.
+        """
+
+    def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
+        """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
     def list_conversations(
         self, *, limit: int = 50, before: str | None = None, after: str | None = None
     ) -> Coroutine[Any, Any, Page[ConversationInfo]]:
@@ -3017,6 +3573,9 @@ class AsyncConversation:
         self, *, limit: int = 50, before: str | None = None, after: str | None = None
     ) -> Coroutine[Any, Any, Page[Message]]:
         """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+
+    def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:
+        """Where every budget stands that holds for a call in this conversation."""
 
     def summary(self) -> Coroutine[Any, Any, ConversationInfo]:
         """What a list shows of it. ``NotFoundError`` while nothing was said in it."""

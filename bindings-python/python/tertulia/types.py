@@ -53,6 +53,10 @@ Delivery = Literal["pending", "sending", "sent", "failed"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
 UsageSource = Literal["reported", "estimated", "unknown"]
 CostSource = Literal["provider", "catalogue", "estimated", "unknown"]
+BudgetScope = Literal["application", "user", "conversation", "run"]
+BudgetUnit = Literal["nano_usd", "tokens", "requests"]
+Window = Literal["minute", "hour", "day", "week", "month", "total"]
+UsageBy = Literal["model", "day", "conversation", "user"]
 ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
 MidStream = Literal["surface", "restart", "continue"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
@@ -308,3 +312,7 @@ class CallOptions(TypedDict, total=False):
     """Headers that go along. Those that carry keys are refused."""
     detached: bool
     """Let the reply go on when nobody reads it."""
+    max_cost_usd: float
+    """What the call may cost in all of its tries, in US dollars, whatever budgets there are."""
+    max_cost_nano_usd: int
+    """The same in billionths of a US dollar."""

@@ -11,9 +11,10 @@ use pyo3::types::{
 };
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
-use tertulia::base::{AttachmentId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
+use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    CostSource, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, TurnState, UsageSource,
+    BudgetScope, CostSource, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, TurnState, UsageBy,
+    UsageSource, Window,
 };
 use tertulia::{Error, ErrorKind, Json, MidStream};
 
@@ -211,6 +212,7 @@ pub(crate) trait Item: FromPython {}
 
 impl Item for String {}
 impl Item for i32 {}
+impl Item for f64 {}
 
 impl<T: Item> FromPython for Vec<T> {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
@@ -261,7 +263,7 @@ macro_rules! ids {
     };
 }
 
-ids!(ConversationId, MessageId, TurnId, AttachmentId);
+ids!(BudgetId, ConversationId, MessageId, TurnId, AttachmentId);
 
 impl FromPython for Cursor {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
@@ -319,7 +321,7 @@ macro_rules! words {
     };
 }
 
-words!(Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
+words!(BudgetScope, UsageBy, Window, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
 words!(
     MessageStatus = MessageStatus::Complete,
     ReplyStatus = ReplyStatus::Done,

@@ -6,8 +6,10 @@ use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo};
-use tertulia::base::{AttachmentId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
-use tertulia::model::{CostSource, FinishReason, MessageStatus, ReplyStatus, Role, TurnState, UsageSource};
+use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
+use tertulia::model::{
+    BudgetScope, CostSource, FinishReason, MessageStatus, ReplyStatus, Role, TurnState, UsageBy, UsageSource, Window,
+};
 use tertulia::{ErrorKind, Json};
 
 use super::plain::{plain, word};
@@ -48,7 +50,7 @@ macro_rules! texts {
     };
 }
 
-texts!(ConversationId, MessageId, TurnId, AttachmentId, Cursor);
+texts!(BudgetId, ConversationId, MessageId, TurnId, AttachmentId, Cursor);
 
 macro_rules! words {
     ($($type:ty),*) => {
@@ -60,7 +62,19 @@ macro_rules! words {
     };
 }
 
-words!(Role, MessageStatus, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
+words!(
+    BudgetScope,
+    UsageBy,
+    Window,
+    Role,
+    MessageStatus,
+    FinishReason,
+    ReplyStatus,
+    TurnState,
+    UsageSource,
+    CostSource,
+    ErrorKind
+);
 
 impl ToPython for () {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -139,6 +153,7 @@ pub(crate) trait Item: ToPython {}
 
 impl Item for String {}
 impl Item for MessageId {}
+impl Item for f64 {}
 
 impl<T: Item> ToPython for Vec<T> {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -137,6 +137,12 @@ twins! {
             async move { open.chat().await?.history().limit(limit).before(before).after(after).await }
         }
 
+        /// Where every budget stands that holds for a call here.
+        fn budgets(&self, py) {
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.budgets().await }
+        }
+
         /// What a list shows of it.
         fn summary(&self, py) {
             let open = self.0.open(py)?;

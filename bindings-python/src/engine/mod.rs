@@ -10,6 +10,7 @@ mod incoming;
 mod options;
 mod provider;
 mod root;
+mod spending;
 mod stream;
 mod tertulia;
 mod user;

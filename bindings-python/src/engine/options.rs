@@ -34,6 +34,8 @@ pub(crate) const NAMES: &[&str] = &[
     "extra_body",
     "extra_headers",
     "detached",
+    "max_cost_usd",
+    "max_cost_nano_usd",
 ];
 
 /// A key, which is never shown.
@@ -78,6 +80,15 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.extra_body = fields.take("extra_body")?;
     options.extra_headers = fields.take("extra_headers")?;
     options.detached = fields.take("detached")?;
+    options.max_cost_nano_usd = fields.take("max_cost_nano_usd")?;
+    if let Some(usd) = fields.take::<Option<f64>>("max_cost_usd")? {
+        if options.max_cost_nano_usd.is_some() {
+            return Err(invalid(py, "twice", "a call takes max_cost_usd or max_cost_nano_usd, not both"));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "saturates; floats enter at this edge")]
+        let nano_usd = (usd * 1e9).round() as i64;
+        options.max_cost_nano_usd = Some(nano_usd);
+    }
     if let Some(timeout) = fields.raw("timeout")?.filter(|timeout| !timeout.is_none()) {
         if options.timeout_ms.is_some() {
             return Err(invalid(py, "twice", "a call takes timeout (seconds) or timeout_ms, not both"));

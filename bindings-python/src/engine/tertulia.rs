@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use tertulia::{Content, NewMessage, ProviderSpec, Result, Settings};
+use tertulia::{Content, NewMessage, ProviderSpec, Result, Settings, Window};
 
 use super::options::{Key, options};
 use super::provider::{AsyncProviderHandle, Gate, ProviderHandle};
 use super::root::{Config, Root, Way};
+use super::spending::Query;
 use super::user::{AsyncUserScope, Scope, UserScope};
 use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython as _, expected_of, invalid, json};
 use crate::error::raise;
+use crate::values::{described, id_of, tier};
 
 const KEYWORDS: &[&str] = &["store", "model", "fallback", "keys", "providers", "settings"];
 
@@ -162,6 +164,82 @@ twins! {
             let path = String::from_python(&path, &Place::named("path"))?;
             let way = self.0.0.way(py)?;
             async move { way.open().await?.load_catalogue(path).await }
+        }
+
+        /// Sets a budget, in place of one with the same scope, key, window and unit.
+        #[pyo3(signature = (**budget))]
+        fn set_budget(&self, py, budget: Option<&Bound<'_, PyDict>>) {
+            let budget = described(py, budget)?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.set_budget(budget.clone()).await.map(|()| budget) }
+        }
+
+        /// Takes a budget away: the budget, or its id.
+        fn remove_budget(&self, py, budget: &Bound<'_, PyAny>) {
+            let id = id_of(budget)?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.remove_budget(id).await }
+        }
+
+        /// Every budget that is set.
+        fn list_budgets(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.list_budgets().await }
+        }
+
+        /// Where the budgets of the application stand.
+        fn budgets(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.budgets().await }
+        }
+
+        /// Says what users of this tier may do, for all of their calls from now on.
+        #[pyo3(signature = (name, **tier))]
+        fn set_tier(&self, py, name: String, tier: Option<&Bound<'_, PyDict>>) {
+            let tier = self::tier(py, tier)?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.set_tier(name, tier) }
+        }
+
+        /// Takes a tier away.
+        fn remove_tier(&self, py, name: String) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await.map(|engine| engine.remove_tier(&name)) }
+        }
+
+        /// The tiers that are set, by name.
+        fn tiers(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await.map(|engine| engine.tiers().into_iter().collect::<HashMap<_, _>>()) }
+        }
+
+        /// Says that a user belongs to a tier, or to none.
+        fn assign_tier(&self, py, user: String, tier: Option<String>) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.assign_tier(user, tier.as_deref()) }
+        }
+
+        /// What everybody has spent, summed up.
+        #[pyo3(signature = (*, by = None, since = None, until = None, after = None, limit = 50))]
+        fn usage(
+            &self,
+            py,
+            by: Option<&Bound<'_, PyAny>>,
+            since: Option<&Bound<'_, PyAny>>,
+            until: Option<&Bound<'_, PyAny>>,
+            after: Option<String>,
+            limit: usize,
+        ) {
+            let query = Query::read(by, since, until, after, limit)?;
+            let way = self.0.0.way(py)?;
+            async move { query.ask(way.open().await?.usage()).await }
+        }
+
+        /// What everybody will have spent in this window at its end.
+        fn forecast(&self, py, window: &Bound<'_, PyAny>) {
+            let window = Window::from_python(window, &Place::named("window"))?;
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.forecast(window).await }
         }
 
         /// Ends what is under way, waiting up to 5 s, and frees every thread, socket and file.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{ConversationId, ConversationOptions, Cursor, Result, Secret};
+use tertulia::{ConversationId, ConversationOptions, Cursor, Result, Secret, Window};
 
 use super::conversation::{AsyncConversation, Chat, Conversation, Origin};
 use super::options::options;
 use super::root::{Root, Way};
+use super::spending::Query;
 use super::tertulia::said;
 use super::twins::during;
 use crate::convert::{Fields, FromPython, Place};
@@ -103,6 +104,41 @@ twins! {
             let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
             let user = self.0.user(py)?;
             async move { user.open().await?.list_conversations().limit(limit).before(before).after(after).await }
+        }
+
+        /// The tier that this user belongs to.
+        fn tier(&self, py) {
+            let user = self.0.user(py)?;
+            async move { user.open().await.map(|user| user.tier()) }
+        }
+
+        /// Where every budget stands that holds for this user.
+        fn budgets(&self, py) {
+            let user = self.0.user(py)?;
+            during("budgets", async move { user.open().await?.budgets().await })
+        }
+
+        /// What this user has spent, summed up.
+        #[pyo3(signature = (*, by = None, since = None, until = None, after = None, limit = 50))]
+        fn usage(
+            &self,
+            py,
+            by: Option<&Bound<'_, PyAny>>,
+            since: Option<&Bound<'_, PyAny>>,
+            until: Option<&Bound<'_, PyAny>>,
+            after: Option<String>,
+            limit: usize,
+        ) {
+            let query = Query::read(by, since, until, after, limit)?;
+            let user = self.0.user(py)?;
+            during("usage", async move { query.ask(user.open().await?.usage()).await })
+        }
+
+        /// What this user will have spent in this window at its end.
+        fn forecast(&self, py, window: &Bound<'_, PyAny>) {
+            let window = Window::from_python(window, &Place::named("window"))?;
+            let user = self.0.user(py)?;
+            during("forecast", async move { user.open().await?.forecast(window).await })
         }
     }
     both {

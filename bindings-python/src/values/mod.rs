@@ -9,6 +9,7 @@
 
 #[macro_use]
 mod class;
+mod budget;
 mod catalogue;
 mod error_info;
 mod event;
@@ -24,12 +25,14 @@ mod usage;
 
 use pyo3::prelude::*;
 
+pub(crate) use budget::{described, id_of, tier};
 pub(crate) use message::Message;
 pub(crate) use page::Page;
 pub(crate) use request::ChatMessage;
 
 /// Puts every class into the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    budget::register(module)?;
     catalogue::register(module)?;
     error_info::register(module)?;
     event::register(module)?;

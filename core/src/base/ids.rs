@@ -75,6 +75,25 @@ id!(
     "an attachment id is a UUID as given by a message's media"
 );
 
+id!(
+    /// Names what a running request may cost at most, held back for it.
+    ReservationId,
+    "a reservation id is a UUID"
+);
+id!(
+    /// Names a budget.
+    BudgetId,
+    "a budget id is a UUID as given by `budget.id()`"
+);
+
+impl BudgetId {
+    /// The id that belongs to this text: same text, same id.
+    pub(crate) fn derived(text: &str) -> Self {
+        const NAMESPACE: Uuid = Uuid::from_u128(0x2f0e_91d7_5b3c_5d46_8c1e_40a9_d3b7_7c52);
+        Self(Uuid::new_v5(&NAMESPACE, text.as_bytes()))
+    }
+}
+
 impl ConversationId {
     /// The id that belongs to a key of your own, for one user: same user and key, same conversation.
     ///
@@ -137,6 +156,12 @@ impl Ids {
     #[must_use]
     pub fn turn(&self) -> TurnId {
         TurnId(self.next())
+    }
+
+    /// A new reservation id.
+    #[must_use]
+    pub fn reservation(&self) -> ReservationId {
+        ReservationId(self.next())
     }
 
     /// A new attachment id.

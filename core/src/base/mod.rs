@@ -15,8 +15,9 @@ mod tests;
 #[cfg(feature = "engine")]
 pub use clock::SystemClock;
 pub use clock::{Clock, ManualClock, Sleep, Timestamp};
+pub(crate) use clock::{civil_from_days, days_from_civil};
 pub use error::{Attempt, ErrorKind, Malformed, Retry};
-pub use ids::{AttachmentId, ConversationId, Ids, MessageId, TurnId};
+pub use ids::{AttachmentId, BudgetId, ConversationId, Ids, MessageId, ReservationId, TurnId};
 pub use json::{Json, MAX_JSON_DEPTH};
 pub use nearest::nearest;
 pub use page::{Cursor, CursorKind, Page};

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::accounts::{CostLimit, Plan};
 use super::alternatives::Alternatives;
 use super::catalog::ModelRef;
 use super::credentials::CallKey;
+use super::meter::Meter;
 use crate::base::{Attempt, ConversationId, ErrorKind, TurnId};
 use crate::model::{Cost, Progress, Usage};
 
@@ -49,6 +51,14 @@ pub struct CallContext {
     pub alternatives: Option<Arc<Alternatives>>,
     /// What the target that is asked now may take of it; nothing = all.
     pub share: Option<Share>,
+    /// The run that it belongs to.
+    pub run: Option<Arc<str>>,
+    /// What it may cost in all of its tries.
+    pub cost_limit: Option<CostLimit>,
+    /// What its user may do by the tier he belongs to.
+    pub plan: Option<Plan>,
+    /// What is known of the try that runs; every try has one of its own.
+    pub meter: Option<Meter>,
     so_far: Arc<Mutex<SoFar>>,
 }
 
@@ -80,6 +90,10 @@ impl CallContext {
             key: None,
             alternatives: None,
             share: None,
+            run: None,
+            cost_limit: None,
+            plan: None,
+            meter: None,
             so_far: Arc::default(),
         }
     }
@@ -148,6 +162,13 @@ impl CallContext {
     #[must_use]
     pub fn take_lost(&self) -> Vec<(Usage, Cost)> {
         std::mem::take(&mut self.so_far().lost)
+    }
+
+    /// The request of this try leaves now.
+    pub(super) fn sent(&self) {
+        if let Some(meter) = &self.meter {
+            meter.sent();
+        }
     }
 
     /// How long is left at this moment, until the first content of the target that is asked now; very long without a

@@ -14,6 +14,7 @@ use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::limits::timed_out;
+use super::meter::Heard;
 use super::pieces::{Piece, Pieces};
 use super::target::Call;
 use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep, Timestamp};
@@ -332,8 +333,21 @@ impl GuardedStream {
         (usage, cost)
     }
 
+    /// Tells who accounts for the call what had come of a reply that ends before its time.
+    fn tell(&self) {
+        let closing = match &self.source {
+            Source::Streaming { pieces } => pieces.closing(),
+            Source::Decoded { closing } => closing,
+            Source::Ended => return,
+        };
+        if let Some(meter) = &self.call.context.meter {
+            meter.broke_off(Heard { usage: closing.usage.clone(), bytes: self.text_bytes });
+        }
+    }
+
     /// Ends the reply with this error, which gets what had arrived and what that took.
     fn left_off(&mut self, error: Error) -> Error {
+        self.tell();
         let parts = std::mem::take(&mut self.draft).into_parts();
         let (usage, cost) = self.spent(&parts);
         self.source = Source::Ended;
@@ -349,6 +363,7 @@ impl GuardedStream {
         }
         // Fragments of a tool call are content, too, though no part of the draft: the reader has seen them.
         if self.first_content.is_none() && self.draft.is_empty() {
+            self.tell();
             self.source = Source::Ended;
             return error;
         }
@@ -377,6 +392,7 @@ impl GuardedStream {
 impl Drop for GuardedStream {
     /// Whoever lets go of a reply before its end has still to pay for it.
     fn drop(&mut self) {
+        self.tell();
         if !matches!(self.source, Source::Ended) {
             let parts = std::mem::take(&mut self.draft).into_parts();
             let (usage, cost) = self.spent(&parts);

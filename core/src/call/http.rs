@@ -90,6 +90,7 @@ impl HttpProvider {
         let signing = self.auth.sign(&target.entry, &route.base_url, key, &mut request);
         *signed = self.limits.in_time(call, signing).await?;
         let unheard = Unheard::new(call, &self.limits);
+        call.context.sent();
         let sent = self.limits.in_time(call, self.transport.send(request)).await;
         unheard.heard();
         let response = sent?;

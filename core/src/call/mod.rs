@@ -1,10 +1,12 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ fallback ─▶ hedge ─▶ retry ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
+//! Call ─▶ trace ─▶ fallback ─▶ hedge ─▶ retry ─▶ budget ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport,
+//!                                          │                            or own: the application's code
 //!                                          └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
+pub mod accounts;
 mod alternatives;
 mod auth;
 pub mod catalog;
@@ -14,6 +16,7 @@ mod guard;
 mod http;
 mod layers;
 mod limits;
+mod meter;
 mod own;
 mod pieces;
 mod service;
@@ -23,12 +26,16 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{Accounts, AlertSink, CostLimit, Held, Plan, Spawn};
 pub use alternatives::{Alternative, Alternatives, MakeRequest};
 pub use auth::{Auth, Signed};
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink, Share};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
-pub use layers::{BreakerLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
+pub use layers::{
+    BreakerLayer, BudgetLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level,
+};
+pub use meter::{Heard, Meter};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
 pub use stack::{ChatService, stack};

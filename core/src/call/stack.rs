@@ -1,9 +1,9 @@
-//! The order of the layers, outermost first: trace → fallback → per target [hedge → retry → breaker → provider]. The only
-//! place that states it.
+//! The order of the layers, outermost first: trace → fallback → per target [hedge → retry → budget → breaker → provider].
+//! The only place that states it.
 //!
 //! Later layers take their places here: trace → cache → fallback → per target [hedge → retry → budget → admission →
-//! breaker → provider]. The deadline is data on the call. The breaker is inside of the retry, so that it hears of every
-//! try.
+//! breaker → provider]. The deadline is data on the call. Budget and breaker are inside of the retry: every try has a
+//! reservation of its own, and the breaker hears of every one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use std::time::Duration;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 
-use super::layers::{BreakerLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer};
+use super::accounts::Accounts;
+use super::layers::{BreakerLayer, BudgetLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer};
 use super::service::ProviderService;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
@@ -28,12 +29,13 @@ pub fn stack(
     retry: RetrySettings,
     breaker: BreakerSettings,
     fallback: FallbackSettings,
+    accounts: Accounts,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
 ) -> ChatService {
     let max_wait = Duration::from_millis(retry.max_inline_wait_ms);
     let left_alone = BreakerLayer::new(breaker, max_wait, clock.clone(), random.clone());
-    let one = one_target(provider, retry, fallback, left_alone.clone(), clock, random);
+    let one = one_target(provider, retry, fallback, accounts, left_alone.clone(), clock, random);
     let service = ServiceBuilder::new()
         .layer(TraceLayer::new(clock.clone()))
         .layer(FallbackLayer::new(retry, &breaker, left_alone, clock.clone()))
@@ -46,6 +48,7 @@ fn one_target(
     provider: ProviderService,
     retry: RetrySettings,
     fallback: FallbackSettings,
+    accounts: Accounts,
     breaker: BreakerLayer,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn Random>,
@@ -53,6 +56,7 @@ fn one_target(
     ServiceBuilder::new()
         .layer(HedgeLayer::new(fallback, clock.clone()))
         .layer(RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()))
+        .layer(BudgetLayer::new(accounts))
         .layer(breaker)
         .service(provider)
 }

@@ -1,6 +1,7 @@
 //! The layers over a scripted inner service, on a clock that stands still until it is moved.
 
 mod breaker;
+mod budget;
 mod continuing;
 mod fallback;
 mod hedge;

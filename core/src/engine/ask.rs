@@ -58,6 +58,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         None => engine.check_open()?,
     }
     let limit = total(&engine, &options)?;
+    let cost_limit = options.cost_limit()?;
     let mut messages = match content.0 {
         Said::Parts(parts) => vec![NewMessage::new(content::role_of(&parts), parts)],
         Said::Messages(messages) => messages,
@@ -71,7 +72,8 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         content::load_files(&mut message.parts).await?;
     }
     let target = Arc::new(engine.targets.resolve(options.model.as_deref(), None).await?);
-    let others = fallback::others(&engine, &options, &target).await?;
+    let plan = owner.as_ref().and_then(|user| engine.tiers.plan(&user.owner));
+    let others = fallback::others(&engine, &options, &target, plan.as_ref()).await?;
     // All of them are one request.
     MediaPlan::of(&target).check(messages.iter().flat_map(|message| &message.parts))?;
     let mut request = options.request(&target.model.model);
@@ -82,6 +84,8 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     let started = engine.clock.monotonic();
     context.deadline = Some(started + limit);
     context.owner = owner.as_ref().map(|user| user.owner.clone());
+    context.cost_limit = cost_limit;
+    context.plan = plan;
     context.key = fallback::key_of(owner.as_ref(), &options, &target, &target);
     context.alternatives = fallback::alternatives(&engine, owner.as_ref(), &options, &target, others, || {
         let (asked, options, own) = (request.clone(), Arc::new(options.clone()), target.clone());

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use super::alerts::{Alerts, SpendingAlert};
 use super::catalogue::{Setup, own_code};
 use super::home;
 use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
+use super::tiers::Tiers;
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
 use crate::call::{
-    Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
+    Accounts, Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
     SystemEnvironment, stack,
 };
 use crate::model::{Error, Result};
@@ -45,6 +47,7 @@ struct Parts {
     transport: Option<Arc<dyn Transport>>,
     store: Option<Arc<dyn Store>>,
     runtime: Option<tokio::runtime::Handle>,
+    alert_sink: Option<Arc<dyn Fn(SpendingAlert) + Send + Sync>>,
 }
 
 impl TertuliaBuilder {
@@ -120,6 +123,13 @@ impl TertuliaBuilder {
     /// A store of your own.
     pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
         self.parts.store = Some(store);
+        self
+    }
+
+    /// Hears of budgets that run low, or will not last. Called wherever a call has just been settled: it may not block.
+    /// Every alert is also a warning in the log.
+    pub fn on_spending_alert(mut self, sink: impl Fn(SpendingAlert) + Send + Sync + 'static) -> Self {
+        self.parts.alert_sink = Some(Arc::new(sink));
         self
     }
 
@@ -218,13 +228,34 @@ impl TertuliaBuilder {
         let network = Arc::new(settings.network.clone());
         let provider =
             ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
+        let (tasks, holder) = (Tasks::new(handle), ids.turn().to_string());
+        let spawn = tasks.clone();
+        let alerts = Alerts::new(parts.alert_sink);
+        let accounts = Accounts::new(
+            store.clone(),
+            clock.clone(),
+            ids.clone(),
+            holder.clone(),
+            Arc::new(move |name, work| spawn.spawn(name, work)),
+            alerts.shares(),
+        );
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(provider, settings.retry, settings.breaker, settings.fallback.clone(), &clock, &random),
+            service: stack(
+                provider,
+                settings.retry,
+                settings.breaker,
+                settings.fallback.clone(),
+                accounts,
+                &clock,
+                &random,
+            ),
+            alerts,
+            tiers: Tiers::default(),
             targets,
             credentials,
-            holder: ids.turn().to_string(),
-            tasks: Tasks::new(handle),
+            holder,
+            tasks,
             closed: AtomicBool::new(false),
             closing: Mutex::default(),
             live: Mutex::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::options::CallOptions;
 use super::tertulia::Inner;
 use super::user::UserScope;
-use crate::call::{Alternative, Alternatives, CallKey, CallTarget, MakeRequest};
+use crate::call::{Alternative, Alternatives, CallKey, CallTarget, MakeRequest, Plan};
 use crate::model::{ChatRequest, Error, Result};
 use crate::policy::MidStream;
 
@@ -16,7 +16,16 @@ const MAX_TARGETS: usize = 16;
 ///
 /// # Errors
 /// `Invalid` (bad_fallback, unknown_model, …): a target that nobody could ask is found out before it is needed.
-pub(super) async fn others(engine: &Inner, options: &CallOptions, own: &CallTarget) -> Result<Vec<Arc<CallTarget>>> {
+/// `Unauthorized` (not_allowed) when the user's tier may not ask a model that the call names.
+pub(super) async fn others(
+    engine: &Inner,
+    options: &CallOptions,
+    own: &CallTarget,
+    plan: Option<&Plan>,
+) -> Result<Vec<Arc<CallTarget>>> {
+    if let Some(plan) = plan {
+        plan.check_model(&own.model.to_string())?;
+    }
     let names = options.fallback.as_ref().unwrap_or(&engine.settings.fallback.targets);
     if names.len() > MAX_TARGETS {
         return Err(Error::invalid("bad_fallback", format!("a call goes on to at most {MAX_TARGETS} other models")));
@@ -24,6 +33,12 @@ pub(super) async fn others(engine: &Inner, options: &CallOptions, own: &CallTarg
     let mut others: Vec<Arc<CallTarget>> = Vec::with_capacity(names.len());
     for name in names {
         let target = engine.targets.resolve(Some(name), None).await?;
+        match plan.map(|plan| plan.check_model(&target.model.to_string())) {
+            Some(Err(refusal)) if options.fallback.is_some() => return Err(refusal),
+            // What the settings name for everybody is left out for whom it is not.
+            Some(Err(_)) => continue,
+            _ => {}
+        }
         if target.model != own.model && others.iter().all(|other| other.model != target.model) {
             others.push(Arc::new(target));
         }

@@ -1,5 +1,6 @@
 //! Floor 4: the engine. `Tertulia` → `UserScope` → `Conversation` → `ReplyStream` → `Reply`.
 
+mod alerts;
 mod ask;
 mod attach;
 mod builder;
@@ -10,6 +11,7 @@ mod conversation;
 mod delivery;
 mod draft;
 mod fallback;
+mod forecast;
 mod history;
 mod home;
 mod journal;
@@ -21,16 +23,19 @@ mod queue;
 mod raw;
 mod rows;
 mod settings;
+mod spending;
 mod stream;
 mod target;
 mod tasks;
 mod tertulia;
+mod tiers;
 mod turn;
 mod user;
 
 #[cfg(test)]
 mod tests;
 
+pub use alerts::SpendingAlert;
 pub use ask::AskOf;
 pub use builder::TertuliaBuilder;
 pub use content::{Content, MAX_MEDIA_BYTES};
@@ -39,6 +44,7 @@ pub use history::{ConversationsCall, HistoryCall};
 pub use options::{CallOptions, Verb};
 pub use raw::{ProviderHandle, RawResponse};
 pub use settings::{Settings, StoreSettings, did_you_mean};
+pub use spending::UsageCall;
 pub use stream::ReplyStream;
 pub use tertulia::Tertulia;
 pub use user::UserScope;

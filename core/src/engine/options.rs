@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::base::{Json, Secret};
+use crate::call::CostLimit;
+use crate::model::{
+    ChatRequest, Error, OutputSchema, PromptCache, ReasoningEffort, Result, Sampling, ToolChoice, ToolSpec,
+};
 use crate::policy::MidStream;
-use crate::model::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling, ToolChoice, ToolSpec};
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,9 +53,25 @@ pub struct CallOptions {
     pub extra_headers: HashMap<String, String>,
     /// Let the reply go on when nobody reads it.
     pub detached: bool,
+    /// What the call may cost in all of its tries, in billionths of a US dollar, whatever budgets there are. Without
+    /// `max_tokens` the answer is made as short as it must be for that.
+    pub max_cost_nano_usd: Option<i64>,
 }
 
 impl CallOptions {
+    /// What limits the cost of a call.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_max_cost) when it is less than nothing, or no number.
+    pub(super) fn cost_limit(&self) -> Result<Option<CostLimit>> {
+        match self.max_cost_nano_usd {
+            Some(nano_usd) if nano_usd < 0 => {
+                Err(Error::invalid("bad_max_cost", "what a call may cost is a number of US dollars, and at least 0"))
+            }
+            limit => Ok(limit.map(CostLimit::new)),
+        }
+    }
+
     /// The request that these options make of a model, without messages.
     pub(super) fn request(&self, model: &str) -> ChatRequest {
         ChatRequest {
@@ -235,6 +254,19 @@ impl<S> Verb<S> {
     /// A header that goes along. Those that carry keys are refused.
     pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.extra_headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// What the call may cost in all of its tries, in US dollars, whatever budgets there are.
+    pub fn max_cost_usd(self, usd: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "saturates; what is no number is refused")]
+        let nano_usd = if usd.is_nan() { -1 } else { (usd * 1e9).round() as i64 };
+        self.max_cost_nano_usd(nano_usd)
+    }
+
+    /// The same in billionths of a US dollar.
+    pub fn max_cost_nano_usd(mut self, nano_usd: i64) -> Self {
+        self.options.max_cost_nano_usd = Some(nano_usd);
         self
     }
 

@@ -61,6 +61,8 @@ pub(super) struct Inner {
     pub(super) credentials: Arc<crate::call::Credentials>,
     pub(super) auth: Arc<crate::call::Auth>,
     pub(super) tasks: Tasks,
+    pub(super) alerts: super::alerts::Alerts,
+    pub(super) tiers: super::tiers::Tiers,
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,
     pub(super) closed: AtomicBool,

@@ -258,7 +258,7 @@ impl Task {
         };
         let model = before.as_ref().map(|record| record.model.as_str()).or(of_conversation.0);
         let target = engine.targets.resolve(options.model.as_deref(), model).await?;
-        let others = fallback::others(engine, &options, &target).await?;
+        let others = fallback::others(engine, &options, &target, engine.tiers.plan(owner).as_ref()).await?;
         self.check_keys(&options, &target, &others).await?;
         options.system = options.system.or_else(|| of_conversation.1.cloned());
         self.check_answers(summary.as_ref(), parts).await?;
@@ -377,6 +377,7 @@ impl Drop for Announced {
 /// Refuses options with which no call could work.
 fn check_options(options: &CallOptions) -> Result<()> {
     check_metadata(&options.metadata)?;
+    options.cost_limit()?;
     if let Some(system) = &options.system {
         content::check_text(system)?;
     }

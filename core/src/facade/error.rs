@@ -59,6 +59,7 @@ impl From<model::ErrorInfo> for ErrorInfo {
             saved,
             turn_id,
             partial,
+            budget: _,
             limit_tokens,
             estimated_tokens,
             provider,

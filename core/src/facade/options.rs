@@ -200,6 +200,9 @@ pub struct CallOptions {
     /// Let the reply go on when nobody reads it.
     #[uniffi(default)]
     pub detached: bool,
+    /// What the call may cost in all of its tries, in billionths of a US dollar.
+    #[uniffi(default)]
+    pub max_cost_nano_usd: Option<i64>,
 }
 
 impl TryFrom<CallOptions> for engine::CallOptions {
@@ -235,6 +238,7 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             extra_body: options.extra_body.map(|body| json::value("extra_body", &body)).transpose()?,
             extra_headers: options.extra_headers,
             detached: options.detached,
+            max_cost_nano_usd: options.max_cost_nano_usd,
         })
     }
 }

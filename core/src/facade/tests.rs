@@ -510,6 +510,7 @@ fn every_knob_of_a_call_reaches_the_engine() {
         extra_body: Some(r#"{"service_tier":"flex"}"#.to_owned()),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
         detached: true,
+        max_cost_nano_usd: Some(5),
     };
     assert!(!given.to_string().contains("secret") && given.to_string().contains("lab/any"), "{given}");
     let expected = engine::CallOptions {
@@ -548,6 +549,7 @@ fn every_knob_of_a_call_reaches_the_engine() {
         extra_body: Some(json!({"service_tier": "flex"})),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
         detached: true,
+        max_cost_nano_usd: Some(5),
     };
     assert_eq!(engine::CallOptions::try_from(given).unwrap(), expected);
     assert_eq!(engine::CallOptions::try_from(CallOptions::default()).unwrap(), engine::CallOptions::default());

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::BudgetStatus;
 use super::part::Part;
 #[cfg(feature = "engine")]
 use super::usage::{Cost, Usage};
@@ -54,6 +55,9 @@ pub struct ErrorInfo {
     pub turn_id: Option<TurnId>,
     /// What had arrived.
     pub partial: Vec<Part>,
+    /// The budget that refused, and what is left of it.
+    #[serde(default)]
+    pub budget: Option<BudgetStatus>,
     /// How many tokens fit.
     pub limit_tokens: Option<i64>,
     /// How many there were, by estimate.
@@ -130,6 +134,7 @@ impl Error {
             saved: false,
             turn_id: None,
             partial: Vec::new(),
+            budget: None,
             limit_tokens: None,
             estimated_tokens: None,
             provider: None,
@@ -210,6 +215,12 @@ impl Error {
     #[must_use]
     pub fn partial(&self) -> &[Part] {
         &self.0.info.partial
+    }
+
+    /// The budget that refused, and what is left of it.
+    #[must_use]
+    pub fn budget(&self) -> Option<&BudgetStatus> {
+        self.0.info.budget.as_ref()
     }
 
     /// Who failed.
@@ -365,6 +376,13 @@ impl Error {
     pub fn with_tokens(mut self, limit: Option<i64>, estimated: Option<i64>) -> Self {
         self.0.info.limit_tokens = limit;
         self.0.info.estimated_tokens = estimated;
+        self
+    }
+
+    /// Says which budget refused.
+    #[must_use]
+    pub fn with_budget(mut self, status: BudgetStatus) -> Self {
+        self.0.info.budget = Some(status);
         self
     }
 

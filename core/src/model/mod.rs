@@ -1,32 +1,42 @@
 //! Floor 1: the nouns. Plain data that serialises; no behaviour that needs the world.
 
+mod budget;
 mod capability;
 mod draft;
 mod embedding;
 mod error;
 mod event;
+mod forecast;
 mod message;
 mod part;
 mod price;
 mod reply;
 mod request;
+mod spending;
+mod tier;
 mod tool;
 mod turn;
 mod usage;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
 pub use draft::ReplyDraft;
 pub use embedding::{EmbedRequest, Embeddings};
 pub use error::{Error, ErrorInfo, ProviderError, Result};
 pub use event::{Progress, StreamEvent, StreamEventKind};
+pub use forecast::Forecast;
 pub use message::{ConversationSummary, Message, MessageStatus, NewMessage, Role};
 pub use part::{Citation, Media, MediaSource, Part, text_of};
 pub use price::{Price, PriceChange, PriceTier};
 pub use reply::{FinishReason, Reply, ReplyStatus};
 pub use request::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling};
+pub use spending::{UsageBy, UsageReport, UsageRow, UsageTotal};
+pub use tier::Tier;
 pub use tool::{GrammarSyntax, TextFormat, ToolCall, ToolChoice, ToolResult, ToolSpec};
 pub use turn::{Delivery, Turn, TurnState};
 pub use usage::{Cost, CostSource, Usage, UsageSource};
+pub use window::Window;

@@ -132,6 +132,36 @@ impl Price {
         Cost { nano_usd: Some(nano_usd), source, price_date: self.date.clone() }
     }
 
+    /// The most that a request with so many tokens in, so many out and so many searches of the web can cost at this
+    /// moment, in nano-USD: each token at the dearest price that one of its side can have, whatever kind it is.
+    #[must_use]
+    pub fn most(&self, input_tokens: i64, output_tokens: i64, searches: i64, at: Timestamp) -> i64 {
+        let now = self.in_force(at);
+        let lengths = now.tiers.iter().map(|tier| tier.above_input_tokens.saturating_add(1));
+        let (mut input, mut output) = (0, 0);
+        // A shorter prompt than the bound may be dearer for a token: every tier up to it is looked at.
+        for length in lengths.filter(|length| *length <= input_tokens).chain([0]) {
+            let price = now.at_length(length);
+            let kinds = [
+                price.cache_read_nano_usd,
+                price.cache_creation_nano_usd,
+                price.cache_creation_1h_nano_usd,
+                price.input_audio_nano_usd,
+                price.cache_read_audio_nano_usd,
+            ];
+            input = kinds.into_iter().flatten().fold(input.max(price.input_nano_usd), i64::max);
+            let kinds = [price.output_audio_nano_usd, price.output_image_nano_usd, price.output_reasoning_nano_usd];
+            output = kinds.into_iter().flatten().fold(output.max(price.output_nano_usd), i64::max);
+        }
+        let product = |count: i64, price: i64| i128::from(count.max(0)) * i128::from(price);
+        let million = 1_000_000_i128;
+        let tokens = product(input_tokens, input).saturating_add(product(output_tokens, output));
+        let pieces = i128::from(now.request_nano_usd.unwrap_or(0))
+            .saturating_add(product(searches, now.web_search_nano_usd.unwrap_or(0)));
+        // What costs anything costs at least one, as it is counted afterwards.
+        i64::try_from((tokens.saturating_add(million - 1) / million).saturating_add(pieces)).unwrap_or(i64::MAX)
+    }
+
     /// The price at this moment.
     fn in_force(&self, at: Timestamp) -> &Self {
         let now = at.to_string();

@@ -1,10 +1,13 @@
 //! Floor 2: decisions as pure state machines. `now` and chance are arguments, failures come in plain.
 
 mod backoff;
+mod bound;
 mod breaker;
 mod fallback;
+pub mod forecast;
 mod hedge;
 mod latch;
+mod minute;
 mod retry;
 mod retry_budget;
 mod splice;
@@ -15,10 +18,12 @@ mod simulation;
 mod tests;
 
 pub use backoff::Backoff;
+pub use bound::{Bound, Room};
 pub use breaker::{Admission, Breaker, BreakerSettings, Change, Health, Permit};
 pub use fallback::{Course, FallbackSettings, Leg, MidStream, Standing, outweighs};
 pub use hedge::Hedge;
 pub use latch::Latches;
+pub use minute::{Minute, MinuteLimits, Taken, TooMuch};
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
 pub use retry_budget::RetryBudget;
 pub use splice::Splice;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::content::Content;
-use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Cost, ErrorInfo, FinishReason, MessageStatus, Role, TurnState, Usage};
+use super::spend::{LedgerEntry, NewReservation};
+use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
+use crate::model::{Budget, BudgetAlert, Cost, ErrorInfo, FinishReason, MessageStatus, Role, TurnState, Usage};
 
 /// How safe a batch must be before `apply` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +130,43 @@ pub enum Op {
     Dequeue {
         /// The turn.
         turn: TurnId,
+    },
+    /// Sets a budget, in place of one with the same scope, key, window and unit. It counts what was spent in its window
+    /// before: by the hour, so that one for each minute begins with the first request after it. One that cannot be kept
+    /// is `Invalid` (bad_budget). Budgets belong to the store, whoever's the batch is.
+    PutBudget(Budget),
+    /// Takes a budget away; one that is not set is no error. What was spent is remembered.
+    DeleteBudget {
+        /// The budget.
+        id: BudgetId,
+    },
+    /// Holds back what a request of the batch's owner may cost, in every budget that holds for it. `BudgetExceeded`
+    /// (budget) when one of them has not as much left; the error says which (of several the one that renews last) and
+    /// when it renews. `BudgetExceeded` (unknown_price) when a budget in money holds and nobody knows the price.
+    Reserve(NewReservation),
+    /// Puts what a request has cost in the place of its reservation, also when it is more, and notes it in the ledger.
+    /// It counts for the moment at which it was reserved. What is not known counts as reserved, as an estimate. An id
+    /// that is not reserved is no error and changes nothing: it is settled already, by its process or by recovery.
+    Settle {
+        /// The reservation.
+        id: ReservationId,
+        /// What the request took and cost.
+        entry: LedgerEntry,
+    },
+    /// Gives back what was reserved for a request that was never sent. One that is not reserved is no error.
+    Release {
+        /// The reservation.
+        id: ReservationId,
+    },
+    /// Notes in the ledger what was spent without a reservation; it counts in every budget that holds, and is never
+    /// refused.
+    Charge(LedgerEntry),
+    /// Holds on to every reservation of this process, whoever's it is, until this moment.
+    RenewReservations {
+        /// The process that holds them.
+        holder: String,
+        /// Until when, unless renewed again.
+        until: Timestamp,
     },
 }
 
@@ -339,12 +377,14 @@ pub struct QueueEntry {
 }
 
 /// What a batch did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Receipt {
     /// The number of its last change in the change feed.
     pub change_seq: i64,
     /// Where its messages were put, in the order of the ops.
     pub placed: Vec<Placed>,
+    /// Shares of budgets that are now spent and were not before, told to this batch alone.
+    pub alerts: Vec<BudgetAlert>,
 }
 
 /// Where a message was put.

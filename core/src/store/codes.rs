@@ -2,7 +2,7 @@
 //! ever; new words get new numbers. 0 is given to none of them.
 
 use super::batch::StepKind;
-use crate::model::{FinishReason, MessageStatus, Role, TurnState};
+use crate::model::{BudgetScope, FinishReason, MessageStatus, Role, TurnState, Window};
 
 /// A word that stands in a table as a number.
 pub(super) trait Code: Sized {
@@ -54,6 +54,10 @@ codes!(FinishReason {
 });
 
 codes!(StepKind { Attempt = 1, Tool = 2 });
+
+codes!(BudgetScope { Application = 1, User = 2, Conversation = 3, Run = 4 });
+
+codes!(Window { Minute = 1, Hour = 2, Day = 3, Week = 4, Month = 5, Total = 6 });
 
 /// What the change feed speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +125,20 @@ mod tests {
             (FinishReason::Other, 8),
         ]);
         pinned(&[(StepKind::Attempt, 1), (StepKind::Tool, 2)]);
+        pinned(&[
+            (BudgetScope::Application, 1),
+            (BudgetScope::User, 2),
+            (BudgetScope::Conversation, 3),
+            (BudgetScope::Run, 4),
+        ]);
+        pinned(&[
+            (Window::Minute, 1),
+            (Window::Hour, 2),
+            (Window::Day, 3),
+            (Window::Week, 4),
+            (Window::Month, 5),
+            (Window::Total, 6),
+        ]);
         pinned(&[(Entity::Conversation, 1), (Entity::Message, 2), (Entity::Turn, 3)]);
         pinned(&[(Change::Made, 1), (Change::Changed, 2), (Change::Deleted, 3)]);
     }

@@ -5,6 +5,7 @@
 //! nothing else; what they owe is the list in `contract`.
 
 mod batch;
+mod books;
 #[cfg(feature = "sqlite")]
 mod codes;
 mod content;
@@ -15,9 +16,11 @@ mod memory;
 mod read;
 mod refusal;
 mod span;
+mod spend;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tree;
+mod usage;
 
 pub use batch::{
     ConversationChange, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn,
@@ -27,6 +30,7 @@ pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
 pub use memory::MemoryStore;
 pub use read::{Anchor, Attachment, ConversationRows, ListQuery, MessageRows, TurnRecord};
+pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters};
 
@@ -34,7 +38,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Message, Result};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
 
 /// What every store method gives back.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -83,8 +87,25 @@ pub trait Store: Send + Sync + 'static {
     /// Stored bytes of this owner, or nothing.
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>>;
 
-    /// Puts to rest what a dead process left open: folds drafts into their messages and marks the turns
-    /// `interrupted`. Turns of living processes are left alone. Doing it twice is doing it once.
+    /// True when any budget is set.
+    fn has_budgets(&self) -> StoreFuture<'_, bool>;
+
+    /// The budgets that may hold for this owner: those of the application, of each user, conversation and run, and the
+    /// owner's own. Without an owner all that are set.
+    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>>;
+
+    /// Where every budget stands at this moment that holds for who spends.
+    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>>;
+
+    /// What was spent, summed up. What was deleted since is in it.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_usage_query) for sums by user of one user, and by conversation of everybody.
+    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport>;
+
+    /// Puts to rest what a dead process left open: folds drafts into their messages, marks the turns `interrupted`, and
+    /// settles what was reserved at its worst, as an estimate, because it may have been billed. What living processes
+    /// hold is left alone. Doing it twice is doing it once.
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>>;
 
     /// Finishes what was handed in and frees every file, thread and lock; later calls fail with `Closed`.

@@ -1,7 +1,7 @@
 //! What every backend answers when it refuses: the same kind, reason and words, whichever stands below.
 
 use crate::base::{ErrorKind, Retry, TurnId};
-use crate::model::{Error, ErrorInfo};
+use crate::model::{BudgetStatus, Error, ErrorInfo};
 
 pub(super) fn no_conversation() -> Error {
     Error::new(ErrorKind::NotFound, "no_conversation", "this user has no such conversation")
@@ -49,6 +49,28 @@ pub(super) fn streaming_without_turn() -> Error {
 
 pub(super) fn bad_cursor() -> Error {
     Error::invalid("bad_cursor", "the page begins at a message that is not on the current branch; load the page anew")
+}
+
+/// A request may cost more than a budget has left.
+pub(super) fn over_budget(status: BudgetStatus, amount: i64) -> Error {
+    let (unit, limit) = (status.budget.limit.unit(), status.budget.limit.amount());
+    let (scope, window, left) = (status.budget.scope.as_str(), status.budget.window.as_str(), status.remaining);
+    let detail = format!(
+        "the request may take {amount} {unit}, and of the {scope} budget of {limit} per {window} {left} are left; \
+         wait until it renews, raise it, or ask for less"
+    );
+    Error::new(ErrorKind::BudgetExceeded, "budget", detail).with_budget(status)
+}
+
+/// A budget in money cannot hold what nobody can count.
+pub(super) fn unknown_price(status: BudgetStatus) -> Error {
+    let detail =
+        "a budget in US dollars holds, and nobody knows the price of this model; give its price, or limit tokens";
+    Error::new(ErrorKind::BudgetExceeded, "unknown_price", detail).with_budget(status)
+}
+
+pub(super) fn bad_usage_query() -> Error {
+    Error::invalid("bad_usage_query", "sums by user are for everybody, and sums by conversation for one user")
 }
 
 pub(super) fn closed() -> Error {

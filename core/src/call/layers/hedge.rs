@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::context::Share;

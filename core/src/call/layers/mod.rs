@@ -1,6 +1,7 @@
 //! Thin glue around the machines of `policy`. The order is stated in `stack.rs`.
 
 mod breaker;
+mod budget;
 mod continuing;
 mod fallback;
 mod hedge;
@@ -8,6 +9,7 @@ mod retry;
 mod trace;
 
 pub use breaker::{BreakerLayer, is_breaker_open};
+pub use budget::BudgetLayer;
 pub use fallback::FallbackLayer;
 pub use hedge::HedgeLayer;
 pub use retry::RetryLayer;

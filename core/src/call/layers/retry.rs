@@ -91,6 +91,7 @@ where
             let share = call.context.share;
             let policy = share.map_or(layer.policy, |share| layer.policy.within(share.attempts, share.others));
             let mut delay_ms = 0;
+            let mut before: Option<Error> = None;
             for number in 1.. {
                 let began = layer.clock.monotonic();
                 let mut outcome = first_content(inner.clone(), call.clone()).await;
@@ -104,6 +105,13 @@ where
                     && is_breaker_open(error)
                 {
                     return outcome.map_err(|error| error.with_attempts(call.context.attempts()));
+                }
+                // No budget has room for a try: nothing was sent. What failed before is what the call has failed by.
+                if let Err(error) = &outcome
+                    && error.kind() == ErrorKind::BudgetExceeded
+                {
+                    let error = before.map_or_else(|| error.clone(), exhausted);
+                    return Err(error.with_attempts(call.context.attempts()));
                 }
                 let now = layer.clock.monotonic();
                 let error = outcome.as_ref().err();
@@ -123,9 +131,8 @@ where
                 };
                 let failure = Failure { kind: error.kind(), retry: error.retry() };
                 let (left, chance) = (call.context.left(now), layer.random.unit());
-                let decided = layer.with_budget(&target, now, |budget| {
-                    policy.decide(number, failure, left, chance, budget, now)
-                });
+                let decided =
+                    layer.with_budget(&target, now, |budget| policy.decide(number, failure, left, chance, budget, now));
                 let wait = match decided {
                     Decision::Wait(wait) => wait,
                     Decision::Never => return Err(error.with_attempts(call.context.attempts())),
@@ -136,6 +143,7 @@ where
                 // Those of targets before this one count, too.
                 let attempt = i32::try_from(call.context.attempt_count() + 1).unwrap_or(i32::MAX);
                 call.context.report(Progress::Retrying { attempt, kind: error.kind(), delay_ms });
+                before = Some(error);
                 tokio::select! {
                     biased;
                     () = call.context.cancel.cancelled() => {

@@ -175,6 +175,7 @@ impl OwnCode {
     pub(super) async fn attempt(&self, call: &Call, limits: &Limits) -> Result<ReplyEvents> {
         let started = limits.clock.monotonic();
         let request = ChatRequest::clone(&call.request);
+        call.context.sent();
         let opening = AssertUnwindSafe(async { self.code.stream(request).await }).catch_unwind();
         let opened = async {
             let opened = opening.await.unwrap_or_else(|_| Err(panicked(&self.name)));

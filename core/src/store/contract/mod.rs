@@ -8,6 +8,7 @@
 mod bodies;
 mod pages;
 pub(super) mod scene;
+pub(super) mod spending;
 mod turns;
 mod writes;
 
@@ -88,6 +89,29 @@ behaviours! {
         attachments_round_trip_and_equal_bytes_are_shared,
         sql_metacharacters_stay_text_in_every_field,
         a_preview_is_the_beginning_on_one_line,
+    }
+    spending {
+        a_budget_is_set_replaced_and_taken_away,
+        a_budget_that_cannot_be_kept_is_refused,
+        many_who_reserve_at_once_are_admitted_exactly_as_often_as_the_budget_allows,
+        what_a_request_has_cost_takes_the_place_of_its_reservation,
+        a_refusal_says_what_is_left_and_when_it_renews,
+        every_budget_that_holds_is_asked,
+        settling_twice_counts_once,
+        a_budget_set_at_noon_counts_the_morning,
+        a_request_counts_for_the_moment_at_which_it_was_reserved,
+        each_window_begins_with_nothing_spent,
+        an_alert_is_told_once_for_each_share_and_window,
+        an_unknown_price_is_no_price_of_nothing,
+        what_is_not_known_is_settled_as_it_was_reserved,
+        hostile_amounts_never_wrap,
+        recovery_settles_at_its_worst_what_the_dead_had_reserved,
+        usage_is_summed_by_model_day_conversation_and_user,
+        pages_of_usage_hold_every_row_once,
+        usage_survives_the_deletion_of_its_conversation,
+        budgets_stand_where_a_recount_from_the_beginning_says,
+        budgets_that_come_with_a_request_hold_besides_those_that_are_set,
+        what_the_application_spends_itself_is_no_users,
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::state::{AttachmentRow, ConversationRow, MessageRow, State, TurnRow};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Cost, MessageStatus, Result, Role, Usage};
+use crate::store::books;
 use crate::store::refusal;
 use crate::store::tree::jumps_on;
 use crate::store::{
@@ -17,11 +18,16 @@ impl State {
     pub(super) fn apply(&mut self, batch: &WriteBatch) -> Result<Receipt> {
         let change = self.change;
         let result = self.apply_ops(batch);
-        for table in self.tables() {
-            if result.is_ok() { table.commit() } else { table.roll_back() }
-        }
         if result.is_err() {
             self.change = change;
+        }
+        self.end_batch(result)
+    }
+
+    /// Keeps what was done when it went well, and takes it back when not.
+    pub(super) fn end_batch<T>(&mut self, result: Result<T>) -> Result<T> {
+        for table in self.tables() {
+            if result.is_ok() { table.commit() } else { table.roll_back() }
         }
         result
     }
@@ -32,6 +38,7 @@ impl State {
             self.check(owner, precondition)?;
         }
         let mut placed = Vec::new();
+        let mut alerts = Vec::new();
         for op in &batch.ops {
             match op {
                 Op::PutConversation(new) => self.put_conversation(owner, new, batch.at)?,
@@ -49,9 +56,18 @@ impl State {
                     self.turn(owner, *turn)?;
                     self.queue.remove(turn);
                 }
+                Op::PutBudget(budget) => self.put_budget(budget)?,
+                Op::DeleteBudget { id } => self.delete_budget(*id),
+                Op::Reserve(new) => alerts.extend(books::reserve(&mut self.books(owner), owner, new, batch.at)?),
+                Op::Settle { id, entry } => {
+                    alerts.extend(books::settle(&mut self.books(owner), *id, entry, batch.at)?);
+                }
+                Op::Release { id } => books::release(&mut self.books(owner), *id, batch.at)?,
+                Op::Charge(entry) => alerts.extend(books::charge(&mut self.books(owner), owner, entry, batch.at)?),
+                Op::RenewReservations { holder, until } => self.renew_reservations(holder, *until),
             }
         }
-        Ok(Receipt { change_seq: self.change, placed })
+        Ok(Receipt { change_seq: self.change, placed, alerts })
     }
 
     fn check(&self, owner: &str, precondition: &Precondition) -> Result<()> {

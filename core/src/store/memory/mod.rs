@@ -7,6 +7,7 @@
 mod apply;
 mod read;
 mod recover;
+mod spend;
 mod state;
 mod table;
 
@@ -16,11 +17,11 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Store, StoreFuture, TurnRecord,
-    WriteBatch, refusal,
+    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Spender, Store, StoreFuture,
+    TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Message, Result};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
 use state::State;
 
 /// Keeps conversations in memory, for tests and for hosts that want nothing kept. Both durabilities mean the same.
@@ -96,6 +97,23 @@ impl Store for MemoryStore {
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
         let owner = owner.to_owned();
         self.with(move |state| Ok(state.stored_bytes(&owner, id)))
+    }
+
+    fn has_budgets(&self) -> StoreFuture<'_, bool> {
+        self.with(|state| Ok(state.budgets.iter().next().is_some()))
+    }
+
+    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
+        let owner = owner.map(str::to_owned);
+        self.with(move |state| Ok(state.budgets_of(owner.as_deref())))
+    }
+
+    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
+        self.with(move |state| state.budget_status(&spender, at))
+    }
+
+    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
+        self.with(move |state| state.usage(&query))
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

@@ -6,8 +6,10 @@ use crate::model::{MessageStatus, Result, TurnState};
 use crate::store::{MessageEnd, TurnChange, TurnRecord, draft, refusal};
 
 impl State {
-    /// Ends every open turn whose lease has passed.
+    /// Ends every open turn whose lease has passed, and settles what was reserved under such a lease.
     pub(super) fn recover(&mut self, now: Timestamp) -> Result<Vec<TurnRecord>> {
+        let result = self.recover_reservations(now);
+        self.end_batch(result)?;
         let lost: Vec<(TurnId, String)> = self
             .turns
             .iter()
@@ -17,10 +19,7 @@ impl State {
         let mut records = Vec::with_capacity(lost.len());
         for (id, owner) in lost {
             let result = self.interrupt(&owner, id, now);
-            for table in self.tables() {
-                if result.is_ok() { table.commit() } else { table.roll_back() }
-            }
-            records.push(result?);
+            records.push(self.end_batch(result)?);
         }
         Ok(records)
     }

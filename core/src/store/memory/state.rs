@@ -4,9 +4,14 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::spend::CounterRow;
 use super::table::{Table, Transacted};
-use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Result, Role, TurnState, Usage};
+use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
+use crate::model::{
+    Budget, BudgetScope, ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Result, Role, TurnState,
+    Usage, UsageTotal,
+};
+use crate::store::books::{Counter, Held};
 use crate::store::refusal;
 use crate::store::{Content, NewStep, QueueEntry, hash};
 
@@ -101,10 +106,19 @@ pub(super) struct State {
     pub(super) attachments: Table<AttachmentId, AttachmentRow>,
     pub(super) attachments_of: Table<(MessageId, AttachmentId), ()>,
     pub(super) blobs: Table<[u8; 32], Blob>,
+    /// The last number given to a budget.
+    pub(super) budget_number: i64,
+    pub(super) budgets: Table<BudgetId, (i64, Budget)>,
+    pub(super) counters: Table<CounterRow, Counter>,
+    pub(super) reservations: Table<ReservationId, Held>,
+    /// By owner (nothing = everybody), hour and model.
+    pub(super) usage_hours: Table<(Option<String>, i64, String), UsageTotal>,
+    /// By owner, kind of part, conversation or run, and hour.
+    pub(super) usage_parts: Table<(String, BudgetScope, String, i64), UsageTotal>,
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 13] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 18] {
         [
             &mut self.conversations,
             &mut self.by_activity,
@@ -119,6 +133,11 @@ impl State {
             &mut self.attachments,
             &mut self.attachments_of,
             &mut self.blobs,
+            &mut self.budgets,
+            &mut self.counters,
+            &mut self.reservations,
+            &mut self.usage_hours,
+            &mut self.usage_parts,
         ]
     }
 

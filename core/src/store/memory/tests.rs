@@ -1,12 +1,26 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::store::contract::{self, scene::Scene};
+use crate::model::{BudgetScope, Window};
+use crate::store::contract::scene::{OWNER, Scene, later};
+use crate::store::contract::{self, spending::cost};
 use crate::store::{Op, Parent};
 
 #[tokio::test]
 async fn memory_keeps_the_contract() {
     contract::run(async |_| Arc::new(MemoryStore::new()) as Arc<dyn Store>).await;
+}
+
+#[tokio::test]
+async fn counters_of_windows_that_are_over_are_swept() {
+    let store = Arc::new(MemoryStore::new());
+    let scene = Scene::new(Arc::clone(&store) as Arc<dyn Store>);
+    scene.set(Budget::tokens(100).per(Window::Minute).each(BudgetScope::User)).await;
+    for minute in 0..40 {
+        let batch = WriteBatch::new(OWNER, later(minute * 60_000)).op(Op::Charge(cost(1)));
+        store.apply(batch, Durability::PowerSafe).await.unwrap();
+        assert_eq!(store.state.lock().unwrap().counters.iter().count(), 1);
+    }
 }
 
 #[tokio::test]

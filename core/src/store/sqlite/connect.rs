@@ -75,6 +75,7 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings) -> Result<Open
         }
         let end_leases = "UPDATE turn SET lease_until = 0 WHERE state IN (1, 2, 3)";
         orphans = run(&connection, end_leases, [])?;
+        run(&connection, "UPDATE reservation SET lease_until = 0", [])?;
         liveness.share(&lock)?;
     }
     keep_log_on_close(&connection, false)?;

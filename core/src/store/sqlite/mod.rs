@@ -22,6 +22,7 @@ mod readers;
 mod recover;
 mod row;
 mod settings;
+mod spend;
 mod writer;
 
 #[cfg(test)]
@@ -36,11 +37,11 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Store, StoreFuture, TurnRecord,
-    WriteBatch, refusal,
+    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Spender, Store, StoreFuture,
+    TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Error, Message, Result};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Result, UsageReport};
 use failure::{failed, file_failed};
 use readers::{ReadJob, Readers};
 use writer::{ApplyJob, Counting, Job, Writer};
@@ -276,11 +277,28 @@ impl Store for SqliteStore {
         self.read("attachment", move |connection| read::attachment(connection, &owner, id))
     }
 
+    fn has_budgets(&self) -> StoreFuture<'_, bool> {
+        self.read("has_budgets", spend::has_budgets)
+    }
+
+    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
+        let owner = owner.map(str::to_owned);
+        self.read("budgets", move |connection| spend::budgets(connection, owner.as_deref()))
+    }
+
+    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
+        self.read("budget_status", move |connection| spend::budget_status(connection, &spender, at))
+    }
+
+    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
+        self.read("usage", move |connection| spend::usage(connection, &query))
+    }
+
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
         Box::pin(async move {
-            let records = self.run(move |writer| recover::recover(&mut writer.connection, now)).await?;
-            if !records.is_empty() {
-                tracing::info!(target: "tertulia::store", operation = "recover", turns = records.len(), "turns of ended processes put to rest");
+            let (records, reservations) = self.run(move |writer| recover::recover(&mut writer.connection, now)).await?;
+            if !records.is_empty() || reservations > 0 {
+                tracing::info!(target: "tertulia::store", operation = "recover", turns = records.len(), reservations, "what ended processes left open was put to rest");
             }
             Ok(records)
         })

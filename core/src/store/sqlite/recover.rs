@@ -6,6 +6,7 @@ use super::apply::Applying;
 use super::failure::failed;
 use super::read;
 use super::row::{Coded, all, first};
+use super::spend;
 use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result, TurnState};
 use crate::store::{MessageEnd, TurnChange, TurnRecord, draft, refusal};
@@ -16,8 +17,9 @@ pub(super) const LOST: &str = "SELECT o.ext_id, t.id FROM turn t CROSS JOIN conv
 
 pub(super) const DRAFT: &str = "SELECT data FROM draft_chunk WHERE message_pk = ? ORDER BY seq";
 
-/// Ends every open turn whose lease has passed; all in one transaction.
-pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<Vec<TurnRecord>> {
+/// Ends every open turn whose lease has passed, and settles what was reserved under such a lease; all in one
+/// transaction. Gives the turns, and how many reservations there were.
+pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(Vec<TurnRecord>, usize)> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let lost: Vec<(String, TurnId)> =
         all(&transaction, LOST, [now.as_millis()], |row| Ok((row.get(0)?, TurnId::from_bytes(row.get(1)?))))?;
@@ -29,8 +31,9 @@ pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<Vec
         change = applying.change;
     }
     super::writer::set_last_change(&transaction, change)?;
+    let reservations = spend::recover(&transaction, now)?;
     transaction.commit().map_err(failed)?;
-    Ok(records)
+    Ok((records, reservations))
 }
 
 fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecord>> {

@@ -36,6 +36,23 @@ pub(super) fn all<T>(
     statement.query_map(params, read).and_then(Iterator::collect).map_err(failed)
 }
 
+/// Hands every row to a visitor until it wants no more.
+pub(super) fn visit(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        if !each(row).map_err(failed)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// A word that stands in the table as a number.
 pub(super) struct Coded<T>(pub(super) T);
 

@@ -8,8 +8,10 @@ mod turn;
 use rusqlite::{Connection, params};
 
 use super::row::{Coded, first, json, run};
+use super::spend::{self, SqlBooks};
 use crate::base::{ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result, Role};
+use crate::store::books;
 use crate::store::codes::{Change, Entity};
 use crate::store::{Op, Precondition, Receipt, WriteBatch, refusal};
 
@@ -54,6 +56,7 @@ impl Applying<'_> {
             self.check(precondition)?;
         }
         let mut placed = Vec::new();
+        let mut alerts = Vec::new();
         for op in &batch.ops {
             match op {
                 Op::PutConversation(new) => self.put_conversation(new)?,
@@ -68,9 +71,21 @@ impl Applying<'_> {
                 Op::AppendDraft(chunk) => self.append_draft(chunk)?,
                 Op::Enqueue(entry) => self.enqueue(entry)?,
                 Op::Dequeue { turn } => self.dequeue(*turn)?,
+                Op::PutBudget(budget) => spend::put_budget(self.connection, budget)?,
+                Op::DeleteBudget { id } => spend::delete_budget(self.connection, *id)?,
+                Op::Reserve(new) => alerts.extend(books::reserve(&mut self.books()?, self.owner, new, self.at)?),
+                Op::Settle { id, entry } => alerts.extend(books::settle(&mut self.books()?, *id, entry, self.at)?),
+                Op::Release { id } => books::release(&mut self.books()?, *id, self.at)?,
+                Op::Charge(entry) => alerts.extend(books::charge(&mut self.books()?, self.owner, entry, self.at)?),
+                Op::RenewReservations { holder, until } => spend::renew(self.connection, holder, *until)?,
             }
         }
-        Ok(Receipt { change_seq: self.change, placed })
+        Ok(Receipt { change_seq: self.change, placed, alerts })
+    }
+
+    /// Where the owner's money is counted.
+    fn books(&self) -> Result<SqlBooks<'_>> {
+        SqlBooks::of(self.connection, self.owner, self.at)
     }
 
     fn check(&self, precondition: &Precondition) -> Result<()> {

@@ -57,7 +57,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     drop(open(&path).await);
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", migrate::newest() + 1).unwrap();
     let before = fs::read(&path).unwrap();
     refused(try_open(&path).await, ErrorKind::Storage, "newer_schema");
     assert!(fs::read(&path).unwrap() == before);
@@ -89,10 +89,28 @@ async fn an_empty_file_becomes_a_database() {
     let path = folder.path().join("empty.db");
     fs::write(&path, "").unwrap();
     try_open(&path).await.unwrap().close().await.unwrap();
-    assert_eq!(ask::<i64>(&path, "PRAGMA user_version"), 1);
+    assert_eq!(ask::<i64>(&path, "PRAGMA user_version"), migrate::newest());
     assert_eq!(ask::<i64>(&path, "PRAGMA page_size"), 8_192);
     assert_eq!(ask::<i64>(&path, "PRAGMA auto_vacuum"), 2);
     assert_eq!(ask::<String>(&path, "PRAGMA journal_mode"), "wal");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.db");
+    let first = include_str!("../../../../migrations/sqlite/001_conversations.sql");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(first).unwrap();
+    connection.execute_batch("PRAGMA application_id = 1413829204; PRAGMA user_version = 1").unwrap();
+    connection.execute_batch("INSERT INTO owner(ext_id, created_at) VALUES('ana', 1)").unwrap();
+    drop(connection);
+    let store = open(&path).await;
+    scene(&store, 1).new_conversation().await;
+    store.close().await.unwrap();
+    assert_eq!(ask::<i64>(&path, "PRAGMA user_version"), migrate::newest());
+    assert_eq!(ask::<i64>(&path, "SELECT count(*) FROM owner"), 1);
+    assert_sound(&path, "brought up to date");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod groups;
 mod lifecycle;
 mod plans;
 mod processes;
+mod spending;
 
 use std::sync::Arc;
 
@@ -53,6 +54,9 @@ fn assert_sound(path: &Path, name: &str) {
         "SELECT count(*) FROM message m WHERE content_hash IS NOT NULL
          AND NOT EXISTS (SELECT 1 FROM blob_inline b WHERE b.hash = m.content_hash)",
         "SELECT count(*) FROM draft_chunk d JOIN message m ON m.pk = d.message_pk WHERE m.status <> 2",
+        "SELECT count(*) FROM budget_counter WHERE budget_pk NOT IN (SELECT pk FROM budget)",
+        "SELECT count(*) FROM usage_hour GROUP BY hour, model
+         HAVING sum(iif(owner_pk = 0, -requests, requests)) <> 0 OR min(owner_pk) <> 0",
         "SELECT max(value - (SELECT coalesce(max(seq), 0) FROM change_feed)) FROM seq WHERE name = 'change'",
     ] {
         let found: i64 = Connection::open(path).unwrap().query_row(wrong, [], |row| row.get(0)).unwrap_or(0);

@@ -28,6 +28,11 @@ async fn pages_and_lists_go_by_their_indexes() {
         (read::ANCESTOR, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
         (read::TURN, 1, "turn_1 (id=?)"),
         (recover::LOST, 1, "turn_open (lease_until<?)"),
+        (spend::HOLDING, 3, "budget_holds (scope=? AND key=?)"),
+        (spend::BY_HOUR, 3, "usage_hour USING PRIMARY KEY (owner_pk=? AND hour>? AND hour<?)"),
+        (spend::BY_PART, 5, "usage_part USING PRIMARY KEY (owner_pk=? AND scope=? AND key=? AND hour>? AND hour<?)"),
+        (spend::BY_CONVERSATION, 4, "usage_part USING PRIMARY KEY (owner_pk=? AND scope=? AND key>?)"),
+        (spend::BY_OWNER, 4, "USING PRIMARY KEY (owner_pk=? AND hour>? AND hour<?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);

@@ -14,7 +14,7 @@ use crate::store::{Op, Parent};
 /// Names the file in the environment of the other process.
 pub(super) const FILE: &str = "TERTULIA_TEST_FILE";
 
-const READY: &str = "the child is ready";
+pub(super) const READY: &str = "the child is ready";
 
 /// This program, running one test on this file.
 pub(super) fn child(test: &str, file: &Path) -> Command {
@@ -25,14 +25,14 @@ pub(super) fn child(test: &str, file: &Path) -> Command {
 }
 
 /// Starts it and waits until it says that it is ready.
-fn ready_child(test: &str, file: &Path) -> Child {
+pub(super) fn ready_child(test: &str, file: &Path) -> Child {
     let mut child = child(test, file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains(READY)), "the child ended before it was ready");
     child
 }
 
-fn wait_until_told(stdin: &mut impl std::io::Read) {
+pub(super) fn wait_until_told(stdin: &mut impl std::io::Read) {
     // Ends when the parent closes the pipe or dies.
     let _ = stdin.read(&mut [0]).unwrap();
 }
