@@ -21,6 +21,7 @@ use crate::base::{Clock, ErrorKind, Ids, ManualClock, Retry, SeededRandom};
 use crate::model::{Error, Progress, Reply, Result, StreamEvent, StreamEventKind};
 use crate::net::{Body, FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport};
 use crate::policy::{RetryPolicy, RetrySettings};
+use crate::store::MemoryStore;
 use crate::wire::{Anthropic, Dialect, Gemini, OpenAiChat, OpenAiResponses};
 
 type Script = Vec<Result<StreamEvent>>;
@@ -102,6 +103,13 @@ fn named(spec: ProviderSpec, model: &str, context: CallContext) -> Call {
         max_event_bytes: 16 << 20,
     };
     Call { request: Arc::default(), target: Arc::new(target), context }
+}
+
+/// Accounts that nothing is written into as long as no budget is set.
+fn accounts(clock: &Arc<dyn Clock>) -> Accounts {
+    let ids = Ids::new(clock.clone(), Arc::new(SeededRandom::new(7)));
+    let spawn: Spawn = Arc::new(|_, work| drop(tokio::spawn(work)));
+    Accounts::new(Arc::new(MemoryStore::new()), clock.clone(), ids, "this process".to_owned(), spawn, Arc::new(|_| {}))
 }
 
 struct Bench {

@@ -38,7 +38,7 @@ impl Slow {
             Ids::new(shared.clone(), random.clone()),
             Arc::new(NetworkSettings::default()),
         );
-        let service = stack(provider, retry, BreakerSettings::default(), settings, &shared, &random);
+        let service = stack(provider, retry, BreakerSettings::default(), settings, accounts(&shared), &shared, &random);
         Self { clock, service, transport, seed }
     }
 
