@@ -23,7 +23,9 @@ pub use base::{
     AttachmentId, Attempt, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret, Timestamp, TurnId,
 };
 #[cfg(feature = "engine")]
-pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};
+pub use call::{
+    CacheState, Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec,
+};
 #[cfg(feature = "engine")]
 pub use engine::{
     CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
@@ -32,7 +34,7 @@ pub use engine::{
 pub use model::*;
 #[cfg(feature = "engine")]
 pub use net::NetworkSettings;
-pub use policy::{BreakerSettings, RetrySettings};
+pub use policy::{BreakerSettings, CacheMode, CacheSettings, RetrySettings};
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
 

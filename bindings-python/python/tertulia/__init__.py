@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .types import (
+        CacheMode,
         CallOptions,
         Content,
         ContentPart,
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     )
 
 _LAZY = (
+    "CacheMode",
     "CallOptions",
     "Content",
     "ContentPart",
@@ -174,6 +176,7 @@ __all__ = [
     "Attempt",
     "AudioPart",
     "BudgetExceededError",
+    "CacheMode",
     "CallOptions",
     "CancelledError",
     "Capabilities",

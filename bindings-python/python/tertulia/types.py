@@ -53,6 +53,7 @@ Delivery = Literal["pending", "sending", "sent", "failed"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
 UsageSource = Literal["reported", "estimated", "unknown"]
 CostSource = Literal["provider", "catalogue", "estimated", "unknown"]
+CacheMode = Literal["use", "bypass", "refresh"]
 ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
 Retry = Literal["never", "safe", "after", "exhausted"]
@@ -297,5 +298,8 @@ class CallOptions(TypedDict, total=False):
     """Fields that go into the provider's body as they are, over everything else."""
     extra_headers: Mapping[str, str]
     """Headers that go along. Those that carry keys are refused."""
+    cache: CacheMode
+    """What the call does with the cache of replies: take a reply that is there, leave it alone, or ask anew and replace it.
+    Left out: ``use`` when ``settings.cache.enabled`` is true, else ``bypass``."""
     detached: bool
     """Let the reply go on when nobody reads it."""

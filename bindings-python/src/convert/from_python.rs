@@ -15,7 +15,7 @@ use tertulia::base::{AttachmentId, ConversationId, Cursor, Malformed, MessageId,
 use tertulia::model::{
     CostSource, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, TurnState, UsageSource,
 };
-use tertulia::{Error, ErrorKind, Json};
+use tertulia::{CacheMode, Error, ErrorKind, Json};
 
 use super::json::json;
 use super::to_python::epoch;
@@ -319,7 +319,7 @@ macro_rules! words {
     };
 }
 
-words!(Role, FinishReason, TurnState, ReasoningEffort, ErrorKind);
+words!(CacheMode, Role, FinishReason, TurnState, ReasoningEffort, ErrorKind);
 words!(
     MessageStatus = MessageStatus::Complete,
     ReplyStatus = ReplyStatus::Done,

@@ -31,6 +31,7 @@ pub(crate) const NAMES: &[&str] = &[
     "key",
     "extra_body",
     "extra_headers",
+    "cache",
     "detached",
 ];
 
@@ -73,6 +74,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);
     options.extra_body = fields.take("extra_body")?;
     options.extra_headers = fields.take("extra_headers")?;
+    options.cache = fields.take("cache")?;
     options.detached = fields.take("detached")?;
     if let Some(timeout) = fields.raw("timeout")?.filter(|timeout| !timeout.is_none()) {
         if options.timeout_ms.is_some() {

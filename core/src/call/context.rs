@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::credentials::CallKey;
 use crate::base::{Attempt, ConversationId, TurnId};
 use crate::model::Progress;
+use crate::policy::CacheMode;
 
 /// Where a call tells what happens before its first content.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -32,6 +33,8 @@ pub struct CallContext {
     pub progress: Option<ProgressSink>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
+    /// What it does with the cache of replies; nothing = what the settings say.
+    pub cache: Option<CacheMode>,
     attempts: Arc<Mutex<Vec<Attempt>>>,
 }
 
@@ -48,6 +51,7 @@ impl CallContext {
             cancel: CancellationToken::new(),
             progress: None,
             key: None,
+            cache: None,
             attempts: Arc::default(),
         }
     }

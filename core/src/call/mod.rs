@@ -1,11 +1,12 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ retry ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
+//! Call ─▶ trace ─▶ cache ─▶ retry ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
 //!                                          └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
 mod auth;
+mod cache;
 pub mod catalog;
 mod context;
 pub mod credentials;
@@ -18,16 +19,19 @@ mod pieces;
 mod service;
 mod stack;
 mod target;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
 
 pub use auth::{Auth, Signed};
+pub use cache::CacheState;
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
-pub use layers::{BreakerLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
+pub use layers::{BreakerLayer, CacheLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
 pub use stack::{ChatService, stack};
 pub use target::{Call, CallTarget, HttpRoute, ReplyEvents, Route};
+pub use tokens::TokenCounts;

@@ -1,4 +1,4 @@
-//! The order of the layers, outermost first: trace → retry → breaker → provider. The only place that states it.
+//! The order of the layers, outermost first: trace → cache → retry → breaker → provider. The only place that states it.
 //!
 //! Later layers take their places here: trace → cache → budget → deadline → fallback → per target [retry → admission →
 //! breaker → timeout → provider]. The breaker is inside of the retry, so that it hears of every try.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
 
-use super::layers::{BreakerLayer, RetryLayer, TraceLayer};
+use super::layers::{BreakerLayer, CacheLayer, RetryLayer, TraceLayer};
 use super::service::ProviderService;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
@@ -23,6 +23,7 @@ pub type ChatService = BoxCloneSyncService<Call, ReplyEvents, Error>;
 #[must_use]
 pub fn stack(
     provider: ProviderService,
+    cache: CacheLayer,
     retry: RetrySettings,
     breaker: BreakerSettings,
     clock: &Arc<dyn Clock>,
@@ -31,6 +32,7 @@ pub fn stack(
     let max_wait = Duration::from_millis(retry.max_inline_wait_ms);
     let service = ServiceBuilder::new()
         .layer(TraceLayer::new(clock.clone()))
+        .layer(cache)
         .layer(RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()))
         .layer(BreakerLayer::new(breaker, max_wait, clock.clone(), random.clone()))
         .service(provider);

@@ -78,7 +78,7 @@ fn call(context: CallContext) -> Call {
     call_of(ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1"), context)
 }
 
-fn call_of_model(model: &str, context: CallContext) -> Call {
+pub(super) fn call_of_model(model: &str, context: CallContext) -> Call {
     named(ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1"), model, context)
 }
 

@@ -12,7 +12,7 @@ use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
 use crate::call::{
-    Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
+    CacheLayer, Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
     SystemEnvironment, stack,
 };
 use crate::model::{Error, Result};
@@ -209,9 +209,11 @@ impl TertuliaBuilder {
         let network = Arc::new(settings.network.clone());
         let provider =
             ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
+        let cache = CacheLayer::new(settings.cache, clock.clone(), &*random);
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(provider, settings.retry, settings.breaker, &clock, &random),
+            service: stack(provider, cache.clone(), settings.retry, settings.breaker, &clock, &random),
+            cache,
             targets,
             credentials,
             holder: ids.turn().to_string(),

@@ -79,6 +79,7 @@ impl Task {
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
         context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
+        context.cache = self.options.cache;
         let log = Arc::downgrade(&self.log);
         context.progress = Some(Arc::new(move |progress| {
             if let Some(log) = log.upgrade() {

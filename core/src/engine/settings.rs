@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Json;
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
-use crate::policy::{BreakerSettings, RetrySettings};
+use crate::policy::{BreakerSettings, CacheSettings, RetrySettings};
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
@@ -18,6 +18,8 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// When a provider's model is left alone because it is down.
     pub breaker: BreakerSettings,
+    /// Which replies are kept for who asks the same.
+    pub cache: CacheSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
 }

@@ -2,6 +2,9 @@
 
 mod backoff;
 mod breaker;
+mod estimate;
+mod fingerprint;
+mod reply_cache;
 mod retry;
 mod retry_budget;
 
@@ -12,5 +15,10 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use breaker::{Admission, Breaker, BreakerSettings, Change, Health, Permit};
+#[cfg(feature = "tiktoken")]
+pub use estimate::exact_tokens;
+pub use estimate::{Calibration, tokens, tokens_of_message, tokens_of_parts, tokens_of_request};
+pub use fingerprint::{Fingerprint, KeyId, LEFT_OUT, Question};
+pub use reply_cache::{CacheMode, CacheSettings, is_keepable};
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
 pub use retry_budget::RetryBudget;
