@@ -149,6 +149,7 @@ impl Settings {
             ("breaker.min_attempts", self.breaker.min_attempts == 0),
             ("breaker.window_ms", self.breaker.window_ms == 0),
             ("breaker.open_ms", self.breaker.open_ms == 0),
+            ("cache.ttl_ms", self.cache.ttl_ms == 0),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];
