@@ -71,7 +71,7 @@ pub(super) struct Shelf {
 /// How a call comes to its reply.
 pub(super) enum Entry {
     /// It is there.
-    Kept(Reply),
+    Kept(Box<Reply>),
     /// It is on its way: begun by this call, or by another.
     UnderWay(Reader),
 }
@@ -160,7 +160,7 @@ impl Shelf {
         if let Some(kept) = self.kept.get(&key) {
             if self.settings.is_fresh(kept.came, self.clock.monotonic()) {
                 self.hits.fetch_add(1, Ordering::Relaxed);
-                return Entry::Kept(kept.reply.clone());
+                return Entry::Kept(Box::new(kept.reply.clone()));
             }
             self.kept.invalidate(&key);
         }

@@ -97,7 +97,7 @@ where
             shelf.refresh(question, &call, ask)
         } else {
             match shelf.enter(question, &call, ask) {
-                Entry::Kept(reply) => return Ok(replay(reply)),
+                Entry::Kept(reply) => return Ok(replay(*reply)),
                 Entry::UnderWay(reader) => reader,
             }
         };
