@@ -24,7 +24,9 @@ pub use base::{
     Timestamp, TurnId,
 };
 #[cfg(feature = "engine")]
-pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};
+pub use call::{
+    CacheState, Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec,
+};
 #[cfg(feature = "engine")]
 pub use engine::{
     CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
@@ -33,7 +35,7 @@ pub use engine::{
 pub use model::*;
 #[cfg(feature = "engine")]
 pub use net::NetworkSettings;
-pub use policy::{BreakerSettings, FallbackSettings, MidStream, RetrySettings};
+pub use policy::{BreakerSettings, CacheMode, CacheSettings, FallbackSettings, MidStream, RetrySettings};
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
 

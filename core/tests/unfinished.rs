@@ -60,8 +60,8 @@ async fn stopped(chat: &Conversation, model: &str) -> tertulia::Reply {
     within(stream.reply()).await.unwrap()
 }
 
-/// "How many are there?" is 19 bytes and so 5 tokens; "one two " is 2. Who reports what was sent in is believed.
-const SENT_IN: [(&str, i64); 3] = [("chat/m", 5), ("anthropic/m", 1_000), ("gemini/m", 1_000)];
+/// "How many are there?" is 5 tokens, and 7 stand around it; "one two " is 2. Who reports what was sent in is believed.
+const SENT_IN: [(&str, i64); 3] = [("chat/m", 12), ("anthropic/m", 1_000), ("gemini/m", 1_000)];
 
 #[tokio::test]
 async fn a_reply_that_was_cancelled_counts_what_was_sent_and_what_had_come() {
@@ -126,8 +126,8 @@ async fn a_stopped_call_that_stores_nothing_counts_too() {
     stream.cancel();
     let reply = within(stream.reply()).await.unwrap();
     let Usage { input_tokens, output_tokens, source, .. } = reply.usage;
-    assert_eq!((input_tokens, output_tokens, source), (5, 2, UsageSource::Estimated));
-    assert_eq!((reply.cost.nano_usd, reply.cost.source), (Some(9_000), CostSource::Estimated));
+    assert_eq!((input_tokens, output_tokens, source), (12, 2, UsageSource::Estimated));
+    assert_eq!((reply.cost.nano_usd, reply.cost.source), (Some(16_000), CostSource::Estimated));
     tertulia.close().await.unwrap();
     simulator.shutdown().await;
 }

@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from .types import (
         BudgetScope,
         BudgetUnit,
+        CacheMode,
         CallOptions,
         Content,
         ContentPart,
@@ -145,6 +146,7 @@ if TYPE_CHECKING:
 _LAZY = (
     "BudgetScope",
     "BudgetUnit",
+    "CacheMode",
     "CallOptions",
     "Content",
     "ContentPart",
@@ -195,6 +197,7 @@ __all__ = [
     "BudgetScope",
     "BudgetStatus",
     "BudgetUnit",
+    "CacheMode",
     "CallOptions",
     "CancelledError",
     "Capabilities",

@@ -57,6 +57,7 @@ BudgetScope = Literal["application", "user", "conversation", "run"]
 BudgetUnit = Literal["nano_usd", "tokens", "requests"]
 Window = Literal["minute", "hour", "day", "week", "month", "total"]
 UsageBy = Literal["model", "day", "conversation", "user"]
+CacheMode = Literal["use", "bypass", "refresh"]
 ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
 MidStream = Literal["surface", "restart", "continue"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
@@ -310,6 +311,9 @@ class CallOptions(TypedDict, total=False):
     """Fields that go into the provider's body as they are, over everything else."""
     extra_headers: Mapping[str, str]
     """Headers that go along. Those that carry keys are refused."""
+    cache: CacheMode
+    """What the call does with the cache of replies: take a reply that is there, leave it alone, or ask anew and replace it.
+    Left out: ``use`` when ``settings.cache.enabled`` is true, else ``bypass``."""
     detached: bool
     """Let the reply go on when nobody reads it."""
     max_cost_usd: float

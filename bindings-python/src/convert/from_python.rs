@@ -16,7 +16,7 @@ use tertulia::model::{
     BudgetScope, CostSource, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, TurnState, UsageBy,
     UsageSource, Window,
 };
-use tertulia::{Error, ErrorKind, Json, MidStream};
+use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};
 
 use super::json::json;
 use super::to_python::epoch;
@@ -321,7 +321,7 @@ macro_rules! words {
     };
 }
 
-words!(BudgetScope, UsageBy, Window, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
+words!(BudgetScope, UsageBy, Window, CacheMode, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
 words!(
     MessageStatus = MessageStatus::Complete,
     ReplyStatus = ReplyStatus::Done,

@@ -33,6 +33,7 @@ pub(crate) const NAMES: &[&str] = &[
     "key",
     "extra_body",
     "extra_headers",
+    "cache",
     "detached",
     "max_cost_usd",
     "max_cost_nano_usd",
@@ -79,6 +80,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);
     options.extra_body = fields.take("extra_body")?;
     options.extra_headers = fields.take("extra_headers")?;
+    options.cache = fields.take("cache")?;
     options.detached = fields.take("detached")?;
     options.max_cost_nano_usd = fields.take("max_cost_nano_usd")?;
     if let Some(usd) = fields.take::<Option<f64>>("max_cost_usd")? {

@@ -13,6 +13,7 @@ use super::credentials::CallKey;
 use super::meter::Meter;
 use crate::base::{Attempt, ConversationId, ErrorKind, TurnId};
 use crate::model::{Cost, Progress, Usage};
+use crate::policy::CacheMode;
 
 /// Where a call tells what happens before its first content.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -47,6 +48,8 @@ pub struct CallContext {
     pub progress: Option<ProgressSink>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
+    /// What it does with the cache of replies; nothing = what the settings say.
+    pub cache: Option<CacheMode>,
     /// Whom else it may ask.
     pub alternatives: Option<Arc<Alternatives>>,
     /// What the target that is asked now may take of it; nothing = all.
@@ -88,6 +91,7 @@ impl CallContext {
             cancel: CancellationToken::new(),
             progress: None,
             key: None,
+            cache: None,
             alternatives: None,
             share: None,
             run: None,

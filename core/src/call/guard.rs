@@ -17,6 +17,7 @@ use super::limits::timed_out;
 use super::meter::Heard;
 use super::pieces::{Piece, Pieces};
 use super::target::Call;
+use super::tokens::TokenCounts;
 use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep, Timestamp};
 use crate::model::{
     Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
@@ -33,7 +34,7 @@ pub(super) struct ReplyFrame {
     pub(super) limits: Arc<NetworkSettings>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
-    pub(super) estimated_input_tokens: i64,
+    pub(super) tokens: TokenCounts,
 }
 
 /// The events of one reply, guarded.
@@ -272,7 +273,13 @@ impl GuardedStream {
         reply.parts = std::mem::take(&mut self.draft).into_parts();
         reply.finish_reason = closing.finish_reason;
         reply.finish_reason_raw = closing.finish_reason_raw;
-        reply.usage = closing.usage.unwrap_or_else(|| self.estimate(&reply.parts));
+        reply.usage = match closing.usage {
+            Some(usage) => {
+                self.frame.tokens.learn(&self.call, &reply.parts, &usage);
+                usage
+            }
+            None => self.estimate(&reply.parts),
+        };
         reply.usage.requests = 1;
         reply.cost = closing.cost_nano_usd.map_or_else(|| self.price(&reply.usage), named);
         reply.request_id = self.frame.request_id.take().or(closing.id);
@@ -283,18 +290,10 @@ impl GuardedStream {
     }
 
     fn estimate(&self, parts: &[crate::model::Part]) -> Usage {
-        use crate::model::Part;
-        let written: usize = parts
-            .iter()
-            .map(|part| match part {
-                Part::Text { text, .. } | Part::Reasoning { text } | Part::Refusal { text } => text.len(),
-                Part::ToolCall { call } => call.name.len() + call.arguments.to_string().len(),
-                _ => 0,
-            })
-            .sum();
+        let (model, tokens) = (&self.call.target.model, &self.frame.tokens);
         Usage {
-            input_tokens: self.frame.estimated_input_tokens,
-            output_tokens: tokens(written),
+            input_tokens: tokens.sent(model, &self.call.request),
+            output_tokens: tokens.written(model, parts),
             source: UsageSource::Estimated,
             ..Usage::default()
         }
@@ -305,7 +304,7 @@ impl GuardedStream {
     fn spent(&self, parts: &[crate::model::Part]) -> (Usage, Cost) {
         let mut usage = self.estimate(parts);
         // Fragments of a tool call are paid for, too, though no part holds them.
-        usage.output_tokens = usage.output_tokens.max(tokens(self.text_bytes));
+        usage.output_tokens = usage.output_tokens.max(of_fragments(self.text_bytes));
         usage.requests = 1;
         let (closing, whole) = match &self.source {
             Source::Streaming { pieces } => (pieces.closing(), false),
@@ -414,8 +413,8 @@ impl Stream for GuardedStream {
     }
 }
 
-/// Tokens by the rule of thumb.
-fn tokens(bytes: usize) -> i64 {
+/// Tokens by the rule of thumb of four bytes each, for what is kept nowhere but as a number of bytes.
+fn of_fragments(bytes: usize) -> i64 {
     i64::try_from(bytes.div_ceil(4)).unwrap_or(i64::MAX)
 }
 

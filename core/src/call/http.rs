@@ -16,7 +16,7 @@ use http::HeaderMap;
 use super::auth::{Auth, Signed};
 use super::credentials::Credentials;
 use super::guard::{GuardedStream, ReplyFrame};
-use super::limits::{Limits, estimate_input};
+use super::limits::Limits;
 use super::pieces::Decoded;
 use super::target::{Call, HttpRoute, ReplyEvents};
 use crate::base::{ErrorKind, Retry, Secret};
@@ -134,7 +134,7 @@ impl Drop for Unheard<'_> {
     fn drop(&mut self) {
         if let Some(call) = self.call {
             let usage = Usage {
-                input_tokens: estimate_input(&call.request),
+                input_tokens: self.limits.tokens.sent(&call.target.model, &call.request),
                 requests: 1,
                 source: UsageSource::Estimated,
                 ..Usage::default()

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::guard::ReplyFrame;
 use super::target::Call;
+use super::tokens::TokenCounts;
 use crate::base::{Clock, ErrorKind, Ids, Retry};
-use crate::model::{ChatRequest, Error, Result};
+use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
 
 /// The limits of every call, by one clock.
@@ -16,6 +17,8 @@ pub(super) struct Limits {
     pub(super) network: Arc<NetworkSettings>,
     /// Names tool calls that come without a name.
     pub(super) ids: Ids,
+    /// Estimates what nobody reports.
+    pub(super) tokens: TokenCounts,
 }
 
 impl Limits {
@@ -57,7 +60,7 @@ impl Limits {
             limits: self.network.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
-            estimated_input_tokens: estimate_input(&call.request),
+            tokens: self.tokens.clone(),
         }
     }
 }
@@ -71,10 +74,4 @@ pub(super) fn timed_out(reason: &'static str, limit: Duration) -> Error {
         format!("the provider sent nothing within the {reason} limit of {seconds} ms"),
     )
     .with_retry(Retry::Safe)
-}
-
-/// Tokens by the rule of thumb of four bytes each; only for replies whose provider reports nothing.
-pub(super) fn estimate_input(request: &ChatRequest) -> i64 {
-    let words: usize = request.messages.iter().map(|m| m.text().len()).sum();
-    i64::try_from((words + request.system.as_ref().map_or(0, String::len)).div_ceil(4)).unwrap_or(i64::MAX)
 }

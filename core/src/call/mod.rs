@@ -1,7 +1,7 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ fallback ─▶ hedge ─▶ retry ─▶ budget ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport,
+//! Call ─▶ trace ─▶ cache ─▶ fallback ─▶ hedge ─▶ retry ─▶ budget ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport,
 //!                                          │                            or own: the application's code
 //!                                          └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
@@ -9,6 +9,7 @@
 pub mod accounts;
 mod alternatives;
 mod auth;
+mod cache;
 pub mod catalog;
 mod context;
 pub mod credentials;
@@ -22,6 +23,7 @@ mod pieces;
 mod service;
 mod stack;
 mod target;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
@@ -29,14 +31,17 @@ mod tests;
 pub use accounts::{Accounts, AlertSink, CostLimit, Held, Plan, Spawn};
 pub use alternatives::{Alternative, Alternatives, MakeRequest};
 pub use auth::{Auth, Signed};
+pub use cache::CacheState;
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink, Share};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
 pub use layers::{
-    BreakerLayer, BudgetLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level,
+    BreakerLayer, BudgetLayer, CacheLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure, is_breaker_open,
+    level,
 };
 pub use meter::{Heard, Meter};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
-pub use stack::{ChatService, stack};
+pub use stack::{ChatService, Layers, stack};
 pub use target::{Call, CallTarget, HttpRoute, ReplyEvents, Route};
+pub use tokens::TokenCounts;

@@ -11,6 +11,7 @@ use super::credentials::Credentials;
 use super::http::HttpProvider;
 use super::limits::Limits;
 use super::target::{Call, ReplyEvents, Route};
+use super::tokens::TokenCounts;
 use crate::base::{Clock, Ids};
 use crate::model::{Error, Result};
 use crate::net::{NetworkSettings, Transport};
@@ -30,7 +31,18 @@ impl ProviderService {
         network: Arc<NetworkSettings>,
     ) -> Self {
         let auth = Arc::new(Auth::new(transport.clone(), clock.clone(), network.clone()));
-        Self(HttpProvider { transport, credentials, auth, limits: Limits { clock, network, ids } })
+        Self(HttpProvider {
+            transport,
+            credentials,
+            auth,
+            limits: Limits { clock, network, ids, tokens: TokenCounts::new() },
+        })
+    }
+
+    /// What it has learnt about the tokens of its models: to be shared with whoever else estimates them.
+    #[must_use]
+    pub fn tokens(&self) -> TokenCounts {
+        self.0.limits.tokens.clone()
     }
 
     /// What signs its requests: to be shared with whoever else signs for the same providers.

@@ -20,7 +20,7 @@ use super::*;
 use crate::base::{Clock, ErrorKind, Ids, ManualClock, Retry, SeededRandom};
 use crate::model::{Error, Progress, Reply, Result, StreamEvent, StreamEventKind};
 use crate::net::{Body, FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport};
-use crate::policy::{RetryPolicy, RetrySettings};
+use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, RetryPolicy, RetrySettings};
 use crate::store::MemoryStore;
 use crate::wire::{Anthropic, Dialect, Gemini, OpenAiChat, OpenAiResponses};
 
@@ -83,7 +83,7 @@ fn call(context: CallContext) -> Call {
     call_of(ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1"), context)
 }
 
-fn call_of_model(model: &str, context: CallContext) -> Call {
+pub(super) fn call_of_model(model: &str, context: CallContext) -> Call {
     named(ProviderSpec::openai_chat("lab", "http://127.0.0.1:9/v1"), model, context)
 }
 
@@ -105,11 +105,19 @@ fn named(spec: ProviderSpec, model: &str, context: CallContext) -> Call {
     Call { request: Arc::default(), target: Arc::new(target), context }
 }
 
-/// Accounts that nothing is written into as long as no budget is set.
-fn accounts(clock: &Arc<dyn Clock>) -> Accounts {
-    let ids = Ids::new(clock.clone(), Arc::new(SeededRandom::new(7)));
+/// All layers, with accounts that nothing is written into as long as no budget is set.
+fn layers(retry: RetrySettings, fallback: FallbackSettings, clock: &Arc<dyn Clock>) -> Layers {
+    let random = Arc::new(SeededRandom::new(7));
+    let ids = Ids::new(clock.clone(), random.clone());
     let spawn: Spawn = Arc::new(|_, work| drop(tokio::spawn(work)));
-    Accounts::new(Arc::new(MemoryStore::new()), clock.clone(), ids, "this process".to_owned(), spawn, Arc::new(|_| {}))
+    let (store, holder) = (Arc::new(MemoryStore::new()), "this process".to_owned());
+    Layers {
+        cache: CacheLayer::new(CacheSettings::default(), clock.clone(), &*random),
+        fallback,
+        retry,
+        accounts: Accounts::new(store, clock.clone(), ids, holder, spawn, Arc::new(|_| {})),
+        breaker: BreakerSettings::default(),
+    }
 }
 
 struct Bench {

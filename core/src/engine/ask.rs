@@ -86,6 +86,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     context.owner = owner.as_ref().map(|user| user.owner.clone());
     context.cost_limit = cost_limit;
     context.plan = plan;
+    context.cache = options.cache;
     context.key = fallback::key_of(owner.as_ref(), &options, &target, &target);
     context.alternatives = fallback::alternatives(&engine, owner.as_ref(), &options, &target, others, || {
         let (asked, options, own) = (request.clone(), Arc::new(options.clone()), target.clone());

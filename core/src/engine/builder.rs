@@ -14,8 +14,8 @@ use super::tertulia::{Inner, Tertulia};
 use super::tiers::Tiers;
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
 use crate::call::{
-    Accounts, Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
-    SystemEnvironment, stack,
+    Accounts, CacheLayer, Catalogue, Credentials, Environment, KeySource, Layers, OwnCode, Provider, ProviderService,
+    ProviderSpec, SystemEnvironment, stack,
 };
 use crate::model::{Error, Result};
 use crate::net::{HttpTransport, Transport};
@@ -239,17 +239,18 @@ impl TertuliaBuilder {
             Arc::new(move |name, work| spawn.spawn(name, work)),
             alerts.shares(),
         );
+        let cache = CacheLayer::new(settings.cache, clock.clone(), &*random);
+        let layers = Layers {
+            cache: cache.clone(),
+            fallback: settings.fallback.clone(),
+            retry: settings.retry,
+            accounts,
+            breaker: settings.breaker,
+        };
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(
-                provider,
-                settings.retry,
-                settings.breaker,
-                settings.fallback.clone(),
-                accounts,
-                &clock,
-                &random,
-            ),
+            service: stack(provider, layers, &clock, &random),
+            cache,
             alerts,
             tiers: Tiers::default(),
             targets,

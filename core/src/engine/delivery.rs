@@ -95,6 +95,7 @@ impl Task {
         context.plan = user.engine.tiers.plan(&user.owner);
         // Checked before the save.
         context.cost_limit = self.options.cost_limit().unwrap_or_default();
+        context.cache = self.options.cache;
         context.key = fallback::key_of(Some(user), &self.options, target, target);
         context.alternatives = fallback::alternatives(&user.engine, Some(user), &self.options, target, others, || {
             let (chat, options, own) = (self.chat.clone(), Arc::new(self.options.clone()), target.clone());

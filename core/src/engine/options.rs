@@ -8,7 +8,7 @@ use crate::call::CostLimit;
 use crate::model::{
     ChatRequest, Error, OutputSchema, PromptCache, ReasoningEffort, Result, Sampling, ToolChoice, ToolSpec,
 };
-use crate::policy::MidStream;
+use crate::policy::{CacheMode, MidStream};
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +51,8 @@ pub struct CallOptions {
     pub extra_body: Option<Json>,
     /// Headers that go along. Those that carry keys are refused.
     pub extra_headers: HashMap<String, String>,
+    /// What the call does with the cache of replies; nothing = what `settings.cache` says.
+    pub cache: Option<CacheMode>,
     /// Let the reply go on when nobody reads it.
     pub detached: bool,
     /// What the call may cost in all of its tries, in billionths of a US dollar, whatever budgets there are. Without
@@ -254,6 +256,12 @@ impl<S> Verb<S> {
     /// A header that goes along. Those that carry keys are refused.
     pub fn extra_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.extra_headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// What the call does with the cache of replies: `CacheMode::Use` switches it on for this call.
+    pub fn cache(mut self, mode: CacheMode) -> Self {
+        self.options.cache = Some(mode);
         self
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Json;
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
-use crate::policy::{BreakerSettings, FallbackSettings, RetrySettings};
+use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, RetrySettings};
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
@@ -20,6 +20,8 @@ pub struct Settings {
     pub breaker: BreakerSettings,
     /// Whom calls go on to, and what becomes of replies that break off or are slow to begin.
     pub fallback: FallbackSettings,
+    /// Which replies are kept for who asks the same.
+    pub cache: CacheSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
 }
@@ -150,6 +152,7 @@ impl Settings {
             ("breaker.min_attempts", self.breaker.min_attempts == 0),
             ("breaker.window_ms", self.breaker.window_ms == 0),
             ("breaker.open_ms", self.breaker.open_ms == 0),
+            ("cache.ttl_ms", self.cache.ttl_ms == 0),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];

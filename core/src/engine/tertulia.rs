@@ -21,7 +21,7 @@ use super::target::Targets;
 use super::tasks::Tasks;
 use super::user::UserScope;
 use crate::base::{Clock, ConversationId, ErrorKind, Ids, Timestamp, TurnId};
-use crate::call::ChatService;
+use crate::call::{CacheLayer, CacheState, ChatService};
 use crate::model::{Error, ModelInfo, ProviderInfo, Result};
 use crate::net::Transport;
 use crate::store::Store;
@@ -58,6 +58,7 @@ pub(super) struct Inner {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) targets: Targets,
     pub(super) service: ChatService,
+    pub(super) cache: CacheLayer,
     pub(super) credentials: Arc<crate::call::Credentials>,
     pub(super) auth: Arc<crate::call::Auth>,
     pub(super) tasks: Tasks,
@@ -127,6 +128,12 @@ impl Tertulia {
     #[must_use]
     pub fn models(&self, pattern: &str) -> Vec<ModelInfo> {
         self.0.targets.catalogue().models(pattern)
+    }
+
+    /// What the cache of replies has done since the engine was opened, and what it holds; from memory.
+    #[must_use]
+    pub fn cache_state(&self) -> CacheState {
+        self.0.cache.state()
     }
 
     /// Opens connections to the providers of these models ahead of the first call. Code of your own has none to open.

@@ -237,6 +237,7 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             key: options.key.map(Secret::from),
             extra_body: options.extra_body.map(|body| json::value("extra_body", &body)).transpose()?,
             extra_headers: options.extra_headers,
+            cache: None,
             detached: options.detached,
             max_cost_nano_usd: options.max_cost_nano_usd,
         })

@@ -548,6 +548,7 @@ fn every_knob_of_a_call_reaches_the_engine() {
         key: Some(base::Secret::new("sk-secret")),
         extra_body: Some(json!({"service_tier": "flex"})),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
+        cache: None,
         detached: true,
         max_cost_nano_usd: Some(5),
     };

@@ -21,6 +21,8 @@ const AT_ONCE: usize = 64;
 /// Streamed replies of a round, each of this many events.
 const STREAMS: usize = 300;
 const EVENTS: usize = 200;
+/// Kilobytes of a round whose tokens are estimated.
+const KILOBYTES: usize = 100_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -47,6 +49,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         report.round("event_bare", STREAMS * EVENTS, bare.streams(STREAMS, EVENTS)).await?;
         report.round("event", STREAMS * EVENTS, engine.streams(STREAMS, EVENTS)).await?;
         report.round("turn_memory", CALLS / 4, engine.turns(CALLS / 4, AT_ONCE)).await?;
+        report.round("token_estimate_kb", KILOBYTES, async { estimates(KILOBYTES) }).await?;
         report.round("page_of_50", 2_000, engine.pages(2_000)).await?;
     }
     engine.close().await?;
@@ -54,6 +57,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     report.ratio("event", "event_bare");
     report.write()?;
     Ok(())
+}
+
+/// Estimates the tokens of so many kilobytes of words, signs and code.
+fn estimates(kilobytes: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let text = "Nobody was late twice. Кружок собирался, 每个星期四。 let total = (1..=10).sum();\n".repeat(100);
+    let times = kilobytes * 1_000 / text.len();
+    let tokens: u64 = (0..times).map(|_| tertulia::policy::tokens(std::hint::black_box(&text))).sum();
+    if tokens == 0 { Err("nothing was estimated".into()) } else { Ok(()) }
 }
 
 /// The simulator, until its input closes.

@@ -17,6 +17,8 @@ pub mod case;
 mod cuts;
 pub mod dialects;
 mod embeddings;
+#[cfg(test)]
+mod estimates;
 mod expect;
 mod read;
 mod run;

@@ -2,6 +2,7 @@
 
 mod breaker;
 mod budget;
+mod cache;
 mod continuing;
 mod fallback;
 mod hedge;
@@ -10,6 +11,7 @@ mod trace;
 
 pub use breaker::{BreakerLayer, is_breaker_open};
 pub use budget::BudgetLayer;
+pub use cache::CacheLayer;
 pub use fallback::FallbackLayer;
 pub use hedge::HedgeLayer;
 pub use retry::RetryLayer;

@@ -7,7 +7,6 @@ use tokio::task::JoinSet;
 use tower::util::BoxCloneSyncService;
 
 use super::*;
-use crate::policy::BreakerSettings;
 
 const SECOND: Duration = Duration::from_secs(1);
 

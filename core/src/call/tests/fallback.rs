@@ -7,7 +7,7 @@ use tower::ServiceBuilder;
 use super::*;
 use crate::base::Attempt;
 use crate::model::{ModelInfo, NewMessage};
-use crate::policy::{BreakerSettings, FallbackSettings, MidStream};
+use crate::policy::MidStream;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -279,15 +279,7 @@ async fn a_deadline_in_the_middle_of_a_retry_ends_the_retry_and_the_rest_goes_to
     call.context.deadline = Some(30 * SECOND);
     let context = call.context.clone();
     let retry = RetrySettings { base_delay_ms: 0, ..RetrySettings::default() };
-    let service = stack(
-        provider,
-        retry,
-        BreakerSettings::default(),
-        FallbackSettings::default(),
-        accounts(&shared),
-        &shared,
-        &random,
-    );
+    let service = stack(provider, layers(retry, FallbackSettings::default(), &shared), &shared, &random);
     let mut work = Box::pin(service.oneshot(call));
     assert!(futures::poll!(&mut work).is_pending());
     clock.advance(14_999 * SECOND / 1_000);

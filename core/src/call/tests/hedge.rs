@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::model::{ModelInfo, NewMessage, Price, UsageSource};
-use crate::policy::{BreakerSettings, FallbackSettings};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,7 +37,7 @@ impl Slow {
             Ids::new(shared.clone(), random.clone()),
             Arc::new(NetworkSettings::default()),
         );
-        let service = stack(provider, retry, BreakerSettings::default(), settings, accounts(&shared), &shared, &random);
+        let service = stack(provider, layers(retry, settings, &shared), &shared, &random);
         Self { clock, service, transport, seed }
     }
 
