@@ -229,6 +229,7 @@ impl TertuliaBuilder {
             holder.clone(),
             Arc::new(move |name, work| spawn.spawn(name, work)),
             alerts.shares(),
+            tasks.closing_token().clone(),
         );
         let inner = Inner {
             auth: provider.auth(),
