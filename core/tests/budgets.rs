@@ -626,3 +626,15 @@ async fn the_budgets_of_a_tier_hold_for_each_of_its_users_and_are_named_in_refus
     assert_eq!(lab.tertulia.set_tier("bad", bad).unwrap_err().reason(), "bad_tier");
     lab.close().await;
 }
+
+#[tokio::test]
+async fn closing_does_not_wait_for_a_stream_that_nobody_reads() {
+    let lab = Lab::new("text=one two three;chunks=3;stall=1;usage=10/3").await;
+    lab.tertulia.set_budget(Budget::tokens(10_000).each(BudgetScope::User)).await.unwrap();
+    let mut stream = lab.me().ask("hi").max_tokens(10).stream().await.unwrap();
+    within(stream.next_text()).await.unwrap();
+    // With the patience of five seconds it would take longer than `within` allows.
+    within(lab.tertulia.close()).await.unwrap();
+    drop(stream);
+    lab.simulator.shutdown().await;
+}

@@ -238,6 +238,7 @@ impl TertuliaBuilder {
             holder.clone(),
             Arc::new(move |name, work| spawn.spawn(name, work)),
             alerts.shares(),
+            tasks.closing_token().clone(),
         );
         let cache = CacheLayer::new(settings.cache, clock.clone(), &*random);
         let layers = Layers {

@@ -36,17 +36,23 @@ impl<F: Future> Future for OnRuntime<F> {
 pub(crate) struct Tasks {
     handle: Handle,
     tracker: TaskTracker,
+    closing: CancellationToken,
     stop: CancellationToken,
 }
 
 impl Tasks {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, tracker: TaskTracker::new(), stop: CancellationToken::new() }
+        Self { handle, tracker: TaskTracker::new(), closing: CancellationToken::new(), stop: CancellationToken::new() }
     }
 
     /// Does the work on the engine's runtime, whoever awaits it.
     pub(crate) fn on_runtime<F: Future>(&self, work: F) -> OnRuntime<F> {
         OnRuntime { handle: self.handle.clone(), work: Box::pin(work) }
+    }
+
+    /// Told when the engine begins to close.
+    pub(crate) fn closing_token(&self) -> &CancellationToken {
+        &self.closing
     }
 
     /// Told when the engine's patience with its tasks ends.
@@ -80,6 +86,7 @@ impl Tasks {
 
     /// Waits this long for the tasks to end, then tells them to stop and waits a little for that.
     pub(crate) async fn close(&self, clock: &dyn Clock, patience: Duration) {
+        self.closing.cancel();
         self.tracker.close();
         tokio::select! {
             () = self.tracker.wait() => return,

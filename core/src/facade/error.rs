@@ -59,6 +59,7 @@ impl From<model::ErrorInfo> for ErrorInfo {
             saved,
             turn_id,
             partial,
+            // Says the same as `detail`, until budgets themselves cross the border.
             budget: _,
             limit_tokens,
             estimated_tokens,

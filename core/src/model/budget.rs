@@ -236,3 +236,48 @@ pub struct BudgetAlert {
     /// Where the budget stands now.
     pub status: BudgetStatus,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_json_with_units_in_its_names() {
+        let budget = Budget::usd(5.0).per(Window::Day).each(BudgetScope::User).warn_at([0.5, 0.8]);
+        let json = serde_json::json!({
+            "scope": "user", "key": null, "window": "day", "limit": { "nano_usd": 5_000_000_000_i64 }, "warn_at": [0.5, 0.8],
+        });
+        assert_eq!(serde_json::to_value(&budget).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Budget>(json).unwrap(), budget);
+        let short = serde_json::json!({ "scope": "run", "window": "total", "limit": { "tokens": 7 } });
+        assert_eq!(serde_json::from_value::<Budget>(short).unwrap(), Budget::tokens(7).each(BudgetScope::Run));
+    }
+
+    #[test]
+    fn dollars_become_whole_billionths() {
+        let nano = |usd: f64| Budget::usd(usd).limit.amount();
+        assert_eq!((nano(0.1), nano(0.000_000_001), nano(1e300)), (100_000_000, 1, i64::MAX));
+        for bad in [f64::NAN, f64::NEG_INFINITY, -1.0] {
+            assert!(nano(bad) < 0);
+            assert_eq!(Budget::usd(bad).check().unwrap_err().reason(), "bad_budget");
+        }
+    }
+
+    #[test]
+    fn budgets_that_replace_each_other_have_one_id_and_all_others_their_own() {
+        let ana = Budget::tokens(5).of(BudgetScope::User, "ana");
+        assert_eq!(ana.id(), Budget::tokens(9).warn_at([0.5]).of(BudgetScope::User, "ana").id());
+        let others = [
+            Budget::tokens(5).each(BudgetScope::User),
+            Budget::requests(5).of(BudgetScope::User, "ana"),
+            Budget::tokens(5).of(BudgetScope::Conversation, "ana"),
+            Budget::tokens(5).per(Window::Day).of(BudgetScope::User, "ana"),
+            Budget::tokens(5).of(BudgetScope::User, "each "),
+            Budget::tokens(5),
+        ];
+        let ids: std::collections::HashSet<_> = others.iter().chain([&ana]).map(Budget::id).collect();
+        assert_eq!(ids.len(), 7);
+        // Ids are kept in databases.
+        assert_eq!(Budget::tokens(5).id(), Budget::tokens(6).id());
+    }
+}

@@ -72,3 +72,58 @@ impl Window {
         (moment(start), Some(moment(end)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Window; 6] = [Window::Minute, Window::Hour, Window::Day, Window::Week, Window::Month, Window::Total];
+
+    fn bounds(window: Window, at: Timestamp) -> (String, String) {
+        let (start, end) = window.bounds(at);
+        (start.to_string(), end.expect("it ends").to_string())
+    }
+
+    #[test]
+    fn windows_begin_and_end_with_the_clock_and_the_calendar_of_utc() {
+        // 2028-02-29T23:59:59.999Z, a Tuesday.
+        let at = Timestamp::from_millis(1_835_481_599_999);
+        assert_eq!(at.to_string(), "2028-02-29T23:59:59.999Z");
+        for (window, start, end) in [
+            (Window::Minute, "2028-02-29T23:59:00.000Z", "2028-03-01T00:00:00.000Z"),
+            (Window::Hour, "2028-02-29T23:00:00.000Z", "2028-03-01T00:00:00.000Z"),
+            (Window::Day, "2028-02-29T00:00:00.000Z", "2028-03-01T00:00:00.000Z"),
+            (Window::Week, "2028-02-28T00:00:00.000Z", "2028-03-06T00:00:00.000Z"),
+            (Window::Month, "2028-02-01T00:00:00.000Z", "2028-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(bounds(window, at), (start.to_owned(), end.to_owned()));
+        }
+        assert_eq!(Window::Total.bounds(at), (Timestamp::from_millis(i64::MIN), None));
+        // Before 1970, and over the end of a year.
+        let at = Timestamp::from_millis(-1);
+        assert_eq!(bounds(Window::Month, at).0, "1969-12-01T00:00:00.000Z");
+        assert_eq!(bounds(Window::Month, at).1, "1970-01-01T00:00:00.000Z");
+        assert_eq!(bounds(Window::Week, at).0, "1969-12-29T00:00:00.000Z");
+    }
+
+    #[test]
+    fn every_moment_is_in_its_window_and_the_next_one_begins_where_it_ends() {
+        for window in ALL {
+            let mut at = Timestamp::from_millis(-63_000_000_000_000);
+            for _ in 0..3_000 {
+                let (start, end) = window.bounds(at);
+                let Some(end) = end else { break };
+                assert!(start <= at && at < end, "{window:?} {at}");
+                let last = Timestamp::from_millis(end.as_millis() - 1);
+                assert_eq!((window.bounds(last).0, window.bounds(last).1), (start, Some(end)), "{window:?} {at}");
+                assert_eq!(window.bounds(end).0, end, "{window:?} {at}");
+                at = end;
+            }
+            for millis in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
+                let at = Timestamp::from_millis(millis);
+                let (start, end) = window.bounds(at);
+                assert!(start <= at && end.is_none_or(|end| at <= end), "{window:?} {millis}");
+            }
+        }
+    }
+}

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::target::Call;
 use crate::base::{Clock, ErrorKind, Ids, Timestamp};
@@ -62,11 +63,12 @@ struct Shared {
     held: Mutex<usize>,
     /// Told when the last of them is gone.
     idle: Notify,
+    closing: CancellationToken,
 }
 
 impl Accounts {
     /// Accounts in this store. `holder` names the process, `spawn` starts tasks that are waited for, `alert` hears of
-    /// budgets that run low.
+    /// budgets that run low. Once `closing` is told nothing is renewed any more: what is under way ends within its lease.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -75,9 +77,10 @@ impl Accounts {
         holder: String,
         spawn: Spawn,
         alert: AlertSink,
+        closing: CancellationToken,
     ) -> Self {
         let (held, idle) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { store, clock, ids, holder, spawn, alert, held, idle }))
+        Self(Arc::new(Shared { store, clock, ids, holder, spawn, alert, held, idle, closing }))
     }
 
     /// Holds back what a try of this call can cost, and makes its answer as short as it must be for that. Without a
@@ -217,7 +220,7 @@ impl Accounts {
 
     /// Renews the reservations of this process until there are none.
     async fn renew(&self) {
-        let Shared { clock, holder, idle, .. } = &*self.0;
+        let Shared { clock, holder, idle, closing, .. } = &*self.0;
         loop {
             // Listens before it looks, so that the end is not missed.
             let mut ended = std::pin::pin!(idle.notified());
@@ -229,6 +232,7 @@ impl Accounts {
                 biased;
                 // Where others have begun meanwhile, they have a task of their own.
                 () = ended => return,
+                () = closing.cancelled() => return,
                 () = clock.sleep(LEASE / 3) => {}
             }
             let op = Op::RenewReservations { holder: holder.clone(), until: later(clock.now(), LEASE) };

@@ -54,6 +54,7 @@ impl Desk {
             "this process".to_owned(),
             Arc::new(move |_, work| drop(tokio::spawn(tracker.track_future(work)))),
             Arc::new(|_| {}),
+            tokio_util::sync::CancellationToken::new(),
         );
         let desk = Self { clock, store, tasks, layer: BudgetLayer::new(accounts) };
         let budget = Op::PutBudget(Budget::requests(10).each(BudgetScope::User));
