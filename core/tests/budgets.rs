@@ -479,6 +479,13 @@ impl Provider for Biller {
             bill(wrote);
             return Ok(EventStream::new(stream::iter([Ok(said), Err(lost())])));
         }
+        if chance(0.1) {
+            // What it says at the beginning is not what it bills in the end.
+            bill(limit);
+            let usage = Usage { input_tokens: input, output_tokens: 1, requests: 1, ..Usage::default() };
+            let usage = StreamEventKind::Usage { usage, cost: tertulia::Cost::default() };
+            return Ok(EventStream::new(stream::iter([Ok(usage), Err(lost())])));
+        }
         let usage = Usage { input_tokens: input, output_tokens: wrote, requests: 1, ..Usage::default() };
         bill(wrote);
         let usage = StreamEventKind::Usage { usage, cost: tertulia::Cost::default() };

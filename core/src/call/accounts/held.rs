@@ -110,7 +110,8 @@ impl Held {
             return self.release();
         }
         let heard = self.meter.heard();
-        let is_known = (self.has_begun || heard.usage.is_some()) && !self.has_uncounted;
+        // Before the first content nobody knows how much was written unseen, whatever was said of what was sent in.
+        let is_known = self.has_begun && !self.has_uncounted;
         if self.is_bounded() {
             let bound = self.bound();
             return self.settle_at(if is_known { bound.heard(heard.usage.as_ref(), heard.bytes) } else { bound });

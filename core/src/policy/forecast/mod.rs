@@ -100,6 +100,6 @@ const fn float(nano: i64) -> f64 {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a float beyond the whole numbers becomes the largest of them")]
-const fn whole(float: f64) -> i64 {
+fn whole(float: f64) -> i64 {
     float.round() as i64
 }
