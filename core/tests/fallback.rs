@@ -213,7 +213,8 @@ async fn a_list_that_cannot_work_is_refused_before_anything_is_stored() {
 async fn a_provider_that_is_known_to_be_down_costs_no_request() {
     let mut settings = Settings::default();
     (settings.breaker.consecutive_failures, settings.retry.base_delay_ms) = (1, 0);
-    let pair = Pair::with(&["status=500"], &["text=here"], |builder| builder.settings(settings).fallback(["b/m"])).await;
+    let pair =
+        Pair::with(&["status=500"], &["text=here"], |builder| builder.settings(settings).fallback(["b/m"])).await;
     for call in 1..=5 {
         let reply = soon(pair.chat().send("hi")).await.unwrap();
         assert_eq!((reply.text().as_str(), pair.asked()), ("here", (1, call)));
@@ -303,11 +304,10 @@ async fn what_is_kept_for_one_provider_goes_back_to_it_alone() {
     let chat = tertulia.user("ana").new_conversation();
     let history = [
         NewMessage::user("one"),
-        NewMessage::new(Role::Assistant, [
-            thought("claude thinks"),
-            kept("claude", "signature", "claude-signature"),
-            Part::text("uno"),
-        ]),
+        NewMessage::new(
+            Role::Assistant,
+            [thought("claude thinks"), kept("claude", "signature", "claude-signature"), Part::text("uno")],
+        ),
         NewMessage::user("two"),
         NewMessage::new(Role::Assistant, [Part::text("dos"), kept("gem", "thought_signature", "gem-signature")]),
     ];
@@ -367,8 +367,7 @@ async fn a_provider_that_hangs_has_only_its_share_of_the_time() {
     let reply = soon(send).await.unwrap().unwrap();
     assert_eq!((reply.text().as_str(), pair.asked()), ("here", (2, 1)));
     let kinds: Vec<_> = reply.attempts.iter().map(|attempt| (attempt.model.as_str(), attempt.kind)).collect();
-    let expected =
-        [("a/m", Some(ErrorKind::Unavailable)), ("a/m", Some(ErrorKind::TimedOut)), ("b/m", None)];
+    let expected = [("a/m", Some(ErrorKind::Unavailable)), ("a/m", Some(ErrorKind::TimedOut)), ("b/m", None)];
     assert_eq!(kinds, expected);
     pair.close().await;
 }
@@ -406,7 +405,8 @@ async fn a_reply_that_broke_off_is_continued_by_the_same_model_or_the_next_in_ev
         assert_eq!(kept.usage.as_ref(), Some(usage));
         let asked = if provider == "a" { bodies(&pair.a).pop() } else { bodies(&pair.b).pop() };
         let messages = asked.unwrap()["messages"].as_array().unwrap().clone();
-        let spoken: Vec<_> = messages.iter().map(|m| (m["role"].as_str().unwrap(), m["content"].as_str().unwrap())).collect();
+        let spoken: Vec<_> =
+            messages.iter().map(|m| (m["role"].as_str().unwrap(), m["content"].as_str().unwrap())).collect();
         assert_eq!(spoken, [("user", "count"), ("assistant", "one two")]);
         pair.close().await;
     }

@@ -35,6 +35,9 @@ pub struct Alternative {
 impl fmt::Debug for Alternatives {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let targets: Vec<_> = self.targets.iter().map(|other| other.target.model.to_string()).collect();
-        f.debug_struct("Alternatives").field("targets", &targets).field("mid_stream", &self.mid_stream).finish_non_exhaustive()
+        f.debug_struct("Alternatives")
+            .field("targets", &targets)
+            .field("mid_stream", &self.mid_stream)
+            .finish_non_exhaustive()
     }
 }

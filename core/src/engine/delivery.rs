@@ -48,8 +48,8 @@ impl Task {
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
-            let is_logged =
-                is_breaker_open(error) || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
+            let is_logged = error.partial().is_empty()
+                && (is_breaker_open(error) || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some()));
             if !is_logged {
                 failure(&context, error, elapsed);
             }
@@ -92,14 +92,13 @@ impl Task {
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
         context.key = fallback::key_of(Some(user), &self.options, target, target);
-        context.alternatives =
-            fallback::alternatives(&user.engine, Some(user), &self.options, target, others, || {
-                let (chat, options, own) = (self.chat.clone(), Arc::new(self.options.clone()), target.clone());
-                Arc::new(move |other| {
-                    let (chat, options, own) = (chat.clone(), options.clone(), own.clone());
-                    Box::pin(async move { elsewhere(&chat, message, &options, &own, &other).await })
-                })
-            });
+        context.alternatives = fallback::alternatives(&user.engine, Some(user), &self.options, target, others, || {
+            let (chat, options, own) = (self.chat.clone(), Arc::new(self.options.clone()), target.clone());
+            Arc::new(move |other| {
+                let (chat, options, own) = (chat.clone(), options.clone(), own.clone());
+                Box::pin(async move { elsewhere(&chat, message, &options, &own, &other).await })
+            })
+        });
         let log = Arc::downgrade(&self.log);
         context.progress = Some(Arc::new(move |progress| {
             if let Some(log) = log.upgrade() {
@@ -154,12 +153,7 @@ impl Task {
     }
 
     /// Loads what the model is shown and asks it. Ends at the first content.
-    async fn ask(
-        &self,
-        message: MessageId,
-        target: Arc<CallTarget>,
-        context: &CallContext,
-    ) -> Result<ReplyEvents> {
+    async fn ask(&self, message: MessageId, target: Arc<CallTarget>, context: &CallContext) -> Result<ReplyEvents> {
         let engine = &self.chat.user.engine;
         let request = self.options.request(&target.model.model);
         let request = shown(&self.chat, message, &target, request).await?;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::base::{Json, Secret};
-use crate::policy::MidStream;
 use crate::model::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling, ToolChoice, ToolSpec};
+use crate::policy::MidStream;
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -166,7 +166,8 @@ impl Reply {
     /// then `truncated`. The seam may be felt.
     #[must_use]
     pub fn is_continued(&self) -> bool {
-        self.status == ReplyStatus::Done && self.attempts.iter().any(|attempt| attempt.kind == Some(ErrorKind::Truncated))
+        self.status == ReplyStatus::Done
+            && self.attempts.iter().any(|attempt| attempt.kind == Some(ErrorKind::Truncated))
     }
 
     /// A sentence fit for an end user when the turn did not end well, or nothing.

@@ -88,7 +88,10 @@ impl Splice {
     fn repeated(&self, held: &str) -> usize {
         let tail = self.tail();
         let longest = held.len().min(tail.len());
-        (1..=longest).rev().find(|&bytes| held.is_char_boundary(bytes) && is_repetition(tail, &held[..bytes])).unwrap_or(0)
+        (1..=longest)
+            .rev()
+            .find(|&bytes| held.is_char_boundary(bytes) && is_repetition(tail, &held[..bytes]))
+            .unwrap_or(0)
     }
 
     /// The blanks at the end of what was said were not shown to the model, so it may write them again.

@@ -13,9 +13,7 @@ use tower::Service;
 use super::super::target::{Call, ReplyEvents};
 use super::fallback::Way;
 use crate::base::ErrorKind;
-use crate::model::{
-    Cost, Error, Part, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage,
-};
+use crate::model::{Cost, Error, Part, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage};
 use crate::policy::Splice;
 
 /// A reply that breaks off more often than this is given up.
@@ -147,7 +145,8 @@ where
                 }
             }
             StreamEventKind::Citation { citation } => {
-                let moved = i32::try_from(seam.before).unwrap_or(i32::MAX) - i32::try_from(seam.splice.cut()).unwrap_or(0);
+                let moved =
+                    i32::try_from(seam.before).unwrap_or(i32::MAX) - i32::try_from(seam.splice.cut()).unwrap_or(0);
                 citation.start = citation.start.saturating_add(moved).max(0);
                 citation.end = citation.end.saturating_add(moved).max(0);
                 self.flush();

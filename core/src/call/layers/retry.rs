@@ -123,9 +123,8 @@ where
                 };
                 let failure = Failure { kind: error.kind(), retry: error.retry() };
                 let (left, chance) = (call.context.left(now), layer.random.unit());
-                let decided = layer.with_budget(&target, now, |budget| {
-                    policy.decide(number, failure, left, chance, budget, now)
-                });
+                let decided =
+                    layer.with_budget(&target, now, |budget| policy.decide(number, failure, left, chance, budget, now));
                 let wait = match decided {
                     Decision::Wait(wait) => wait,
                     Decision::Never => return Err(error.with_attempts(call.context.attempts())),

@@ -7,8 +7,7 @@ use crate::model::{Citation, Cost, CostSource, NewMessage, OutputSchema, Part, R
 use crate::policy::MidStream;
 
 fn took(input_tokens: i64, output_tokens: i64) -> (Usage, Cost) {
-    let usage =
-        Usage { input_tokens, output_tokens, requests: 1, source: UsageSource::Estimated, ..Usage::default() };
+    let usage = Usage { input_tokens, output_tokens, requests: 1, source: UsageSource::Estimated, ..Usage::default() };
     let nano_usd = Some(input_tokens + 10 * output_tokens);
     (usage, Cost { nano_usd, source: CostSource::Estimated, price_date: None })
 }
@@ -120,8 +119,10 @@ async fn a_reply_goes_on_behind_what_had_come_and_repeats_nothing() {
 async fn the_next_model_goes_on_when_the_first_is_down() {
     let down = || Err(down());
     let begun = Ok(vec![say(0, "one two"), cut()]);
-    let mut round =
-        Round::new([("lab/a", vec![begun, down(), down(), down()]), ("lab/b", vec![Ok(vec![say(0, " three"), whole()])])]);
+    let mut round = Round::new([
+        ("lab/a", vec![begun, down(), down(), down()]),
+        ("lab/b", vec![Ok(vec![say(0, " three"), whole()])]),
+    ]);
     let call = round.call(&["lab/a", "lab/b"], MidStream::Continue);
     let context = call.context.clone();
     let (events, _) = all(round.run(call).await.unwrap()).await;
@@ -133,9 +134,8 @@ async fn the_next_model_goes_on_when_the_first_is_down() {
 
 #[tokio::test]
 async fn a_reply_that_breaks_off_again_goes_on_again_but_not_for_ever() {
-    let pieces = |words: &[&str]| {
-        words.iter().map(|word| Ok(vec![say(0, word), cut()])).collect::<Vec<Result<Script>>>()
-    };
+    let pieces =
+        |words: &[&str]| words.iter().map(|word| Ok(vec![say(0, word), cut()])).collect::<Vec<Result<Script>>>();
     let mut round = Round::new([("lab/a", pieces(&["one ", "two ", "three ", "four "]))]);
     let (events, failed) = run(&mut round, &["lab/a"]).await;
     let error = failed.unwrap();
@@ -169,10 +169,10 @@ async fn what_cannot_be_continued_breaks_off_as_it_does_for_everybody() {
         ("a tool call that has begun", vec![say(0, "I look"), at(1, fragment), cut()]),
         ("a tool call", vec![say(0, "I look"), at(1, StreamEventKind::ToolCall { call }), cut()]),
         ("a refusal", vec![at(0, refusal), cut()]),
-        ("a reply that is too large", vec![
-            say(0, "words"),
-            Err(Error::new(ErrorKind::Truncated, "too_large", "longer than allowed")),
-        ]),
+        (
+            "a reply that is too large",
+            vec![say(0, "words"), Err(Error::new(ErrorKind::Truncated, "too_large", "longer than allowed"))],
+        ),
     ];
     for (what, script) in cases {
         let mut round = Round::new([("lab/a", vec![Ok(script)])]);
@@ -255,7 +255,10 @@ async fn words_that_are_held_back_are_delivered_when_the_reply_ends_or_breaks_of
     let held = Ok(vec![say(0, " two"), cut()]);
     let mut round = Round::new([("lab/a", vec![begun(), held, good(" three")])]);
     let (events, _) = run(&mut round, &["lab/a"]).await;
-    assert_eq!((said(&events).as_str(), reply(&events).text().as_str()), ("one two one two three", "one two one two three"));
+    assert_eq!(
+        (said(&events).as_str(), reply(&events).text().as_str()),
+        ("one two one two three", "one two one two three")
+    );
 }
 
 #[tokio::test]

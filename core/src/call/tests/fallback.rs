@@ -105,7 +105,8 @@ impl Round {
                 key: call.context.key.as_ref().map(|key| key.key.expose().to_owned()),
                 messages: call.request.messages.clone(),
             });
-            let script = scripts.lock().unwrap().get_mut(&model).map(|list| list.pop_front().expect("no script is left"));
+            let script =
+                scripts.lock().unwrap().get_mut(&model).map(|list| list.pop_front().expect("no script is left"));
             async move {
                 match script {
                     Some(script) => script.map(|events| Box::pin(stream::iter(events)) as ReplyEvents),
@@ -261,7 +262,8 @@ async fn a_wait_that_would_take_the_time_of_the_next_model_is_not_begun() {
 #[tokio::test]
 async fn a_deadline_in_the_middle_of_a_retry_ends_the_retry_and_the_rest_goes_to_the_next_model() {
     // The second try of the first model never ends: what is over it is its share alone.
-    let replays = [sse().breaks(down()), sse().stalls(), sse().piece(delta(serde_json::json!({"content": "hi"})) + END)];
+    let replays =
+        [sse().breaks(down()), sse().stalls(), sse().piece(delta(serde_json::json!({"content": "hi"})) + END)];
     let clock = ManualClock::default();
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let random: Arc<dyn crate::base::Random> = Arc::new(SeededRandom::new(5));
@@ -277,8 +279,7 @@ async fn a_deadline_in_the_middle_of_a_retry_ends_the_retry_and_the_rest_goes_to
     call.context.deadline = Some(30 * SECOND);
     let context = call.context.clone();
     let retry = RetrySettings { base_delay_ms: 0, ..RetrySettings::default() };
-    let service =
-        stack(provider, retry, BreakerSettings::default(), FallbackSettings::default(), &shared, &random);
+    let service = stack(provider, retry, BreakerSettings::default(), FallbackSettings::default(), &shared, &random);
     let mut work = Box::pin(service.oneshot(call));
     assert!(futures::poll!(&mut work).is_pending());
     clock.advance(14_999 * SECOND / 1_000);

@@ -214,7 +214,8 @@ async fn when_both_answer_at_once_exactly_one_is_heard_and_the_other_is_let_go_o
     });
     let clock = ManualClock::default();
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-    let retry = RetryLayer::new(RetryPolicy::new(RetrySettings::default()), shared.clone(), Arc::new(SeededRandom::new(5)));
+    let retry =
+        RetryLayer::new(RetryPolicy::new(RetrySettings::default()), shared.clone(), Arc::new(SeededRandom::new(5)));
     let service = HedgeLayer::new(HEDGED, shared).layer(retry.layer(inner));
     let context = CallContext::new("test");
     let mut work = Box::pin(service.oneshot(super::call(context.clone())));

@@ -202,7 +202,9 @@ impl Breaker {
         match self.state {
             State::Closed => None,
             State::HalfOpen => Some(Duration::ZERO),
-            State::Open { until } => Some(until.max(self.not_before).saturating_sub(now)).filter(|left| !left.is_zero()),
+            State::Open { until } => {
+                Some(until.max(self.not_before).saturating_sub(now)).filter(|left| !left.is_zero())
+            }
         }
     }
 

@@ -84,7 +84,10 @@ fn every_target_is_asked_once_whatever_is_known_of_it() {
             assert_eq!(sorted, [0, 1, 2, 3], "{standings:?}");
             let ill = |at: &usize| standings[*at].latched || standings[*at].left_alone.is_some();
             let healthy: Vec<usize> = order.iter().copied().filter(|at| !ill(at)).collect();
-            assert!(order[..healthy.len()].iter().all(|at| !ill(at)), "who is not well goes last: {order:?} {standings:?}");
+            assert!(
+                order[..healthy.len()].iter().all(|at| !ill(at)),
+                "who is not well goes last: {order:?} {standings:?}"
+            );
             assert!(healthy.is_sorted_by_key(|at| (at + 4 - first) % 4), "the list's order: {order:?} {standings:?}");
             if healthy.len() < 4 {
                 let wait = |at: usize| if standings[at].latched { MINUTE } else { standings[at].left_alone.unwrap() };
@@ -163,7 +166,11 @@ fn the_last_failure_speaks_unless_only_an_earlier_one_passes_by_itself() {
         for later in ErrorKind::ALL {
             let only_the_earlier_passes = passing.contains(&earlier) && !passing.contains(&later);
             let only_the_later_is_unfit = unfit.contains(&later) && !unfit.contains(&earlier);
-            assert_eq!(outweighs(earlier, later), only_the_earlier_passes || only_the_later_is_unfit, "{earlier} {later}");
+            assert_eq!(
+                outweighs(earlier, later),
+                only_the_earlier_passes || only_the_later_is_unfit,
+                "{earlier} {later}"
+            );
         }
     }
 }
