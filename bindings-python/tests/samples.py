@@ -88,6 +88,7 @@ reply = t.Reply(
     latency_ms=900,
     first_token_ms=300,
     from_cache=True,
+    continued=True,
     error=error,
     raw={"id": "x"},
 )

@@ -40,7 +40,7 @@ def test_every_verb_goes_on_to_another_model(engine: t.Tertulia, a: Simulator, b
         reply = stream.reply()
     assert steps == [("a/m", "b/m")]
     replies = [reply, chat.send("hi", fallback=("b/m",)), engine.ask("hi", fallback=["b/m"])]
-    assert [(r.text, r.provider, r.is_continued) for r in replies] == [("here", "b", False)] * 3
+    assert [(r.text, r.provider, r.continued) for r in replies] == [("here", "b", False)] * 3
     assert [attempt.model for attempt in reply.attempts] == ["a/m", "a/m", "a/m", "b/m"]
     assert chat.history()[1].model == "b/m"
 
@@ -92,7 +92,7 @@ def test_a_reply_that_breaks_off_is_raised_with_what_had_come(
     assert (a.request_count, b.request_count) == (1, 0)
 
 
-def test_a_reply_that_breaks_off_is_continued_without_repeating_anything(
+def test_a_reply_that_breaks_off_continued_without_repeating_anything(
     engine: t.Tertulia, a: Simulator, b: Simulator
 ) -> None:
     a.script("m", "text=one two three;chunks=3;truncate=2", "status=500")
@@ -102,7 +102,7 @@ def test_a_reply_that_breaks_off_is_continued_without_repeating_anything(
         words = [event.delta for event in stream if isinstance(event, t.TextEvent)]
         reply = stream.reply()
     assert "".join(words) == reply.text == chat.history()[-1].text == "one two three"
-    assert reply.is_continued and reply.provider == "b" and reply.attempts[0].kind == "truncated"
+    assert reply.continued and reply.provider == "b" and reply.attempts[0].kind == "truncated"
     spoken = b.requests[-1].json()["messages"]
     assert [message["role"] for message in spoken] == ["user", "assistant"]
 

@@ -16,6 +16,7 @@ use tertulia::{
 };
 use tertulia_simulator::{EventKind, Script, Simulator};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 
 /// Two providers, `a` and `b`, each with a server of its own and a model `m` that costs a thousand nano-USD a token in
 /// and two thousand a token out.
@@ -106,7 +107,7 @@ async fn a_provider_that_is_down_is_replaced_and_the_reply_and_the_history_say_b
     assert_eq!(started.as_deref(), Some("a/m"));
     assert_eq!(fell_back, Some(("a/m".to_owned(), "b/m".to_owned())));
     let reply = stream.reply().await.unwrap();
-    assert_eq!((reply.text().as_str(), reply.provider.as_str(), reply.is_continued()), ("here", "b", false));
+    assert_eq!((reply.text().as_str(), reply.provider.as_str(), reply.continued), ("here", "b", false));
     let models: Vec<&str> = reply.attempts.iter().map(|attempt| attempt.model.as_str()).collect();
     assert_eq!(models, ["a/m", "a/m", "a/m", "b/m"]);
     assert_eq!(pair.asked(), (3, 1));
@@ -356,7 +357,8 @@ async fn a_provider_that_hangs_has_only_its_share_of_the_time() {
     })
     .await;
     let chat = pair.chat();
-    let send = tokio::spawn(async move { chat.send("hi").timeout(Duration::from_secs(30)).await });
+    let mut calls = JoinSet::new();
+    calls.spawn(async move { chat.send("hi").timeout(Duration::from_secs(30)).await });
     let mut asked = 0;
     soon(pair.a.wait_for(|event| {
         asked += usize::from(event.kind == EventKind::RequestReceived);
@@ -364,7 +366,7 @@ async fn a_provider_that_hangs_has_only_its_share_of_the_time() {
     }))
     .await;
     clock.advance(Duration::from_secs(15));
-    let reply = soon(send).await.unwrap().unwrap();
+    let reply = soon(calls.join_next()).await.unwrap().unwrap().unwrap();
     assert_eq!((reply.text().as_str(), pair.asked()), ("here", (2, 1)));
     let kinds: Vec<_> = reply.attempts.iter().map(|attempt| (attempt.model.as_str(), attempt.kind)).collect();
     let expected = [("a/m", Some(ErrorKind::Unavailable)), ("a/m", Some(ErrorKind::TimedOut)), ("b/m", None)];
@@ -375,12 +377,12 @@ async fn a_provider_that_hangs_has_only_its_share_of_the_time() {
 #[tokio::test]
 async fn a_reply_that_broke_off_is_continued_by_the_same_model_or_the_next_in_every_verb() {
     let begun = "text=one two three;chunks=3;truncate=2;usage=100/20";
-    let cases: [(&[&str], &[&str], (usize, usize), &str); 2] = [
-        (&[begun, "text=two three;usage=100/20"], &[], (2, 0), "a"),
-        (&[begun, "status=500"], &["text=three;usage=100/20"], (4, 1), "b"),
+    let cases = [
+        (vec![begun, "text=two three;usage=100/20"], vec![], (2, 0), "a"),
+        (vec![begun, "status=500"], vec!["text=three;usage=100/20"], (4, 1), "b"),
     ];
     for (a, b, asked, provider) in cases {
-        let pair = Pair::new(a, b).await;
+        let pair = Pair::new(&a, &b).await;
         let chat = pair.chat();
         let mut stream = chat.stream("count").fallback(["b/m"]).mid_stream(MidStream::Continue).await.unwrap();
         let (mut seen, mut told) = (String::new(), Vec::new());
@@ -393,7 +395,7 @@ async fn a_reply_that_broke_off_is_continued_by_the_same_model_or_the_next_in_ev
         }
         let reply = stream.reply().await.unwrap();
         assert_eq!((seen.as_str(), reply.text().as_str()), ("one two three", "one two three"));
-        assert_eq!((reply.provider.as_str(), reply.is_continued(), pair.asked()), (provider, true, asked));
+        assert_eq!((reply.provider.as_str(), reply.continued, pair.asked()), (provider, true, asked));
         assert!(matches!(told[0], Progress::Retrying { kind: ErrorKind::Truncated, delay_ms: 0, .. }), "{told:?}");
         assert_eq!(reply.attempts[0].kind, Some(ErrorKind::Truncated));
         // "count" is two tokens and "one two " is two, by estimate.
@@ -414,7 +416,7 @@ async fn a_reply_that_broke_off_is_continued_by_the_same_model_or_the_next_in_ev
     settings.fallback.mid_stream = MidStream::Continue;
     let pair = Pair::with(&[begun, "text=three"], &[], |builder| builder.settings(settings)).await;
     let reply = soon(pair.tertulia.ask("count")).await.unwrap();
-    assert_eq!((reply.text().as_str(), reply.is_continued()), ("one two three", true));
+    assert_eq!((reply.text().as_str(), reply.continued), ("one two three", true));
     pair.close().await;
 }
 
@@ -435,7 +437,7 @@ async fn a_reply_can_be_continued_in_every_dialect() {
         let builder = Tertulia::builder().store("memory:").with_environment(Arc::new(|_: &str| None)).provider(spec);
         let tertulia = builder.open().await.unwrap();
         let reply = soon(tertulia.ask("count").model("lab/m").mid_stream(MidStream::Continue)).await.unwrap();
-        assert_eq!((reply.text().as_str(), reply.is_continued()), ("one two three", true), "{dialect}");
+        assert_eq!((reply.text().as_str(), reply.continued), ("one two three", true), "{dialect}");
         let body = String::from_utf8_lossy(&simulator.requests()[1].body).into_owned();
         assert!(body.contains("\"one two\""), "{dialect}: {body}");
         tertulia.close().await.unwrap();
@@ -460,7 +462,8 @@ async fn of_two_requests_that_are_answered_at_once_one_is_heard_and_the_other_is
         .await
         .unwrap();
     let chat = tertulia.user("ana").new_conversation();
-    let send = tokio::spawn({
+    let mut calls = JoinSet::new();
+    calls.spawn({
         let chat = chat.clone();
         async move { chat.send("How many are there?").model("lab/m").await }
     });
@@ -499,7 +502,7 @@ async fn of_two_requests_that_are_answered_at_once_one_is_heard_and_the_other_is
     .await;
     heard.write_all(format!("{end}data: [DONE]\n\n").as_bytes()).await.unwrap();
     heard.shutdown().await.unwrap();
-    let reply = soon(send).await.unwrap().unwrap();
+    let reply = soon(calls.join_next()).await.unwrap().unwrap().unwrap();
     assert_eq!(reply.text(), "three");
     // "How many are there?" is five tokens; what had come of the other's answer when it was closed is none or two.
     let usage = &reply.usage;

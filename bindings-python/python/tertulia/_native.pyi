@@ -2277,6 +2277,7 @@ class Reply:
         latency_ms: int = 0,
         first_token_ms: int | None = None,
         from_cache: bool = False,
+        continued: bool = False,
         error: ErrorInfo | Mapping[str, Any] | None = None,
         raw: Any | None = None,
     ) -> Self: ...
@@ -2345,6 +2346,10 @@ class Reply:
         """True when the answer was not asked for anew."""
 
     @property
+    def continued(self) -> bool:
+        """True when the answer broke off on its way and was continued (``mid_stream="continue"``); the seam may be felt."""
+
+    @property
     def error(self) -> ErrorInfo | None:
         """What went wrong, when the turn did not end well."""
 
@@ -2367,11 +2372,6 @@ class Reply:
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tools that the model wants to be called; those the provider runs itself are not among them."""
-
-    @property
-    def is_continued(self) -> bool:
-        """True when the answer broke off on its way and was continued (``mid_stream="continue"``): one of ``attempts`` is
-        then ``truncated``. The seam may be felt."""
 
     @property
     def notice(self) -> str | None:

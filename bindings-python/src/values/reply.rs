@@ -8,7 +8,7 @@ values! {
     /// The answer to a message.
     Reply(record ReplyRecord) {
         parts, status, finish_reason, finish_reason_raw, usage, cost, provider, model, conversation_id, message_id,
-        turn_id, request_id, attempts, latency_ms, first_token_ms, from_cache, error, raw,
+        turn_id, request_id, attempts, latency_ms, first_token_ms, from_cache, continued, error, raw,
     }
     matches(parts, status) shows(status, text, provider, model) hashes(message_id, provider, model, latency_ms)
     + {
@@ -34,12 +34,6 @@ values! {
         #[getter]
         fn tool_calls<'py>(&self, py: pyo3::Python<'py>) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
             self.0.get().tool_calls().to_python(py)
-        }
-
-        /// True when the answer broke off on its way and was continued.
-        #[getter]
-        fn is_continued(&self) -> bool {
-            self.0.get().is_continued()
         }
 
         /// A sentence fit for an end user when the turn did not end well.

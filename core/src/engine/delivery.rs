@@ -48,9 +48,10 @@ impl Task {
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
-            let is_logged = is_breaker_open(error)
-                || error.kind() == ErrorKind::BudgetExceeded
-                || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
+            let is_logged = error.partial().is_empty()
+                && (is_breaker_open(error)
+                    || error.kind() == ErrorKind::BudgetExceeded
+                    || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some()));
             if !is_logged {
                 failure(&context, error, elapsed);
             }

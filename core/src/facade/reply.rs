@@ -44,6 +44,8 @@ pub struct Reply {
     pub first_token_ms: Option<i64>,
     /// True when the answer was not asked for anew.
     pub from_cache: bool,
+    /// True when the answer broke off on its way and was continued; the seam may be felt.
+    pub continued: bool,
     /// What went wrong, when the turn did not end well.
     pub error: Option<ErrorInfo>,
     /// The provider's own object as JSON, with the setting `store.keep_raw`.
@@ -69,6 +71,7 @@ impl From<model::Reply> for Reply {
             latency_ms,
             first_token_ms,
             from_cache,
+            continued,
             error,
             raw,
         } = reply;
@@ -89,6 +92,7 @@ impl From<model::Reply> for Reply {
             latency_ms,
             first_token_ms,
             from_cache,
+            continued,
             error: error.map(ErrorInfo::from),
             raw: raw.as_ref().map(json::text),
         }

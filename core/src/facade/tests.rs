@@ -543,6 +543,8 @@ fn every_knob_of_a_call_reaches_the_engine() {
             key: Some("k".to_owned()),
         }),
         timeout_ms: Some(30_000),
+        fallback: None,
+        mid_stream: None,
         client_id: Some("mine".to_owned()),
         metadata: HashMap::from([("screen".to_owned(), "home".to_owned())]),
         key: Some(base::Secret::new("sk-secret")),

@@ -6,7 +6,7 @@ use super::error::ErrorInfo;
 use super::part::{Part, text_of};
 use super::tool::ToolCall;
 use super::usage::{Cost, Usage};
-use crate::base::{Attempt, ConversationId, ErrorKind, Json, MessageId, TurnId};
+use crate::base::{Attempt, ConversationId, Json, MessageId, TurnId};
 
 /// Why the model stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,6 +83,9 @@ pub struct Reply {
     pub first_token_ms: Option<i64>,
     /// True when the answer was not asked for anew.
     pub from_cache: bool,
+    /// True when the answer broke off on its way and was continued (`mid_stream` is `continue`); the seam may be felt.
+    #[serde(default)]
+    pub continued: bool,
     /// What went wrong, when the turn did not end well.
     pub error: Option<ErrorInfo>,
     /// The provider's own object, with `keep_raw`.
@@ -111,6 +114,7 @@ impl Reply {
             latency_ms: 0,
             first_token_ms: None,
             from_cache: false,
+            continued: false,
             error: None,
             raw: None,
         }
@@ -160,14 +164,6 @@ impl Reply {
                 _ => None,
             })
             .collect()
-    }
-
-    /// True when the answer broke off on its way and was continued (`mid_stream` is `continue`): one of `attempts` is
-    /// then `truncated`. The seam may be felt.
-    #[must_use]
-    pub fn is_continued(&self) -> bool {
-        self.status == ReplyStatus::Done
-            && self.attempts.iter().any(|attempt| attempt.kind == Some(ErrorKind::Truncated))
     }
 
     /// A sentence fit for an end user when the turn did not end well, or nothing.

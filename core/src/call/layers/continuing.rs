@@ -174,6 +174,7 @@ where
             self.ready.iter().for_each(|event| draft.push(event));
             reply.parts = draft.into_parts();
             reply.first_token_ms = Some(self.first_token_ms);
+            reply.continued = true;
             if let Some((usage, cost)) = self.spent.take() {
                 reply.usage = usage.plus(reply.usage);
                 reply.cost = cost.plus(reply.cost);

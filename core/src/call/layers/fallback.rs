@@ -178,13 +178,13 @@ where
     type Error = Error;
     type Future = BoxFuture<'static, Result<ReplyEvents>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
         let Some(alternatives) = call.context.alternatives.clone() else {
-            return Box::pin(self.inner.clone().oneshot(call));
+            return Box::pin(self.inner.call(call));
         };
         let way = Way { service: self.clone(), call, alternatives };
         Box::pin(async move {

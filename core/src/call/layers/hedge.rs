@@ -161,14 +161,14 @@ where
     type Error = Error;
     type Future = BoxFuture<'static, Result<ReplyEvents>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, call: Call) -> Self::Future {
         // Code of the application's own may do something else than answer, and twice of it is twice.
         if !self.layer.settings.hedge || call.target.http().is_none() {
-            return Box::pin(self.inner.clone().oneshot(call));
+            return Box::pin(self.inner.call(call));
         }
         Box::pin(self.clone().race(call))
     }

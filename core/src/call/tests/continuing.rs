@@ -101,7 +101,7 @@ async fn a_reply_goes_on_behind_what_had_come_and_repeats_nothing() {
     assert!(failed.is_none());
     assert_eq!(said(&events), "The capital of Peru is Lima.");
     let reply = reply(&events);
-    assert_eq!(reply.parts, [Part::text("The capital of Peru is Lima.")]);
+    assert_eq!((reply.parts, reply.continued), (vec![Part::text("The capital of Peru is Lima.")], true));
     let Usage { input_tokens, output_tokens, requests, source, .. } = reply.usage;
     assert_eq!((input_tokens, output_tokens, requests, source), (110, 21, 2, UsageSource::Estimated));
     assert_eq!((reply.cost.nano_usd, reply.cost.source), (Some(320), CostSource::Estimated));

@@ -52,11 +52,6 @@ impl Round {
         }
     }
 
-    /// Answers of this model from now on.
-    pub(super) fn say(&self, model: &str, script: Vec<Result<Script>>) {
-        self.scripts.lock().unwrap().insert(model.to_owned(), script.into());
-    }
-
     /// A call of the first model that may go on to the others.
     pub(super) fn call(&self, models: &[&str], mid_stream: MidStream) -> Call {
         let windows: Vec<(&str, Option<i64>)> = models.iter().map(|model| (*model, None)).collect();
