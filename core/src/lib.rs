@@ -26,8 +26,8 @@ pub use base::{
 pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
-    Tertulia, TertuliaBuilder, UserScope,
+    CallOptions, Content, Conversation, ConversationOptions, Events, ProviderHandle, RawResponse, Reconfiguration,
+    ReplyStream, Settings, Tertulia, TertuliaBuilder, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::credentials::CallKey;
+use super::witness::Witness;
 use crate::base::{Attempt, ConversationId, TurnId};
-use crate::model::Progress;
+use crate::model::{EngineEventKind, Progress};
+use crate::policy::Measure;
 
 /// Where a call tells what happens before its first content.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -30,6 +32,8 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     /// Hears of retries, queues, heartbeats.
     pub progress: Option<ProgressSink>,
+    /// Hears what happens to it, for figures and for who watches the engine.
+    pub witness: Option<Arc<dyn Witness>>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
     attempts: Arc<Mutex<Vec<Attempt>>>,
@@ -47,6 +51,7 @@ impl CallContext {
             deadline: None,
             cancel: CancellationToken::new(),
             progress: None,
+            witness: None,
             key: None,
             attempts: Arc::default(),
         }
@@ -59,9 +64,26 @@ impl CallContext {
         }
     }
 
+    /// Tells who watches the engine.
+    pub fn tell(&self, what: EngineEventKind) {
+        if let Some(witness) = &self.witness {
+            witness.tell(self, what);
+        }
+    }
+
+    /// Counts or measures something of a model.
+    pub fn count(&self, model: &str, what: &Measure) {
+        if let Some(witness) = &self.witness {
+            witness.count(model, what);
+        }
+    }
+
     /// Notes a try.
     pub fn note(&self, attempt: Attempt) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_retry = attempts.iter().any(|before| before.model == attempt.model);
+        self.count(&attempt.model, &Measure::Attempt { failed: attempt.kind, is_retry });
+        attempts.push(attempt);
     }
 
     /// Every try so far.

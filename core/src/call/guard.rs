@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::limits::timed_out;
 use super::pieces::{Piece, Pieces};
 use super::target::Call;
 use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep, Timestamp};
@@ -21,6 +20,7 @@ use crate::model::{
     Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
 };
 use crate::net::NetworkSettings;
+use crate::policy::{Buckets, Measure};
 use crate::wire::{Closing, tools};
 
 /// What is known of a reply when its first byte is there.
@@ -54,6 +54,8 @@ pub(super) struct GuardedStream {
     /// Nothing while the body has not begun.
     last_byte: Option<Duration>,
     last_event: Duration,
+    /// Between arrivals of content, where somebody measures.
+    gaps: Buckets,
 }
 
 enum Source {
@@ -91,6 +93,7 @@ impl GuardedStream {
             cancelled,
             last_byte: None,
             last_event: now,
+            gaps: Buckets::default(),
         };
         this.arm(now);
         this
@@ -147,7 +150,8 @@ impl GuardedStream {
                                 let now = self.frame.clock.monotonic();
                                 let (at, reason, limit) = self.limit();
                                 if at <= now {
-                                    return Poll::Ready(Some(Err(self.broken(timed_out(reason, limit)))));
+                                    let error = self.call.timed_out(reason, limit);
+                                    return Poll::Ready(Some(Err(self.broken(error))));
                                 }
                                 self.arm(now);
                                 continue;
@@ -169,6 +173,11 @@ impl GuardedStream {
                         Err(error) => Err(error),
                     };
                     if self.scratch.iter().any(|e| !matches!(e.kind, StreamEventKind::Progress { .. })) {
+                        // The first content ends the wait for it, which is measured otherwise.
+                        if self.first_content.is_some() && self.call.context.witness.is_some() {
+                            let gap = now.saturating_sub(self.last_event);
+                            self.gaps.record(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+                        }
                         self.last_event = now;
                     }
                     if begun {
@@ -177,7 +186,7 @@ impl GuardedStream {
                     // Whoever always has something ready never lets the timer be asked.
                     let fed = fed.and_then(|()| match self.limit() {
                         (at, reason, limit) if at <= now && matches!(self.source, Source::Streaming { .. }) => {
-                            Err(timed_out(reason, limit))
+                            Err(self.call.timed_out(reason, limit))
                         }
                         _ => Ok(()),
                     });
@@ -276,7 +285,19 @@ impl GuardedStream {
         reply.latency_ms = millis(self.frame.clock.monotonic().saturating_sub(self.frame.started));
         reply.first_token_ms = self.first_content.map(|at| millis(at.saturating_sub(self.frame.started)));
         reply.raw = closing.raw;
+        // A reply that came in one piece has no speed.
+        if let Some(first) = self.first_content.filter(|_| self.gaps.count() > 0) {
+            let over = self.frame.clock.monotonic().saturating_sub(first);
+            let (gaps, output_tokens) = (std::mem::take(&mut self.gaps), reply.usage.output_tokens);
+            self.count(&Measure::Streamed { gaps, output_tokens, over });
+        }
         StreamEvent::unnumbered(0, StreamEventKind::Done { reply: Box::new(reply) })
+    }
+
+    fn count(&self, what: &Measure) {
+        if self.call.context.witness.is_some() {
+            self.call.context.count(&self.call.target.model.to_string(), what);
+        }
     }
 
     fn estimate(&self, parts: &[crate::model::Part]) -> Usage {
@@ -369,6 +390,15 @@ impl GuardedStream {
             truncated = truncated.with_request_id(id.to_owned());
         }
         self.left_off(truncated.with_source(error))
+    }
+}
+
+impl Drop for GuardedStream {
+    fn drop(&mut self) {
+        if self.gaps.count() > 0 {
+            let gaps = std::mem::take(&mut self.gaps);
+            self.count(&Measure::Streamed { gaps, output_tokens: 0, over: Duration::ZERO });
+        }
     }
 }
 

@@ -20,8 +20,9 @@ use super::limits::Limits;
 use super::pieces::Decoded;
 use super::target::{Call, HttpRoute, ReplyEvents};
 use crate::base::{ErrorKind, Retry, Secret};
-use crate::model::{Error, Result};
-use crate::net::{Body, Transport};
+use crate::model::{EngineEventKind, Error, Result};
+use crate::net::{Body, ConnectionWait, Transport};
+use crate::policy::Measure;
 use crate::wire::hints;
 
 /// How much of an error body is read: enough to classify it.
@@ -90,12 +91,18 @@ impl HttpProvider {
         let signing = self.auth.sign(&target.entry, &route.base_url, key, &mut request);
         *signed = self.limits.in_time(call, signing).await?;
         let response = self.limits.in_time(call, self.transport.send(request)).await?;
+        if let Some(ConnectionWait(wait)) = response.extensions().get() {
+            call.context.count(&target.model.to_string(), &Measure::ConnectionWait(*wait));
+        }
         if response.status().is_success() {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
         let body = self.limits.in_time(call, async { Ok(body.head(ERROR_BODY_BYTES).await) }).await.unwrap_or_default();
         let error = route.dialect.classify(head.status, &head.headers, &body);
+        if error.reason() == "key_rejected" {
+            call.context.tell(EngineEventKind::KeyRejected { provider: target.entry.name.clone() });
+        }
         Err(error.with_status(head.status.as_u16()))
     }
 

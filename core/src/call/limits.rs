@@ -8,6 +8,7 @@ use super::target::Call;
 use crate::base::{Clock, ErrorKind, Ids, Retry};
 use crate::model::{ChatRequest, Error, Result};
 use crate::net::NetworkSettings;
+use crate::policy::Measure;
 
 /// The limits of every call, by one clock.
 #[derive(Clone)]
@@ -42,7 +43,7 @@ impl Limits {
             biased;
             () = call.context.cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped")),
             done = work => done,
-            () = self.clock.sleep(limit) => Err(timed_out(reason, limit)),
+            () = self.clock.sleep(limit) => Err(call.timed_out(reason, limit)),
         }
     }
 
@@ -62,15 +63,20 @@ impl Limits {
     }
 }
 
-/// The error of a limit that passed before any content.
-pub(super) fn timed_out(reason: &'static str, limit: Duration) -> Error {
-    let seconds = limit.as_millis();
-    Error::new(
-        ErrorKind::TimedOut,
-        reason,
-        format!("the provider sent nothing within the {reason} limit of {seconds} ms"),
-    )
-    .with_retry(Retry::Safe)
+impl Call {
+    /// The error of a limit that passed. It is counted as a stall, unless the time of the whole call was up.
+    pub(super) fn timed_out(&self, reason: &'static str, limit: Duration) -> Error {
+        if reason != "total" {
+            self.context.count(&self.target.model.to_string(), &Measure::Stalled);
+        }
+        let seconds = limit.as_millis();
+        Error::new(
+            ErrorKind::TimedOut,
+            reason,
+            format!("the provider sent nothing within the {reason} limit of {seconds} ms"),
+        )
+        .with_retry(Retry::Safe)
+    }
 }
 
 /// Tokens by the rule of thumb of four bytes each; only for replies whose provider reports nothing.

@@ -18,6 +18,7 @@ mod pieces;
 mod service;
 mod stack;
 mod target;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -29,5 +30,6 @@ pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, Key
 pub use layers::{BreakerLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
-pub use stack::{ChatService, stack};
+pub use stack::{ChatService, Layers, stack};
 pub use target::{Call, CallTarget, HttpRoute, ReplyEvents, Route};
+pub use witness::Witness;

@@ -2,20 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use super::catalogue::{Setup, own_code};
 use super::home;
+use super::reconfigure::Current;
 use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
+use super::watch::{LISTENER, Listener, Watch, listen};
+use super::watched_store::WatchedStore;
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
 use crate::call::{
-    Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec,
-    SystemEnvironment, stack,
+    Catalogue, Credentials, Environment, KeySource, OwnCode, Provider, ProviderService, ProviderSpec, SystemEnvironment,
 };
-use crate::model::{Error, Result};
+use crate::model::{EngineEvent, Error, Result};
 use crate::net::{HttpTransport, Transport};
 use crate::store::{MemoryStore, Store};
 
@@ -32,6 +35,7 @@ pub struct TertuliaBuilder {
     own: Vec<OwnCode>,
     aliases: Vec<(String, String)>,
     catalogue: Option<String>,
+    listeners: Vec<Listener>,
     parts: Parts,
 }
 
@@ -104,6 +108,14 @@ impl TertuliaBuilder {
         self
     }
 
+    /// Code that is called with every event of the engine ([`Tertulia::events`]), one after the other, on a task of its
+    /// own. It may call the engine, but should not take long: while it does, events wait for it as for any reader. A
+    /// panic in it costs it that event and is told to the others as `TaskFailed`.
+    pub fn on_event(mut self, listener: impl Fn(&EngineEvent) + Send + Sync + 'static) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
     /// An HTTP stack of your own.
     pub fn with_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.parts.transport = Some(transport);
@@ -151,7 +163,8 @@ impl TertuliaBuilder {
     }
 
     async fn assemble(self) -> Result<Tertulia> {
-        let Self { store, model, settings, keys, key_sources, providers, own, aliases, catalogue, parts } = self;
+        let Self { store, model, settings, keys, key_sources, providers, own, aliases, catalogue, listeners, parts } =
+            self;
         settings.check()?;
         let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
         let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
@@ -197,6 +210,13 @@ impl TertuliaBuilder {
             Some(store) => store,
             None => open_store(store, &settings, &*environment, &clock).await?,
         };
+        let watch = Arc::new(Watch::new(clock.clone()));
+        let tasks = Tasks::new(handle, clock.clone(), watch.clone());
+        for listener in listeners {
+            tasks.spawn_listener(LISTENER, listen(watch.clone(), watch.events(), listener));
+        }
+        let slow = Duration::from_millis(settings.store.slow_query_ms);
+        let store = Arc::new(WatchedStore::new(store, clock.clone(), watch.clone(), slow));
         let recovered = store.recover(clock.now()).await?;
         for record in &recovered {
             tracing::warn!(
@@ -211,20 +231,21 @@ impl TertuliaBuilder {
             ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(provider, settings.retry, settings.breaker, &clock, &random),
+            current: RwLock::new(Arc::new(Current::new(settings, credentials, provider, &clock, &random))),
+            reconfiguring: Mutex::default(),
             targets,
-            credentials,
             holder: ids.turn().to_string(),
-            tasks: Tasks::new(handle),
+            tasks,
             closed: AtomicBool::new(false),
             closing: Mutex::default(),
             live: Mutex::default(),
             queues: Mutex::default(),
             runtime: Mutex::new(runtime),
-            settings,
             clock,
             ids,
-            store,
+            store: store.clone(),
+            watched_store: store,
+            watch,
             transport,
         };
         tracing::info!(target: "tertulia::engine", operation = "open", recovered = recovered.len(), "opened");

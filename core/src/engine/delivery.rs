@@ -10,9 +10,10 @@ use tower::ServiceExt as _;
 use super::context;
 use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
+use super::meter::Meter;
 use super::turn::Task;
 use crate::base::ErrorKind;
-use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_breaker_open};
+use crate::call::{Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_breaker_open};
 use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
 
 impl Task {
@@ -22,7 +23,9 @@ impl Task {
         let started = engine.clock.monotonic();
         let context = self.context(&target);
         // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
-        let called = AssertUnwindSafe(self.call(&mut journal, target.clone(), &context)).catch_unwind().await;
+        let mut meter = Meter::new(engine, &context, &target);
+        let called =
+            AssertUnwindSafe(self.call(&mut journal, target.clone(), &context, &mut meter)).catch_unwind().await;
         let called = called.unwrap_or_else(|_| Err(Error::internal("a call panicked; its message is kept")));
         let outcome = match called {
             Ok(reply) => Outcome::Done(Box::new(reply)),
@@ -37,6 +40,11 @@ impl Task {
                 }
             }
         };
+        meter.end(match &outcome {
+            Outcome::Done(_) => Ok(()),
+            Outcome::Cancelled(_) => Err(ErrorKind::Cancelled),
+            Outcome::Failed(error) => Err(error.kind()),
+        });
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
@@ -78,6 +86,7 @@ impl Task {
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
+        context.witness = Some(self.chat.user.engine.watch.clone());
         context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
         let log = Arc::downgrade(&self.log);
         context.progress = Some(Arc::new(move |progress| {
@@ -89,13 +98,21 @@ impl Task {
     }
 
     /// Asks the model and passes its events on, writing the draft as it grows.
-    async fn call(&self, journal: &mut Journal, target: Arc<CallTarget>, context: &CallContext) -> Result<Reply> {
+    async fn call(
+        &self,
+        journal: &mut Journal,
+        target: Arc<CallTarget>,
+        context: &CallContext,
+        meter: &mut Meter,
+    ) -> Result<Reply> {
         let engine = &self.chat.user.engine;
+        let current = engine.current();
         let _ended = context.cancel.clone().drop_guard();
         journal.sending().await?;
-        let asked = self.ask(journal.message(), target, context);
+        let asked = meter.first_words(self.ask(journal.message(), target, context, current.service.clone()));
         let mut events = self.holding(journal, asked).await??;
-        let flush = Duration::from_millis(engine.settings.store.draft_flush_ms.max(1));
+        let store = current.settings.store;
+        let flush = Duration::from_millis(store.draft_flush_ms.max(1));
         let mut due = engine.clock.sleep(flush);
         loop {
             let event = {
@@ -123,7 +140,7 @@ impl Task {
             if let StreamEventKind::Done { reply } = event.kind {
                 return Ok(*reply);
             }
-            if self.pass(journal, event).await? {
+            if self.pass(journal, event, store.draft_flush_bytes).await? {
                 due = engine.clock.sleep(flush);
             }
         }
@@ -135,6 +152,7 @@ impl Task {
         message: crate::base::MessageId,
         target: Arc<CallTarget>,
         context: &CallContext,
+        service: ChatService,
     ) -> Result<ReplyEvents> {
         let engine = &self.chat.user.engine;
         let room = target.info.as_ref().and_then(|info| {
@@ -147,7 +165,7 @@ impl Task {
         request.messages =
             context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window, &plan).await?;
         let call = Call { request: Arc::new(request), target, context: context.clone() };
-        engine.service.clone().oneshot(call).await
+        service.oneshot(call).await
     }
 
     /// Waits for the work and keeps the turn ours meanwhile: a model may think for minutes before its first word.
@@ -164,8 +182,7 @@ impl Task {
     }
 
     /// Hands one event to the readers and the draft. True when the clock of the draft begins anew.
-    async fn pass(&self, journal: &mut Journal, event: StreamEvent) -> Result<bool> {
-        let limit = self.chat.user.engine.settings.store.draft_flush_bytes;
+    async fn pass(&self, journal: &mut Journal, event: StreamEvent, limit: usize) -> Result<bool> {
         let mut anew = false;
         if event.kind.is_kept() {
             anew = !journal.has_unwritten();

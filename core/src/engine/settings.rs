@@ -88,10 +88,20 @@ impl Settings {
     /// # Errors
     /// `Invalid` (bad_settings) that names the field and, for a wrong name, the nearest right one.
     pub fn from_json(json: &Json) -> Result<Self> {
+        Self::server().with_json(json)
+    }
+
+    /// These settings with what JSON says on top: areas with the fields that differ. A `profile` takes the place of all
+    /// that it does not name.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json).
+    pub fn with_json(&self, json: &Json) -> Result<Self> {
         let bad = |detail: String| Error::invalid("bad_settings", detail);
         let Some(given) = json.as_object() else { return Err(bad("settings are an object of areas".to_owned())) };
         let base = match given.get("profile").map(|p| p.as_str().unwrap_or_default()) {
-            None | Some("server") => Self::server(),
+            None => self.clone(),
+            Some("server") => Self::server(),
             Some("desktop") => Self::desktop(),
             Some("mobile") => Self::mobile(),
             Some(_) => return Err(bad("settings.profile is one of server, desktop, mobile".to_owned())),
@@ -124,7 +134,12 @@ impl Settings {
                 }
             }
         }
-        let settings = Self::deserialize(&whole).map_err(|_| Error::internal("checked settings cannot be read"))?;
+        let mut settings = Self::deserialize(&whole).map_err(|_| Error::internal("checked settings cannot be read"))?;
+        // Secrets are not written out, so they are carried over.
+        if given.get("network").and_then(|network| network.get("proxy")).is_none() {
+            settings.network.proxy = base.network.proxy;
+        }
+        settings.network.client_certificate = base.network.client_certificate;
         settings.check()?;
         Ok(settings)
     }

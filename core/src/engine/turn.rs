@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -104,7 +105,8 @@ pub(super) async fn start(
         cancel: cancel.clone(),
         stopper,
     };
-    engine.tasks.spawn("turn", task.run(place, parts, saved));
+    let owner = Some(chat.user.owner.clone());
+    engine.tasks.spawn("turn", owner, task.run(place, parts, saved).map(Ok));
     let begun = is_saved.await.map_err(|_| Error::internal("a turn ended before it was saved"))??;
     drop(guard.disarm());
     let mut stream = match begun {
@@ -257,7 +259,7 @@ impl Task {
         let target = engine.targets.resolve(options.model.as_deref(), model).await?;
         if target.http().is_some() {
             let key = self.chat.user.key_for(options.key.as_ref(), &target.entry.name);
-            engine.credentials.resolve(Some(owner), &target.entry, key.as_ref()).await?;
+            engine.current().credentials.resolve(Some(owner), &target.entry, key.as_ref()).await?;
         }
         options.system = options.system.or_else(|| of_conversation.1.cloned());
         self.check_answers(summary.as_ref(), parts).await?;
