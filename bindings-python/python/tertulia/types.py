@@ -53,6 +53,21 @@ Delivery = Literal["pending", "sending", "sent", "failed"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
 UsageSource = Literal["reported", "estimated", "unknown"]
 CostSource = Literal["provider", "catalogue", "estimated", "unknown"]
+BreakerState = Literal["closed", "open", "half_open"]
+HealthState = Literal["ok", "degraded", "down"]
+EngineEventType = Literal[
+    "retry_scheduled",
+    "breaker_changed",
+    "limit_learned",
+    "budget_alert",
+    "outbox_changed",
+    "turn_changed",
+    "task_failed",
+    "slow_query",
+    "store_repaired",
+    "key_rejected",
+    "lagged",
+]
 ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
 Retry = Literal["never", "safe", "after", "exhausted"]
