@@ -148,14 +148,16 @@ async fn who_is_left_alone_stays_so_and_a_spent_budget_stays_spent() {
 async fn calls_that_wait_for_a_connection_are_answered_when_their_number_changes() {
     let lab = Lab::memory_with(|settings| settings.network.max_connections = 1).await;
     let ask = || lab.tertulia.ask("hi").model(lab.model("words=5;delay_ms=5")).into_future();
-    let (first, second) = (tokio::spawn(ask()), tokio::spawn(ask()));
+    let mut waiting = tokio::task::JoinSet::new();
+    waiting.spawn(ask());
+    waiting.spawn(ask());
     lab.requested(1).await;
     let mut settings = lab.tertulia.settings();
     settings.network.max_connections = 3;
     lab.tertulia.reconfigure(settings).unwrap();
     let third = within(ask()).await.unwrap();
-    for call in [first, second] {
-        assert_eq!(within(call).await.unwrap().unwrap().text(), third.text());
+    while let Some(call) = within(waiting.join_next()).await {
+        assert_eq!(call.unwrap().unwrap().text(), third.text());
     }
     tokio::time::timeout(Duration::from_secs(5), lab.close()).await.unwrap();
 }

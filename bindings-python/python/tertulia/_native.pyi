@@ -3289,7 +3289,7 @@ class Tertulia:
         told how many (``lagged``). Where the engine is not open yet, the first read opens it.
         """
 
-    def stats(self, window: float | timedelta = ...) -> Stats:
+    def stats(self, window: float | timedelta | None = None) -> Stats:
         """The figures of the last ``window`` seconds (60; an hour at most), for each model and in all. From memory."""
 
     def health(self) -> Health:
@@ -3539,7 +3539,7 @@ class AsyncTertulia:
         told how many (``lagged``). Where the engine is not open yet, the first read opens it.
         """
 
-    def stats(self, window: float | timedelta = ...) -> Stats:
+    def stats(self, window: float | timedelta | None = None) -> Stats:
         """The figures of the last ``window`` seconds (60; an hour at most), for each model and in all. From memory."""
 
     def health(self) -> Health:

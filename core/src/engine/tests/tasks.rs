@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::super::tasks::Tasks;
 use super::super::watch::Watch;
@@ -98,17 +99,18 @@ async fn closing_ends_tasks_within_a_bound_even_those_that_do_not_stop_when_told
         std::future::pending::<()>().await;
     });
     let tasks = bench.tasks.clone();
-    let closing = tokio::spawn(async move { tasks.close(Duration::from_secs(5)).await });
+    let mut closing = JoinSet::new();
+    closing.spawn(async move { tasks.close(Duration::from_secs(5)).await });
     // 5 s of patience, 2 s to stop, 2 s for who listens.
     for patience in [5, 2, 2] {
         bench.sleeping(1).await;
-        assert!(!closing.is_finished());
+        assert!(closing.try_join_next().is_none());
         bench.clock.advance(Duration::from_secs(patience));
         while bench.clock.sleepers() > 0 {
             tokio::task::yield_now().await;
         }
     }
-    closing.await.unwrap();
+    closing.join_next().await.unwrap().unwrap();
     while !(dropped.load(Ordering::SeqCst) && deaf.load(Ordering::SeqCst)) {
         tokio::task::yield_now().await;
     }
