@@ -104,6 +104,8 @@ impl Drop for Producer {
 }
 
 impl Source for Producer {
+    type Item = StreamEvent;
+
     fn next_batch(&mut self, max: usize) -> BoxFuture<'_, Result<Vec<StreamEvent>, Error>> {
         async move {
             let mut batch = Vec::new();
@@ -121,6 +123,7 @@ impl Source for Producer {
 impl Events {
     #[new]
     #[pyo3(signature = (count, *, every_us = 0, fails = false))]
+    #[expect(clippy::disallowed_methods, reason = "aborted when the probe is dropped")]
     fn new(py: Python<'_>, count: i64, every_us: u64, fails: bool) -> PyResult<Self> {
         let handle = bridge::handle(py).map_err(|e| raise(py, &e))?;
         let (sender, events) = mpsc::channel(256);

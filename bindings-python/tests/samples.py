@@ -178,7 +178,76 @@ sampling = t.Sampling(
 )
 request_message = t.ChatMessage("user", [text], metadata={"a": "b"})
 
+spread = t.Spread(3, p50=1.5, p95=2.5, p99=2.75, max=3.25)
+target_stats = t.TargetStats(
+    "openai/gpt-5",
+    calls=5,
+    succeeded=3,
+    cancelled=1,
+    errors={"unavailable": 1},
+    success_rate=0.75,
+    attempts=7,
+    retries=2,
+    attempt_errors={"rate_limited": 3},
+    first_delta_ms=spread,
+    duration_ms=spread,
+    added_ms=spread,
+    delta_gap_ms=spread,
+    tokens_per_second=spread,
+    queue_wait_ms=spread,
+    connection_wait_ms=spread,
+    open_streams=1,
+    stalls=2,
+    reattached=3,
+    cache_hits=4,
+    cache_misses=5,
+)
+part = t.PartHealth("store", "degraded", since=MOMENT, why="busy")
+breaker = t.BreakerHealth("openai/gpt-5", "half_open", since=MOMENT, until=MOMENT)
+limit = t.LimitHealth("openai/gpt-5", requests_per_minute=500, tokens_per_minute=200_000)
+task = t.TaskHealth("turn", owner="ana", age_ms=40)
+operation = t.OperationHealth("apply", calls=3, failures=1, duration_ms=spread)
+
 SAMPLES: list[Any] = [
+    t.EngineEvent(
+        {
+            "type": "retry_scheduled",
+            "model": "openai/gpt-5",
+            "attempt": 2,
+            "kind": "unavailable",
+            "reason": "reset",
+            "delay_ms": 20,
+        },
+        at=MOMENT,
+        owner="ana",
+        conversation_id=OTHER_ID,
+        turn_id=ID,
+    ),
+    spread,
+    target_stats,
+    t.Stats(60_000, total=target_stats, targets=[target_stats]),
+    part,
+    breaker,
+    limit,
+    task,
+    operation,
+    t.Health(
+        "degraded",
+        at=MOMENT,
+        store=part,
+        cache=part,
+        outbox=part,
+        outbox_pending=1,
+        providers=[part],
+        breakers=[breaker],
+        limits=[limit],
+        queue_waiting=2,
+        open_streams=3,
+        tasks=[task],
+        store_operations=[operation],
+        cache_hits=4,
+        cache_misses=5,
+    ),
     media,
     citation,
     call,

@@ -52,6 +52,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
         ("06", ["Cádiz 6 True", "('user', 'Question 0')", "somebody else's: 0"]),
         ("07", ["passed"]),
         ("08", ["clerk asked 1 times; last: Are you open?  (2 tries)", "last: And on Sunday?", "8192 tokens"]),
+        ("09", ["old town", "try 3 for ana after", "1 call, 2 retries, success rate 1.0", "store ok - echo ok"]),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:
@@ -67,4 +68,4 @@ def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09"]

@@ -34,7 +34,7 @@ def test_the_import_loads_no_asyncio_no_typing_and_no_dependency() -> None:
     loaded = run(
         "import sys; before = set(sys.modules); import tertulia; print(*sorted(set(sys.modules) - before))"
     ).split()
-    assert set(loaded) <= {"tertulia", "tertulia._native", "tertulia._errors", "__future__"}, loaded
+    assert set(loaded) <= {"tertulia", "tertulia._native", "tertulia._errors", "tertulia._shared", "__future__"}, loaded
 
 
 def test_every_public_name_is_there() -> None:

@@ -29,8 +29,8 @@ pub use call::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
-    SpendingAlert, Tertulia, TertuliaBuilder, UserScope,
+    CallOptions, Content, Conversation, ConversationOptions, Events, ProviderHandle, RawResponse, Reconfiguration,
+    ReplyStream, Settings, SpendingAlert, Tertulia, TertuliaBuilder, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

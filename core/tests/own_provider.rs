@@ -373,10 +373,11 @@ async fn code_that_never_pauses_neither_escapes_the_deadline_nor_holds_the_threa
     .await
     .unwrap();
     let ask = t.ask("hello").timeout(Duration::from_secs(60)).into_future();
-    let beside = tokio::runtime::Handle::current().spawn(async { "others go on" });
+    let mut beside = tokio::task::JoinSet::new();
+    beside.spawn(async { "others go on" });
     let error = within(ask).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "total"));
-    assert!(beside.is_finished(), "the thread was held");
+    assert!(beside.try_join_next().is_some(), "the thread was held");
     assert!(clock.monotonic() < Duration::from_secs(61), "{:?}", clock.monotonic());
     t.close().await.unwrap();
 }
@@ -543,12 +544,16 @@ async fn a_turn_that_another_run_of_the_program_left_open_is_asked_for_again() {
     assert_eq!(within(stream.next_text()).await.unwrap().as_deref(), Some("half"));
     let (id, turn) = (chat.id(), stream.turn_id().unwrap());
     stream.detach();
-    let closing = tokio::runtime::Handle::current().spawn(async move { t.close().await });
-    while !closing.is_finished() {
+    let mut closing = tokio::task::JoinSet::new();
+    closing.spawn(async move { t.close().await });
+    let closed = loop {
+        if let Some(closed) = closing.try_join_next() {
+            break closed;
+        }
         clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;
-    }
-    closing.await.unwrap().unwrap();
+    };
+    closed.unwrap().unwrap();
 
     let t = builder(echo).store(&path).open().await.unwrap();
     let chat = t.user("ana").conversation(id);

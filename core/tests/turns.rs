@@ -21,8 +21,8 @@ use tertulia::store::{
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind,
-    Message, MessageId, MessageStatus, Part, ProviderSpec, Retry, Tertulia, ToolResult, ToolSpec, TurnId, TurnState,
-    UsageReport,
+    HealthState, Message, MessageId, MessageStatus, Part, ProviderSpec, Retry, Tertulia, ToolResult, ToolSpec, TurnId,
+    TurnState, UsageReport,
 };
 
 /// A memory store that refuses what it is told to refuse.
@@ -142,7 +142,29 @@ async fn a_reply_that_cannot_be_kept_leaves_a_turn_that_can_be_asked_for_again()
     assert_eq!((error.kind(), error.saved(), error.partial()), (ErrorKind::Storage, true, &[Part::text("said")][..]));
     let turn = error.turn_id().unwrap();
     assert_eq!(chat.turn(turn).await.unwrap().state, TurnState::Parked);
+    let store = tertulia.health().store;
+    assert_eq!((store.state, store.why), (HealthState::Ok, None));
+    assert!(store.since.is_some(), "it was not well meanwhile");
     assert_eq!(chat.retry(turn).model(lab.text("again")).await.unwrap().reply().await.unwrap().text(), "again");
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_shows_in_health_until_it_takes_something_again() {
+    let lab = Lab::memory().await;
+    let tertulia = lab.builder().with_store(Arc::new(Struggling::new(0, 5))).open().await.unwrap();
+    let chat = tertulia.user("ana").new_conversation();
+    // It refuses to put the turn to rest to the very end.
+    chat.send("hi").model(lab.text("said")).await.unwrap_err();
+    let health = tertulia.health();
+    assert_eq!((health.store.state, health.store.why.as_deref()), (HealthState::Degraded, Some("busy")));
+    assert!(health.store.since.is_some() && health.state == HealthState::Degraded, "{health:?}");
+    let apply = health.store_operations.iter().find(|operation| operation.name == "apply").unwrap();
+    assert_eq!((apply.calls, apply.failures), (7, 5), "{apply:?}");
+    chat.append([tertulia::NewMessage::user("noted")]).await.unwrap();
+    let health = tertulia.health();
+    assert_eq!((health.store.state, health.state), (HealthState::Ok, HealthState::Ok));
     tertulia.close().await.unwrap();
     lab.close().await;
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from os import PathLike
 from types import ModuleType
 from typing import Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, final, overload
@@ -12,13 +12,16 @@ from typing_extensions import Self, Unpack
 from .types import (
     BudgetScope,
     BudgetUnit,
+    BreakerState,
     CallOptions,
     Content,
     ContentPart,
     CostSource,
     Delivery,
+    EngineEventType,
     ErrorKind,
     FinishReason,
+    HealthState,
     MediaSource,
     MessageStatus,
     NewMessage,
@@ -740,6 +743,580 @@ class Tier:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
     @staticmethod
     def _of_json(json: str) -> Tier: ...
+
+@final
+class EngineEvent:
+    """Something that happened in an engine. Holds neither what was said nor a key."""
+
+    __match_args__: ClassVar[tuple[Literal["kind"]]]
+
+    def __new__(
+        cls,
+        kind: Mapping[str, Any],
+        *,
+        at: datetime | int,
+        owner: str | None = None,
+        conversation_id: str | None = None,
+        turn_id: str | None = None,
+    ) -> Self: ...
+    @property
+    def type(self) -> EngineEventType:
+        """What happened, in a word."""
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whom it concerns, where it concerns one user."""
+
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation it belongs to."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn it belongs to."""
+
+    @property
+    def kind(self) -> dict[str, Any]:
+        """What happened."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> EngineEvent: ...
+
+@final
+class Spread:
+    """How values spread. Each figure is within 4% of the exact one."""
+
+    __match_args__: ClassVar[tuple[Literal["count"]]]
+
+    def __new__(
+        cls,
+        count: int = 0,
+        *,
+        p50: float,
+        p95: float,
+        p99: float,
+        max: float,
+    ) -> Self: ...
+    @property
+    def count(self) -> int:
+        """How many values."""
+
+    @property
+    def p50(self) -> float:
+        """Half of them are not above this; 0 without values."""
+
+    @property
+    def p95(self) -> float:
+        """95 of 100 are not above this."""
+
+    @property
+    def p99(self) -> float:
+        """99 of 100 are not above this."""
+
+    @property
+    def max(self) -> float:
+        """The largest, exactly."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Spread: ...
+
+@final
+class TargetStats:
+    """Figures of one model, or of all.
+
+     A call is what an application asks for, a try is one request for it. A call counts at the model that had the last
+    word on it.
+    """
+
+    __match_args__: ClassVar[tuple[Literal["model"]]]
+
+    def __new__(
+        cls,
+        model: str,
+        *,
+        calls: int = 0,
+        succeeded: int = 0,
+        cancelled: int = 0,
+        errors: Mapping[str, int] | None = None,
+        success_rate: float | None = None,
+        attempts: int = 0,
+        retries: int = 0,
+        attempt_errors: Mapping[str, int] | None = None,
+        first_delta_ms: Spread | Mapping[str, Any],
+        duration_ms: Spread | Mapping[str, Any],
+        added_ms: Spread | Mapping[str, Any],
+        delta_gap_ms: Spread | Mapping[str, Any],
+        tokens_per_second: Spread | Mapping[str, Any],
+        queue_wait_ms: Spread | Mapping[str, Any],
+        connection_wait_ms: Spread | Mapping[str, Any],
+        open_streams: int = 0,
+        stalls: int = 0,
+        reattached: int = 0,
+        cache_hits: int = 0,
+        cache_misses: int = 0,
+    ) -> Self: ...
+    @property
+    def model(self) -> str:
+        """The model as ``provider/model``; ``*`` for all together."""
+
+    @property
+    def calls(self) -> int:
+        """Calls that ended."""
+
+    @property
+    def succeeded(self) -> int:
+        """Those that ended with a whole reply."""
+
+    @property
+    def cancelled(self) -> int:
+        """Those that were stopped by whoever made them."""
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """The other calls, by kind of error."""
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share of whole replies among the calls that were not stopped, from 0 to 1; nothing without such a call."""
+
+    @property
+    def attempts(self) -> int:
+        """Tries that ended, the first of each call included."""
+
+    @property
+    def retries(self) -> int:
+        """Those that repeated another one."""
+
+    @property
+    def attempt_errors(self) -> dict[str, int]:
+        """The tries that failed, by kind of error."""
+
+    @property
+    def first_delta_ms(self) -> Spread:
+        """From the call to the first words of its reply, in milliseconds."""
+
+    @property
+    def duration_ms(self) -> Spread:
+        """From the call to the end of a whole reply, in milliseconds."""
+
+    @property
+    def added_ms(self) -> Spread:
+        """What of the time to the first words was the engine's own work: neither the provider's time nor a pause before
+        a retry, in milliseconds."""
+
+    @property
+    def delta_gap_ms(self) -> Spread:
+        """Between two arrivals of words, in milliseconds; of replies that have ended."""
+
+    @property
+    def tokens_per_second(self) -> Spread:
+        """Output tokens a second, from the first words on."""
+
+    @property
+    def queue_wait_ms(self) -> Spread:
+        """The wait in the queue, in milliseconds."""
+
+    @property
+    def connection_wait_ms(self) -> Spread:
+        """The wait for a free connection, in milliseconds; of calls that had to wait."""
+
+    @property
+    def open_streams(self) -> int:
+        """Replies that are on their way now."""
+
+    @property
+    def stalls(self) -> int:
+        """Tries that were given up because nothing came in time."""
+
+    @property
+    def reattached(self) -> int:
+        """Readers that came back to a reply under way."""
+
+    @property
+    def cache_hits(self) -> int:
+        """Replies out of the cache."""
+
+    @property
+    def cache_misses(self) -> int:
+        """Calls whose reply was not in the cache."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> TargetStats: ...
+
+@final
+class Stats:
+    """Figures of the last while."""
+
+    __match_args__: ClassVar[tuple[Literal["window_ms"]]]
+
+    def __new__(
+        cls,
+        window_ms: int = 0,
+        *,
+        total: TargetStats | Mapping[str, Any],
+        targets: Sequence[TargetStats | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def window_ms(self) -> int:
+        """How long a while, in milliseconds: at most an hour."""
+
+    @property
+    def total(self) -> TargetStats:
+        """Of all models together."""
+
+    @property
+    def targets(self) -> tuple[TargetStats, ...]:
+        """Of each model that was asked, by name. Only the 64 that were asked last have figures of their own."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Stats: ...
+
+@final
+class PartHealth:
+    """How a part of the engine is."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["state"]]]
+
+    def __new__(
+        cls,
+        name: str,
+        state: HealthState,
+        *,
+        since: datetime | int | None = None,
+        why: str | None = None,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """The part."""
+
+    @property
+    def state(self) -> HealthState:
+        """How it is."""
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when, unless it was never otherwise."""
+
+    @property
+    def why(self) -> str | None:
+        """Why, as a reason word, unless it is well."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PartHealth: ...
+
+@final
+class BreakerHealth:
+    """The breaker of a model."""
+
+    __match_args__: ClassVar[tuple[Literal["model"], Literal["state"]]]
+
+    def __new__(
+        cls,
+        model: str,
+        state: BreakerState,
+        *,
+        since: datetime | int,
+        until: datetime | int | None = None,
+    ) -> Self: ...
+    @property
+    def model(self) -> str:
+        """The model, as ``provider/model``."""
+
+    @property
+    def state(self) -> BreakerState:
+        """What it does with calls."""
+
+    @property
+    def since(self) -> datetime:
+        """Since when."""
+
+    @property
+    def until(self) -> datetime | None:
+        """Before this moment nothing is sent, while it is open."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> BreakerHealth: ...
+
+@final
+class LimitHealth:
+    """Limits of a model that were learnt."""
+
+    __match_args__: ClassVar[tuple[Literal["model"]]]
+
+    def __new__(
+        cls,
+        model: str,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+    ) -> Self: ...
+    @property
+    def model(self) -> str:
+        """The model, as ``provider/model``."""
+
+    @property
+    def requests_per_minute(self) -> int | None:
+        """Requests a minute, where that is known."""
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """Tokens a minute, where that is known."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> LimitHealth: ...
+
+@final
+class TaskHealth:
+    """Work in the background."""
+
+    __match_args__: ClassVar[tuple[Literal["name"]]]
+
+    def __new__(
+        cls,
+        name: str,
+        *,
+        owner: str | None = None,
+        age_ms: int = 0,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whom it works for, where that is one user."""
+
+    @property
+    def age_ms(self) -> int:
+        """How long it has been at it, in milliseconds."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> TaskHealth: ...
+
+@final
+class OperationHealth:
+    """What the store was asked, under one name."""
+
+    __match_args__: ClassVar[tuple[Literal["name"]]]
+
+    def __new__(
+        cls,
+        name: str,
+        *,
+        calls: int = 0,
+        failures: int = 0,
+        duration_ms: Spread | Mapping[str, Any],
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """The name."""
+
+    @property
+    def calls(self) -> int:
+        """How often it was asked and answered."""
+
+    @property
+    def failures(self) -> int:
+        """How often the store itself failed."""
+
+    @property
+    def duration_ms(self) -> Spread:
+        """How long it took in milliseconds, waiting for its turn included."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> OperationHealth: ...
+
+@final
+class Health:
+    """How an engine is at a moment."""
+
+    __match_args__: ClassVar[tuple[Literal["state"]]]
+
+    def __new__(
+        cls,
+        state: HealthState,
+        *,
+        at: datetime | int,
+        store: PartHealth | Mapping[str, Any],
+        cache: PartHealth | Mapping[str, Any],
+        outbox: PartHealth | Mapping[str, Any],
+        outbox_pending: int = 0,
+        providers: Sequence[PartHealth | Mapping[str, Any]] = ...,
+        breakers: Sequence[BreakerHealth | Mapping[str, Any]] = ...,
+        limits: Sequence[LimitHealth | Mapping[str, Any]] = ...,
+        queue_waiting: int = 0,
+        open_streams: int = 0,
+        tasks: Sequence[TaskHealth | Mapping[str, Any]] = ...,
+        store_operations: Sequence[OperationHealth | Mapping[str, Any]] = ...,
+        cache_hits: int = 0,
+        cache_misses: int = 0,
+    ) -> Self: ...
+    @property
+    def at(self) -> datetime:
+        """When."""
+
+    @property
+    def state(self) -> HealthState:
+        """The worst that concerns all of it: down when the store is, degraded when any part is not well."""
+
+    @property
+    def store(self) -> PartHealth:
+        """Where conversations are kept."""
+
+    @property
+    def cache(self) -> PartHealth:
+        """The cache of replies."""
+
+    @property
+    def outbox(self) -> PartHealth:
+        """What is to be sent later."""
+
+    @property
+    def outbox_pending(self) -> int:
+        """How many messages wait there."""
+
+    @property
+    def providers(self) -> tuple[PartHealth, ...]:
+        """Every provider that was asked, by name."""
+
+    @property
+    def breakers(self) -> tuple[BreakerHealth, ...]:
+        """Every model that is left alone or was, since the engine was opened."""
+
+    @property
+    def limits(self) -> tuple[LimitHealth, ...]:
+        """Limits that were learnt."""
+
+    @property
+    def queue_waiting(self) -> int:
+        """Calls that wait in the queue."""
+
+    @property
+    def open_streams(self) -> int:
+        """Replies that are on their way."""
+
+    @property
+    def tasks(self) -> tuple[TaskHealth, ...]:
+        """Work in the background, oldest first."""
+
+    @property
+    def store_operations(self) -> tuple[OperationHealth, ...]:
+        """What the store was asked since the engine was opened, by name."""
+
+    @property
+    def cache_hits(self) -> int:
+        """Replies out of the cache since the engine was opened."""
+
+    @property
+    def cache_misses(self) -> int:
+        """Calls whose reply was not in the cache, since the engine was opened."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Health: ...
 
 @final
 class ErrorInfo:
@@ -3002,6 +3579,20 @@ def forward_logs() -> None:
     """
 
 @final
+class EngineEvents:
+    """What happens in an engine: an iterator that waits for the next event and ends when the engine is closed."""
+
+    def __iter__(self) -> Iterator[EngineEvent]: ...
+    def __next__(self) -> EngineEvent: ...
+
+@final
+class AsyncEngineEvents:
+    """What happens in an engine: waits for the next event and ends when the engine is closed."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, EngineEvent]: ...
+
+@final
 class Tertulia:
     """The conversation engine. Cheap to hand around; usable from any thread.
 
@@ -3131,6 +3722,33 @@ class Tertulia:
 
     def forecast(self, window: Window) -> Forecast:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
+    def events(self) -> EngineEvents:
+        """What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+
+        Ends when the engine is closed. Up to 1,024 events wait for a reader; one that is slower loses the oldest and is
+        told how many (``lagged``). Where the engine is not open yet, the first read opens it.
+        """
+
+    def stats(self, window: float | timedelta | None = None) -> Stats:
+        """The figures of the last ``window`` seconds (60; an hour at most), for each model and in all. From memory."""
+
+    def health(self) -> Health:
+        """How the engine is now, from memory. ``InvalidError`` (``not_open``) before it was opened."""
+
+    def reconfigure(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        keys: Mapping[str, str] | None = None,
+        catalogue: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Change limits, timeouts, retries, breakers, keys and prices, all of it or nothing.
+
+        settings: what shall be otherwise: ``{"retry": {"max_attempts": 3}}``. keys: the new ones by provider.
+        catalogue: providers, models and prices to lay over what is known. Calls that begin from now on see it; those
+        under way end as they began. What cannot change is ``InvalidError`` (``cannot_change``).
+        """
 
     def warm_up(self, *models: str) -> None:
         """Open connections to the providers of these models ahead of the first call."""
@@ -3455,6 +4073,33 @@ class AsyncTertulia:
 
     def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
+    def events(self) -> AsyncEngineEvents:
+        """What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+
+        Ends when the engine is closed. Up to 1,024 events wait for a reader; one that is slower loses the oldest and is
+        told how many (``lagged``). Where the engine is not open yet, the first read opens it.
+        """
+
+    def stats(self, window: float | timedelta | None = None) -> Stats:
+        """The figures of the last ``window`` seconds (60; an hour at most), for each model and in all. From memory."""
+
+    def health(self) -> Health:
+        """How the engine is now, from memory. ``InvalidError`` (``not_open``) before it was opened."""
+
+    def reconfigure(
+        self,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        keys: Mapping[str, str] | None = None,
+        catalogue: Mapping[str, Any] | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        """Change limits, timeouts, retries, breakers, keys and prices, all of it or nothing.
+
+        settings: what shall be otherwise: ``{"retry": {"max_attempts": 3}}``. keys: the new ones by provider.
+        catalogue: providers, models and prices to lay over what is known. Calls that begin from now on see it; those
+        under way end as they began. What cannot change is ``InvalidError`` (``cannot_change``).
+        """
 
     def warm_up(self, *models: str) -> Coroutine[Any, Any, None]:
         """Open connections to the providers of these models ahead of the first call."""

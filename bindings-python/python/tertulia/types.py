@@ -58,6 +58,21 @@ BudgetUnit = Literal["nano_usd", "tokens", "requests"]
 Window = Literal["minute", "hour", "day", "week", "month", "total"]
 UsageBy = Literal["model", "day", "conversation", "user"]
 CacheMode = Literal["use", "bypass", "refresh"]
+BreakerState = Literal["closed", "open", "half_open"]
+HealthState = Literal["ok", "degraded", "down"]
+EngineEventType = Literal[
+    "retry_scheduled",
+    "breaker_changed",
+    "limit_learned",
+    "budget_alert",
+    "outbox_changed",
+    "turn_changed",
+    "task_failed",
+    "slow_query",
+    "store_repaired",
+    "key_rejected",
+    "lagged",
+]
 ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
 MidStream = Literal["surface", "restart", "continue"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]

@@ -77,6 +77,7 @@ impl Awaitable {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
+    #[expect(clippy::disallowed_methods, reason = "Python's task awaits it, and aborts it when it goes")]
     fn begin<'py>(&self, py: Python<'py>, call: Call, inline: bool) -> PyResult<Bound<'py, PyAny>> {
         let handle = runtime::handle(py).map_err(|e| raise(py, &e))?;
         let mut call = AssertUnwindSafe(call).catch_unwind().map(|done| done.unwrap_or_else(|_| Err(panicked())));

@@ -18,13 +18,16 @@ const BATCH: usize = 64;
 
 /// Where events come from.
 pub(crate) trait Source: Send + 'static {
+    /// What comes from there.
+    type Item: Send + 'static;
+
     /// The events that are there, at least one and at most `max`; none at the end.
-    fn next_batch(&mut self, max: usize) -> BoxFuture<'_, Result<Vec<StreamEvent>, Error>>;
+    fn next_batch(&mut self, max: usize) -> BoxFuture<'_, Result<Vec<Self::Item>, Error>>;
 }
 
 /// Events on their way to Python.
 pub(crate) struct Feed<S: Source> {
-    ready: Arc<Mutex<VecDeque<StreamEvent>>>,
+    ready: Arc<Mutex<VecDeque<S::Item>>>,
     source: Option<Arc<tokio::sync::Mutex<S>>>,
     generation: u64,
 }
@@ -46,13 +49,13 @@ impl<S: Source> Feed<S> {
     }
 
     /// The next event, if it is there already.
-    pub(crate) fn take(&self) -> Option<StreamEvent> {
+    pub(crate) fn take(&self) -> Option<S::Item> {
         // In the child of a fork the parent's lock may be held for ever by a thread that is not there.
         if self.is_ours() { self.lock().pop_front() } else { None }
     }
 
     /// The events that are there already, at most `max`.
-    pub(crate) fn take_batch(&self, max: usize) -> Vec<StreamEvent> {
+    pub(crate) fn take_batch(&self, max: usize) -> Vec<S::Item> {
         if !self.is_ours() {
             return Vec::new();
         }
@@ -62,7 +65,7 @@ impl<S: Source> Feed<S> {
     }
 
     /// Waits for the next event, or the end.
-    pub(crate) async fn next(self) -> Result<Option<Handed<StreamEvent>>, Error> {
+    pub(crate) async fn next(self) -> Result<Option<Handed<S::Item, S::Item>>, Error> {
         let mut source = self.source()?.lock_owned().await;
         // Whoever had the source before may have left some.
         let mut batch = VecDeque::from(self.take_batch(1));
@@ -75,7 +78,7 @@ impl<S: Source> Feed<S> {
     }
 
     /// Waits for the next events, or the end.
-    pub(crate) async fn next_batch(self, max: usize) -> Result<Handed<Vec<StreamEvent>>, Error> {
+    pub(crate) async fn next_batch(self, max: usize) -> Result<Handed<Vec<S::Item>, S::Item>, Error> {
         let mut source = self.source()?.lock_owned().await;
         let mut batch = self.take_batch(max);
         if batch.is_empty() {
@@ -105,12 +108,12 @@ impl<S: Source> Feed<S> {
         self.generation == runtime::generation()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<StreamEvent>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<S::Item>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next event, waited for on this thread.
-    pub(crate) fn wait(&self, py: Python<'_>) -> PyResult<Option<StreamEvent>> {
+    pub(crate) fn wait(&self, py: Python<'_>) -> PyResult<Option<S::Item>> {
         // `list(stream)` runs no Python code in between, so Ctrl-C has to be looked for here.
         py.check_signals()?;
         match self.take() {
@@ -133,17 +136,15 @@ impl<S: Source> Drop for Feed<S> {
     }
 }
 
-type Ready = VecDeque<StreamEvent>;
-
 /// What was waited for. When the waiter has gone meanwhile (a cancelled task, a timeout around one
 /// step), it goes back to the front of the feed, so that the next reader misses nothing.
-pub(crate) struct Handed<T> {
+pub(crate) struct Handed<T, I = StreamEvent> {
     event: Option<T>,
-    ready: Arc<Mutex<Ready>>,
-    back: fn(T, &mut Ready),
+    ready: Arc<Mutex<VecDeque<I>>>,
+    back: fn(T, &mut VecDeque<I>),
 }
 
-impl<T> Handed<T> {
+impl<T, I> Handed<T, I> {
     /// True when it fits.
     pub(crate) fn is(&self, fits: fn(&T) -> bool) -> bool {
         self.event.as_ref().is_some_and(fits)
@@ -155,7 +156,7 @@ impl<T> Handed<T> {
     }
 }
 
-impl<T> Drop for Handed<T> {
+impl<T, I> Drop for Handed<T, I> {
     fn drop(&mut self) {
         if let Some(event) = self.event.take() {
             (self.back)(event, &mut self.ready.lock().unwrap_or_else(PoisonError::into_inner));
@@ -163,10 +164,10 @@ impl<T> Drop for Handed<T> {
     }
 }
 
-fn give_back_one(event: StreamEvent, ready: &mut Ready) {
+fn give_back_one<I>(event: I, ready: &mut VecDeque<I>) {
     ready.push_front(event);
 }
 
-fn give_back_all(events: Vec<StreamEvent>, ready: &mut Ready) {
+fn give_back_all<I>(events: Vec<I>, ready: &mut VecDeque<I>) {
     events.into_iter().rev().for_each(|event| ready.push_front(event));
 }

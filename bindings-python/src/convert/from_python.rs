@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BudgetScope, CostSource, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, TurnState, UsageBy,
-    UsageSource, Window,
+    BreakerState, BudgetScope, CostSource, FinishReason, HealthState, MessageStatus, ReasoningEffort, ReplyStatus,
+    Role, TurnState, UsageBy, UsageSource, Window,
 };
 use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};
 
@@ -322,6 +322,7 @@ macro_rules! words {
 }
 
 words!(BudgetScope, UsageBy, Window, CacheMode, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
+words!(BreakerState, HealthState);
 words!(
     MessageStatus = MessageStatus::Complete,
     ReplyStatus = ReplyStatus::Done,

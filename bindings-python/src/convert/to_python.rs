@@ -8,7 +8,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo};
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BudgetScope, CostSource, FinishReason, MessageStatus, ReplyStatus, Role, TurnState, UsageBy, UsageSource, Window,
+    BreakerState, BudgetScope, CostSource, FinishReason, HealthState, MessageStatus, ReplyStatus, Role, TurnState,
+    UsageBy, UsageSource, Window,
 };
 use tertulia::{ErrorKind, Json};
 
@@ -62,19 +63,8 @@ macro_rules! words {
     };
 }
 
-words!(
-    BudgetScope,
-    UsageBy,
-    Window,
-    Role,
-    MessageStatus,
-    FinishReason,
-    ReplyStatus,
-    TurnState,
-    UsageSource,
-    CostSource,
-    ErrorKind
-);
+words!(BudgetScope, UsageBy, Window, BreakerState, HealthState);
+words!(Role, MessageStatus, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
 
 impl ToPython for () {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -162,6 +162,8 @@ impl Drop for Incoming {
 }
 
 impl Source for Incoming {
+    type Item = StreamEvent;
+
     fn next_batch(&mut self, max: usize) -> BoxFuture<'_, Result<Vec<StreamEvent>, Error>> {
         self.batch(max).boxed()
     }

@@ -6,6 +6,7 @@
 #[macro_use]
 mod twins;
 mod conversation;
+mod events;
 mod incoming;
 mod options;
 mod provider;
@@ -31,6 +32,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<stream::AsyncReplyStream>()?;
     module.add_class::<stream::TextStream>()?;
     module.add_class::<stream::AsyncTextStream>()?;
+    module.add_class::<events::EngineEvents>()?;
+    module.add_class::<events::AsyncEngineEvents>()?;
     module.add_class::<provider::ProviderHandle>()?;
     module.add_class::<provider::AsyncProviderHandle>()?;
     module.add_class::<provider::RawResponse>()

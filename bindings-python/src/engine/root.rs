@@ -111,6 +111,19 @@ impl Way {
         Ok(tertulia.clone())
     }
 
+    /// The engine, if it was opened.
+    pub(super) fn opened(&self) -> Option<&Tertulia> {
+        self.engine.cell.get()
+    }
+
+    /// The engine as far as it can be asked without a wait.
+    pub(super) fn open_already(&self) -> Result<&Tertulia> {
+        self.opened().ok_or_else(|| {
+            let detail = "nothing is known of an engine before it was opened: use `with`, `open()` or any verb first";
+            Error::invalid("not_open", detail)
+        })
+    }
+
     /// What the open engine knows, or what it will know once it is opened.
     pub(super) fn models(&self, pattern: &str) -> Result<Vec<ModelInfo>> {
         match self.engine.cell.get() {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use tertulia::{Content, NewMessage, ProviderSpec, Result, Settings, Window};
+use tertulia::{Content, NewMessage, ProviderSpec, Reconfiguration, Result, Settings, Window};
 
+use super::events::{AsyncEngineEvents, EngineEvents};
 use super::options::{Key, options};
 use super::provider::{AsyncProviderHandle, Gate, ProviderHandle};
 use super::root::{Config, Root, Way};
@@ -14,7 +15,7 @@ use super::spending::Query;
 use super::user::{AsyncUserScope, Scope, UserScope};
 use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
-use crate::convert::{Fields, FromPython, Place, ToPython as _, expected_of, invalid, json};
+use crate::convert::{Fields, FromPython, Place, ToPython as _, duration_ms, expected_of, invalid, json};
 use crate::error::raise;
 use crate::values::{described, id_of, tier};
 
@@ -150,6 +151,40 @@ twins! {
             async move { way.open().await?.ask(said).with(options).await }
         }
 
+        /// Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing.
+        #[pyo3(signature = (settings = None, *, keys = None, catalogue = None))]
+        fn reconfigure(
+            &self,
+            py,
+            settings: Option<&Bound<'_, PyAny>>,
+            keys: Option<&Bound<'_, PyAny>>,
+            catalogue: Option<&Bound<'_, PyAny>>,
+        ) {
+            let of = |value: Option<&Bound<'_, PyAny>>, name| {
+                value.filter(|value| !value.is_none()).map(|value| json(value, &Place::named(name))).transpose()
+            };
+            let (settings, catalogue) = (of(settings, "settings")?, of(catalogue, "catalogue")?);
+            let keys: Option<HashMap<String, Key>> = match keys {
+                Some(keys) => FromPython::from_python(keys, &Place::named("keys"))?,
+                None => None,
+            };
+            let way = self.0.0.way(py)?;
+            async move {
+                let tertulia = way.open().await?;
+                let mut change = Reconfiguration::new();
+                if let Some(json) = &settings {
+                    change = change.settings(tertulia.settings().with_json(json)?);
+                }
+                for (provider, Key(key)) in keys.unwrap_or_default() {
+                    change = change.key(provider, key);
+                }
+                if let Some(json) = &catalogue {
+                    change = change.catalogue(json.to_string());
+                }
+                tertulia.reconfigure(change)
+            }
+        }
+
         /// Opens connections to the providers of these models ahead of the first call.
         #[pyo3(signature = (*models))]
         fn warm_up(&self, py, models: &Bound<'_, PyTuple>) {
@@ -254,6 +289,24 @@ twins! {
             self.0.0.way(py)?.providers().map_err(|e| raise(py, &e))?.to_python(py)
         }
 
+        /// The figures of the last seconds, for each model and in all.
+        #[pyo3(signature = (window = None))]
+        fn stats<'py>(&self, py: Python<'py>, window: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+            let window_ms = match window {
+                Some(window) => duration_ms(window, &Place::named("window"))?,
+                None => 60_000,
+            };
+            let window = std::time::Duration::from_millis(u64::try_from(window_ms).unwrap_or(0));
+            let way = self.0.0.way(py)?;
+            way.open_already().map_err(|e| raise(py, &e.during("stats")))?.stats(window).into_python(py)
+        }
+
+        /// How the engine is now.
+        fn health<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+            let way = self.0.0.way(py)?;
+            way.open_already().map_err(|e| raise(py, &e.during("health")))?.health().into_python(py)
+        }
+
         /// Every known model that fits the pattern: `*`, `anthropic/*`, or a name.
         #[pyo3(signature = (pattern = "*"))]
         fn models<'py>(&self, py: Python<'py>, pattern: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -281,6 +334,11 @@ twins! {
         /// One provider, for requests of your own.
         fn provider(&self, name: String) -> ProviderHandle {
             ProviderHandle(Gate { root: Arc::clone(&self.0.0), name })
+        }
+
+        /// What happens in the engine from now on.
+        fn events(&self, py: Python<'_>) -> PyResult<EngineEvents> {
+            Ok(EngineEvents::new(self.0.0.way(py)?))
         }
 
         /// Opens the engine, unless it is open.
@@ -323,6 +381,11 @@ twins! {
         /// One provider, for requests of your own.
         fn provider(&self, name: String) -> AsyncProviderHandle {
             AsyncProviderHandle(Gate { root: Arc::clone(&self.0.0), name })
+        }
+
+        /// What happens in the engine from now on.
+        fn events(&self, py: Python<'_>) -> PyResult<AsyncEngineEvents> {
+            Ok(AsyncEngineEvents::new(self.0.0.way(py)?))
         }
 
         /// Opens the engine, unless it is open.

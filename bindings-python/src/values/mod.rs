@@ -22,6 +22,7 @@ mod reply;
 mod request;
 mod tool;
 mod usage;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -43,6 +44,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     request::register(module)?;
     tool::register(module)?;
     usage::register(module)?;
+    watch::register(module)?;
     module.add_class::<Page>()?;
     module.add_function(wrap_pyfunction!(class::restore, module)?)
 }

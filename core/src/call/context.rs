@@ -11,9 +11,10 @@ use super::alternatives::Alternatives;
 use super::catalog::ModelRef;
 use super::credentials::CallKey;
 use super::meter::Meter;
+use super::witness::Witness;
 use crate::base::{Attempt, ConversationId, ErrorKind, TurnId};
-use crate::model::{Cost, Progress, Usage};
-use crate::policy::CacheMode;
+use crate::model::{Cost, EngineEventKind, Progress, Usage};
+use crate::policy::{CacheMode, Measure};
 
 /// Where a call tells what happens before its first content.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -46,6 +47,8 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     /// Hears of retries, queues, heartbeats.
     pub progress: Option<ProgressSink>,
+    /// Hears what happens to it, for figures and for who watches the engine.
+    pub witness: Option<Arc<dyn Witness>>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
     /// What it does with the cache of replies; nothing = what the settings say.
@@ -90,6 +93,7 @@ impl CallContext {
             deadline: None,
             cancel: CancellationToken::new(),
             progress: None,
+            witness: None,
             key: None,
             cache: None,
             alternatives: None,
@@ -113,9 +117,26 @@ impl CallContext {
         self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells who watches the engine.
+    pub fn tell(&self, what: EngineEventKind) {
+        if let Some(witness) = &self.witness {
+            witness.tell(self, what);
+        }
+    }
+
+    /// Counts or measures something of a model.
+    pub fn count(&self, model: &str, what: &Measure) {
+        if let Some(witness) = &self.witness {
+            witness.count(model, what);
+        }
+    }
+
     /// Notes a try.
     pub fn note(&self, attempt: Attempt) {
-        self.so_far().attempts.push(attempt);
+        let attempts = &mut self.so_far().attempts;
+        let is_retry = attempts.iter().any(|before| before.model == attempt.model);
+        self.count(&attempt.model, &Measure::Attempt { failed: attempt.kind, is_retry });
+        attempts.push(attempt);
     }
 
     /// Notes a try that ran beside the last one and was given up for it.

@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::limits::timed_out;
 use super::meter::Heard;
 use super::pieces::{Piece, Pieces};
 use super::target::Call;
@@ -23,6 +22,7 @@ use crate::model::{
     Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
 };
 use crate::net::NetworkSettings;
+use crate::policy::{Buckets, Measure};
 use crate::wire::{Closing, tools};
 
 /// What is known of a reply when its first byte is there.
@@ -56,6 +56,8 @@ pub(super) struct GuardedStream {
     /// Nothing while the body has not begun.
     last_byte: Option<Duration>,
     last_event: Duration,
+    /// Between arrivals of content, where somebody measures.
+    gaps: Buckets,
 }
 
 enum Source {
@@ -93,6 +95,7 @@ impl GuardedStream {
             cancelled,
             last_byte: None,
             last_event: now,
+            gaps: Buckets::default(),
         };
         this.arm(now);
         this
@@ -151,7 +154,8 @@ impl GuardedStream {
                                 let now = self.frame.clock.monotonic();
                                 let (at, reason, limit) = self.limit();
                                 if at <= now {
-                                    return Poll::Ready(Some(Err(self.broken(timed_out(reason, limit)))));
+                                    let error = self.call.timed_out(reason, limit);
+                                    return Poll::Ready(Some(Err(self.broken(error))));
                                 }
                                 self.arm(now);
                                 continue;
@@ -173,6 +177,11 @@ impl GuardedStream {
                         Err(error) => Err(error),
                     };
                     if self.scratch.iter().any(|e| !matches!(e.kind, StreamEventKind::Progress { .. })) {
+                        // The first content ends the wait for it, which is measured otherwise.
+                        if self.first_content.is_some() && self.call.context.witness.is_some() {
+                            let gap = now.saturating_sub(self.last_event);
+                            self.gaps.record(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+                        }
                         self.last_event = now;
                     }
                     if begun {
@@ -181,7 +190,7 @@ impl GuardedStream {
                     // Whoever always has something ready never lets the timer be asked.
                     let fed = fed.and_then(|()| match self.limit() {
                         (at, reason, limit) if at <= now && matches!(self.source, Source::Streaming { .. }) => {
-                            Err(timed_out(reason, limit))
+                            Err(self.call.timed_out(reason, limit))
                         }
                         _ => Ok(()),
                     });
@@ -286,7 +295,19 @@ impl GuardedStream {
         reply.latency_ms = millis(self.frame.clock.monotonic().saturating_sub(self.frame.started));
         reply.first_token_ms = self.first_content.map(|at| millis(at.saturating_sub(self.frame.started)));
         reply.raw = closing.raw;
+        // A reply that came in one piece has no speed.
+        if let Some(first) = self.first_content.filter(|_| self.gaps.count() > 0) {
+            let over = self.frame.clock.monotonic().saturating_sub(first);
+            let (gaps, output_tokens) = (std::mem::take(&mut self.gaps), reply.usage.output_tokens);
+            self.count(&Measure::Streamed { gaps, output_tokens, over });
+        }
         StreamEvent::unnumbered(0, StreamEventKind::Done { reply: Box::new(reply) })
+    }
+
+    fn count(&self, what: &Measure) {
+        if self.call.context.witness.is_some() {
+            self.call.context.count(&self.call.target.model.to_string(), what);
+        }
     }
 
     fn estimate(&self, parts: &[crate::model::Part]) -> Usage {
@@ -391,6 +412,10 @@ impl GuardedStream {
 impl Drop for GuardedStream {
     /// Whoever lets go of a reply before its end has still to pay for it.
     fn drop(&mut self) {
+        if self.gaps.count() > 0 {
+            let gaps = std::mem::take(&mut self.gaps);
+            self.count(&Measure::Streamed { gaps, output_tokens: 0, over: Duration::ZERO });
+        }
         self.tell();
         if !matches!(self.source, Source::Ended) {
             let parts = std::mem::take(&mut self.draft).into_parts();

@@ -20,8 +20,9 @@ use super::limits::Limits;
 use super::pieces::Decoded;
 use super::target::{Call, HttpRoute, ReplyEvents};
 use crate::base::{ErrorKind, Retry, Secret};
-use crate::model::{Cost, Error, Result, Usage, UsageSource};
-use crate::net::{Body, Transport};
+use crate::model::{Cost, EngineEventKind, Error, Result, Usage, UsageSource};
+use crate::net::{Body, ConnectionWait, Transport};
+use crate::policy::Measure;
 use crate::wire::hints;
 
 /// How much of an error body is read: enough to classify it.
@@ -94,12 +95,18 @@ impl HttpProvider {
         let sent = self.limits.in_time(call, self.transport.send(request)).await;
         unheard.heard();
         let response = sent?;
+        if let Some(ConnectionWait(wait)) = response.extensions().get() {
+            call.context.count(&target.model.to_string(), &Measure::ConnectionWait(*wait));
+        }
         if response.status().is_success() {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
         let body = self.limits.in_time(call, async { Ok(body.head(ERROR_BODY_BYTES).await) }).await.unwrap_or_default();
         let error = route.dialect.classify(head.status, &head.headers, &body);
+        if error.reason() == "key_rejected" {
+            call.context.tell(EngineEventKind::KeyRejected { provider: target.entry.name.clone() });
+        }
         Err(error.with_status(head.status.as_u16()))
     }
 

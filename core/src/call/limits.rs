@@ -9,6 +9,7 @@ use super::tokens::TokenCounts;
 use crate::base::{Clock, ErrorKind, Ids, Retry};
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
+use crate::policy::Measure;
 
 /// The limits of every call, by one clock.
 #[derive(Clone)]
@@ -45,7 +46,7 @@ impl Limits {
             biased;
             () = call.context.cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped")),
             done = work => done,
-            () = self.clock.sleep(limit) => Err(timed_out(reason, limit)),
+            () = self.clock.sleep(limit) => Err(call.timed_out(reason, limit)),
         }
     }
 
@@ -65,8 +66,18 @@ impl Limits {
     }
 }
 
-/// The error of a limit that passed before any content.
-pub(super) fn timed_out(reason: &'static str, limit: Duration) -> Error {
+impl Call {
+    /// The error of a limit that passed. It is counted as a stall, unless the time of the whole call was up.
+    pub(super) fn timed_out(&self, reason: &'static str, limit: Duration) -> Error {
+        if reason != "total" {
+            self.context.count(&self.target.model.to_string(), &Measure::Stalled);
+        }
+        too_late(reason, limit)
+    }
+}
+
+/// The error of a limit that passed.
+pub(super) fn too_late(reason: &'static str, limit: Duration) -> Error {
     let seconds = limit.as_millis();
     Error::new(
         ErrorKind::TimedOut,

@@ -24,6 +24,7 @@ mod service;
 mod stack;
 mod target;
 mod tokens;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub use layers::{
 pub use meter::{Heard, Meter};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
-pub use stack::{ChatService, Layers, stack};
+pub use stack::{ChatService, LayerSettings, Layers, stack};
 pub use target::{Call, CallTarget, HttpRoute, ReplyEvents, Route};
 pub use tokens::TokenCounts;
+pub use witness::Witness;

@@ -45,6 +45,13 @@ impl ProviderService {
         self.0.limits.tokens.clone()
     }
 
+    /// The same service with other keys and limits. The tokens that were fetched stay.
+    #[must_use]
+    pub fn reconfigured(&self, credentials: Arc<Credentials>, network: Arc<NetworkSettings>) -> Self {
+        let Self(HttpProvider { transport, auth, limits, .. }) = self.clone();
+        Self(HttpProvider { transport, auth, credentials, limits: Limits { network, ..limits } })
+    }
+
     /// What signs its requests: to be shared with whoever else signs for the same providers.
     #[must_use]
     pub fn auth(&self) -> Arc<Auth> {

@@ -16,56 +16,101 @@ use super::service::ProviderService;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
 use crate::model::Error;
-use crate::policy::{BreakerSettings, FallbackSettings, RetryPolicy, RetrySettings};
+use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, RetryPolicy, RetrySettings};
 
 /// A call in, its events out.
 pub type ChatService = BoxCloneSyncService<Call, ReplyEvents, Error>;
 
-/// What the layers go by.
-#[derive(Clone)]
-pub struct Layers {
-    /// Replies that are kept.
-    pub cache: CacheLayer,
+/// The settings that layers go by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LayerSettings {
+    /// Which replies are kept.
+    pub cache: CacheSettings,
     /// Whom calls go on to.
     pub fallback: FallbackSettings,
     /// How failed calls are tried again.
     pub retry: RetrySettings,
-    /// Where what calls cost is held back and written down.
-    pub accounts: Accounts,
     /// When a target is left alone.
     pub breaker: BreakerSettings,
 }
 
+/// The layers of an engine, with what they know of its targets.
+#[derive(Clone)]
+pub struct Layers {
+    trace: TraceLayer,
+    cache: CacheLayer,
+    fallback: FallbackLayer,
+    hedge: HedgeLayer,
+    retry: RetryLayer,
+    budget: BudgetLayer,
+    breaker: BreakerLayer,
+}
+
+impl Layers {
+    /// Layers by these settings, which know nothing yet. What calls cost is held back and written down in `accounts`.
+    #[must_use]
+    pub fn new(settings: LayerSettings, accounts: Accounts, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Self {
+        let LayerSettings { cache, fallback, retry, breaker } = settings;
+        let left_alone = BreakerLayer::new(breaker, max_wait(retry), clock.clone(), random.clone());
+        Self {
+            trace: TraceLayer::new(clock.clone()),
+            cache: CacheLayer::new(cache, clock.clone(), &**random),
+            fallback: FallbackLayer::new(retry, &breaker, left_alone.clone(), clock.clone()),
+            hedge: HedgeLayer::new(fallback, clock.clone()),
+            retry: RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()),
+            budget: BudgetLayer::new(accounts),
+            breaker: left_alone,
+        }
+    }
+
+    /// The same layers by other settings, which go on with what they know. Calls under way keep the ones they have.
+    /// Kept replies stay only where neither the cache's settings nor keys have changed.
+    #[must_use]
+    pub fn reconfigured(&self, settings: LayerSettings, keeps_replies: bool, random: &dyn Random) -> Self {
+        let LayerSettings { cache, fallback, retry, breaker } = settings;
+        let left_alone = self.breaker.reconfigured(breaker, max_wait(retry));
+        Self {
+            trace: self.trace.clone(),
+            cache: if keeps_replies { self.cache.clone() } else { self.cache.emptied(cache, random) },
+            fallback: self.fallback.reconfigured(retry, left_alone.clone()),
+            hedge: self.hedge.reconfigured(fallback),
+            retry: self.retry.reconfigured(RetryPolicy::new(retry)),
+            budget: self.budget.clone(),
+            breaker: left_alone,
+        }
+    }
+
+    /// The replies that are kept.
+    #[must_use]
+    pub fn cache(&self) -> &CacheLayer {
+        &self.cache
+    }
+}
+
+const fn max_wait(retry: RetrySettings) -> Duration {
+    Duration::from_millis(retry.max_inline_wait_ms)
+}
+
 /// Puts the layers around a provider.
 #[must_use]
-pub fn stack(
-    provider: ProviderService,
-    layers: Layers,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> ChatService {
-    let max_wait = Duration::from_millis(layers.retry.max_inline_wait_ms);
-    let breaker = BreakerLayer::new(layers.breaker, max_wait, clock.clone(), random.clone());
+pub fn stack(provider: ProviderService, layers: &Layers) -> ChatService {
     let service = ServiceBuilder::new()
-        .layer(TraceLayer::new(clock.clone()))
+        .layer(layers.trace.clone())
         .layer(layers.cache.clone())
-        .layer(FallbackLayer::new(layers.retry, &layers.breaker, breaker.clone(), clock.clone()))
-        .service(one_target(provider, layers, breaker, clock, random));
+        .layer(layers.fallback.clone())
+        .service(one_target(provider, layers));
     BoxCloneSyncService::new(service)
 }
 
 /// What a call goes through at each of its targets.
 fn one_target(
     provider: ProviderService,
-    layers: Layers,
-    breaker: BreakerLayer,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> impl Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + Sync + 'static {
+    layers: &Layers,
+) -> impl Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + Sync + 'static + use<> {
     ServiceBuilder::new()
-        .layer(HedgeLayer::new(layers.fallback, clock.clone()))
-        .layer(RetryLayer::new(RetryPolicy::new(layers.retry), clock.clone(), random.clone()))
-        .layer(BudgetLayer::new(layers.accounts))
-        .layer(breaker)
+        .layer(layers.hedge.clone())
+        .layer(layers.retry.clone())
+        .layer(layers.budget.clone())
+        .layer(layers.breaker.clone())
         .service(provider)
 }

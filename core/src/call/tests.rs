@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
+use tokio_util::sync::CancellationToken;
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::pieces::{Decoded, Piece, Pieces as _};
@@ -20,7 +21,7 @@ use super::*;
 use crate::base::{Clock, ErrorKind, Ids, ManualClock, Retry, SeededRandom};
 use crate::model::{Error, Progress, Reply, Result, StreamEvent, StreamEventKind};
 use crate::net::{Body, FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport};
-use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, RetryPolicy, RetrySettings};
+use crate::policy::{BreakerSettings, FallbackSettings, RetryPolicy, RetrySettings};
 use crate::store::MemoryStore;
 use crate::wire::{Anthropic, Dialect, Gemini, OpenAiChat, OpenAiResponses};
 
@@ -111,13 +112,9 @@ fn layers(retry: RetrySettings, fallback: FallbackSettings, clock: &Arc<dyn Cloc
     let ids = Ids::new(clock.clone(), random.clone());
     let spawn: Spawn = Arc::new(|_, work| drop(tokio::spawn(work)));
     let (store, holder) = (Arc::new(MemoryStore::new()), "this process".to_owned());
-    Layers {
-        cache: CacheLayer::new(CacheSettings::default(), clock.clone(), &*random),
-        fallback,
-        retry,
-        accounts: Accounts::new(store, clock.clone(), ids, holder, spawn, Arc::new(|_| {})),
-        breaker: BreakerSettings::default(),
-    }
+    let accounts = Accounts::new(store, clock.clone(), ids, holder, spawn, Arc::new(|_| {}), CancellationToken::new());
+    let random: Arc<dyn crate::base::Random> = random;
+    Layers::new(LayerSettings { fallback, retry, ..LayerSettings::default() }, accounts, clock, &random)
 }
 
 struct Bench {

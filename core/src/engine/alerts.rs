@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::watch::{About, Watch};
 use crate::base::Timestamp;
 use crate::call::AlertSink;
-use crate::model::{BudgetAlert, BudgetStatus, Forecast};
+use crate::model::{BudgetAlert, BudgetScope, BudgetStatus, EngineEventKind, Forecast};
 
 /// So many forecasts are remembered, so that none is told twice in a window.
 const MAX_TOLD: usize = 4_096;
@@ -32,9 +33,10 @@ pub(super) struct Alerts {
 }
 
 impl Alerts {
-    pub(super) fn new(listener: Option<Arc<dyn Fn(SpendingAlert) + Send + Sync>>) -> Self {
+    pub(super) fn new(listener: Option<Arc<dyn Fn(SpendingAlert) + Send + Sync>>, watch: Arc<Watch>) -> Self {
         let sink = Arc::new(move |alert: SpendingAlert| {
             log(&alert);
+            tell(&watch, &alert);
             if let Some(listener) = &listener {
                 listener(alert);
             }
@@ -61,6 +63,26 @@ impl Alerts {
             (self.sink)(SpendingAlert::Forecast { status, forecast });
         }
     }
+}
+
+/// Tells who watches the engine.
+fn tell(watch: &Watch, alert: &SpendingAlert) {
+    let (status, reason) = match alert {
+        SpendingAlert::Share(alert) if alert.share >= 1.0 => (&alert.status, "exhausted"),
+        SpendingAlert::Share(alert) => (&alert.status, "threshold"),
+        SpendingAlert::Forecast { status, .. } => (status, "forecast"),
+    };
+    let BudgetStatus { budget, key, spent, reserved, resets_at, .. } = status;
+    let whose = key.as_deref().map_or_else(String::new, |key| format!(" {key}"));
+    let kind = EngineEventKind::BudgetAlert {
+        budget: format!("{}{whose}, {}", budget.scope.as_str(), budget.window.as_str()),
+        reason: reason.to_owned(),
+        spent: spent.saturating_add(*reserved),
+        limit: budget.limit.amount(),
+        resets_at: *resets_at,
+    };
+    let owner = key.as_deref().filter(|_| budget.scope == BudgetScope::User);
+    watch.tell(About { owner, ..About::default() }, kind);
 }
 
 fn log(alert: &SpendingAlert) {

@@ -10,6 +10,7 @@ use super::content::{self, Content, Said};
 use super::context::repair;
 use super::fallback;
 use super::media::MediaPlan;
+use super::meter::Meter;
 use super::options::{CallOptions, Verb};
 use super::stream::ReplyStream;
 use super::tertulia::Inner;
@@ -97,13 +98,22 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     });
     let cancel = context.cancel.clone();
     let asked = target.model.clone();
-    let call = Call { request, target, context: context.clone() };
     let guard = cancel.clone().drop_guard();
-    let events = engine.service.clone().oneshot(call).await?;
+    context.witness = Some(engine.watch.clone());
+    let mut meter = Meter::new(&engine, &context, &target);
+    let call = Call { request, target, context: context.clone() };
+    let events = match meter.first_words(engine.current().service.clone().oneshot(call)).await {
+        Ok(events) => events,
+        Err(error) => {
+            meter.end(Err(error.kind()));
+            return Err(error);
+        }
+    };
     drop(guard.disarm());
     let model = context.answering().unwrap_or(asked);
     let (name, tasks) = (model.to_string(), engine.tasks.clone());
     let finish = move |ended: Result<Reply>| {
+        meter.end(ended.as_ref().map(drop).map_err(Error::kind));
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         let mut reply = match ended {
             Ok(reply) => reply,
@@ -118,7 +128,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         };
         reply.attempts = context.attempts();
         reply.latency_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-        if !engine.settings.store.keep_raw {
+        if !engine.current().settings.store.keep_raw {
             reply.raw = None;
         }
         Ok(reply)
@@ -145,7 +155,7 @@ fn elsewhere(
 /// `Invalid` (bad_timeout) when that is no time at all.
 pub(super) fn total(engine: &Inner, options: &CallOptions) -> Result<Duration> {
     let ms = match options.timeout_ms {
-        None => Some(engine.settings.network.total_timeout_ms),
+        None => Some(engine.current().settings.network.total_timeout_ms),
         Some(ms) => u64::try_from(ms).ok().filter(|ms| *ms > 0),
     };
     ms.map(Duration::from_millis).ok_or_else(|| {

@@ -10,6 +10,7 @@ use super::stream::ReplyStream;
 use super::tertulia::Inner;
 use crate::base::{ErrorKind, TurnId};
 use crate::model::{Error, Part, Reply, ReplyStatus, Result, StreamEventKind, TurnState};
+use crate::policy::Measure;
 use crate::store::TurnRecord;
 
 /// Reads a turn from behind this event on.
@@ -36,6 +37,7 @@ pub(super) async fn attach_record(chat: &Conversation, record: TurnRecord, after
     let engine = &chat.user.engine;
     let turn = record.id();
     if let Some(live) = engine.live().get(&turn).cloned() {
+        engine.watch.count(&record.model, &Measure::Reattached);
         return Ok(ReplyStream::watching(live.log, turn, live.stopper, after_seq));
     }
     if record.turn.state.is_open() {

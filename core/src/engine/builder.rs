@@ -2,22 +2,26 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use super::alerts::{Alerts, SpendingAlert};
 use super::catalogue::{Setup, own_code};
 use super::home;
+use super::reconfigure::Current;
 use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use super::tiers::Tiers;
+use super::watch::{LISTENER, Listener, Watch, listen};
+use super::watched_store::WatchedStore;
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
 use crate::call::{
-    Accounts, CacheLayer, Catalogue, Credentials, Environment, KeySource, Layers, OwnCode, Provider, ProviderService,
-    ProviderSpec, SystemEnvironment, stack,
+    Accounts, Catalogue, Credentials, Environment, KeySource, Layers, OwnCode, Provider, ProviderService, ProviderSpec,
+    SystemEnvironment,
 };
-use crate::model::{Error, Result};
+use crate::model::{EngineEvent, Error, Result};
 use crate::net::{HttpTransport, Transport};
 use crate::store::{MemoryStore, Store};
 
@@ -35,6 +39,7 @@ pub struct TertuliaBuilder {
     own: Vec<OwnCode>,
     aliases: Vec<(String, String)>,
     catalogue: Option<String>,
+    listeners: Vec<Listener>,
     parts: Parts,
 }
 
@@ -114,6 +119,14 @@ impl TertuliaBuilder {
         self
     }
 
+    /// Code that is called with every event of the engine ([`Tertulia::events`]), one after the other, on a task of its
+    /// own. It may call the engine, but should not take long: while it does, events wait for it as for any reader. A
+    /// panic in it costs it that event and is told to the others as `TaskFailed`.
+    pub fn on_event(mut self, listener: impl Fn(&EngineEvent) + Send + Sync + 'static) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
     /// An HTTP stack of your own.
     pub fn with_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.parts.transport = Some(transport);
@@ -168,8 +181,20 @@ impl TertuliaBuilder {
     }
 
     async fn assemble(self) -> Result<Tertulia> {
-        let Self { store, model, fallback, mut settings, keys, key_sources, providers, own, aliases, catalogue, parts } =
-            self;
+        let Self {
+            store,
+            model,
+            fallback,
+            mut settings,
+            keys,
+            key_sources,
+            providers,
+            own,
+            aliases,
+            catalogue,
+            listeners,
+            parts,
+        } = self;
         settings.fallback.targets = fallback.unwrap_or(settings.fallback.targets);
         settings.check()?;
         let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
@@ -216,6 +241,13 @@ impl TertuliaBuilder {
             Some(store) => store,
             None => open_store(store, &settings, &*environment, &clock).await?,
         };
+        let watch = Arc::new(Watch::new(clock.clone()));
+        let tasks = Tasks::new(handle, clock.clone(), watch.clone());
+        for listener in listeners {
+            tasks.spawn_listener(LISTENER, listen(watch.clone(), watch.events(), listener));
+        }
+        let slow = Duration::from_millis(settings.store.slow_query_ms);
+        let store = Arc::new(WatchedStore::new(store, clock.clone(), watch.clone(), slow));
         let recovered = store.recover(clock.now()).await?;
         for record in &recovered {
             tracing::warn!(
@@ -228,45 +260,39 @@ impl TertuliaBuilder {
         let network = Arc::new(settings.network.clone());
         let provider =
             ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
-        let (tasks, holder) = (Tasks::new(handle), ids.turn().to_string());
+        let holder = ids.turn().to_string();
         let spawn = tasks.clone();
-        let alerts = Alerts::new(parts.alert_sink);
+        let alerts = Alerts::new(parts.alert_sink, watch.clone());
         let accounts = Accounts::new(
             store.clone(),
             clock.clone(),
             ids.clone(),
             holder.clone(),
-            Arc::new(move |name, work| spawn.spawn(name, work)),
+            Arc::new(move |name, work| spawn.spawn(name, None, futures::FutureExt::map(work, Ok))),
             alerts.shares(),
             tasks.closing_token().clone(),
         );
-        let cache = CacheLayer::new(settings.cache, clock.clone(), &*random);
-        let layers = Layers {
-            cache: cache.clone(),
-            fallback: settings.fallback.clone(),
-            retry: settings.retry,
-            accounts,
-            breaker: settings.breaker,
-        };
+        let layers = Layers::new(settings.layers(), accounts, &clock, &random);
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(provider, layers, &clock, &random),
-            cache,
+            current: RwLock::new(Arc::new(Current::new(settings, credentials, provider, layers))),
+            reconfiguring: Mutex::default(),
             alerts,
             tiers: Tiers::default(),
             targets,
-            credentials,
             holder,
+            random,
             tasks,
             closed: AtomicBool::new(false),
             closing: Mutex::default(),
             live: Mutex::default(),
             queues: Mutex::default(),
             runtime: Mutex::new(runtime),
-            settings,
             clock,
             ids,
-            store,
+            store: store.clone(),
+            watched_store: store,
+            watch,
             transport,
         };
         tracing::info!(target: "tertulia::engine", operation = "open", recovered = recovered.len(), "opened");

@@ -12,10 +12,11 @@ use super::conversation::Conversation;
 use super::fallback;
 use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
+use super::meter::Meter;
 use super::options::CallOptions;
 use super::turn::Task;
 use crate::base::{ErrorKind, MessageId};
-use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_breaker_open};
+use crate::call::{Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_breaker_open};
 use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
 
 impl Task {
@@ -30,7 +31,9 @@ impl Task {
         let started = engine.clock.monotonic();
         let context = self.context(&target, others, journal.message());
         // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
-        let called = AssertUnwindSafe(self.call(&mut journal, target.clone(), &context)).catch_unwind().await;
+        let mut meter = Meter::new(engine, &context, &target);
+        let called =
+            AssertUnwindSafe(self.call(&mut journal, target.clone(), &context, &mut meter)).catch_unwind().await;
         let called = called.unwrap_or_else(|_| Err(Error::internal("a call panicked; its message is kept")));
         let outcome = match called {
             Ok(reply) => Outcome::Done(Box::new(reply)),
@@ -45,6 +48,11 @@ impl Task {
                 }
             }
         };
+        meter.end(match &outcome {
+            Outcome::Done(_) => Ok(()),
+            Outcome::Cancelled(_) => Err(ErrorKind::Cancelled),
+            Outcome::Failed(error) => Err(error.kind()),
+        });
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
@@ -93,6 +101,7 @@ impl Task {
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
+        context.witness = Some(user.engine.watch.clone());
         context.plan = user.engine.tiers.plan(&user.owner);
         // Checked before the save.
         context.cost_limit = self.options.cost_limit().unwrap_or_default();
@@ -115,16 +124,24 @@ impl Task {
     }
 
     /// Asks the model and passes its events on, writing the draft as it grows.
-    async fn call(&self, journal: &mut Journal, target: Arc<CallTarget>, context: &CallContext) -> Result<Reply> {
+    async fn call(
+        &self,
+        journal: &mut Journal,
+        target: Arc<CallTarget>,
+        context: &CallContext,
+        meter: &mut Meter,
+    ) -> Result<Reply> {
         let engine = &self.chat.user.engine;
+        let current = engine.current();
         let _ended = context.cancel.clone().drop_guard();
         journal.sending().await?;
-        let asked = self.ask(journal.message(), target, context);
+        let asked = meter.first_words(self.ask(journal.message(), target, context, current.service.clone()));
         let mut events = self.holding(journal, asked).await??;
         if let Some(model) = context.answering() {
             journal.answered_by(model.to_string());
         }
-        let flush = Duration::from_millis(engine.settings.store.draft_flush_ms.max(1));
+        let store = current.settings.store;
+        let flush = Duration::from_millis(store.draft_flush_ms.max(1));
         let mut due = engine.clock.sleep(flush);
         loop {
             let event = {
@@ -152,19 +169,24 @@ impl Task {
             if let StreamEventKind::Done { reply } = event.kind {
                 return Ok(*reply);
             }
-            if self.pass(journal, event).await? {
+            if self.pass(journal, event, store.draft_flush_bytes).await? {
                 due = engine.clock.sleep(flush);
             }
         }
     }
 
     /// Loads what the model is shown and asks it. Ends at the first content.
-    async fn ask(&self, message: MessageId, target: Arc<CallTarget>, context: &CallContext) -> Result<ReplyEvents> {
-        let engine = &self.chat.user.engine;
+    async fn ask(
+        &self,
+        message: MessageId,
+        target: Arc<CallTarget>,
+        context: &CallContext,
+        service: ChatService,
+    ) -> Result<ReplyEvents> {
         let request = self.options.request(&target.model.model);
         let request = shown(&self.chat, message, &target, request).await?;
         let call = Call { request: Arc::new(request), target, context: context.clone() };
-        engine.service.clone().oneshot(call).await
+        service.oneshot(call).await
     }
 
     /// Waits for the work and keeps the turn ours meanwhile: a model may think for minutes before its first word.
@@ -181,8 +203,7 @@ impl Task {
     }
 
     /// Hands one event to the readers and the draft. True when the clock of the draft begins anew.
-    async fn pass(&self, journal: &mut Journal, event: StreamEvent) -> Result<bool> {
-        let limit = self.chat.user.engine.settings.store.draft_flush_bytes;
+    async fn pass(&self, journal: &mut Journal, event: StreamEvent, limit: usize) -> Result<bool> {
         let mut anew = false;
         if event.kind.is_kept() {
             anew = !journal.has_unwritten();

@@ -26,7 +26,8 @@ pub(super) async fn others(
     if let Some(plan) = plan {
         plan.check_model(&own.model.to_string())?;
     }
-    let names = options.fallback.as_ref().unwrap_or(&engine.settings.fallback.targets);
+    let current = engine.current();
+    let names = options.fallback.as_ref().unwrap_or(&current.settings.fallback.targets);
     if names.len() > MAX_TARGETS {
         return Err(Error::invalid("bad_fallback", format!("a call goes on to at most {MAX_TARGETS} other models")));
     }
@@ -70,7 +71,7 @@ pub(super) fn alternatives(
     others: Vec<Arc<CallTarget>>,
     make: impl FnOnce() -> MakeRequest,
 ) -> Option<Arc<Alternatives>> {
-    let mid_stream = options.mid_stream.unwrap_or(engine.settings.fallback.mid_stream);
+    let mid_stream = options.mid_stream.unwrap_or(engine.current().settings.fallback.mid_stream);
     if others.is_empty() && mid_stream != MidStream::Continue {
         return None;
     }

@@ -11,9 +11,12 @@ use super::draft::Unwritten;
 use super::options::CallOptions;
 use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
+use super::watch::About;
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::call::CallTarget;
-use crate::model::{Cost, Error, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEvent, TurnState, Usage};
+use crate::model::{
+    Cost, EngineEventKind, Error, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEvent, TurnState, Usage,
+};
 use crate::store::{
     Content, DraftChunk, Durability, MessageEnd, NewRow, NewStep, NewTurn, Op, Parent, Precondition, StepKind,
     TurnChange, TurnRecord, WriteBatch,
@@ -91,7 +94,7 @@ impl Journal {
             lease_until: engine.lease_until(),
         }));
         engine.store.apply(batch, Durability::PowerSafe).await?;
-        Ok(Self::new(engine, chat, turn, message, reply, model, 1, 0))
+        Ok(Self::new(engine, chat, turn, message, reply, model, 1, 0).told(TurnState::Saved))
     }
 
     /// Takes up a turn that came to rest, for another try.
@@ -128,7 +131,22 @@ impl Journal {
             .op(Op::AdvanceTurn { id: record.id(), change });
         engine.store.apply(batch, Durability::PowerSafe).await?;
         let (turn, message, attempt) = (record.id(), record.turn.message_id, record.turn.attempt);
-        Ok(Self::new(engine.clone(), chat, turn, message, reply, model, record.epoch + 1, attempt))
+        let journal = Self::new(engine.clone(), chat, turn, message, reply, model, record.epoch + 1, attempt);
+        Ok(journal.told(TurnState::Saved))
+    }
+
+    fn told(self, state: TurnState) -> Self {
+        self.tell(state);
+        self
+    }
+
+    /// Tells who watches that the turn is in another state. It is written down by now.
+    fn tell(&self, state: TurnState) {
+        let watch = &self.engine.watch;
+        if watch.is_watched() {
+            let about = About { owner: Some(&self.owner), conversation: Some(self.chat.id), turn: Some(self.turn) };
+            watch.tell(about, EngineEventKind::TurnChanged { state, model: self.model.clone() });
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "private; each is a field")]
@@ -307,7 +325,7 @@ impl Journal {
         let settled = match outcome {
             Outcome::Done(mut reply) => {
                 of_turn(&mut reply, &self);
-                if !self.engine.settings.store.keep_raw {
+                if !self.engine.current().settings.store.keep_raw {
                     reply.raw = None;
                 }
                 Ok(*reply)
@@ -438,9 +456,15 @@ impl Journal {
     }
 
     async fn apply(&mut self, batch: WriteBatch, durability: Durability) -> Result<()> {
-        let advances = batch.ops.iter().filter(|op| matches!(op, Op::AdvanceTurn { .. })).count();
+        let mut states = Vec::new();
+        for op in &batch.ops {
+            if let Op::AdvanceTurn { change, .. } = op {
+                states.push(change.state);
+            }
+        }
         self.engine.store.apply(batch, durability).await?;
-        self.epoch += i64::try_from(advances).unwrap_or(0);
+        self.epoch += i64::try_from(states.len()).unwrap_or(0);
+        states.into_iter().flatten().for_each(|state| self.tell(state));
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ impl ProviderHandle {
             quirks: &entry.quirks,
             stream: false,
             max_output_tokens: None,
-            max_event_bytes: engine.settings.network.max_event_bytes,
+            max_event_bytes: engine.current().settings.network.max_event_bytes,
         };
         let (mut models, mut seen, mut page) = (Vec::new(), HashSet::new(), None);
         for _ in 0..MAX_PAGES {

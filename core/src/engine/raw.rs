@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::tertulia::Inner;
+use super::watch::About;
 use crate::base::{Json, Secret};
 use crate::call::{CallKey, ProviderEntry};
-use crate::model::{Error, Result};
+use crate::model::{EngineEventKind, Error, Result};
 
 const ERROR_WORDS: &str = "a method is an HTTP word as `POST`, a path begins with `/`";
 
@@ -111,20 +112,22 @@ impl ProviderHandle {
     ) -> Result<(http::response::Parts, Bytes)> {
         let engine = &self.engine;
         let call_key = self.key.clone().map(|key| CallKey { provider: entry.name.clone(), key });
-        let key = engine.credentials.resolve(self.owner.as_deref(), entry, call_key.as_ref()).await?;
+        let key = engine.current().credentials.resolve(self.owner.as_deref(), entry, call_key.as_ref()).await?;
         let signed = engine.auth.sign(entry, base_url, key.as_ref(), &mut request).await?;
         let (head, body) = engine.transport.send(request).await?.into_parts();
         if let Some(key) = key.filter(|_| head.status == http::StatusCode::UNAUTHORIZED) {
+            let about = About { owner: self.owner.as_deref(), ..About::default() };
+            engine.watch.tell(about, EngineEventKind::KeyRejected { provider: entry.name.clone() });
             // Nothing is tried again here; the next request shall meet neither the same token nor the same key.
             let _ = engine.auth.rejected(&key, signed);
-            let _ = engine.credentials.rejected(self.owner.as_deref(), &entry.name, &key);
+            let _ = engine.current().credentials.rejected(self.owner.as_deref(), &entry.name, &key);
         }
-        Ok((head, body.collect(engine.settings.network.max_response_bytes).await?))
+        Ok((head, body.collect(engine.current().settings.network.max_response_bytes).await?))
     }
 
     /// Gives up at the limit of a whole reply. A key source that hangs is within it, too.
     pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let limit = std::time::Duration::from_millis(self.engine.settings.network.total_timeout_ms);
+        let limit = std::time::Duration::from_millis(self.engine.current().settings.network.total_timeout_ms);
         tokio::select! {
             done = work => done,
             () = self.engine.clock.sleep(limit) => {

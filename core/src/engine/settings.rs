@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::Json;
+use crate::call::LayerSettings;
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
 use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, RetrySettings};
@@ -92,10 +93,20 @@ impl Settings {
     /// # Errors
     /// `Invalid` (bad_settings) that names the field and, for a wrong name, the nearest right one.
     pub fn from_json(json: &Json) -> Result<Self> {
+        Self::server().with_json(json)
+    }
+
+    /// These settings with what JSON says on top: areas with the fields that differ. A `profile` takes the place of all
+    /// that it does not name.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json).
+    pub fn with_json(&self, json: &Json) -> Result<Self> {
         let bad = |detail: String| Error::invalid("bad_settings", detail);
         let Some(given) = json.as_object() else { return Err(bad("settings are an object of areas".to_owned())) };
         let base = match given.get("profile").map(|p| p.as_str().unwrap_or_default()) {
-            None | Some("server") => Self::server(),
+            None => self.clone(),
+            Some("server") => Self::server(),
             Some("desktop") => Self::desktop(),
             Some("mobile") => Self::mobile(),
             Some(_) => return Err(bad("settings.profile is one of server, desktop, mobile".to_owned())),
@@ -128,9 +139,20 @@ impl Settings {
                 }
             }
         }
-        let settings = Self::deserialize(&whole).map_err(|_| Error::internal("checked settings cannot be read"))?;
+        let mut settings = Self::deserialize(&whole).map_err(|_| Error::internal("checked settings cannot be read"))?;
+        // Secrets are not written out, so they are carried over.
+        if given.get("network").and_then(|network| network.get("proxy")).is_none() {
+            settings.network.proxy = base.network.proxy;
+        }
+        settings.network.client_certificate = base.network.client_certificate;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// What the layers of a call go by.
+    pub(super) fn layers(&self) -> LayerSettings {
+        let (cache, fallback) = (self.cache, self.fallback.clone());
+        LayerSettings { cache, fallback, retry: self.retry, breaker: self.breaker }
     }
 
     /// Refuses values with which nothing could work.

@@ -1,6 +1,7 @@
 //! From the name of a model to everything needed to call it.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use http::Uri;
 
@@ -16,7 +17,7 @@ pub(super) struct Targets {
     /// Held while a catalogue is loaded.
     loading: Mutex<()>,
     default_model: Option<String>,
-    max_event_bytes: usize,
+    max_event_bytes: AtomicUsize,
     #[cfg(feature = "echo")]
     echo: tokio::sync::Mutex<Option<tertulia_simulator::Simulator>>,
 }
@@ -27,6 +28,12 @@ struct Known {
     read: Catalogue,
     /// With what the engine was set up with on top.
     used: Catalogue,
+}
+
+/// A catalogue that was read and may become the known one. While it is there no other is read.
+pub(super) struct Prepared<'a> {
+    known: Known,
+    _alone: MutexGuard<'a, ()>,
 }
 
 impl Targets {
@@ -46,7 +53,7 @@ impl Targets {
             known: RwLock::new(Known { read, used }),
             loading: Mutex::default(),
             default_model,
-            max_event_bytes,
+            max_event_bytes: AtomicUsize::new(max_event_bytes),
             #[cfg(feature = "echo")]
             echo: tokio::sync::Mutex::default(),
         })
@@ -56,16 +63,31 @@ impl Targets {
         self.known.read().unwrap_or_else(PoisonError::into_inner).used.clone()
     }
 
+    /// The longest event of a stream, for all calls from now on.
+    pub(super) fn set_max_event_bytes(&self, bytes: usize) {
+        self.max_event_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// Lays a catalogue over the one that is known, for all calls from now on. An error leaves everything as it was.
     pub(super) fn load(&self, json: &str) -> Result<()> {
+        self.take_over(self.prepare(json)?);
+        Ok(())
+    }
+
+    /// Reads a catalogue that is to be laid over the one that is known. Nothing changes yet.
+    pub(super) fn prepare(&self, json: &str) -> Result<Prepared<'_>> {
         // Two that are loaded at once are laid over each other. Calls do not wait while one is read, which takes a while,
         // and asks the application's own environment.
-        let _alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.known.read().unwrap_or_else(PoisonError::into_inner).read.clone();
         let read = before.with_json(json)?;
         let used = self.setup.on(&read)?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known { read, used };
-        Ok(())
+        Ok(Prepared { known: Known { read, used }, _alone: alone })
+    }
+
+    /// Makes a prepared catalogue the known one, for all calls from now on.
+    pub(super) fn take_over(&self, prepared: Prepared<'_>) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = prepared.known;
     }
 
     /// The target of a call: the call's model, else the conversation's, else the engine's.
@@ -85,7 +107,8 @@ impl Targets {
             None => Route::Http(HttpRoute { base_url: self.base_url(&entry).await?, dialect: dialect(&entry)? }),
         };
         let info = entry.model(&model.model);
-        Ok(CallTarget { route, info, model, entry, max_event_bytes: self.max_event_bytes })
+        let max_event_bytes = self.max_event_bytes.load(Ordering::Relaxed);
+        Ok(CallTarget { route, info, model, entry, max_event_bytes })
     }
 
     /// The entry of a provider.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -16,12 +16,14 @@ use super::log::TurnLog;
 use super::options::Verb;
 use super::queue::Queue;
 use super::raw::ProviderHandle;
-use super::settings::Settings;
+use super::reconfigure::Current;
 use super::target::Targets;
 use super::tasks::Tasks;
 use super::user::UserScope;
-use crate::base::{Clock, ConversationId, ErrorKind, Ids, Timestamp, TurnId};
-use crate::call::{CacheLayer, CacheState, ChatService};
+use super::watch::Watch;
+use super::watched_store::WatchedStore;
+use crate::base::{Clock, ConversationId, ErrorKind, Ids, Random, Timestamp, TurnId};
+use crate::call::CacheState;
 use crate::model::{Error, ModelInfo, ProviderInfo, Result};
 use crate::net::Transport;
 use crate::store::Store;
@@ -51,15 +53,18 @@ pub(super) const LEASE_MS: i64 = 30_000;
 pub struct Tertulia(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) settings: Settings,
+    /// What `reconfigure` changes. A call keeps what it began with.
+    pub(super) current: RwLock<Arc<Current>>,
+    pub(super) reconfiguring: Mutex<()>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
+    pub(super) random: Arc<dyn Random>,
     pub(super) store: Arc<dyn Store>,
+    /// The same store, for who asks how it is.
+    pub(super) watched_store: Arc<WatchedStore>,
+    pub(super) watch: Arc<Watch>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) targets: Targets,
-    pub(super) service: ChatService,
-    pub(super) cache: CacheLayer,
-    pub(super) credentials: Arc<crate::call::Credentials>,
     pub(super) auth: Arc<crate::call::Auth>,
     pub(super) tasks: Tasks,
     pub(super) alerts: super::alerts::Alerts,
@@ -133,7 +138,7 @@ impl Tertulia {
     /// What the cache of replies has done since the engine was opened, and what it holds; from memory.
     #[must_use]
     pub fn cache_state(&self) -> CacheState {
-        self.0.cache.state()
+        self.0.current().layers.cache().state()
     }
 
     /// Opens connections to the providers of these models ahead of the first call. Code of your own has none to open.
@@ -187,7 +192,7 @@ impl Inner {
         let engine = self.clone();
         let begin = || {
             let work = self.tasks.spawn_apart(async move {
-                engine.tasks.close(&*engine.clock, CLOSE_PATIENCE).await;
+                engine.tasks.close(CLOSE_PATIENCE).await;
                 engine.transport.close().await;
                 engine.targets.close().await;
                 let stored = engine.store.close().await;
@@ -204,6 +209,11 @@ impl Inner {
             return Err(Error::new(ErrorKind::Closed, "closed", "this engine was closed; open another one"));
         }
         Ok(())
+    }
+
+    /// What calls begin with now.
+    pub(super) fn current(&self) -> Arc<Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn live(&self) -> MutexGuard<'_, HashMap<TurnId, Live>> {
@@ -240,6 +250,7 @@ impl Drop for Inner {
     /// queue does.
     fn drop(&mut self) {
         self.tasks.stop_token().cancel();
+        self.watch.end();
         if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
             runtime.shutdown_background();
         }

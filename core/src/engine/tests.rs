@@ -1,3 +1,5 @@
+mod tasks;
+
 use std::sync::Arc;
 
 use serde_json::json;

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +106,8 @@ pub(super) async fn start(
         cancel: cancel.clone(),
         stopper,
     };
-    engine.tasks.spawn("turn", task.run(place, parts, saved));
+    let owner = Some(chat.user.owner.clone());
+    engine.tasks.spawn("turn", owner, task.run(place, parts, saved).map(Ok));
     let begun = is_saved.await.map_err(|_| Error::internal("a turn ended before it was saved"))??;
     drop(guard.disarm());
     let mut stream = match begun {
@@ -282,7 +284,7 @@ impl Task {
                 return Ok(());
             }
             let key = fallback::key_of(Some(&chat.user), options, own, target);
-            let credentials = &chat.user.engine.credentials;
+            let credentials = &chat.user.engine.current().credentials;
             credentials.resolve(Some(&chat.user.owner), &target.entry, key.as_ref()).await.map(|_| ())
         };
         let Err(refused) = key(own).await else { return Ok(()) };

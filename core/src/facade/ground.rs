@@ -35,6 +35,7 @@ impl Ground {
     }
 
     /// Does the work on the engine's thread. Dropping the future, or cancelling the token, drops the work.
+    #[expect(clippy::disallowed_methods, reason = "awaited here, and aborted with whoever waits")]
     pub(super) async fn run<T: Send + 'static>(
         &self,
         cancel: Option<Arc<CancelToken>>,

@@ -103,9 +103,10 @@ async fn two_shutdowns_at_once_are_one() {
     for _ in 0..100 {
         let tertulia = open_tertulia(options(&simulator), None).await.unwrap();
         let other = tertulia.clone();
-        let other = tokio::runtime::Handle::current().spawn(async move { other.shutdown().await });
+        let mut at_once = tokio::task::JoinSet::new();
+        at_once.spawn(async move { other.shutdown().await });
         tertulia.shutdown().await.unwrap();
-        other.await.unwrap().unwrap();
+        at_once.join_next().await.unwrap().unwrap().unwrap();
     }
 }
 

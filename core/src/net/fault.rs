@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 
 use super::body::Body;
+use super::settings::NetworkSettings;
 use super::transport::{Transport, TransportFuture};
 use crate::base::{Clock, ErrorKind, Random, Retry};
 use crate::model::{Error, Result};
@@ -135,6 +136,10 @@ impl<T: Transport> Transport for FaultTransport<T> {
 
     fn renew(&self) {
         self.inner.renew();
+    }
+
+    fn reconfigure(&self, settings: &NetworkSettings) -> Result<()> {
+        self.inner.reconfigure(settings)
     }
 
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -19,4 +19,4 @@ pub use fault::{FaultTransport, Faults};
 #[cfg(any(test, feature = "test-util"))]
 pub use replay::{Replay, ReplayTransport};
 pub use settings::NetworkSettings;
-pub use transport::{Transport, TransportFuture};
+pub use transport::{ConnectionWait, Transport, TransportFuture};

@@ -2,14 +2,20 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::body::Body;
+use super::settings::NetworkSettings;
 use crate::model::Result;
 
 /// What [`Transport::send`] gives: the head of the response as soon as it is there, its body as a stream.
 pub type TransportFuture<'a> = Pin<Box<dyn Future<Output = Result<http::Response<Body>>> + Send + 'a>>;
+
+/// How long a call waited for a connection: among the extensions of its response, where it had to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionWait(pub Duration);
 
 /// Carries requests to providers. Implement it to bring an HTTP stack of your own.
 ///
@@ -32,6 +38,15 @@ pub trait Transport: Send + Sync + 'static {
     /// Lets every pooled connection go, so that the next call opens a fresh one: for an app that comes back from sleep
     /// or changed its network. Calls under way go on.
     fn renew(&self) {}
+
+    /// Goes on by other settings, where the transport has any. Calls under way go on as they began.
+    ///
+    /// # Errors
+    /// `Invalid` (cannot_change) for what only an engine that is opened anew can have; then nothing has changed.
+    fn reconfigure(&self, settings: &NetworkSettings) -> Result<()> {
+        let _ = settings;
+        Ok(())
+    }
 
     /// Closes every connection; later calls fail with `Closed`. Waits until none is open.
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

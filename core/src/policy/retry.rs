@@ -116,6 +116,11 @@ impl RetryPolicy {
         RetryBudget::new(&self.settings, now)
     }
 
+    /// Makes a budget that is in use one of these settings.
+    pub fn adopt(&self, budget: &mut RetryBudget) {
+        budget.adopt(&self.settings);
+    }
+
     /// Decides after try `attempt` (from 1), with this much left until the deadline, at this moment of the clock.
     /// `chance` is from 0 up to 1. A retry is paid from the target's budget.
     ///

@@ -30,6 +30,14 @@ impl RetryBudget {
         Self { capacity, refund: settings.budget_refund.max(0.0), tokens: capacity, counted: now }
     }
 
+    /// Goes on by other settings. What is missing stays missing, as far as the new size allows.
+    pub fn adopt(&mut self, settings: &RetrySettings) {
+        let capacity = f64::from(settings.budget_capacity);
+        self.tokens = (self.tokens + capacity - self.capacity).clamp(0.0, capacity);
+        self.capacity = capacity;
+        self.refund = settings.budget_refund.max(0.0);
+    }
+
     /// Pays for one retry. False when there is not enough: then there is no retry.
     #[must_use]
     pub fn spend(&mut self, now: Duration) -> bool {

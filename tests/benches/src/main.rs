@@ -7,6 +7,7 @@
 mod bare;
 mod cpu;
 mod engine;
+mod figures;
 mod report;
 
 use std::process::Stdio;
@@ -50,6 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         report.round("event", STREAMS * EVENTS, engine.streams(STREAMS, EVENTS)).await?;
         report.round("turn_memory", CALLS / 4, engine.turns(CALLS / 4, AT_ONCE)).await?;
         report.round("token_estimate_kb", KILOBYTES, async { estimates(KILOBYTES) }).await?;
+        report.round("figures_of_a_call", CALLS, figures::record(CALLS)).await?;
         report.round("page_of_50", 2_000, engine.pages(2_000)).await?;
     }
     engine.close().await?;

@@ -77,6 +77,10 @@ pub(super) enum Entry {
 }
 
 impl Shelf {
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     pub(super) fn new(settings: CacheSettings, clock: Arc<dyn Clock>, random: &dyn Random) -> Self {
         let mut salt = [0; 32];
         random.fill(&mut salt);

@@ -9,7 +9,7 @@ use futures::{Stream, StreamExt as _, stream};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::super::context::CallContext;
-use super::super::limits::timed_out;
+use super::super::limits::too_late;
 use super::super::target::ReplyEvents;
 use super::flight::{Flight, Given};
 use super::kept::{nothing, shared};
@@ -126,7 +126,7 @@ impl Reader {
 
     fn too_late(&mut self) -> Error {
         let limit = self.context.left(self.joined);
-        let error = timed_out("total", limit);
+        let error = too_late("total", limit);
         let error = if self.first_content.is_some() {
             let detail = format!("the reply broke off after it began: {}", error.detail());
             Error::new(ErrorKind::Truncated, "stalled", detail).with_retry(Retry::Safe)

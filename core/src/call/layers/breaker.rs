@@ -15,8 +15,8 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, CallTarget, ReplyEvents};
 use crate::base::{Clock, ErrorKind, Random, Retry};
-use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
-use crate::policy::{Admission, Breaker, BreakerSettings, Failure, Health, Permit};
+use crate::model::{BreakerState, EngineEventKind, Error, Progress, Result, StreamEvent, StreamEventKind};
+use crate::policy::{Admission, Breaker, BreakerSettings, Change, Failure, Health, Permit};
 
 /// So many targets have a breaker of their own; with more of them, those of which nothing is known are forgotten.
 const MAX_TARGETS: usize = 1_024;
@@ -72,6 +72,15 @@ impl BreakerLayer {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same layer by other settings. Who is left alone stays so, and who waits goes on waiting.
+    #[must_use]
+    pub fn reconfigured(&self, settings: BreakerSettings, max_wait: Duration) -> Self {
+        let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        targets.values().for_each(|shared| shared.lock().adopt(settings));
+        drop(targets);
+        Self { settings, max_wait, ..self.clone() }
     }
 
     fn of(&self, target: &CallTarget) -> Arc<Shared> {
@@ -163,6 +172,15 @@ impl Guard {
         let change = self.shared.lock().record(&mut self.permit, health, now, chance);
         if let Some(change) = change {
             super::trace::breaker(&self.call, change);
+            let (state, wait_ms) = match change {
+                Change::Opened(wait) => (Some(BreakerState::Open), millis(wait)),
+                Change::Closed => (Some(BreakerState::Closed), 0),
+                Change::Freed => (None, 0),
+            };
+            if let Some(state) = state {
+                let model = self.call.target.model.to_string();
+                self.call.context.tell(EngineEventKind::BreakerChanged { model, state, wait_ms });
+            }
             self.shared.changed.notify_waiters();
         }
     }

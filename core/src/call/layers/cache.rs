@@ -27,6 +27,12 @@ impl CacheLayer {
         Self(Arc::new(Shelf::new(settings, clock, random)))
     }
 
+    /// An empty cache by other settings.
+    #[must_use]
+    pub fn emptied(&self, settings: CacheSettings, random: &dyn Random) -> Self {
+        Self::new(settings, self.0.clock().clone(), random)
+    }
+
     /// What it has done so far, and what it holds.
     #[must_use]
     pub fn state(&self) -> CacheState {

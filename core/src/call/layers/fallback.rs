@@ -38,6 +38,12 @@ impl FallbackLayer {
         Self { retry, breaker, latches: Arc::new(Mutex::new(latches)), clock }
     }
 
+    /// The same layer by other settings. Whose key was refused is asked last as before.
+    #[must_use]
+    pub fn reconfigured(&self, retry: RetrySettings, breaker: BreakerLayer) -> Self {
+        Self { retry, breaker, ..self.clone() }
+    }
+
     fn latches(&self) -> MutexGuard<'_, Latches> {
         self.latches.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -37,6 +37,12 @@ impl HedgeLayer {
         Self { settings: Arc::new(settings), targets: Arc::default(), clock }
     }
 
+    /// The same layer by other settings, which goes on with what it has learnt.
+    #[must_use]
+    pub fn reconfigured(&self, settings: FallbackSettings) -> Self {
+        Self { settings: Arc::new(settings), ..self.clone() }
+    }
+
     fn with<T>(&self, target: &str, then: impl FnOnce(&mut Hedge) -> T) -> T {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         if targets.len() >= MAX_TARGETS && !targets.contains_key(target) {

@@ -16,7 +16,7 @@ use tower::{Layer, Service, ServiceExt as _};
 use super::super::target::{Call, ReplyEvents};
 use super::breaker::is_breaker_open;
 use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
-use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
+use crate::model::{EngineEventKind, Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::policy::{Decision, Failure, RetryBudget, RetryPolicy};
 
 /// What the transport calls a request that the server sent back without looking at it.
@@ -39,6 +39,15 @@ impl RetryLayer {
     #[must_use]
     pub fn new(policy: RetryPolicy, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self { policy, budgets: Arc::default(), clock, random }
+    }
+
+    /// The same layer with another policy: what a target has used of its budget stays used.
+    #[must_use]
+    pub fn reconfigured(&self, policy: RetryPolicy) -> Self {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.values_mut().for_each(|budget| policy.adopt(budget));
+        drop(budgets);
+        Self { policy, ..self.clone() }
     }
 
     /// Does something with the budget of a target.
@@ -142,6 +151,9 @@ where
                 super::trace::retry(&call, &error, number, delay_ms);
                 // Those of targets before this one count, too.
                 let attempt = i32::try_from(call.context.attempt_count() + 1).unwrap_or(i32::MAX);
+                let (kind, reason) = (error.kind(), error.reason().to_owned());
+                let model = target.clone();
+                call.context.tell(EngineEventKind::RetryScheduled { model, attempt, kind, reason, delay_ms });
                 call.context.report(Progress::Retrying { attempt, kind: error.kind(), delay_ms });
                 before = Some(error);
                 tokio::select! {

@@ -274,7 +274,7 @@ async fn a_deadline_in_the_middle_of_a_retry_ends_the_retry_and_the_rest_goes_to
     call.context.deadline = Some(30 * SECOND);
     let context = call.context.clone();
     let retry = RetrySettings { base_delay_ms: 0, ..RetrySettings::default() };
-    let service = stack(provider, layers(retry, FallbackSettings::default(), &shared), &shared, &random);
+    let service = stack(provider, &layers(retry, FallbackSettings::default(), &shared));
     let mut work = Box::pin(service.oneshot(call));
     assert!(futures::poll!(&mut work).is_pending());
     clock.advance(14_999 * SECOND / 1_000);

@@ -37,7 +37,7 @@ impl Slow {
             Ids::new(shared.clone(), random.clone()),
             Arc::new(NetworkSettings::default()),
         );
-        let service = stack(provider, layers(retry, settings, &shared), &shared, &random);
+        let service = stack(provider, &layers(retry, settings, &shared));
         Self { clock, service, transport, seed }
     }
 

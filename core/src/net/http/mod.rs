@@ -21,18 +21,18 @@ mod tests;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use self::flight::Flights;
 use self::tls::Tls;
 use super::body::Body;
 use super::settings::NetworkSettings;
-use super::transport::{Transport, TransportFuture};
+use super::transport::{ConnectionWait, Transport, TransportFuture};
 use crate::base::Clock;
 use crate::model::{Error, Result};
 
@@ -44,15 +44,30 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// Trusts the system's certificate authorities and those of the settings. Proxies come from the settings or the
 /// environment. At most `max_connections` calls are under way at once; a call beyond waits for its turn.
 pub struct HttpTransport {
-    settings: NetworkSettings,
+    limits: Mutex<Limits>,
     clock: Arc<dyn Clock>,
     tls: Tls,
     proxy: Option<reqwest::Proxy>,
     client: Mutex<ClientState>,
-    permits: Arc<Semaphore>,
     flights: Arc<Flights>,
     /// Counts the clients and TLS connections that are not gone yet.
     alive: TaskTracker,
+}
+
+/// What may change while calls are under way.
+struct Limits {
+    settings: NetworkSettings,
+    /// One for each call under way; calls that began by other settings hold some of an earlier set.
+    permits: Arc<Semaphore>,
+}
+
+impl Limits {
+    fn new(settings: &NetworkSettings) -> Result<Self> {
+        if settings.max_connections == 0 || settings.max_connections > Semaphore::MAX_PERMITS {
+            return Err(Error::invalid("max_connections", "`network.max_connections` must be at least 1"));
+        }
+        Ok(Self { permits: Arc::new(Semaphore::new(settings.max_connections)), settings: settings.clone() })
+    }
 }
 
 enum ClientState {
@@ -67,9 +82,7 @@ impl HttpTransport {
     /// # Errors
     /// `Invalid` (proxy, ca_certificates, client_certificate, max_connections).
     pub fn new(settings: &NetworkSettings, clock: Arc<dyn Clock>) -> Result<Self> {
-        if settings.max_connections == 0 || settings.max_connections > Semaphore::MAX_PERMITS {
-            return Err(Error::invalid("max_connections", "`network.max_connections` must be at least 1"));
-        }
+        let limits = Limits::new(settings)?;
         let proxy = settings.proxy.as_ref().map(|url| reqwest::Proxy::all(url.expose())).transpose().map_err(|_| {
             Error::invalid("proxy", "`network.proxy` must be a URL such as `http://proxy.example:8080`")
         })?;
@@ -77,10 +90,9 @@ impl HttpTransport {
             tls: Tls::new(settings.ca_certificates.as_deref(), settings.client_certificate.as_ref())?,
             proxy,
             client: Mutex::new(ClientState::Unmade),
-            permits: Arc::new(Semaphore::new(settings.max_connections)),
+            limits: Mutex::new(limits),
             flights: Arc::default(),
             alive: TaskTracker::new(),
-            settings: settings.clone(),
             clock,
         })
     }
@@ -89,6 +101,10 @@ impl HttpTransport {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn client(&self) -> Result<reqwest::Client> {
@@ -105,7 +121,8 @@ impl HttpTransport {
     }
 
     fn make_client(&self) -> Result<reqwest::Client> {
-        let settings = &self.settings;
+        let limits = self.limits();
+        let settings = &limits.settings;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("tertulia/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -131,8 +148,19 @@ impl HttpTransport {
         builder.build().map_err(|_| Error::internal("the HTTP client refuses its own settings"))
     }
 
+    /// A place among the calls under way, and how long it was waited for.
+    async fn permit(&self) -> Result<(OwnedSemaphorePermit, Option<ConnectionWait>)> {
+        let permits = Arc::clone(&self.limits().permits);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return Ok((permit, None));
+        }
+        let began = self.clock.monotonic();
+        let permit = permits.acquire_owned().await.map_err(|_| failure::closed())?;
+        Ok((permit, Some(ConnectionWait(self.clock.monotonic().saturating_sub(began)))))
+    }
+
     async fn fly(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| failure::closed())?;
+        let (permit, waited) = self.permit().await?;
         let client = self.client()?;
         if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
             self.tls.load_system_roots().await?;
@@ -141,8 +169,12 @@ impl HttpTransport {
             .map_err(|_| Error::invalid("url", "the request needs an absolute `http` or `https` URL"))?;
         let sending = async move { client.execute(request).await };
         let mut flight = self.flights.start(Box::pin(sending), permit)?;
-        let head = flight.head().await?;
-        Ok(head.map(|()| Body::new(flight.body(self.settings.max_response_bytes))))
+        let mut head = flight.head().await?;
+        if let Some(waited) = waited {
+            head.extensions_mut().insert(waited);
+        }
+        let most = self.limits().settings.max_response_bytes;
+        Ok(head.map(|()| Body::new(flight.body(most))))
     }
 }
 
@@ -160,7 +192,7 @@ impl Transport for HttpTransport {
             .map_err(http::Error::from)
             .and_then(|uri| http::Request::builder().method(http::Method::HEAD).uri(uri).body(Bytes::new()))
             .map_err(|_| Error::invalid("url", "an origin to warm up looks like `https://api.example.com`"));
-        let limit = Duration::from_millis(self.settings.connect_timeout_ms);
+        let limit = Duration::from_millis(self.limits().settings.connect_timeout_ms);
         Box::pin(async move {
             tokio::select! {
                 biased;
@@ -177,11 +209,47 @@ impl Transport for HttpTransport {
         }
     }
 
+    fn reconfigure(&self, settings: &NetworkSettings) -> Result<()> {
+        let mut limits = self.limits();
+        let before = limits.settings.clone();
+        let fixed = [
+            ("proxy", before.proxy == settings.proxy),
+            ("ca_certificates", before.ca_certificates == settings.ca_certificates),
+            ("client_certificate", before.client_certificate == settings.client_certificate),
+        ];
+        if let Some((name, _)) = fixed.iter().find(|(_, same)| !same) {
+            let detail = format!("settings.network.{name} cannot change while the engine is open; open another one");
+            return Err(Error::invalid("cannot_change", detail));
+        }
+        let fresh = Limits::new(settings)?;
+        // Where their number stays, calls under way go on counting.
+        let permits = if before.max_connections == settings.max_connections {
+            limits.permits.clone()
+        } else {
+            fresh.permits.clone()
+        };
+        *limits = Limits { permits, ..fresh };
+        drop(limits);
+        let of_connections = |of: &NetworkSettings| NetworkSettings {
+            connect_timeout_ms: of.connect_timeout_ms,
+            max_idle_connections: of.max_idle_connections,
+            pool_idle_timeout_ms: of.pool_idle_timeout_ms,
+            tcp_keepalive_ms: of.tcp_keepalive_ms,
+            http2_ping_interval_ms: of.http2_ping_interval_ms,
+            http2_ping_timeout_ms: of.http2_ping_timeout_ms,
+            ..NetworkSettings::default()
+        };
+        if of_connections(&before) != of_connections(settings) {
+            self.renew();
+        }
+        Ok(())
+    }
+
     /// Ends every call with `Closed` and closes every connection. Waits until the TLS connections are gone (5 s at
     /// most, should a peer not let go); plain ones, as to a model on this machine, have been told to close.
     fn close(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            self.permits.close();
+            self.limits().permits.close();
             *self.client.lock().unwrap_or_else(PoisonError::into_inner) = ClientState::Closed;
             self.flights.ground();
             self.alive.close();

@@ -208,6 +208,14 @@ impl Breaker {
         }
     }
 
+    /// Goes on by other settings, in the state it is in: who is left alone stays so for as long as it was said.
+    pub fn adopt(&mut self, settings: BreakerSettings) {
+        if settings.window_ms != self.settings.window_ms {
+            self.window = Window::new(Duration::from_millis(settings.window_ms));
+        }
+        self.settings = settings;
+    }
+
     /// How long a call should stay away that may not wait for the probe.
     #[must_use]
     pub const fn pause(&self) -> Duration {
