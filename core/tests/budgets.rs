@@ -25,6 +25,7 @@ use tertulia::{
     Usage, UsageBy, UsageSource, UserScope, Window,
 };
 use tertulia_simulator::{Script, Simulator};
+use tokio::task::JoinSet;
 
 /// A thousand nano-USD a token sent in, two thousand a token written.
 fn price() -> Price {
@@ -131,9 +132,10 @@ fn is_over_budget<T>(outcome: &Result<T>) -> bool {
 async fn of_a_thousand_calls_at_once_a_budget_of_requests_for_seven_admits_seven() {
     let lab = Lab::new("text=one two three;usage=10/3;delay_ms=1").await;
     lab.tertulia.set_budget(Budget::requests(7).each(BudgetScope::User)).await.unwrap();
-    let calls = (0..1_000).map(|number| {
+    let mut calls = JoinSet::new();
+    for number in 0..1_000 {
         let (me, tertulia) = (lab.me(), lab.tertulia.clone());
-        tokio::spawn(async move {
+        calls.spawn(async move {
             match number % 4 {
                 0 => me.ask("hi").max_tokens(10).await.map(drop),
                 1 => me.new_conversation().send("hi").max_tokens(10).await.map(drop),
@@ -151,14 +153,9 @@ async fn of_a_thousand_calls_at_once_a_budget_of_requests_for_seven_admits_seven
                     stream.reply().await.map(drop)
                 }
             }
-        })
-    });
-    let outcomes: Vec<Result<()>> = tokio::time::timeout(Duration::from_secs(60), join_all(calls))
-        .await
-        .unwrap()
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+        });
+    }
+    let outcomes: Vec<Result<()>> = tokio::time::timeout(Duration::from_secs(60), calls.join_all()).await.unwrap();
     let (refused, others): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| is_over_budget(outcome));
     assert_eq!((refused.len(), others.len()), (993, 7), "{others:?}");
     assert!(others.iter().all(|outcome| outcome.is_ok()), "{others:?}");
@@ -177,16 +174,12 @@ async fn of_a_thousand_calls_at_once_a_budget_of_money_for_five_admits_five() {
     let mut budget = Budget::usd(0.0).per(Window::Day);
     budget.limit = tertulia::BudgetLimit::NanoUsd(5 * worst + worst / 2);
     lab.tertulia.set_budget(budget).await.unwrap();
-    let calls = (0..1_000).map(|_| {
+    let mut calls = JoinSet::new();
+    for _ in 0..1_000 {
         let tertulia = lab.tertulia.clone();
-        tokio::spawn(async move { tertulia.ask("hi").max_tokens(10).await })
-    });
-    let outcomes: Vec<_> = tokio::time::timeout(Duration::from_secs(60), join_all(calls))
-        .await
-        .unwrap()
-        .into_iter()
-        .map(Result::unwrap)
-        .collect();
+        calls.spawn(async move { tertulia.ask("hi").max_tokens(10).await });
+    }
+    let outcomes: Vec<_> = tokio::time::timeout(Duration::from_secs(60), calls.join_all()).await.unwrap();
     let admitted: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).collect();
     assert_eq!((admitted.len(), lab.sent()), (5, 5));
     assert!(outcomes.iter().all(|outcome| outcome.is_ok() || is_over_budget(outcome)));

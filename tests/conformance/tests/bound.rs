@@ -37,7 +37,7 @@ fn request(mut body: Value) -> ChatRequest {
         !matches!(kind, "function" | "custom") && tool.get("functionDeclarations").is_none()
     };
     let has_own_tools = body["tools"].as_array().is_some_and(|tools| tools.iter().any(is_own));
-    let parts = (0..media).map(|_| Part::image(Media::url("https://x.example/a"))).collect();
+    let parts: Vec<Part> = (0..media).map(|_| Part::image(Media::url("https://x.example/a"))).collect();
     ChatRequest {
         model: body["model"].as_str().unwrap_or_default().to_owned(),
         extra_body: has_own_tools.then(|| json!({"tools": []})),

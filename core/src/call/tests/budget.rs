@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
 use super::*;
@@ -52,7 +53,7 @@ impl Desk {
             Arc::new(clock.clone()),
             ids,
             "this process".to_owned(),
-            Arc::new(move |_, work| drop(tokio::spawn(tracker.track_future(work)))),
+            Arc::new(move |_, work| drop(tracker.spawn(work))),
             Arc::new(|_| {}),
             tokio_util::sync::CancellationToken::new(),
         );
@@ -69,13 +70,14 @@ impl Desk {
     }
 
     /// A call that is on its way.
-    async fn asking(&self, sends: bool) -> tokio::task::JoinHandle<()> {
+    async fn asking(&self, sends: bool) -> JoinSet<()> {
         let asked: Arc<AtomicBool> = Arc::default();
         let service = self.layer.layer(Silent { sends, asked: asked.clone() });
         let mut context = CallContext::new("test");
         context.owner = Some("ana".into());
         let call = call(context);
-        let asking = tokio::spawn(async move { drop(service.oneshot(call).await) });
+        let mut asking = JoinSet::new();
+        asking.spawn(async move { drop(service.oneshot(call).await) });
         while !asked.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
@@ -93,7 +95,7 @@ impl Desk {
 #[tokio::test]
 async fn a_reservation_lives_as_long_as_its_call() {
     let desk = Desk::new().await;
-    let asking = desk.asking(true).await;
+    let mut asking = desk.asking(true).await;
     for tens in 1..=30 {
         while desk.clock.sleepers() == 0 {
             tokio::task::yield_now().await;
@@ -105,8 +107,7 @@ async fn a_reservation_lives_as_long_as_its_call() {
         desk.store.recover(desk.clock.now()).await.unwrap();
         assert_eq!(desk.standing().await.reserved, 1, "after {tens}0 s somebody took the call to be dead");
     }
-    asking.abort();
-    let _ = asking.await;
+    asking.shutdown().await;
     desk.idle().await;
     let status = desk.standing().await;
     assert_eq!((status.reserved, status.spent), (0, 1), "what was sent may be billed");
@@ -115,13 +116,12 @@ async fn a_reservation_lives_as_long_as_its_call() {
 #[tokio::test]
 async fn what_nobody_renews_is_settled_at_its_worst() {
     let desk = Desk::new().await;
-    let asking = desk.asking(true).await;
+    let mut asking = desk.asking(true).await;
     // All at once: no task of ours comes in between.
     desk.clock.advance(Duration::from_secs(31));
     desk.store.recover(desk.clock.now()).await.unwrap();
     assert_eq!((desk.standing().await.reserved, desk.standing().await.spent), (0, 1));
-    asking.abort();
-    let _ = asking.await;
+    asking.shutdown().await;
     desk.idle().await;
     assert_eq!(desk.standing().await.spent, 1, "settled once");
 }
@@ -129,10 +129,9 @@ async fn what_nobody_renews_is_settled_at_its_worst() {
 #[tokio::test]
 async fn a_call_that_is_dropped_before_it_is_sent_costs_nothing() {
     let desk = Desk::new().await;
-    let asking = desk.asking(false).await;
+    let mut asking = desk.asking(false).await;
     assert_eq!(desk.standing().await.reserved, 1);
-    asking.abort();
-    let _ = asking.await;
+    asking.shutdown().await;
     desk.idle().await;
     let status = desk.standing().await;
     assert_eq!((status.reserved, status.spent), (0, 0));
