@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::guard::ReplyFrame;
 use super::target::Call;
 use crate::base::{Clock, ErrorKind, Ids, Retry};
-use crate::model::{ChatRequest, Error, Result};
+use crate::model::{ChatRequest, Error, Part, Result};
 use crate::net::NetworkSettings;
 
 /// The limits of every call, by one clock.
@@ -75,6 +75,7 @@ pub(super) fn timed_out(reason: &'static str, limit: Duration) -> Error {
 
 /// Tokens by the rule of thumb of four bytes each; only for replies whose provider reports nothing.
 fn estimate_input(request: &ChatRequest) -> i64 {
-    let words: usize = request.messages.iter().map(|m| m.text().len()).sum();
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let words: usize = parts.map(|part| if let Part::Text { text, .. } = part { text.len() } else { 0 }).sum();
     i64::try_from((words + request.system.as_ref().map_or(0, String::len)).div_ceil(4)).unwrap_or(i64::MAX)
 }
