@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::catalogue::{Setup, own_code};
 use super::home;
+use super::recent::Recent;
 use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
@@ -220,6 +221,7 @@ impl TertuliaBuilder {
             closing: Mutex::default(),
             live: Mutex::default(),
             queues: Mutex::default(),
+            recent: Recent::default(),
             runtime: Mutex::new(runtime),
             settings,
             clock,

@@ -10,10 +10,11 @@ use tower::ServiceExt as _;
 use super::context;
 use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
+use super::recent::Said;
 use super::turn::Task;
 use crate::base::ErrorKind;
 use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_breaker_open};
-use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
+use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState};
 
 impl Task {
     /// Calls the model and settles the turn. The message is saved; from here on every way out is written down.
@@ -22,7 +23,10 @@ impl Task {
         let started = engine.clock.monotonic();
         let context = self.context(&target);
         // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
-        let called = AssertUnwindSafe(self.call(&mut journal, target.clone(), &context)).catch_unwind().await;
+        let (said, reply) = (journal.take_said(), journal.reply());
+        let mut lent = None;
+        let called = self.call(&mut journal, target.clone(), &context, said.as_ref(), &mut lent);
+        let called = AssertUnwindSafe(called).catch_unwind().await;
         let called = called.unwrap_or_else(|_| Err(Error::internal("a call panicked; its message is kept")));
         let outcome = match called {
             Ok(reply) => Outcome::Done(Box::new(reply)),
@@ -57,6 +61,9 @@ impl Task {
             target: "tertulia::turn", operation = self.operation, owner = &*self.chat.user.owner, conversation = %self.chat.id,
             turn = %self.turn, model = %target.model, state = ?state, duration_ms = latency_ms, "turn came to rest",
         );
+        if let (TurnState::Done, Ok(done), Some(said), Some(lent)) = (state, &settled, said, lent) {
+            context::remember(engine, self.chat.id, &said, lent, reply, &done.parts);
+        }
         let settled = settled.map(|mut reply| {
             reply.attempts = context.attempts();
             reply.latency_ms = latency_ms;
@@ -89,11 +96,18 @@ impl Task {
     }
 
     /// Asks the model and passes its events on, writing the draft as it grows.
-    async fn call(&self, journal: &mut Journal, target: Arc<CallTarget>, context: &CallContext) -> Result<Reply> {
+    async fn call(
+        &self,
+        journal: &mut Journal,
+        target: Arc<CallTarget>,
+        context: &CallContext,
+        said: Option<&Said>,
+        lent: &mut Option<Arc<ChatRequest>>,
+    ) -> Result<Reply> {
         let engine = &self.chat.user.engine;
         let _ended = context.cancel.clone().drop_guard();
         journal.sending().await?;
-        let asked = self.ask(journal.message(), target, context);
+        let asked = self.ask(journal.message(), target, context, said, lent);
         let mut events = self.holding(journal, asked).await??;
         let flush = Duration::from_millis(engine.settings.store.draft_flush_ms.max(1));
         let mut due = engine.clock.sleep(flush);
@@ -135,6 +149,8 @@ impl Task {
         message: crate::base::MessageId,
         target: Arc<CallTarget>,
         context: &CallContext,
+        said: Option<&Said>,
+        lent: &mut Option<Arc<ChatRequest>>,
     ) -> Result<ReplyEvents> {
         let engine = &self.chat.user.engine;
         let room = target.info.as_ref().and_then(|info| {
@@ -143,10 +159,15 @@ impl Task {
         });
         let mut request = self.options.request(&target.model.model);
         let window = context::Window::of(room, &request);
-        let plan = MediaPlan::of(&target);
-        request.messages =
-            context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window, &plan).await?;
-        let call = Call { request: Arc::new(request), target, context: context.clone() };
+        request.messages = match said.and_then(|said| context::recall(engine, self.chat.id, said, window)) {
+            Some(messages) => messages,
+            None => {
+                let plan = MediaPlan::of(&target);
+                context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window, &plan).await?
+            }
+        };
+        let request = lent.insert(Arc::new(request)).clone();
+        let call = Call { request, target, context: context.clone() };
         engine.service.clone().oneshot(call).await
     }
 

@@ -18,6 +18,7 @@ mod media;
 mod options;
 mod queue;
 mod raw;
+mod recent;
 mod rows;
 mod settings;
 mod stream;

@@ -1,13 +1,13 @@
 //! Every task the engine starts, so that none outlives it and none fails unheard.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,6 +47,15 @@ impl Tasks {
     /// Does the work on the engine's runtime, whoever awaits it.
     pub(crate) fn on_runtime<F: Future>(&self, work: F) -> OnRuntime<F> {
         OnRuntime { handle: self.handle.clone(), work: Box::pin(work) }
+    }
+
+    /// The next item of a stream that lives on the engine's runtime, whoever awaits it.
+    pub(crate) async fn next_on_runtime<S: Stream + Unpin>(&self, stream: &mut S) -> Option<S::Item> {
+        poll_fn(|cx| {
+            let _entered = self.handle.enter();
+            stream.poll_next_unpin(cx)
+        })
+        .await
     }
 
     /// Told when the engine's patience with its tasks ends.
