@@ -7,12 +7,14 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CASES ?= $(wildcard tests/conformance/cases)
 ONLY ?=
+N ?= 100
+WORKLOAD ?= chat
 
 # The message goes to the program through its environment, word for word: nothing in it is read by make or a shell.
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin simulate check bindings conformance bench deny clean
+.PHONY: help chat test test-kotlin simulate check bindings conformance bench load profile deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -45,6 +47,13 @@ bench: rust python ## Measure speed beside bare clients; writes target/bench.jso
 	@.venv/bin/maturin build -q --release --locked --out dist/release --interpreter .venv/bin/python
 	@.venv/bin/python -m pip install -q --force-reinstall --no-deps --no-index --find-links dist/release tertulia
 	@.venv/bin/python bindings-python/bench/clients.py target/bench.json
+
+load: rust ## Many chats at once through the simulator: N=100, N=1000
+	@cargo build --release -q --locked -p tertulia-simulator
+	@cargo run --release -q --locked -p tertulia-load -- "$(N)"
+
+profile: rust ## Name the 20 hottest functions, paint a flame graph: WORKLOAD=chat, stream or history
+	@cargo run --profile profiling -q --locked -p tertulia-bench --features profile -- profile "$(WORKLOAD)"
 
 deny: rust ## Check licences, advisories and sources; installs cargo-deny when it is missing, which takes minutes
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

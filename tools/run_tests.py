@@ -178,7 +178,8 @@ def all_steps() -> Iterable[Step]:
     strict = ("--", "-D", "warnings")
     test = ("cargo", "test", "--locked", "--workspace", "--all-features", "--no-fail-fast")
     # As the tests have built them: built alone they would be built anew, with other features.
-    conformance, crash = (str(border.target() / name) for name in ("tertulia-conformance", "tertulia-crash"))
+    built = ("tertulia-conformance", "tertulia-crash", "tertulia-load")
+    conformance, crash, load = (str(border.target() / name) for name in built)
     tests = "rust: tests"
     python = str(VENV / "python")
     typed = existing("tools", "core/data", "bindings-python/python", "examples/python")
@@ -225,6 +226,8 @@ def all_steps() -> Iterable[Step]:
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
     if existing("tests/crash/Cargo.toml"):
         yield Step("crash: 200 kills", (crash, "200"), plain_counts, after=tests)
+    if existing("tests/load/Cargo.toml"):
+        yield Step("load: 20 chats", (load, "20", "--only-success"), plain_counts, after=tests)
     if bound:
         yield Step("python: lints", (str(VENV / "ruff"), "check"), in_check=True, after=ready)
         yield Step("python: format", (str(VENV / "ruff"), "format", "--check"), in_check=True, after=ready)

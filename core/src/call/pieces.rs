@@ -76,7 +76,7 @@ impl Pieces for Decoded {
                 })
             }
             Some(Err(error)) => Err(error),
-            None => self.decoder.finish(events).map(|()| Piece::End(Box::new(self.decoder.closing().clone()))),
+            None => self.decoder.finish(events).map(|()| Piece::End(Box::new(self.decoder.take_closing()))),
         })
     }
 

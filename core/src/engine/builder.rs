@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::alerts::{Alerts, SpendingAlert};
 use super::catalogue::{Setup, own_code};
 use super::home;
+use super::recent::Recent;
 use super::reconfigure::Current;
 use super::settings::Settings;
 use super::target::Targets;
@@ -287,6 +288,7 @@ impl TertuliaBuilder {
             closing: Mutex::default(),
             live: Mutex::default(),
             queues: Mutex::default(),
+            recent: Recent::default(),
             runtime: Mutex::new(runtime),
             clock,
             ids,

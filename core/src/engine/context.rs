@@ -1,9 +1,11 @@
 //! What a model is shown of a conversation: the newest messages that fit its window, valid for every dialect.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::content::media_of;
 use super::media::{MediaKind, MediaPlan, in_hand};
+use super::recent::Said;
 use super::tertulia::Inner;
 use crate::base::{ConversationId, Json, MessageId};
 use crate::model::{ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
@@ -93,6 +95,40 @@ pub(super) async fn choose(
         }
     }
     Ok(chosen.newest_first)
+}
+
+/// The same without a look at the store, when this is the next message of a history that was shown last.
+pub(super) fn recall(
+    engine: &Inner,
+    conversation: ConversationId,
+    said: &Said,
+    window: Window,
+) -> Option<Vec<NewMessage>> {
+    let mut messages = match said.placed.parent {
+        Some(parent) => engine.recent.take(conversation, parent)?,
+        None => Vec::with_capacity(2),
+    };
+    messages.push(said.message.clone());
+    let fits = messages.iter().map(weight).sum::<usize>() <= window.bytes();
+    (fits && messages.len() < MAX_MESSAGES).then_some(messages)
+}
+
+/// Takes back the messages that were lent to a request, for the next turn, with the answer behind them. Only the whole
+/// history is of use: what was left out of it for this model may have room with another.
+pub(super) fn remember(
+    engine: &Inner,
+    conversation: ConversationId,
+    said: &Said,
+    request: Arc<ChatRequest>,
+    reply: MessageId,
+    parts: &[Part],
+) {
+    // Somebody still holds the request, or it is not as it was lent: the next turn reads the history anew.
+    let Some(mut messages) = Arc::into_inner(request).map(|request| request.messages) else { return };
+    if usize::try_from(said.placed.depth) == Ok(messages.len()) {
+        messages.push(NewMessage::new(Role::Assistant, parts.to_vec()));
+        engine.recent.keep(conversation, reply, messages);
+    }
 }
 
 struct Chosen {
@@ -186,7 +222,7 @@ fn shown(message: Message) -> Option<NewMessage> {
     visible.then(|| NewMessage { role: message.role, parts: message.parts, metadata: std::collections::HashMap::new() })
 }
 
-fn weight(message: &NewMessage) -> usize {
+pub(super) fn weight(message: &NewMessage) -> usize {
     message.parts.iter().fold(16, |sum: usize, part| {
         // A size that somebody named may be any.
         sum.saturating_add(match part {

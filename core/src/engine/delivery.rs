@@ -14,10 +14,11 @@ use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
 use super::meter::Meter;
 use super::options::CallOptions;
+use super::recent::Said;
 use super::turn::Task;
 use crate::base::{ErrorKind, MessageId};
 use crate::call::{Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_breaker_open};
-use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
+use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState};
 
 impl Task {
     /// Calls the model and settles the turn. The message is saved; from here on every way out is written down.
@@ -32,8 +33,10 @@ impl Task {
         let context = self.context(&target, others, journal.message());
         // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
         let mut meter = Meter::new(engine, &context, &target);
-        let called =
-            AssertUnwindSafe(self.call(&mut journal, target.clone(), &context, &mut meter)).catch_unwind().await;
+        let (said, reply) = (journal.take_said(), journal.reply());
+        let mut lent = None;
+        let called = self.call(&mut journal, target.clone(), &context, &mut meter, said.as_ref(), &mut lent);
+        let called = AssertUnwindSafe(called).catch_unwind().await;
         let called = called.unwrap_or_else(|_| Err(Error::internal("a call panicked; its message is kept")));
         let outcome = match called {
             Ok(reply) => Outcome::Done(Box::new(reply)),
@@ -79,6 +82,9 @@ impl Task {
             target: "tertulia::turn", operation = self.operation, owner = &*self.chat.user.owner, conversation = %self.chat.id,
             turn = %self.turn, model = %target.model, state = ?state, duration_ms = latency_ms, "turn came to rest",
         );
+        if let (TurnState::Done, Ok(done), Some(said), Some(lent)) = (state, &settled, said, lent) {
+            context::remember(engine, self.chat.id, &said, lent, reply, &done.parts);
+        }
         let settled = settled.map(|mut reply| {
             reply.attempts = context.attempts();
             reply.latency_ms = latency_ms;
@@ -130,12 +136,15 @@ impl Task {
         target: Arc<CallTarget>,
         context: &CallContext,
         meter: &mut Meter,
+        said: Option<&Said>,
+        lent: &mut Option<Arc<ChatRequest>>,
     ) -> Result<Reply> {
         let engine = &self.chat.user.engine;
         let current = engine.current();
         let _ended = context.cancel.clone().drop_guard();
         journal.sending().await?;
-        let asked = meter.first_words(self.ask(journal.message(), target, context, current.service.clone()));
+        let service = current.service.clone();
+        let asked = meter.first_words(self.ask(journal.message(), target, context, service, said, lent));
         let mut events = self.holding(journal, asked).await??;
         if let Some(model) = context.answering() {
             journal.answered_by(model.to_string());
@@ -182,11 +191,13 @@ impl Task {
         target: Arc<CallTarget>,
         context: &CallContext,
         service: ChatService,
+        said: Option<&Said>,
+        lent: &mut Option<Arc<ChatRequest>>,
     ) -> Result<ReplyEvents> {
         let request = self.options.request(&target.model.model);
-        let request = shown(&self.chat, message, &target, request).await?;
-        let call = Call { request: Arc::new(request), target, context: context.clone() };
-        service.oneshot(call).await
+        let request = shown(&self.chat, message, &target, request, said).await?;
+        let request = lent.insert(Arc::new(request)).clone();
+        service.oneshot(Call { request, target, context: context.clone() }).await
     }
 
     /// Waits for the work and keeps the turn ours meanwhile: a model may think for minutes before its first word.
@@ -224,15 +235,21 @@ async fn shown(
     message: MessageId,
     target: &CallTarget,
     mut request: ChatRequest,
+    said: Option<&Said>,
 ) -> Result<ChatRequest> {
     let room = target.info.as_ref().and_then(|info| {
         let kept = request.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
         info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
     });
     let window = context::Window::of(room, &request);
-    let plan = MediaPlan::of(target);
     let user = &chat.user;
-    request.messages = context::load(&user.engine, &user.owner, chat.id, Some(message), window, &plan).await?;
+    request.messages = match said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
+        Some(messages) => messages,
+        None => {
+            let plan = MediaPlan::of(target);
+            context::load(&user.engine, &user.owner, chat.id, Some(message), window, &plan).await?
+        }
+    };
     Ok(request)
 }
 
@@ -247,7 +264,7 @@ async fn elsewhere(
     own: &CallTarget,
     target: &CallTarget,
 ) -> Result<Arc<ChatRequest>> {
-    let request = shown(chat, message, target, fallback::request_elsewhere(options, own, target)).await?;
+    let request = shown(chat, message, target, fallback::request_elsewhere(options, own, target), None).await?;
     if let Some(newest) = request.messages.last() {
         MediaPlan::of(target).check(&newest.parts)?;
     }

@@ -9,6 +9,7 @@ use super::content;
 use super::conversation::{Conversation, ConversationOptions};
 use super::draft::Unwritten;
 use super::options::CallOptions;
+use super::recent::{Said, is_words};
 use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
 use super::watch::About;
@@ -59,6 +60,8 @@ pub(super) struct Journal {
     attempt: i32,
     /// True once the reply has a row of its own.
     has_row: bool,
+    /// What was said, when that is words alone and this is the first try.
+    said: Option<Said>,
     unwritten: Unwritten,
     noted_seq: i64,
     /// True while the store refuses what is written.
@@ -80,6 +83,7 @@ impl Journal {
         let (message, reply) = (engine.ids.message(), engine.ids.message());
         let model = target.model.to_string();
         let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
+        let shown = is_words(&said).then(|| NewMessage::new(said.role, said.parts.clone()));
         let mut batch = rows::append(rows::begin(chat, fresh), chat, message, Some(turn), said)?;
         batch = batch.op(Op::PutTurn(NewTurn {
             id: turn,
@@ -93,8 +97,10 @@ impl Journal {
             holder: engine.holder.clone(),
             lease_until: engine.lease_until(),
         }));
-        engine.store.apply(batch, Durability::PowerSafe).await?;
-        Ok(Self::new(engine, chat, turn, message, reply, model, 1, 0).told(TurnState::Saved))
+        let receipt = engine.store.apply(batch, Durability::PowerSafe).await?;
+        let said = Said::new(shown, &receipt.placed);
+        let journal = Self { said, ..Self::new(engine, chat, turn, message, reply, model, 1, 0) };
+        Ok(journal.told(TurnState::Saved))
     }
 
     /// Takes up a turn that came to rest, for another try.
@@ -171,6 +177,7 @@ impl Journal {
             epoch,
             attempt,
             has_row: false,
+            said: None,
             unwritten: Unwritten::default(),
             noted_seq: 0,
             struggles: false,
@@ -190,6 +197,11 @@ impl Journal {
     /// The message that is answered.
     pub(super) const fn message(&self) -> MessageId {
         self.message
+    }
+
+    /// What was said, to be taken once.
+    pub(super) fn take_said(&mut self) -> Option<Said> {
+        self.said.take()
     }
 
     /// The request leaves now.

@@ -23,6 +23,7 @@ mod meter;
 mod options;
 mod queue;
 mod raw;
+mod recent;
 mod reconfigure;
 mod rows;
 mod settings;

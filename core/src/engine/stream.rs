@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::log::{Found, TurnLog};
@@ -39,6 +38,8 @@ struct Direct {
     model: Option<String>,
     finish: Option<Finish>,
     outcome: Option<Result<Box<Reply>>>,
+    /// The last event was given out.
+    told: bool,
 }
 
 impl Direct {
@@ -52,12 +53,27 @@ impl Direct {
         if let Some(model) = self.model.take() {
             return self.event(0, StreamEventKind::Started { turn_id: None, message_id: None, model });
         }
-        if let Some(outcome) = &self.outcome {
-            return Found::Ended(outcome.clone());
+        if let Some(event) = self.advance().await {
+            return self.event(event.part_index, event.kind);
         }
-        let ended = match self.tasks.on_runtime(self.events.next()).await {
+        match &self.outcome {
+            Some(Ok(reply)) if !std::mem::replace(&mut self.told, true) => {
+                let reply = reply.clone();
+                self.event(0, StreamEventKind::Done { reply })
+            }
+            Some(outcome) => Found::Ended(outcome.clone()),
+            None => Found::NothingYet,
+        }
+    }
+
+    /// The next event of the call, or nothing once there is an outcome.
+    async fn advance(&mut self) -> Option<StreamEvent> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        let ended = match self.tasks.next_on_runtime(&mut self.events).await {
             Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(*reply),
-            Some(Ok(event)) => return self.event(event.part_index, event.kind),
+            Some(Ok(event)) => return Some(event),
             Some(Err(error)) => Err(error),
             None => Err(Error::internal("a call ended without a reply")),
         };
@@ -65,12 +81,15 @@ impl Direct {
             Some(finish) => finish(ended),
             None => ended,
         };
-        let outcome = ended.map(Box::new);
-        self.outcome = Some(outcome.clone());
-        match outcome {
-            Ok(reply) => self.event(0, StreamEventKind::Done { reply }),
-            Err(error) => Found::Ended(Err(error)),
-        }
+        self.outcome = Some(ended.map(Box::new));
+        None
+    }
+
+    /// How it ended. Copies nothing of the reply, which nobody else asks for.
+    async fn end(mut self) -> Result<Reply> {
+        while self.advance().await.is_some() {}
+        let outcome = self.outcome.unwrap_or_else(|| Err(Error::internal("a call ended without an outcome")));
+        outcome.map(|reply| *reply)
     }
 }
 
@@ -97,8 +116,8 @@ impl ReplyStream {
         finish: Finish,
     ) -> Self {
         let owner = Some(cancel.clone().drop_guard());
-        let source =
-            Source::Direct(Direct { events, tasks, seq: 0, model: Some(model), finish: Some(finish), outcome: None });
+        let (model, finish) = (Some(model), Some(finish));
+        let source = Source::Direct(Direct { events, tasks, seq: 0, model, finish, outcome: None, told: false });
         Self { source, cancel, owner, turn: None, ended: false }
     }
 
@@ -182,7 +201,10 @@ impl ReplyStream {
     /// # Errors
     /// Whatever ended the reply; `partial` holds what had arrived.
     pub async fn reply(mut self) -> Result<Reply> {
-        self.outcome().await
+        match self.source {
+            Source::Direct(direct) => direct.end().await,
+            Source::Log { .. } => self.outcome().await,
+        }
     }
 
     /// As [`reply`](Self::reply), for a handle that others hold as well.
@@ -194,12 +216,11 @@ impl ReplyStream {
                 }
                 log.wait(usize::MAX).await;
             },
-            Source::Direct(direct) => loop {
-                if let Some(outcome) = &direct.outcome {
-                    return outcome.clone().map(|reply| *reply);
-                }
-                direct.next().await;
-            },
+            Source::Direct(direct) => {
+                while direct.advance().await.is_some() {}
+                let outcome = direct.outcome.clone();
+                outcome.unwrap_or_else(|| Err(Error::internal("a call ended without an outcome"))).map(|reply| *reply)
+            }
         }
     }
 

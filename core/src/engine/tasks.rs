@@ -4,15 +4,15 @@
 //! apart: they are let go last, so that they hear how the others ended.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -100,6 +100,15 @@ impl Tasks {
     /// Told when the engine begins to close.
     pub(crate) fn closing_token(&self) -> &CancellationToken {
         &self.closing
+    }
+
+    /// The next item of a stream that lives on the engine's runtime, whoever awaits it.
+    pub(crate) async fn next_on_runtime<S: Stream + Unpin>(&self, stream: &mut S) -> Option<S::Item> {
+        poll_fn(|cx| {
+            let _entered = self.handle.enter();
+            stream.poll_next_unpin(cx)
+        })
+        .await
     }
 
     /// Told when the engine's patience with its tasks ends.

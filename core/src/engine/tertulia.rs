@@ -16,6 +16,7 @@ use super::log::TurnLog;
 use super::options::Verb;
 use super::queue::Queue;
 use super::raw::ProviderHandle;
+use super::recent::Recent;
 use super::reconfigure::Current;
 use super::target::Targets;
 use super::tasks::Tasks;
@@ -75,6 +76,7 @@ pub(super) struct Inner {
     pub(super) closing: Mutex<Option<Closing>>,
     pub(super) live: Mutex<HashMap<TurnId, Live>>,
     pub(super) queues: Mutex<HashMap<ConversationId, Weak<Queue>>>,
+    pub(super) recent: Recent,
     /// An engine that was opened outside a runtime brings its own; it goes last.
     pub(super) runtime: Mutex<Option<tokio::runtime::Runtime>>,
 }

@@ -91,6 +91,11 @@ pub trait StreamDecoder: Send {
     /// What is known of the reply so far besides its parts.
     fn closing(&self) -> &Closing;
 
+    /// The same as its own, when the reply is whole and nobody asks again.
+    fn take_closing(&mut self) -> Closing {
+        self.closing().clone()
+    }
+
     /// What was met on the way.
     fn counts(&self) -> Counts;
 }

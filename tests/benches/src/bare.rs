@@ -3,6 +3,8 @@
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
+use crate::Outcome;
+
 pub struct Client {
     http: reqwest::Client,
     url: String,
@@ -13,6 +15,13 @@ struct Request<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
     stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
 }
 
 #[derive(Serialize)]
@@ -22,18 +31,15 @@ struct Message<'a> {
 }
 
 #[derive(Deserialize)]
-struct Whole {
-    choices: Vec<Choice>,
+struct Whole<'a> {
+    #[serde(borrow)]
+    choices: Vec<Choice<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Choice {
-    message: Content,
-}
-
-#[derive(Deserialize)]
-struct Content {
-    content: String,
+struct Choice<'a> {
+    #[serde(borrow)]
+    message: Content<'a>,
 }
 
 #[derive(Deserialize)]
@@ -45,16 +51,14 @@ struct Chunk<'a> {
 #[derive(Deserialize)]
 struct ChunkChoice<'a> {
     #[serde(borrow)]
-    delta: Delta<'a>,
+    delta: Content<'a>,
 }
 
 #[derive(Deserialize)]
-struct Delta<'a> {
+struct Content<'a> {
     #[serde(borrow)]
     content: Option<std::borrow::Cow<'a, str>>,
 }
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 impl Client {
     pub fn new(url: &str) -> Outcome<Self> {
@@ -64,48 +68,71 @@ impl Client {
 
     async fn ask(&self, model: &str, stream: bool) -> Outcome<reqwest::Response> {
         let messages = vec![Message { role: "user", content: "hello" }];
-        let body = serde_json::to_vec(&Request { model, messages, stream })?;
+        let stream_options = stream.then_some(StreamOptions { include_usage: true });
+        let body = serde_json::to_vec(&Request { model, messages, stream, stream_options })?;
         let request = self.http.post(&self.url).header("content-type", "application/json").body(body);
         Ok(request.send().await?.error_for_status()?)
     }
 
-    /// Whole replies, some at once.
+    /// The words of a whole reply.
+    async fn whole(&self, model: &str) -> Outcome<String> {
+        let body = self.ask(model, false).await?.bytes().await?;
+        let reply: Whole<'_> = serde_json::from_slice(&body)?;
+        let words = reply.choices.into_iter().next().and_then(|choice| choice.message.content);
+        Ok(words.unwrap_or_default().into_owned())
+    }
+
+    /// The words of a streamed reply and the number of events that carried some.
+    async fn streamed(&self, model: &str) -> Outcome<(String, usize)> {
+        let mut body = self.ask(model, true).await?.bytes_stream();
+        let (mut buffer, mut words, mut seen) = (Vec::new(), String::new(), 0);
+        while let Some(piece) = body.next().await {
+            buffer.extend_from_slice(&piece?);
+            let mut start = 0;
+            while let Some(end) = buffer[start..].windows(2).position(|w| w == b"\n\n") {
+                let line = &buffer[start..start + end];
+                start += end + 2;
+                let Some(data) = line.strip_prefix(b"data: ") else { continue };
+                if data != b"[DONE]" {
+                    let chunk: Chunk<'_> = serde_json::from_slice(data)?;
+                    if let Some(delta) = chunk.choices.first().and_then(|choice| choice.delta.content.as_deref()) {
+                        words.push_str(delta);
+                        seen += usize::from(!delta.is_empty());
+                    }
+                }
+            }
+            buffer.drain(..start);
+        }
+        Ok((words, seen))
+    }
+
+    /// Replies to small requests, asked for as the engine asks: as streams.
     pub async fn calls(&self, calls: usize, at_once: usize) -> Outcome<()> {
-        let mut work = futures::stream::iter(0..calls)
-            .map(|_| async {
-                let body = self.ask(crate::engine::SMALL, false).await?.bytes().await?;
-                let reply: Whole = serde_json::from_slice(&body)?;
-                Ok::<_, Box<dyn std::error::Error>>(reply.choices.first().map_or(0, |c| c.message.content.len()))
-            })
-            .buffer_unordered(at_once);
-        while let Some(length) = work.next().await {
-            assert!(length? > 0);
+        let mut work =
+            futures::stream::iter(0..calls).map(|_| self.streamed(crate::engine::SMALL)).buffer_unordered(at_once);
+        while let Some(reply) = work.next().await {
+            assert!(!reply?.0.is_empty());
         }
         Ok(())
     }
 
-    /// Streamed replies, one after the other, each event decoded.
-    pub async fn streams(&self, streams: usize, events: usize) -> Outcome<()> {
+    /// The same in one piece.
+    pub async fn whole_calls(&self, calls: usize, at_once: usize) -> Outcome<()> {
+        let mut work =
+            futures::stream::iter(0..calls).map(|_| self.whole(crate::engine::SMALL)).buffer_unordered(at_once);
+        while let Some(reply) = work.next().await {
+            assert!(!reply?.is_empty());
+        }
+        Ok(())
+    }
+
+    /// Long streamed replies, each event decoded.
+    pub async fn streams(&self, streams: usize, events: usize, at_once: usize) -> Outcome<()> {
         let model = crate::engine::stream_model(events);
-        for _ in 0..streams {
-            let mut body = self.ask(&model, true).await?.bytes_stream();
-            let (mut buffer, mut seen, mut text) = (Vec::new(), 0, 0);
-            while let Some(piece) = body.next().await {
-                buffer.extend_from_slice(&piece?);
-                let mut start = 0;
-                while let Some(end) = buffer[start..].windows(2).position(|w| w == b"\n\n") {
-                    let line = &buffer[start..start + end];
-                    start += end + 2;
-                    let Some(data) = line.strip_prefix(b"data: ") else { continue };
-                    if data != b"[DONE]" {
-                        let chunk: Chunk<'_> = serde_json::from_slice(data)?;
-                        let delta = chunk.choices.first().and_then(|c| c.delta.content.as_deref());
-                        (seen, text) = (seen + 1, text + delta.map_or(0, str::len));
-                    }
-                }
-                buffer.drain(..start);
-            }
-            assert!(seen >= events && text > 0, "{seen} events");
+        let mut work = futures::stream::iter(0..streams).map(|_| self.streamed(&model)).buffer_unordered(at_once);
+        while let Some(reply) = work.next().await {
+            let (words, seen) = reply?;
+            assert!(seen >= events && !words.is_empty(), "{seen} events");
         }
         Ok(())
     }

@@ -2,22 +2,27 @@
 
 use std::time::Duration;
 
-/// User and system time so far. Where the system does not tell, wall time, which is named so in the report.
-#[expect(clippy::disallowed_methods, reason = "a measurement reads the machine's clock")]
+/// User and system time of all threads so far, to the nanosecond. Where the system does not tell, wall time, which is
+/// named so in the report.
+#[cfg(unix)]
 pub fn used() -> Duration {
-    // /proc/self/stat: fields 14 and 15 (utime, stime) in ticks of 10 ms, counted behind the command's closing bracket.
-    let ticks = std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| {
-        let behind = stat.rsplit_once(')')?.1.to_owned();
-        let mut fields = behind.split_whitespace().skip(11);
-        Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
-    });
-    match ticks {
-        Some(ticks) => Duration::from_millis(10 * ticks),
-        None => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default(),
-    }
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// What `used` measures here.
+#[cfg(unix)]
 pub fn unit() -> &'static str {
-    if cfg!(target_os = "linux") { "µs CPU" } else { "µs wall" }
+    "µs CPU"
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the machine's clock")]
+pub fn used() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+pub fn unit() -> &'static str {
+    "µs wall"
 }

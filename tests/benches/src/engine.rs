@@ -1,45 +1,48 @@
-//! The same work through the engine, and what only the engine does: durable turns and pages.
+//! The same work through the engine, and what only the engine does: durable turns, histories and pages.
 
 use futures::StreamExt as _;
-use tertulia::{NewMessage, ProviderSpec, StreamEventKind, Tertulia};
+use tertulia::{Conversation, NewMessage, ProviderSpec, Settings, StreamEventKind, Tertulia};
 
-/// A small reply.
-pub const SMALL: &str = "sim:text=Hello%20there,%20how%20are%20you%20today";
+use crate::Outcome;
+
+/// A small reply, in one event: the fewer events, the more a request weighs in the ratio.
+pub const SMALL: &str = "sim:text=Hello%20there,%20how%20are%20you%20today;chunks=1";
 
 /// A reply of this many events.
 pub fn stream_model(events: usize) -> String {
     format!("sim:words={events}")
 }
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
-
 pub struct Engine {
     memory: Tertulia,
     disk: Tertulia,
-    history: tertulia::Conversation,
+    pages: Conversation,
     _folder: tempfile::TempDir,
 }
 
 impl Engine {
-    pub async fn open(url: &str) -> Outcome<Self> {
+    /// `at_once` calls may be under way: a bare client has no limit either, and waiting is no CPU time to compare.
+    pub async fn open(url: &str, at_once: usize) -> Outcome<Self> {
         let lab = || ProviderSpec::openai_chat("lab", format!("{url}/v1"));
+        let mut settings = Settings::default();
+        settings.network.max_connections = at_once;
+        settings.network.max_idle_connections = at_once;
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("bench.db");
-        let memory = Tertulia::builder().store("memory:").provider(lab()).open().await?;
+        let memory = Tertulia::builder().store("memory:").provider(lab()).settings(settings.clone()).open().await?;
         let disk = Tertulia::builder()
             .store(path.to_string_lossy())
             .provider(lab())
             .model(format!("lab/{SMALL}"))
+            .settings(settings)
             .open()
             .await?;
-        let history = disk.user("ana").new_conversation();
-        for _ in 0..100 {
-            history.send("Plan a day in Cádiz, please, with a walk, a museum and something to eat.").await?;
-        }
-        Ok(Self { memory, disk, history, _folder: folder })
+        let pages = disk.user("ana").new_conversation();
+        pages.append(said(200, 70)).await?;
+        Ok(Self { memory, disk, pages, _folder: folder })
     }
 
-    /// Stateless calls, some at once.
+    /// Calls that store nothing, some at once.
     pub async fn calls(&self, calls: usize, at_once: usize) -> Outcome<()> {
         let model = format!("lab/{SMALL}");
         let mut work = futures::stream::iter(0..calls)
@@ -55,33 +58,60 @@ impl Engine {
         Ok(())
     }
 
-    /// Streamed replies, one after the other, each event taken.
-    pub async fn streams(&self, streams: usize, events: usize) -> Outcome<()> {
+    /// Long streamed replies, each event taken.
+    pub async fn streams(&self, streams: usize, events: usize, at_once: usize) -> Outcome<()> {
         let model = format!("lab/{}", stream_model(events));
-        for _ in 0..streams {
-            let mut stream = self.memory.ask("hello").model(&*model).stream().await?;
-            let (mut seen, mut text) = (0, 0);
-            while let Some(event) = stream.next_event().await? {
-                if let StreamEventKind::Text { delta } = &event.kind {
-                    (seen, text) = (seen + 1, text + delta.len());
+        let mut work = futures::stream::iter(0..streams)
+            .map(|_| async {
+                let mut stream = self.memory.ask("hello").model(&*model).stream().await?;
+                let (mut seen, mut words) = (0, 0);
+                while let Some(event) = stream.next_event().await? {
+                    if let StreamEventKind::Text { delta } = &event.kind {
+                        (seen, words) = (seen + 1, words + delta.len());
+                    }
                 }
-            }
-            assert!(seen >= events && text > 0, "{seen} events");
+                Ok::<_, tertulia::Error>((seen, words))
+            })
+            .buffer_unordered(at_once);
+        while let Some(reply) = work.next().await {
+            let (seen, words) = reply?;
+            assert!(seen >= events && words > 0, "{seen} events");
         }
         Ok(())
     }
 
-    /// First turns of conversations in memory, some at once: the whole journal but the disk.
-    pub async fn turns(&self, turns: usize, at_once: usize) -> Outcome<()> {
-        let model = format!("lab/{SMALL}");
-        let me = self.memory.user("ana");
-        let mut work = futures::stream::iter(0..turns)
-            .map(|_| async {
-                Ok::<_, tertulia::Error>(me.new_conversation().send("hello").model(&*model).await?.text().len())
+    /// New conversations on disk that hold this many messages of 500 characters already.
+    pub async fn chats(&self, chats: usize, messages: usize) -> Outcome<Vec<Conversation>> {
+        let me = self.disk.user("ana");
+        let mut all = Vec::with_capacity(chats);
+        for _ in 0..chats {
+            let chat = me.new_conversation();
+            chat.append(said(messages, 500)).await?;
+            all.push(chat);
+        }
+        Ok(all)
+    }
+
+    /// Durable turns: the conversations at once, the turns of each one after the other.
+    pub async fn turns(&self, chats: &[Conversation], turns: usize) -> Outcome<()> {
+        let mut work = futures::stream::iter(chats)
+            .map(|chat| async move {
+                for _ in 0..turns {
+                    assert!(!chat.send("hello").await?.text().is_empty());
+                }
+                Ok::<_, tertulia::Error>(())
             })
-            .buffer_unordered(at_once);
-        while let Some(length) = work.next().await {
-            assert!(length? > 0);
+            .buffer_unordered(chats.len().max(1));
+        while let Some(done) = work.next().await {
+            done?;
+        }
+        Ok(())
+    }
+
+    /// Forgets them, so that one round is like the other.
+    pub async fn delete(&self, chats: Vec<Conversation>) -> Outcome<()> {
+        for chat in chats {
+            chat.delete().await?;
         }
         Ok(())
     }
@@ -89,7 +119,7 @@ impl Engine {
     /// The latest 50 messages of a conversation on disk.
     pub async fn pages(&self, pages: usize) -> Outcome<()> {
         for _ in 0..pages {
-            assert_eq!(self.history.history().await?.items.len(), 50);
+            assert_eq!(self.pages.history().await?.items.len(), 50);
         }
         Ok(())
     }
@@ -99,4 +129,15 @@ impl Engine {
         self.disk.close().await?;
         Ok(())
     }
+}
+
+/// Messages of this many characters, user and assistant by turns. Now and then something to escape, as people write.
+fn said(messages: usize, characters: usize) -> Vec<NewMessage> {
+    let words = "Plan a day in Cádiz, please: a walk, a museum, and then \"something\" to eat.\n";
+    let text: String = words.chars().cycle().take(characters).collect();
+    let message = |number: usize| match number % 2 {
+        0 => NewMessage::user(text.clone()),
+        _ => NewMessage::assistant(text.clone()),
+    };
+    (0..messages).map(message).collect()
 }

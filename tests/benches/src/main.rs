@@ -1,64 +1,99 @@
-//! Measures the engine beside bare reqwest + serde, in one process, one run, one thread.
+//! Measures the engine beside bare reqwest + serde, in one process, one run, one runtime thread, over plain HTTP/1.1
+//! and without a subscriber for logs.
 //!
 //! The provider is the simulator in a process of its own, so that the figures are the client's alone. Figures are CPU
-//! time of this process (user + system) divided by the work done; rounds alternate between the candidates, and the
-//! median round counts. Ratios are to the bare client of the same run: absolute times differ between machines.
+//! time of this process (user + system, the threads of the store included) divided by the work done; rounds alternate
+//! between the candidates, each round has its own ratio, and the median counts. Both sides send the same request and
+//! get the same bytes. Absolute times differ between machines; ratios hold up.
+//!
+//! ```text
+//! tertulia-bench                  all figures, into target/bench.json
+//! tertulia-bench profile chat     where the time goes (feature `profile`): chat, stream or history
+//! ```
 
 mod bare;
 mod cpu;
 mod engine;
 mod figures;
+#[cfg(all(unix, feature = "profile"))]
+mod profile;
 mod report;
+mod simulator;
 
-use std::process::Stdio;
+use std::process::ExitCode;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// Rounds of each candidate; odd, so that there is a median.
-const ROUNDS: usize = 5;
-/// Calls of a round, and how many are under way at once.
-const CALLS: usize = 3_000;
+const ROUNDS: usize = 9;
+/// How many calls or turns are under way at once.
 const AT_ONCE: usize = 64;
+/// Calls of a round.
+const CALLS: usize = 3_000;
 /// Streamed replies of a round, each of this many events.
-const STREAMS: usize = 300;
+const STREAMS: usize = 320;
 const EVENTS: usize = 200;
 /// Kilobytes of a round whose tokens are estimated.
 const KILOBYTES: usize = 100_000;
+/// Turns of each conversation in a round.
+const TURNS: usize = 8;
+/// Messages of a long history, each of 500 characters.
+const HISTORY: usize = 200;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    if std::env::args().nth(1).as_deref() == Some("simulator") {
-        return serve().await;
+async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["simulator"] => simulator::serve().await,
+        #[cfg(all(unix, feature = "profile"))]
+        ["profile", workload] => profile::run(workload).await,
+        [] => measure().await,
+        _ => Err("usage: tertulia-bench [profile chat|stream|history]; profiles need the feature `profile`".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
-    let mut simulator = tokio::process::Command::new(std::env::current_exe()?)
-        .arg("simulator")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let stdout = simulator.stdout.take().ok_or("the simulator has no output")?;
-    let url = BufReader::new(stdout).lines().next_line().await?.ok_or("the simulator did not start")?;
+}
 
-    let bare = bare::Client::new(&url)?;
-    let engine = engine::Engine::open(&url).await?;
+async fn measure() -> Outcome<()> {
+    let simulator = simulator::Process::start().await?;
+    let bare = bare::Client::new(&simulator.url)?;
+    let engine = engine::Engine::open(&simulator.url, AT_ONCE).await?;
     let mut report = report::Report::default();
     bare.calls(CALLS, AT_ONCE).await?;
     engine.calls(CALLS, AT_ONCE).await?;
     for _ in 0..ROUNDS {
         report.round("call_bare", CALLS, bare.calls(CALLS, AT_ONCE)).await?;
         report.round("call", CALLS, engine.calls(CALLS, AT_ONCE)).await?;
-        report.round("event_bare", STREAMS * EVENTS, bare.streams(STREAMS, EVENTS)).await?;
-        report.round("event", STREAMS * EVENTS, engine.streams(STREAMS, EVENTS)).await?;
-        report.round("turn_memory", CALLS / 4, engine.turns(CALLS / 4, AT_ONCE)).await?;
+        report.round("call_bare_whole", CALLS, bare.whole_calls(CALLS, AT_ONCE)).await?;
+        report.round("event_bare", STREAMS * EVENTS, bare.streams(STREAMS, EVENTS, AT_ONCE)).await?;
+        report.round("event", STREAMS * EVENTS, engine.streams(STREAMS, EVENTS, AT_ONCE)).await?;
         report.round("token_estimate_kb", KILOBYTES, async { estimates(KILOBYTES) }).await?;
         report.round("figures_of_a_call", CALLS, figures::record(CALLS)).await?;
+
+        // The first turn of a conversation reads what the store holds, later ones know it.
+        let new = engine.chats(AT_ONCE, 1).await?;
+        report.round("turn_first", AT_ONCE, engine.turns(&new, 1)).await?;
+        report.round("turn", AT_ONCE * TURNS, engine.turns(&new, TURNS)).await?;
+        engine.delete(new).await?;
+        let long = engine.chats(AT_ONCE, HISTORY).await?;
+        report.round("turn_first_of_200_messages", AT_ONCE, engine.turns(&long, 1)).await?;
+        report.round("turn_with_200_messages", AT_ONCE * TURNS, engine.turns(&long, TURNS)).await?;
+        engine.delete(long).await?;
         report.round("page_of_50", 2_000, engine.pages(2_000)).await?;
     }
     engine.close().await?;
-    report.ratio("call", "call_bare");
-    report.ratio("event", "event_bare");
-    report.write()?;
-    Ok(())
+    report.ratio("call.request.cpu_ratio_to_reqwest", "call", "call_bare");
+    report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");
+    report.ratio("call.stream_event.cpu_ratio_to_reqwest", "event", "event_bare");
+    report.ratio("call.durable_request.cpu_ratio_to_reqwest", "turn", "call_bare");
+    report.difference("call.history200.cpu_us", "turn_with_200_messages", "turn");
+    report.difference("call.history200_first.cpu_us", "turn_first_of_200_messages", "turn_first");
+    report.write()
 }
 
 /// Estimates the tokens of so many kilobytes of words, signs and code.
@@ -67,15 +102,4 @@ fn estimates(kilobytes: usize) -> Result<(), Box<dyn std::error::Error>> {
     let times = kilobytes * 1_000 / text.len();
     let tokens: u64 = (0..times).map(|_| tertulia::policy::tokens(std::hint::black_box(&text))).sum();
     if tokens == 0 { Err("nothing was estimated".into()) } else { Ok(()) }
-}
-
-/// The simulator, until its input closes.
-async fn serve() -> Result<(), Box<dyn std::error::Error>> {
-    let simulator = tertulia_simulator::Simulator::start().await?;
-    simulator.set_recording(false);
-    println!("{}", simulator.url());
-    let mut input = BufReader::new(tokio::io::stdin()).lines();
-    while input.next_line().await?.is_some() {}
-    simulator.shutdown().await;
-    Ok(())
 }

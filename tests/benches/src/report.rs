@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use crate::cpu;
+use crate::{Outcome, cpu};
 
 #[derive(Default)]
 pub struct Report {
     rounds: BTreeMap<&'static str, Vec<f64>>,
-    ratios: Vec<(String, f64)>,
+    /// Figures that others rely on: name, value, unit.
+    named: Vec<(&'static str, f64, &'static str)>,
 }
 
 impl Report {
@@ -17,8 +18,8 @@ impl Report {
         &mut self,
         name: &'static str,
         units: usize,
-        work: impl Future<Output = Result<(), Box<dyn std::error::Error>>>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+        work: impl Future<Output = Outcome<()>>,
+    ) -> Outcome<()> {
         let before = cpu::used();
         work.await?;
         let used = cpu::used().saturating_sub(before);
@@ -26,34 +27,48 @@ impl Report {
         Ok(())
     }
 
-    fn median(&self, name: &str) -> f64 {
-        let mut rounds = self.rounds.get(name).cloned().unwrap_or_default();
-        rounds.sort_by(f64::total_cmp);
-        rounds.get(rounds.len() / 2).copied().unwrap_or(f64::NAN)
+    /// How many times as much one takes as the other: the median over the rounds, each by its own baseline, so that
+    /// what else the machine does falls on both.
+    pub fn ratio(&mut self, key: &'static str, name: &str, baseline: &str) {
+        let value = median(self.pairs(name, baseline).map(|(one, other)| one / other).collect());
+        self.named.push((key, value, "ratio"));
     }
 
-    /// Adds how many times as much one takes as the other.
-    pub fn ratio(&mut self, name: &str, baseline: &str) {
-        self.ratios.push((format!("{name}_ratio"), self.median(name) / self.median(baseline)));
+    /// How much more one takes than the other: the median over the rounds.
+    pub fn difference(&mut self, key: &'static str, name: &str, baseline: &str) {
+        let value = median(self.pairs(name, baseline).map(|(one, other)| one - other).collect());
+        self.named.push((key, value, cpu::unit()));
+    }
+
+    fn pairs<'a>(&'a self, name: &str, baseline: &str) -> impl Iterator<Item = (f64, f64)> + use<'a> {
+        let rounds = |name: &str| self.rounds.get(name).map_or(&[][..], Vec::as_slice);
+        rounds(name).iter().copied().zip(rounds(baseline).iter().copied())
     }
 
     /// Prints the table and writes the file beside the build; figures of other languages in it are kept.
-    pub fn write(&self) -> Result<(), Box<dyn std::error::Error>> {
+    pub fn write(&self) -> Outcome<()> {
         let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
         let path = std::path::Path::new(&target).join("bench.json");
         let mut file: serde_json::Map<String, serde_json::Value> =
             std::fs::read(&path).ok().and_then(|old| serde_json::from_slice(&old).ok()).unwrap_or_default();
-        println!("{:<24} {:>10} {:>10} {:>10}  {}", "", "median", "min", "max", cpu::unit());
+        println!("{:<44} {:>10} {:>10} {:>10}  {}", "", "median", "min", "max", cpu::unit());
         for (name, rounds) in &self.rounds {
             let (min, max) = rounds.iter().fold((f64::MAX, 0.0_f64), |(min, max), r| (min.min(*r), max.max(*r)));
-            println!("{name:<24} {:>10.2} {min:>10.2} {max:>10.2}", self.median(name));
-            file.insert(format!("rust.{name}"), serde_json::json!({"value": self.median(name), "unit": cpu::unit()}));
+            let value = median(rounds.clone());
+            println!("{name:<44} {value:>10.2} {min:>10.2} {max:>10.2}");
+            file.insert(format!("rust.{name}"), serde_json::json!({"value": value, "unit": cpu::unit()}));
         }
-        for (name, ratio) in &self.ratios {
-            println!("{name:<24} {ratio:>10.2}");
-            file.insert(format!("rust.{name}"), serde_json::json!({"value": ratio, "unit": "ratio"}));
+        println!();
+        for (name, value, unit) in &self.named {
+            println!("{name:<44} {value:>10.2} {unit}");
+            file.insert((*name).to_owned(), serde_json::json!({"value": value, "unit": unit}));
         }
         std::fs::write(path, serde_json::to_vec_pretty(&file)?)?;
         Ok(())
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -95,6 +95,8 @@ pub(super) fn open_reader(path: &Path, settings: &SqliteSettings) -> Result<Conn
 fn set_common(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
+    // Plans that do not depend on what is bound. Without it a statement with `LIMIT ?` is compiled anew for each use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     set(connection, &[("trusted_schema", "OFF"), ("mmap_size", "0"), ("temp_store", "MEMORY")])
 }
 

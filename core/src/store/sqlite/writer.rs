@@ -226,16 +226,15 @@ impl Writer {
 
     /// Moves the log into the database when it has grown to so many pages.
     fn checkpoint(&self, pages: i64) {
-        let log = |mode: &str| {
-            self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-                Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-            })
+        let log = |sql: &str| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
         };
         // NOOP only says how many pages there are and how many of them are moved already.
-        if !matches!(log("NOOP"), Ok((all, moved)) if all - moved >= pages) {
+        if !matches!(log("PRAGMA wal_checkpoint(NOOP)"), Ok((all, moved)) if all - moved >= pages) {
             return;
         }
-        match log("PASSIVE") {
+        match log("PRAGMA wal_checkpoint(PASSIVE)") {
             Ok(_) => drop(self.counting.checkpoints.fetch_add(1, Ordering::Relaxed)),
             Err(error) => {
                 let error = failed(error);

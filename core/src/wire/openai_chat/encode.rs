@@ -11,7 +11,7 @@ use crate::base::Json;
 use crate::model::{
     ChatRequest, Error, GrammarSyntax, OutputSchema, ReasoningEffort, Result, TextFormat, ToolChoice, ToolSpec,
 };
-use crate::wire::{Target, tools};
+use crate::wire::{Target, json, tools};
 
 /// The body as JSON.
 ///
@@ -21,10 +21,25 @@ pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Vec<u8>
     check(request, target)?;
     let tools = tools::offered(request, target)?;
     let messages = content::messages(request, target)?;
-    let mut out = Vec::with_capacity(1024 + messages.iter().map(Message::size_hint).sum::<usize>());
-    let body = Body { request, target, tools, messages };
-    serde_json::to_writer(&mut out, &body)
-        .map_err(|error| Error::internal("a request cannot be written as JSON").with_source(error))?;
+    let mut out = Vec::with_capacity(256 + messages.iter().map(Message::size_hint).sum::<usize>());
+    let broken = |error| Error::internal("a request cannot be written as JSON").with_source(error);
+    out.extend_from_slice(b"{\"model\":");
+    json::write_string(&mut out, &request.model);
+    out.extend_from_slice(b",\"messages\":[");
+    for (number, message) in messages.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        message.write(&mut out).map_err(broken)?;
+    }
+    out.push(b']');
+    // All other fields are an object of their own, whose brace becomes the comma behind the messages.
+    let behind = out.len();
+    serde_json::to_writer(&mut out, &Rest { request, target, tools }).map_err(broken)?;
+    match out.get_mut(behind..) {
+        Some([brace, b'"', ..]) => *brace = b',',
+        _ => drop(out.remove(behind)),
+    }
     Ok(out)
 }
 
@@ -41,24 +56,22 @@ fn check(request: &ChatRequest, target: &Target<'_>) -> Result<()> {
     Ok(())
 }
 
-struct Body<'a> {
+/// Everything but the model and the messages.
+struct Rest<'a> {
     request: &'a ChatRequest,
     target: &'a Target<'a>,
     tools: Vec<&'a ToolSpec>,
-    messages: Vec<Message<'a>>,
 }
 
-impl Serialize for Body<'_> {
+impl Serialize for Rest<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { request, target, tools, messages } = self;
+        let Self { request, target, tools } = self;
         let (quirks, sampling) = (target.quirks, &request.sampling);
         let mut map = Fields(serializer.serialize_map(None)?);
-        map.entry("model", &request.model)?;
-        map.entry("messages", messages)?;
         if target.stream {
             map.entry("stream", &true)?;
             if !quirks.no_stream_options {
-                map.entry("stream_options", &Json::from_iter([("include_usage", true)]))?;
+                map.entry("stream_options", &StreamOptions { include_usage: true })?;
             }
         }
         map.some("temperature", sampling.temperature)?;
@@ -95,6 +108,11 @@ impl Serialize for Body<'_> {
         }
         map.0.end()
     }
+}
+
+#[derive(serde::Serialize)]
+struct StreamOptions {
+    include_usage: bool,
 }
 
 struct Fields<M>(M);

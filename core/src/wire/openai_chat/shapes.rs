@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::base::Json;
 use crate::model::{ToolCall, ToolResult};
-use crate::wire::tools;
+use crate::wire::{json, tools};
 
 /// Whose media follow: the answer to the call of this id, or the assistant's message.
 pub(super) type Owner<'a> = Option<&'a str>;
@@ -90,6 +90,23 @@ impl Message<'_> {
             Content::Pieces(pieces) => pieces.iter().map(Piece::size_hint).sum(),
         };
         64 + content + content / 16 + 256 * (self.tool_calls.len() + self.replayed.len())
+    }
+
+    /// Adds it as JSON. Words alone, as most messages are, go the short way.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self {
+            Self { role, content: Content::Text(text), tool_call_id: None, tool_calls, replayed }
+                if tool_calls.is_empty() && replayed.is_empty() =>
+            {
+                out.extend_from_slice(b"{\"role\":\"");
+                out.extend_from_slice(role.as_bytes());
+                out.extend_from_slice(b"\",\"content\":");
+                json::write_string(out, text);
+                out.push(b'}');
+                Ok(())
+            }
+            other => serde_json::to_writer(out, other),
+        }
     }
 }
 

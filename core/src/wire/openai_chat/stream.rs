@@ -149,6 +149,10 @@ impl StreamDecoder for ChatStream {
         &self.reader.reply.closing
     }
 
+    fn take_closing(&mut self) -> Closing {
+        std::mem::take(&mut self.reader.reply.closing)
+    }
+
     fn counts(&self) -> Counts {
         Counts {
             json_frames: self.reader.counts.json_frames,

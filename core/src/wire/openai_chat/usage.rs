@@ -7,8 +7,8 @@ use crate::model::{Usage, UsageSource};
 ///
 /// Input and output are the totals with their parts in them. Whether a provider left the reasoning tokens out
 /// of its output is told by its own sum where it gives one, and by the quirk where it does not.
-pub(super) fn read(wire: &Json, output_excludes_reasoning: bool) -> Option<Usage> {
-    let count = |place: &str| wire.pointer(place).and_then(tokens);
+pub(super) fn read(wire: Json, output_excludes_reasoning: bool) -> Option<Usage> {
+    let count = |place: &str| at(&wire, place).and_then(tokens);
     let (input, output) = (count("/prompt_tokens"), count("/completion_tokens"));
     if input.is_none() && output.is_none() {
         return None;
@@ -38,14 +38,20 @@ pub(super) fn read(wire: &Json, output_excludes_reasoning: bool) -> Option<Usage
             .filter_map(|(group, name, value)| Some((format!("{group}.{name}"), tokens(value).filter(|n| *n > 0)?)))
             .collect(),
         source: UsageSource::Reported,
-        raw: Some(wire.clone()),
+        raw: Some(wire),
     })
+}
+
+/// What stands at this place, as `/cost/total_cost`. As a JSON pointer without its escapes, which cost two copies of
+/// every name.
+fn at<'a>(wire: &'a Json, place: &str) -> Option<&'a Json> {
+    place.split('/').skip(1).try_fold(wire, |value, name| value.get(name))
 }
 
 /// The cost that the provider names itself, in nano-USD: OpenRouter's `cost`, Perplexity's `cost.total_cost`
 /// (both in US dollars) and xAI's `cost_in_usd_ticks` (ten to a nano-USD).
 pub(in crate::wire) fn cost_nano_usd(wire: &Json) -> Option<i64> {
-    let dollars = |place: &str| wire.pointer(place).and_then(Json::as_f64);
+    let dollars = |place: &str| at(wire, place).and_then(Json::as_f64);
     if let Some(ticks) = wire.get("cost_in_usd_ticks").and_then(Json::as_i64) {
         return Some(ticks / 10).filter(|nano| *nano >= 0);
     }

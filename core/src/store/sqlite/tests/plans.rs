@@ -90,3 +90,26 @@ async fn a_page_costs_the_same_at_any_depth() {
 async fn user_row_below(scene: &Scene, conversation: ConversationId, parent: MessageId) -> MessageId {
     scene.append(conversation, Parent::Message(parent), "on").await
 }
+
+#[tokio::test]
+async fn no_statement_is_compiled_anew_for_another_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    let compiled_anew = |connection: &Connection, sql: &str| {
+        let mut statement = connection.prepare(sql).unwrap();
+        for limit in 1..=10 {
+            let values = vec![Value::Integer(limit); statement.parameter_count()];
+            let mut rows = statement.query(rusqlite::params_from_iter(values)).unwrap();
+            while rows.next().unwrap().is_some() {}
+        }
+        statement.get_status(StatementStatus::RePrepare)
+    };
+    let reader = connect::open_reader(&path, &SqliteSettings::default()).unwrap();
+    for sql in [read::OLDER, read::NEWER, read::WALK, read::ANCESTOR] {
+        assert_eq!(compiled_anew(&reader, sql), 0, "{sql}");
+    }
+    // What SQLite does unless told otherwise.
+    assert!(compiled_anew(&Connection::open(&path).unwrap(), read::WALK) > 0);
+    drop(store);
+}

@@ -1,0 +1,176 @@
+//! The histories that models were shown last, so that the next turn of a conversation need not read and decode its own
+//! anew.
+//!
+//! A message that has ended never changes, and neither does what stands above it: the history that ends with a message
+//! is the same for ever, whichever process wrote it, and is known by that message's id alone. A turn takes the history
+//! out, lends it to its request, and puts it back with its own two messages behind it, so that nothing is copied.
+//!
+//! Only words are kept. Calls of tools, files and what belongs to one provider are made fit for each request anew.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::context::weight;
+use crate::base::{ConversationId, MessageId};
+use crate::model::{NewMessage, Part};
+use crate::store::Placed;
+
+/// All histories together, about.
+const MAX_BYTES: usize = 16 << 20;
+
+/// So many conversations; those that were not used for longest go first.
+const MAX_HISTORIES: usize = 1_024;
+
+/// Histories by their conversation.
+#[derive(Default)]
+pub(super) struct Recent(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    histories: HashMap<ConversationId, History>,
+    bytes: usize,
+    /// Grows with every use.
+    uses: u64,
+}
+
+struct History {
+    /// The message that it ends with.
+    last: MessageId,
+    /// Oldest first, from the beginning of the conversation on.
+    messages: Vec<NewMessage>,
+    bytes: usize,
+    used: u64,
+}
+
+/// The message of a turn, and where it was put.
+pub(super) struct Said {
+    pub(super) message: NewMessage,
+    pub(super) placed: Placed,
+}
+
+impl Said {
+    /// Nothing for a message that has to be made fit for each provider.
+    pub(super) fn new(message: Option<NewMessage>, placed: &[Placed]) -> Option<Self> {
+        Some(Self { message: message?, placed: *placed.first()? })
+    }
+}
+
+impl Recent {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out the history that ends with this message. Another one of the conversation is forgotten: it has gone on
+    /// elsewhere.
+    pub(super) fn take(&self, conversation: ConversationId, last: MessageId) -> Option<Vec<NewMessage>> {
+        let history = self.lock().remove(conversation)?;
+        (history.last == last).then_some(history.messages)
+    }
+
+    /// Keeps the whole history that ends with this message, if it is made of words alone.
+    pub(super) fn keep(&self, conversation: ConversationId, last: MessageId, messages: Vec<NewMessage>) {
+        let bytes = messages.iter().map(|message| size_of::<NewMessage>() + size_of::<Part>() + weight(message)).sum();
+        if bytes > MAX_BYTES || !messages.iter().all(is_words) {
+            return;
+        }
+        let mut kept = self.lock();
+        kept.remove(conversation);
+        while kept.histories.len() >= MAX_HISTORIES || kept.bytes + bytes > MAX_BYTES {
+            let oldest = kept.histories.iter().min_by_key(|(_, history)| history.used).map(|(id, _)| *id);
+            let Some(oldest) = oldest else { break };
+            kept.remove(oldest);
+        }
+        kept.uses += 1;
+        kept.bytes += bytes;
+        let history = History { last, messages, bytes, used: kept.uses };
+        kept.histories.insert(conversation, history);
+    }
+
+    /// The conversation is deleted: nothing of it stays in memory.
+    pub(super) fn forget(&self, conversation: ConversationId) {
+        self.lock().remove(conversation);
+    }
+}
+
+impl Kept {
+    fn remove(&mut self, conversation: ConversationId) -> Option<History> {
+        let history = self.histories.remove(&conversation)?;
+        self.bytes -= history.bytes;
+        Some(history)
+    }
+}
+
+/// True when nothing about the message has to be made fit for a provider.
+pub(super) fn is_words(message: &NewMessage) -> bool {
+    let is_words = |part: &Part| matches!(part, Part::Text { .. } | Part::Reasoning { .. } | Part::Refusal { .. });
+    !message.parts.is_empty() && message.parts.iter().all(is_words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Json;
+
+    fn chat(number: u8) -> ConversationId {
+        ConversationId::from_bytes([number; 16])
+    }
+
+    fn message(number: u8) -> MessageId {
+        MessageId::from_bytes([number; 16])
+    }
+
+    fn said(text: &str) -> Vec<NewMessage> {
+        vec![NewMessage::user(text), NewMessage::assistant("yes")]
+    }
+
+    #[test]
+    fn a_history_is_given_once_and_only_for_the_message_it_ends_with() {
+        let recent = Recent::default();
+        recent.keep(chat(1), message(1), said("one"));
+        assert_eq!(recent.take(chat(2), message(1)), None);
+        assert_eq!(recent.take(chat(1), message(1)), Some(said("one")));
+        assert_eq!(recent.take(chat(1), message(1)), None);
+        recent.keep(chat(1), message(2), said("two"));
+        assert_eq!(recent.take(chat(1), message(1)), None, "the conversation has gone on elsewhere");
+        assert_eq!(recent.take(chat(1), message(2)), None, "and what was known of it is of no use");
+    }
+
+    #[test]
+    fn a_deleted_conversation_leaves_nothing_behind() {
+        let recent = Recent::default();
+        recent.keep(chat(1), message(1), said("one"));
+        recent.forget(chat(1));
+        assert_eq!(recent.take(chat(1), message(1)), None);
+        assert_eq!(recent.lock().bytes, 0);
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_makes_room() {
+        let recent = Recent::default();
+        let long = "x".repeat(MAX_BYTES / 4);
+        for number in 1..=3 {
+            recent.keep(chat(number), message(number), said(&long));
+        }
+        let first = recent.take(chat(1), message(1)).unwrap();
+        recent.keep(chat(1), message(1), first);
+        recent.keep(chat(4), message(4), said(&long));
+        assert!(recent.lock().bytes <= MAX_BYTES);
+        assert_eq!(recent.take(chat(2), message(2)), None);
+        for number in [1, 3, 4] {
+            assert!(recent.take(chat(number), message(number)).is_some(), "{number}");
+        }
+        assert_eq!(recent.lock().bytes, 0);
+        recent.keep(chat(1), message(1), said(&"x".repeat(MAX_BYTES)));
+        assert_eq!(recent.take(chat(1), message(1)), None, "one alone may be too long");
+    }
+
+    #[test]
+    fn what_is_not_words_alone_is_not_kept() {
+        let recent = Recent::default();
+        let opaque = Part::Opaque { provider: "p".into(), name: "n".into(), attached: true, data: Json::Null };
+        for parts in [vec![opaque], vec![Part::image(crate::model::Media::url("https://a.example"))], Vec::new()] {
+            recent.keep(chat(1), message(1), vec![NewMessage::new(crate::model::Role::Assistant, parts)]);
+            assert_eq!(recent.take(chat(1), message(1)), None);
+        }
+    }
+}
