@@ -32,7 +32,7 @@ pub use engine::{
 pub use model::*;
 #[cfg(feature = "engine")]
 pub use net::NetworkSettings;
-pub use policy::{BreakerSettings, RetrySettings};
+pub use policy::{BreakerSettings, LimitOverride, LimitSettings, QueueSettings, RetrySettings};
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
 

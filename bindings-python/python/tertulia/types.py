@@ -56,6 +56,8 @@ CostSource = Literal["provider", "catalogue", "estimated", "unknown"]
 ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
 Retry = Literal["never", "safe", "after", "exhausted"]
+RetryAfterSource = Literal["server", "bucket", "assumed"]
+Priority = Literal["interactive", "normal", "background"]
 ErrorKind = Literal[
     "invalid",
     "not_found",
@@ -287,6 +289,8 @@ class CallOptions(TypedDict, total=False):
     """For the whole call, in seconds. 600 unless set."""
     timeout_ms: int
     """For the whole call, in milliseconds."""
+    priority: Priority
+    """How urgent it is while others wait for the same model. ``"interactive"`` unless set."""
     client_id: str
     """Your own id for the message: the same id is the same message; another body under it is a ``ConflictError``."""
     metadata: Mapping[str, str]

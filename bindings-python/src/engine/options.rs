@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{CallOptions, Secret};
+use tertulia::{CallOptions, Priority, Secret};
 
 use crate::convert::{Fields, FromPython, Place, duration_ms, invalid};
 
@@ -26,6 +26,7 @@ pub(crate) const NAMES: &[&str] = &[
     "prompt_cache",
     "timeout",
     "timeout_ms",
+    "priority",
     "client_id",
     "metadata",
     "key",
@@ -68,6 +69,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.output_schema = fields.take("output_schema")?;
     options.prompt_cache = fields.take("prompt_cache")?;
     options.timeout_ms = fields.take("timeout_ms")?;
+    options.priority = fields.take::<Option<Priority>>("priority")?.unwrap_or_default();
     options.client_id = fields.take("client_id")?;
     options.metadata = fields.take("metadata")?;
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);

@@ -1,17 +1,20 @@
 //! What a call carries with it through every layer.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::credentials::CallKey;
 use crate::base::{Attempt, ConversationId, TurnId};
-use crate::model::Progress;
+use crate::model::{Priority, Progress, Quota};
 
 /// Where a call tells what happens before its first content.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Where a call tells what its provider says of its limits.
+pub type QuotaSink = Arc<dyn Fn(&Quota) + Send + Sync>;
 
 /// What a call carries with it: whose it is, how long it may take, who may stop it, who listens.
 #[derive(Clone)]
@@ -32,6 +35,12 @@ pub struct CallContext {
     pub progress: Option<ProgressSink>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Hears what the provider says of its limits.
+    pub quota: Option<QuotaSink>,
+    /// Since when it waits to be sent, whatever came between.
+    waits_since: Arc<OnceLock<Duration>>,
     attempts: Arc<Mutex<Vec<Attempt>>>,
 }
 
@@ -48,6 +57,9 @@ impl CallContext {
             cancel: CancellationToken::new(),
             progress: None,
             key: None,
+            priority: Priority::default(),
+            quota: None,
+            waits_since: Arc::default(),
             attempts: Arc::default(),
         }
     }
@@ -57,6 +69,21 @@ impl CallContext {
         if let Some(sink) = &self.progress {
             sink(progress);
         }
+    }
+
+    /// Tells what the provider says of its limits.
+    pub fn learn(&self, quota: impl FnOnce() -> Quota) {
+        if let Some(sink) = &self.quota {
+            let quota = quota();
+            if !quota.is_empty() {
+                sink(&quota);
+            }
+        }
+    }
+
+    /// Since when it waits to be sent: from the first time that it was asked, so that a retry keeps its age.
+    pub(super) fn waits_since(&self, now: Duration) -> Duration {
+        *self.waits_since.get_or_init(|| now)
     }
 
     /// Notes a try.

@@ -73,8 +73,8 @@ pub(super) fn timed_out(reason: &'static str, limit: Duration) -> Error {
     .with_retry(Retry::Safe)
 }
 
-/// Tokens by the rule of thumb of four bytes each; only for replies whose provider reports nothing.
-fn estimate_input(request: &ChatRequest) -> i64 {
+/// Tokens by the rule of thumb of four bytes each; for replies whose provider reports nothing, and for limits.
+pub(super) fn estimate_input(request: &ChatRequest) -> i64 {
     let words: usize = request.messages.iter().map(|m| m.text().len()).sum();
     i64::try_from((words + request.system.as_ref().map_or(0, String::len)).div_ceil(4)).unwrap_or(i64::MAX)
 }

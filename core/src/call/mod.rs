@@ -1,8 +1,8 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ retry ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
-//!                                          └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
+//! Call ─▶ trace ─▶ retry ─▶ admission · breaker ─▶ provider ─▶ http: dialect · key · transport, or own: the application's code
+//!                                                      └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
 mod auth;
@@ -11,6 +11,7 @@ mod context;
 pub mod credentials;
 mod guard;
 mod http;
+mod latches;
 mod layers;
 mod limits;
 mod own;
@@ -24,9 +25,9 @@ mod tests;
 
 pub use auth::{Auth, Signed};
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
-pub use context::{CallContext, ProgressSink};
+pub use context::{CallContext, ProgressSink, QuotaSink};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
-pub use layers::{BreakerLayer, RetryLayer, TraceLayer, failure, is_breaker_open, level};
+pub use layers::{AdmissionLayer, BreakerLayer, RetryLayer, TraceLayer, failure, is_breaker_open, is_refusal, level};
 pub use own::{EventStream, OwnCode, Provider};
 pub use service::ProviderService;
 pub use stack::{ChatService, stack};

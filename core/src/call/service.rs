@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tower::Service;
@@ -9,11 +10,15 @@ use tower::Service;
 use super::auth::Auth;
 use super::credentials::Credentials;
 use super::http::HttpProvider;
+use super::latches::Latches;
 use super::limits::Limits;
 use super::target::{Call, ReplyEvents, Route};
 use crate::base::{Clock, Ids};
 use crate::model::{Error, Result};
 use crate::net::{NetworkSettings, Transport};
+
+/// After so long a refused key is tried again.
+const LATCHED_PROBE: Duration = Duration::from_secs(600);
 
 /// The innermost service. Cheap to clone; always ready.
 #[derive(Clone)]
@@ -30,7 +35,15 @@ impl ProviderService {
         network: Arc<NetworkSettings>,
     ) -> Self {
         let auth = Arc::new(Auth::new(transport.clone(), clock.clone(), network.clone()));
-        Self(HttpProvider { transport, credentials, auth, limits: Limits { clock, network, ids } })
+        let latches = Latches::new(LATCHED_PROBE, clock.clone());
+        Self(HttpProvider { transport, credentials, auth, latches, limits: Limits { clock, network, ids } })
+    }
+
+    /// A key that the provider has refused is tried again by one call each so long. 10 min unless set.
+    #[must_use]
+    pub fn with_latched_probe(mut self, pause: Duration) -> Self {
+        self.0.latches = Latches::new(pause, self.0.limits.clock.clone());
+        self
     }
 
     /// What signs its requests: to be shared with whoever else signs for the same providers.

@@ -78,6 +78,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     let mut context = CallContext::new(operation);
     let started = engine.clock.monotonic();
     context.deadline = Some(started + limit);
+    context.priority = options.priority;
     context.key = match &owner {
         Some(user) => {
             context.owner = Some(user.owner.clone());

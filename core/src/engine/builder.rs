@@ -208,10 +208,15 @@ impl TertuliaBuilder {
         let ids = Ids::new(clock.clone(), random.clone());
         let network = Arc::new(settings.network.clone());
         let provider =
-            ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
+            ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network)
+                .with_latched_probe(std::time::Duration::from_millis(settings.breaker.latched_probe_ms));
+        let (mut limits, queue) = (settings.limits.clone(), settings.queue);
+        // Beyond the connections calls would wait for one, in no order.
+        let connections = u32::try_from(settings.network.max_connections).unwrap_or(u32::MAX);
+        limits.max_concurrent = limits.max_concurrent.min(connections);
         let inner = Inner {
             auth: provider.auth(),
-            service: stack(provider, settings.retry, settings.breaker, &clock, &random),
+            service: stack(provider, settings.retry, settings.breaker, limits, queue, &clock, &random),
             targets,
             credentials,
             holder: ids.turn().to_string(),

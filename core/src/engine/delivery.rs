@@ -12,7 +12,7 @@ use super::journal::{Journal, LEASE_THIRD, Outcome};
 use super::media::MediaPlan;
 use super::turn::Task;
 use crate::base::ErrorKind;
-use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_breaker_open};
+use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_refusal};
 use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
 
 impl Task {
@@ -41,7 +41,7 @@ impl Task {
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
             let is_logged =
-                is_breaker_open(error) || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
+                is_refusal(error) || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
             if !is_logged {
                 failure(&context, error, elapsed);
             }
@@ -78,6 +78,7 @@ impl Task {
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
+        context.priority = self.options.priority;
         context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
         let log = Arc::downgrade(&self.log);
         context.progress = Some(Arc::new(move |progress| {

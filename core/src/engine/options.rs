@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::base::{Json, Secret};
-use crate::model::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling, ToolChoice, ToolSpec};
+use crate::model::{ChatRequest, OutputSchema, Priority, PromptCache, ReasoningEffort, Sampling, ToolChoice, ToolSpec};
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +31,8 @@ pub struct CallOptions {
     pub prompt_cache: Option<PromptCache>,
     /// For the whole call, in milliseconds; at least 1. 600 s unless set.
     pub timeout_ms: Option<i64>,
+    /// How urgent it is while others wait for the same model. Interactive unless set.
+    pub priority: Priority,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     pub client_id: Option<String>,
     /// Kept beside the message, never sent.
@@ -185,6 +187,12 @@ impl<S> Verb<S> {
     /// For the whole call; more than nothing. 600 s unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout_ms = Some(i64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// How urgent it is while others wait for the same model. Interactive unless set.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.options.priority = priority;
         self
     }
 

@@ -15,14 +15,14 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, CallTarget, ReplyEvents};
 use crate::base::{Clock, ErrorKind, Random, Retry};
-use crate::model::{Error, Progress, Result, StreamEvent, StreamEventKind};
+use crate::model::{Error, Progress, Result, RetryAfterSource, StreamEvent, StreamEventKind};
 use crate::policy::{Admission, Breaker, BreakerSettings, Failure, Health, Permit};
 
 /// So many targets have a breaker of their own; with more of them, those of which nothing is known are forgotten.
-const MAX_TARGETS: usize = 1_024;
+pub(super) const MAX_TARGETS: usize = 1_024;
 
 /// The longest pause that is asked of a clock; who has no deadline looks again then.
-const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The reason word of a call that waits for an open breaker, or is refused by it.
 const REASON: &str = "breaker_open";
@@ -44,13 +44,13 @@ pub struct BreakerLayer {
 }
 
 /// The breaker of a target, and who waits for it.
-struct Shared {
+pub(super) struct Shared {
     breaker: Mutex<Breaker>,
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Breaker> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,11 +62,11 @@ impl BreakerLayer {
         Self { settings, max_wait, targets: Arc::default(), clock, random }
     }
 
-    fn of(&self, target: &CallTarget) -> Arc<Shared> {
-        let name = match target.http() {
-            Some(route) => format!("{} {}", target.model, route.base_url),
-            None => target.model.to_string(),
-        };
+    /// The breaker of a target. Code of the application's own has none: it knows best when not to be asked, and its
+    /// errors are no outage of a server.
+    pub(super) fn of(&self, target: &CallTarget) -> Option<Arc<Shared>> {
+        let route = target.http().filter(|_| self.settings.enabled)?;
+        let name = format!("{} {}", target.model, route.base_url);
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         if targets.len() >= MAX_TARGETS && !targets.contains_key(&name) {
             let now = self.clock.monotonic();
@@ -76,13 +76,34 @@ impl BreakerLayer {
             }
         }
         let fresh = || Arc::new(Shared { breaker: Mutex::new(Breaker::new(self.settings)), changed: Notify::new() });
-        targets.entry(name).or_insert_with(fresh).clone()
+        Some(targets.entry(name).or_insert_with(fresh).clone())
+    }
+
+    /// What gives a permit back, however the try of this call ends.
+    pub(super) fn guard(&self, shared: Arc<Shared>, permit: Permit, call: &Call) -> Guard {
+        Guard { permit, shared, layer: self.clone(), call: call.clone(), is_recorded: false }
+    }
+
+    /// The refusal of a call that cannot wait so long.
+    ///
+    /// # Errors
+    /// `Unavailable` (breaker_open), with the time to come back at.
+    pub(super) fn check(&self, call: &Call, wait: Option<Duration>, pause: Duration, now: Duration) -> Result<()> {
+        let left = call.context.left(now);
+        if left.is_zero() || wait.is_some_and(|wait| wait >= left || wait > self.max_wait) {
+            return Err(refusal(&call.target, wait.unwrap_or(pause)));
+        }
+        Ok(())
+    }
+
+    /// The longest wait that is known beforehand and still waited for.
+    pub(super) const fn max_wait(&self) -> Duration {
+        self.max_wait
     }
 
     /// Waits for leave to make a try.
-    async fn admit(&self, call: &Call) -> Result<Guard> {
-        let Call { target, context, .. } = call;
-        let shared = self.of(target);
+    async fn admit(&self, call: &Call, shared: Arc<Shared>) -> Result<Guard> {
+        let context = &call.context;
         loop {
             // Listens before it looks, so that no change is missed.
             let changed = shared.changed.notified();
@@ -92,18 +113,12 @@ impl BreakerLayer {
                 (breaker.admit(now), breaker.pause())
             };
             let wait = match admission {
-                Admission::Pass(permit) => {
-                    let (layer, shared, call) = (self.clone(), shared.clone(), call.clone());
-                    return Ok(Guard { permit, shared, layer, call, is_recorded: false });
-                }
+                Admission::Pass(permit) => return Ok(self.guard(shared.clone(), permit, call)),
                 Admission::Wait(wait) => wait,
             };
+            self.check(call, wait, pause, now)?;
+            context.report(waiting(wait));
             let left = context.left(now);
-            if left.is_zero() || wait.is_some_and(|wait| wait >= left || wait > self.max_wait) {
-                return Err(refusal(target, wait.unwrap_or(pause)));
-            }
-            let wait_ms = millis(wait.unwrap_or_default());
-            context.report(Progress::Waiting { reason: REASON.to_owned(), wait_ms });
             tokio::select! {
                 biased;
                 () = context.cancel.cancelled() => {
@@ -116,19 +131,25 @@ impl BreakerLayer {
     }
 }
 
+/// What is told to a call that waits for a breaker.
+pub(super) fn waiting(wait: Option<Duration>) -> Progress {
+    Progress::Waiting { reason: REASON.to_owned(), wait_ms: millis(wait.unwrap_or_default()) }
+}
+
 fn refusal(target: &CallTarget, wait: Duration) -> Error {
     let detail = "the provider has failed too often and is left alone for a while; nothing was sent";
     Error::new(ErrorKind::Unavailable, REASON, detail)
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms: millis(wait) })
+        .with_retry_after(millis(wait), RetryAfterSource::Assumed)
 }
 
-fn millis(wait: Duration) -> i64 {
+pub(super) fn millis(wait: Duration) -> i64 {
     i64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
 /// Leave to make one try. Dropped without a word, it is handed back unused.
-struct Guard {
+pub(super) struct Guard {
     permit: Permit,
     shared: Arc<Shared>,
     layer: BreakerLayer,
@@ -147,12 +168,12 @@ impl Guard {
         }
     }
 
-    fn failed(&mut self, error: &Error) {
+    pub(super) fn failed(&mut self, error: &Error) {
         let answered = error.status().is_some() || error.provider_error().is_some();
         self.record(Health::of(Failure { kind: error.kind(), retry: error.retry() }, answered));
     }
 
-    fn look_at(&mut self, event: &Result<StreamEvent>) {
+    pub(super) fn look_at(&mut self, event: &Result<StreamEvent>) {
         match event {
             Err(error) => self.failed(error),
             Ok(event) => {
@@ -203,11 +224,8 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
-            // Code of the application's own knows best when not to be asked; its errors are no outage of a server.
-            if !layer.settings.enabled || call.target.http().is_none() {
-                return inner.oneshot(call).await;
-            }
-            let mut guard = layer.admit(&call).await?;
+            let Some(shared) = layer.of(&call.target) else { return inner.oneshot(call).await };
+            let mut guard = layer.admit(&call, shared).await?;
             let events = inner.oneshot(call).await.inspect_err(|error| guard.failed(error))?;
             Ok(Box::pin(events.inspect(move |event| guard.look_at(event))) as ReplyEvents)
         })

@@ -21,6 +21,9 @@ pub struct BreakerSettings {
     pub open_ms: u64,
     /// It is never longer, unless the server asks for more. 60 s.
     pub max_open_ms: u64,
+    /// A key that the provider has refused, or whose account is empty, is not tried again until it changes, but for one
+    /// call each so long. 10 min.
+    pub latched_probe_ms: u64,
 }
 
 impl Default for BreakerSettings {
@@ -33,6 +36,7 @@ impl Default for BreakerSettings {
             window_ms: 60_000,
             open_ms: 5_000,
             max_open_ms: 60_000,
+            latched_probe_ms: 600_000,
         }
     }
 }

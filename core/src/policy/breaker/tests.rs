@@ -289,6 +289,7 @@ fn a_clock_that_stands_still_or_settings_at_their_ends_break_nothing() {
         window_ms: 1,
         open_ms: u64::MAX,
         max_open_ms: u64::MAX,
+        latched_probe_ms: u64::MAX,
         enabled: true,
     };
     let mut never = Breaker::new(tiny);
