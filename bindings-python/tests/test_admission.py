@@ -85,14 +85,13 @@ def test_the_same_awaited(sim: Simulator) -> None:
         async with made as tertulia:
             me = tertulia.user("ana")
             held = await me.new_conversation().stream("held")
-            while sim.request_count == 0:
-                await asyncio.sleep(0)
+            await asyncio.to_thread(sim.wait_for, "request_received")
             waiting = await me.new_conversation().stream("waiting", priority="normal")
             async for event in waiting:
                 if isinstance(event, t.ProgressEvent):
                     assert (event.step, event.position) == ("queued", 0)
                     break
-            await held.cancel()
+            held.cancel()
             assert (await waiting.reply()).text == "hi"
 
     asyncio.run(main())

@@ -390,8 +390,11 @@ impl AdmissionQueue {
 
     /// The class of a call, 0 the most urgent: its own, less one for each while that it has waited.
     fn class(&self, priority: Priority, since: Duration, now: Duration) -> u64 {
-        let waited = u64::try_from(now.saturating_sub(since).as_millis()).unwrap_or(u64::MAX);
-        (priority as u64).saturating_sub(waited / self.settings.aging_ms.max(1))
+        let waited = now.saturating_sub(since);
+        let step = Duration::from_millis(self.settings.aging_ms.max(1));
+        // Two steps lead from the last class to the first.
+        let steps = u64::from(waited >= step) + u64::from(waited >= step.saturating_mul(2));
+        (priority as u64).saturating_sub(steps)
     }
 
     fn key_of(&self, ticket: Ticket, waiting: &Waiting, now: Duration) -> Key {

@@ -286,7 +286,7 @@ fn it_is_bounded_in_calls_and_bytes_and_the_urgent_push_out_the_others() {
 }
 
 #[test]
-fn ten_thousand_who_wait_at_their_deadline_all_end() {
+fn ten_thousand_who_wait_until_their_deadline_all_end() {
     let settings = QueueSettings { max_waiting: 10_000, ..QueueSettings::default() };
     let mut queue = AdmissionQueue::new(limits(1), settings, Duration::ZERO);
     let held = queue.take(&Ask::default(), Duration::ZERO);
