@@ -55,7 +55,7 @@ def test_who_is_rate_limited_always_hears_for_how_long_and_who_says_so(sim: Simu
             tertulia.ask("hi", model="sim/sim:status=429;retry_after=90")
         assert (raised.value.retry_after, raised.value.retry_after_source) == (90.0, "server")
         with pytest.raises(t.RateLimitedError) as raised:
-            tertulia.ask("hi", model="sim/sim:status=429")
+            tertulia.ask("hi", model="sim/sim:status=429;message=busy")
         assert (raised.value.retry_after, raised.value.retry_after_source) == (60.0, "assumed")
         assert raised.value.info.retry_after_source == "assumed"
     slow: dict[str, Any] = {"limits": {"overrides": {"sim": {"requests_per_minute": 1}}}}

@@ -63,7 +63,7 @@ async fn too_fast_without_a_word_of_when_is_a_minute_by_guess() {
         settings.limits.adaptive = false;
     })
     .await;
-    let error = lab.tertulia.ask("one").model(lab.model("status=429")).await.unwrap_err();
+    let error = lab.tertulia.ask("one").model(lab.model("status=429;message=busy")).await.unwrap_err();
     assert_eq!(
         (error.retry_after(), error.retry_after_source()),
         (Some(Duration::from_secs(60)), Some(RetryAfterSource::Assumed))
@@ -162,7 +162,8 @@ async fn what_a_provider_says_never_is_asked_exactly_once() {
         {
             lab.simulator.clear();
             let chat = engine.user("ana").new_conversation();
-            let error = chat.send("hi").model(format!("{provider}/sim:error={fault}")).await.unwrap_err();
+            lab.simulator.set_script("any", script(&format!("error={fault}")));
+            let error = chat.send("hi").model(format!("{provider}/any")).key(fault).await.unwrap_err();
             assert_eq!(lab.simulator.requests().len(), 1, "{provider} {fault}: {error}");
             assert_eq!((error.attempts().len(), error.retry()), (1, Retry::Never), "{provider} {fault}: {error}");
             assert_eq!(
