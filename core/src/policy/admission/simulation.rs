@@ -198,6 +198,6 @@ fn a_provider_that_only_says_too_fast_is_not_hammered() {
         let scene = Scene { steps: 60_000, seed, tells: false, requests: 600, tokens: 1_000_000, settings: unknown() };
         let outcome = run(&scene);
         assert!(share(&outcome, 600.0) >= 0.6, "seed {seed}: {outcome:?}");
-        assert!(refused(&outcome) <= 0.15, "seed {seed}: {outcome:?}");
+        assert!(refused(&outcome) <= 0.2, "seed {seed}: {outcome:?}");
     }
 }
