@@ -59,6 +59,7 @@ error = t.ErrorInfo(
     operation="conversation.send",
     retry="safe",
     retry_after_ms=2_500,
+    retry_after_source="server",
     saved=True,
     turn_id=ID,
     partial=[text],

@@ -35,7 +35,10 @@ pub use engine::{
 pub use model::*;
 #[cfg(feature = "engine")]
 pub use net::NetworkSettings;
-pub use policy::{BreakerSettings, CacheMode, CacheSettings, FallbackSettings, MidStream, RetrySettings};
+pub use policy::{
+    BreakerSettings, CacheMode, CacheSettings, FallbackSettings, LimitOverride, LimitSettings, MidStream,
+    QueueSettings, RetrySettings,
+};
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
 

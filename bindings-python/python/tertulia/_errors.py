@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._native import Attempt, BudgetStatus, ErrorInfo
-    from .types import ErrorKind, Part, Retry
+    from .types import ErrorKind, Part, Retry, RetryAfterSource
 
 
 class TertuliaError(Exception):
@@ -97,6 +97,11 @@ class TertuliaError(Exception):
     def retry_after_ms(self) -> int | None:
         """The shortest wait before repeating, in milliseconds."""
         return self.info.retry_after_ms
+
+    @property
+    def retry_after_source(self) -> RetryAfterSource | None:
+        """Who says so: the provider, the engine's count of its limits, or nobody."""
+        return self.info.retry_after_source
 
     @property
     def saved(self) -> bool:

@@ -35,6 +35,7 @@ from .types import (
     ReasoningEffort,
     ReplyStatus,
     Retry,
+    RetryAfterSource,
     Role,
     StreamEvent,
     TextFormat,
@@ -1334,6 +1335,7 @@ class ErrorInfo:
         operation: str,
         retry: Retry = ...,
         retry_after_ms: int | None = None,
+        retry_after_source: RetryAfterSource | None = None,
         saved: bool = False,
         turn_id: str | None = None,
         partial: Sequence[ContentPart] = ...,
@@ -1372,7 +1374,11 @@ class ErrorInfo:
 
     @property
     def retry_after_ms(self) -> int | None:
-        """The shortest wait before repeating, in milliseconds."""
+        """The shortest wait before repeating, in milliseconds. What is rate limited always has one."""
+
+    @property
+    def retry_after_source(self) -> RetryAfterSource | None:
+        """Who says so: the provider (``"server"``), the engine's count of its limits (``"bucket"``), or nobody."""
 
     @property
     def saved(self) -> bool:

@@ -77,6 +77,8 @@ ReasoningEffort = Literal["off", "minimal", "low", "medium", "high"]
 MidStream = Literal["surface", "restart", "continue"]
 ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"]
 Retry = Literal["never", "safe", "after", "exhausted"]
+RetryAfterSource = Literal["server", "bucket", "assumed"]
+Priority = Literal["interactive", "normal", "background"]
 ErrorKind = Literal[
     "invalid",
     "not_found",
@@ -316,6 +318,8 @@ class CallOptions(TypedDict, total=False):
     had arrived; ``continue`` asks again, the same model or the next one, and goes on behind it without repeating
     anything (words alone; the model may lose its thread); ``restart`` begins anew elsewhere while nothing was delivered,
     and is ``surface`` afterwards."""
+    priority: Priority
+    """How urgent it is while others wait for the same model. ``"interactive"`` unless set."""
     client_id: str
     """Your own id for the message: the same id is the same message; another body under it is a ``ConflictError``."""
     metadata: Mapping[str, str]

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{CallOptions, Secret};
+use tertulia::{CallOptions, Priority, Secret};
 
 use crate::convert::{Fields, FromPython, Place, duration_ms, invalid};
 
@@ -28,6 +28,7 @@ pub(crate) const NAMES: &[&str] = &[
     "timeout",
     "timeout_ms",
     "mid_stream",
+    "priority",
     "client_id",
     "metadata",
     "key",
@@ -75,6 +76,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.prompt_cache = fields.take("prompt_cache")?;
     options.timeout_ms = fields.take("timeout_ms")?;
     options.mid_stream = fields.take("mid_stream")?;
+    options.priority = fields.take::<Option<Priority>>("priority")?.unwrap_or_default();
     options.client_id = fields.take("client_id")?;
     options.metadata = fields.take("metadata")?;
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);

@@ -5,8 +5,8 @@ use tertulia::model::ErrorInfo as ErrorRecord;
 values! {
     /// An error as plain data.
     ErrorInfo(record ErrorRecord) {
-        kind, reason, detail, user_message, operation, retry, retry_after_ms, saved, turn_id, partial, budget,
-        limit_tokens, estimated_tokens, provider, model, status, request_id, attempts,
+        kind, reason, detail, user_message, operation, retry, retry_after_ms, retry_after_source, saved, turn_id,
+        partial, budget, limit_tokens, estimated_tokens, provider, model, status, request_id, attempts,
     }
     matches(kind, reason, detail) shows(kind, reason, detail) hashes(kind, reason, detail)
     + {

@@ -1,7 +1,7 @@
 //! What a call carries with it through every layer.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use super::credentials::CallKey;
 use super::meter::Meter;
 use super::witness::Witness;
 use crate::base::{Attempt, ConversationId, ErrorKind, TurnId};
-use crate::model::{Cost, EngineEventKind, Progress, Usage};
+use crate::model::{Cost, EngineEventKind, Priority, Progress, Quota, Usage};
 use crate::policy::{CacheMode, Measure};
 
 /// Where a call tells what happens before its first content.
@@ -29,6 +29,9 @@ pub struct Share {
     /// True when another target is asked if this one cannot be asked now: it is not waited for.
     pub others: bool,
 }
+
+/// Where a call tells what its provider says of its limits.
+pub type QuotaSink = Arc<dyn Fn(&Quota) + Send + Sync>;
 
 /// What a call carries with it: whose it is, how long it may take, who may stop it, who listens.
 #[derive(Clone)]
@@ -51,6 +54,12 @@ pub struct CallContext {
     pub witness: Option<Arc<dyn Witness>>,
     /// A key for this call alone.
     pub key: Option<CallKey>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Hears what the provider says of its limits.
+    pub quota: Option<QuotaSink>,
+    /// Since when it waits to be sent, whatever came between.
+    waits_since: Arc<OnceLock<Duration>>,
     /// What it does with the cache of replies; nothing = what the settings say.
     pub cache: Option<CacheMode>,
     /// Whom else it may ask.
@@ -95,6 +104,9 @@ impl CallContext {
             progress: None,
             witness: None,
             key: None,
+            priority: Priority::default(),
+            quota: None,
+            waits_since: Arc::default(),
             cache: None,
             alternatives: None,
             share: None,
@@ -129,6 +141,21 @@ impl CallContext {
         if let Some(witness) = &self.witness {
             witness.count(model, what);
         }
+    }
+
+    /// Tells what the provider says of its limits.
+    pub fn learn(&self, quota: impl FnOnce() -> Quota) {
+        if let Some(sink) = &self.quota {
+            let quota = quota();
+            if !quota.is_empty() {
+                sink(&quota);
+            }
+        }
+    }
+
+    /// Since when it waits to be sent: from the first time that it was asked, so that a retry keeps its age.
+    pub(super) fn waits_since(&self, now: Duration) -> Duration {
+        *self.waits_since.get_or_init(|| now)
     }
 
     /// Notes a try.

@@ -16,6 +16,7 @@ use http::HeaderMap;
 use super::auth::{Auth, Signed};
 use super::credentials::Credentials;
 use super::guard::{GuardedStream, ReplyFrame};
+use super::latches::Latches;
 use super::limits::Limits;
 use super::pieces::Decoded;
 use super::target::{Call, HttpRoute, ReplyEvents};
@@ -34,6 +35,7 @@ pub(super) struct HttpProvider {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) credentials: Arc<Credentials>,
     pub(super) auth: Arc<Auth>,
+    pub(super) latches: Latches,
     pub(super) limits: Limits,
 }
 
@@ -41,18 +43,21 @@ impl HttpProvider {
     /// One try.
     pub(super) async fn attempt(&self, call: &Call, route: &HttpRoute) -> Result<ReplyEvents> {
         let started = self.limits.clock.monotonic();
-        let key = self.limits.in_time(call, self.key(call)).await?;
+        let mut key = self.limits.in_time(call, self.key(call)).await?;
+        self.latches.ask(call, route, key.as_ref())?;
         let mut signed = Signed::default();
-        let response = match (self.exchange(call, route, key.as_ref(), &mut signed).await, &key) {
+        let answered = match (self.exchange(call, route, key.as_ref(), &mut signed).await, &key) {
             (Err(error), Some(rejected))
                 if error.reason() == "key_rejected"
                     && (self.auth.rejected(rejected, signed) || self.has_another(call, rejected)) =>
             {
-                let fresh = self.limits.in_time(call, self.key(call)).await?;
-                self.exchange(call, route, fresh.as_ref(), &mut signed).await?
+                key = self.limits.in_time(call, self.key(call)).await?;
+                self.exchange(call, route, key.as_ref(), &mut signed).await
             }
-            (outcome, _) => outcome?,
+            (outcome, _) => outcome,
         };
+        self.latches.heard(call, route, key.as_ref(), answered.as_ref().err());
+        let response = answered?;
         let (head, body) = response.into_parts();
         let request_id = hints::request_id(&head.headers).map(str::to_owned);
         let frame = self.limits.frame(call, started, request_id);
@@ -98,6 +103,7 @@ impl HttpProvider {
         if let Some(ConnectionWait(wait)) = response.extensions().get() {
             call.context.count(&target.model.to_string(), &Measure::ConnectionWait(*wait));
         }
+        call.context.learn(|| hints::quota(response.headers()));
         if response.status().is_success() {
             return Ok(response);
         }

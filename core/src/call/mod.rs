@@ -1,9 +1,9 @@
 //! Floor 3: the way of one call to a provider and back.
 //!
 //! ```text
-//! Call ─▶ trace ─▶ cache ─▶ fallback ─▶ hedge ─▶ retry ─▶ budget ─▶ breaker ─▶ provider ─▶ http: dialect · key · transport,
-//!                                          │                            or own: the application's code
-//!                                          └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
+//! Call ─▶ trace ─▶ cache ─▶ fallback ─▶ hedge ─▶ retry ─▶ budget ─▶ admission · breaker ─▶ provider
+//!         provider: http (dialect · key · transport), or own (the application's code)
+//!              └─▶ GuardedStream: events, limits, the reply; ends everything the call holds
 //! ```
 
 pub mod accounts;
@@ -15,6 +15,7 @@ mod context;
 pub mod credentials;
 mod guard;
 mod http;
+mod latches;
 mod layers;
 mod limits;
 mod meter;
@@ -34,11 +35,11 @@ pub use alternatives::{Alternative, Alternatives, MakeRequest};
 pub use auth::{Auth, Signed};
 pub use cache::CacheState;
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
-pub use context::{CallContext, ProgressSink, Share};
+pub use context::{CallContext, ProgressSink, QuotaSink, Share};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
 pub use layers::{
-    BreakerLayer, BudgetLayer, CacheLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure, is_breaker_open,
-    level,
+    AdmissionLayer, BreakerLayer, BudgetLayer, CacheLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure,
+    is_breaker_open, is_refusal, level,
 };
 pub use meter::{Heard, Meter};
 pub use own::{EventStream, OwnCode, Provider};

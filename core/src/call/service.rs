@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tower::Service;
@@ -9,12 +10,16 @@ use tower::Service;
 use super::auth::Auth;
 use super::credentials::Credentials;
 use super::http::HttpProvider;
+use super::latches::Latches;
 use super::limits::Limits;
 use super::target::{Call, ReplyEvents, Route};
 use super::tokens::TokenCounts;
 use crate::base::{Clock, Ids};
 use crate::model::{Error, Result};
 use crate::net::{NetworkSettings, Transport};
+
+/// After so long a refused key is tried again.
+const LATCHED_PROBE: Duration = Duration::from_secs(600);
 
 /// The innermost service. Cheap to clone; always ready.
 #[derive(Clone)]
@@ -31,12 +36,16 @@ impl ProviderService {
         network: Arc<NetworkSettings>,
     ) -> Self {
         let auth = Arc::new(Auth::new(transport.clone(), clock.clone(), network.clone()));
-        Self(HttpProvider {
-            transport,
-            credentials,
-            auth,
-            limits: Limits { clock, network, ids, tokens: TokenCounts::new() },
-        })
+        let latches = Latches::new(LATCHED_PROBE, clock.clone());
+        let limits = Limits { clock, network, ids, tokens: TokenCounts::new() };
+        Self(HttpProvider { transport, credentials, auth, latches, limits })
+    }
+
+    /// A key that the provider has refused is tried again by one call each so long. 10 min unless set.
+    #[must_use]
+    pub fn with_latched_probe(mut self, pause: Duration) -> Self {
+        self.0.latches = Latches::new(pause, self.0.limits.clock.clone());
+        self
     }
 
     /// What it has learnt about the tokens of its models: to be shared with whoever else estimates them.
@@ -48,8 +57,8 @@ impl ProviderService {
     /// The same service with other keys and limits. The tokens that were fetched stay.
     #[must_use]
     pub fn reconfigured(&self, credentials: Arc<Credentials>, network: Arc<NetworkSettings>) -> Self {
-        let Self(HttpProvider { transport, auth, limits, .. }) = self.clone();
-        Self(HttpProvider { transport, auth, credentials, limits: Limits { network, ..limits } })
+        let Self(HttpProvider { transport, auth, limits, latches, .. }) = self.clone();
+        Self(HttpProvider { transport, auth, latches, credentials, limits: Limits { network, ..limits } })
     }
 
     /// What signs its requests: to be shared with whoever else signs for the same providers.

@@ -1,8 +1,8 @@
-//! The order of the layers, outermost first: trace → cache → fallback → per target [hedge → retry → budget → breaker →
+//! The order of the layers, outermost first: trace → cache → fallback → per target [hedge → retry → budget → admission →
 //! provider]. The only place that states it.
 //!
-//! The deadline is data on the call. Budget and breaker are inside of the retry: every try has a reservation of its own,
-//! and the breaker hears of every one. Admission will take its place between the two.
+//! The deadline is data on the call. Budget, queue and breaker are inside of the retry: every try has a reservation of its
+//! own and waits its turn. The queue asks the breaker itself for each call that it lets go, and tells it what came of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,16 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 
 use super::accounts::Accounts;
-use super::layers::{BreakerLayer, BudgetLayer, CacheLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer};
+use super::layers::{
+    AdmissionLayer, BreakerLayer, BudgetLayer, CacheLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer,
+};
 use super::service::ProviderService;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
 use crate::model::Error;
-use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, RetryPolicy, RetrySettings};
+use crate::policy::{
+    BreakerSettings, CacheSettings, FallbackSettings, LimitSettings, QueueSettings, RetryPolicy, RetrySettings,
+};
 
 /// A call in, its events out.
 pub type ChatService = BoxCloneSyncService<Call, ReplyEvents, Error>;
@@ -32,6 +36,10 @@ pub struct LayerSettings {
     pub retry: RetrySettings,
     /// When a target is left alone.
     pub breaker: BreakerSettings,
+    /// How fast and how many calls may be sent.
+    pub limits: LimitSettings,
+    /// Who goes first of those that wait.
+    pub queue: QueueSettings,
 }
 
 /// The layers of an engine, with what they know of its targets.
@@ -44,13 +52,14 @@ pub struct Layers {
     retry: RetryLayer,
     budget: BudgetLayer,
     breaker: BreakerLayer,
+    admission: AdmissionLayer,
 }
 
 impl Layers {
     /// Layers by these settings, which know nothing yet. What calls cost is held back and written down in `accounts`.
     #[must_use]
     pub fn new(settings: LayerSettings, accounts: Accounts, clock: &Arc<dyn Clock>, random: &Arc<dyn Random>) -> Self {
-        let LayerSettings { cache, fallback, retry, breaker } = settings;
+        let LayerSettings { cache, fallback, retry, breaker, limits, queue } = settings;
         let left_alone = BreakerLayer::new(breaker, max_wait(retry), clock.clone(), random.clone());
         Self {
             trace: TraceLayer::new(clock.clone()),
@@ -59,6 +68,7 @@ impl Layers {
             hedge: HedgeLayer::new(fallback, clock.clone()),
             retry: RetryLayer::new(RetryPolicy::new(retry), clock.clone(), random.clone()),
             budget: BudgetLayer::new(accounts),
+            admission: AdmissionLayer::new(limits, queue, left_alone.clone(), clock.clone()),
             breaker: left_alone,
         }
     }
@@ -67,7 +77,7 @@ impl Layers {
     /// Kept replies stay only where neither the cache's settings nor keys have changed.
     #[must_use]
     pub fn reconfigured(&self, settings: LayerSettings, keeps_replies: bool, random: &dyn Random) -> Self {
-        let LayerSettings { cache, fallback, retry, breaker } = settings;
+        let LayerSettings { cache, fallback, retry, breaker, limits, queue } = settings;
         let left_alone = self.breaker.reconfigured(breaker, max_wait(retry));
         Self {
             trace: self.trace.clone(),
@@ -76,6 +86,7 @@ impl Layers {
             hedge: self.hedge.reconfigured(fallback),
             retry: self.retry.reconfigured(RetryPolicy::new(retry)),
             budget: self.budget.clone(),
+            admission: self.admission.reconfigured(limits, queue, left_alone.clone()),
             breaker: left_alone,
         }
     }
@@ -111,6 +122,6 @@ fn one_target(
         .layer(layers.hedge.clone())
         .layer(layers.retry.clone())
         .layer(layers.budget.clone())
-        .layer(layers.breaker.clone())
+        .layer(layers.admission.clone())
         .service(provider)
 }

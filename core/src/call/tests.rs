@@ -1,5 +1,6 @@
 //! The layers over a scripted inner service, on a clock that stands still until it is moved.
 
+mod admission;
 mod breaker;
 mod budget;
 mod continuing;

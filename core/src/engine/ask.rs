@@ -85,6 +85,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     let started = engine.clock.monotonic();
     context.deadline = Some(started + limit);
     context.owner = owner.as_ref().map(|user| user.owner.clone());
+    context.priority = options.priority;
     context.cost_limit = cost_limit;
     context.plan = plan;
     context.cache = options.cache;

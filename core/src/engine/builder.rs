@@ -260,7 +260,8 @@ impl TertuliaBuilder {
         let ids = Ids::new(clock.clone(), random.clone());
         let network = Arc::new(settings.network.clone());
         let provider =
-            ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network);
+            ProviderService::new(transport.clone(), credentials.clone(), clock.clone(), ids.clone(), network)
+                .with_latched_probe(Duration::from_millis(settings.breaker.latched_probe_ms));
         let holder = ids.turn().to_string();
         let spawn = tasks.clone();
         let alerts = Alerts::new(parts.alert_sink, watch.clone());

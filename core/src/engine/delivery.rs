@@ -17,7 +17,7 @@ use super::options::CallOptions;
 use super::recent::Said;
 use super::turn::Task;
 use crate::base::{ErrorKind, MessageId};
-use crate::call::{Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_breaker_open};
+use crate::call::{Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_refusal};
 use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState};
 
 impl Task {
@@ -60,7 +60,7 @@ impl Task {
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
             let is_logged = error.partial().is_empty()
-                && (is_breaker_open(error)
+                && (is_refusal(error)
                     || error.kind() == ErrorKind::BudgetExceeded
                     || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some()));
             if !is_logged {
@@ -108,6 +108,7 @@ impl Task {
         context.deadline = Some(self.deadline);
         context.cancel = self.cancel.child_token();
         context.witness = Some(user.engine.watch.clone());
+        context.priority = self.options.priority;
         context.plan = user.engine.tiers.plan(&user.owner);
         // Checked before the save.
         context.cost_limit = self.options.cost_limit().unwrap_or_default();

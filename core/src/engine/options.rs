@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::{Json, Secret};
 use crate::call::CostLimit;
 use crate::model::{
-    ChatRequest, Error, OutputSchema, PromptCache, ReasoningEffort, Result, Sampling, ToolChoice, ToolSpec,
+    ChatRequest, Error, OutputSchema, Priority, PromptCache, ReasoningEffort, Result, Sampling, ToolChoice, ToolSpec,
 };
 use crate::policy::{CacheMode, MidStream};
 
@@ -41,6 +41,8 @@ pub struct CallOptions {
     /// What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
     /// set.
     pub mid_stream: Option<MidStream>,
+    /// How urgent it is while others wait for the same model. Interactive unless set.
+    pub priority: Priority,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     pub client_id: Option<String>,
     /// Kept beside the message, never sent.
@@ -226,6 +228,12 @@ impl<S> Verb<S> {
     /// For the whole call; more than nothing. 600 s unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout_ms = Some(i64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// How urgent it is while others wait for the same model. Interactive unless set.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.options.priority = priority;
         self
     }
 

@@ -6,7 +6,7 @@ use crate::base::Json;
 use crate::call::LayerSettings;
 use crate::model::{Error, Result};
 use crate::net::NetworkSettings;
-use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, RetrySettings};
+use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, LimitSettings, QueueSettings, RetrySettings};
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
@@ -23,6 +23,10 @@ pub struct Settings {
     pub fallback: FallbackSettings,
     /// Which replies are kept for who asks the same.
     pub cache: CacheSettings,
+    /// How fast and how many calls of a model may be under way.
+    pub limits: LimitSettings,
+    /// How many calls may wait for a model, and who goes first.
+    pub queue: QueueSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
 }
@@ -85,6 +89,7 @@ impl Settings {
         settings.network.max_idle_connections = 2;
         settings.store.readers = 2;
         settings.retry.budget_capacity = 20;
+        settings.limits.max_concurrent = 4;
         settings
     }
 
@@ -127,7 +132,7 @@ impl Settings {
                     .get_mut(area)
                     .and_then(Json::as_object_mut)
                     .ok_or_else(|| Error::internal("an area is no object"))?;
-                let Some(standard) = known.get(name).map(expected) else {
+                let Some(standard) = known.get(name).map(|standard| expected(name, standard)) else {
                     let names: Vec<&str> = known.keys().map(String::as_str).collect();
                     let hint = did_you_mean(name, &names);
                     return Err(bad(format!("settings.{area} has no field `{}`{hint}", shown(name))));
@@ -151,8 +156,11 @@ impl Settings {
 
     /// What the layers of a call go by.
     pub(super) fn layers(&self) -> LayerSettings {
-        let (cache, fallback) = (self.cache, self.fallback.clone());
-        LayerSettings { cache, fallback, retry: self.retry, breaker: self.breaker }
+        let (cache, fallback, mut limits) = (self.cache, self.fallback.clone(), self.limits.clone());
+        // Beyond the connections calls would wait for one, in no order.
+        let connections = u32::try_from(self.network.max_connections).unwrap_or(u32::MAX);
+        limits.max_concurrent = limits.max_concurrent.min(connections);
+        LayerSettings { cache, fallback, retry: self.retry, breaker: self.breaker, limits, queue: self.queue }
     }
 
     /// Refuses values with which nothing could work.
@@ -175,12 +183,25 @@ impl Settings {
             ("breaker.window_ms", self.breaker.window_ms == 0),
             ("breaker.open_ms", self.breaker.open_ms == 0),
             ("cache.ttl_ms", self.cache.ttl_ms == 0),
+            ("breaker.latched_probe_ms", self.breaker.latched_probe_ms == 0),
+            ("queue.aging_ms", self.queue.aging_ms == 0),
+            ("limits.max_concurrent", self.limits.max_concurrent == 0),
+            ("limits.requests_per_minute", self.limits.requests_per_minute == Some(0)),
+            ("limits.tokens_per_minute", self.limits.tokens_per_minute == Some(0)),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];
         let bad = |detail: String| Err(Error::invalid("bad_settings", detail));
         if let Some((name, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
             return bad(format!("settings.{name} must be at least 1"));
+        }
+        for (target, other) in &self.limits.overrides {
+            let is_zero = other.max_concurrent == Some(0)
+                || other.requests_per_minute == Some(0)
+                || other.tokens_per_minute == Some(0);
+            if is_zero {
+                return bad(format!("settings.limits.overrides of `{}` must be at least 1", shown(target)));
+            }
         }
         if !(0.0..=1_000.0).contains(&self.retry.budget_refund) {
             return bad("settings.retry.budget_refund must be a number from 0 to 1000".to_owned());
@@ -204,8 +225,10 @@ impl Settings {
 }
 
 /// What a field with this standard value holds, in words.
-fn expected(standard: &Json) -> &'static str {
+fn expected(name: &str, standard: &Json) -> &'static str {
     match standard {
+        Json::Null if name.ends_with("_per_minute") => "a whole number from 1 up, or null",
+        Json::Object(_) => "an object of objects, each with the fields that differ",
         Json::Bool(_) => "true or false",
         Json::Array(_) => "a list of texts",
         Json::String(word) if word == "surface" => "one of surface, restart, continue",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::part::{self, Part};
-use super::words::ErrorKind;
+use super::words::{ErrorKind, RetryAfterSource};
 use crate::{base, model};
 
 /// An error as plain data.
@@ -24,6 +24,8 @@ pub struct ErrorInfo {
     pub retry: Retry,
     /// The shortest wait before repeating, in milliseconds.
     pub retry_after_ms: Option<i64>,
+    /// Who says so.
+    pub retry_after_source: Option<RetryAfterSource>,
     /// True when the message is kept.
     pub saved: bool,
     /// The turn, when there is one.
@@ -56,6 +58,7 @@ impl From<model::ErrorInfo> for ErrorInfo {
             operation,
             retry,
             retry_after_ms,
+            retry_after_source,
             saved,
             turn_id,
             partial,
@@ -77,6 +80,7 @@ impl From<model::ErrorInfo> for ErrorInfo {
             operation,
             retry: retry.into(),
             retry_after_ms,
+            retry_after_source: retry_after_source.map(RetryAfterSource::from),
             saved,
             turn_id: turn_id.map(|id| id.to_string()),
             partial: part::all(partial),

@@ -36,4 +36,7 @@ pub use reply::{Cost, Reply, Usage};
 pub use stream::ReplyStream;
 pub use tertulia::{Tertulia, open_tertulia};
 pub use user::UserScope;
-pub use words::{CostSource, ErrorKind, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, UsageSource};
+pub use words::{
+    CostSource, ErrorKind, FinishReason, MessageStatus, Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role,
+    UsageSource,
+};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::json;
-use super::words::ReasoningEffort;
+use super::words::{Priority, ReasoningEffort};
 use crate::base::Secret;
 use crate::call::AuthScheme;
 use crate::{call, engine, model};
@@ -182,6 +182,9 @@ pub struct CallOptions {
     /// For the whole call, in milliseconds; at least 1. 600 s unless set.
     #[uniffi(default)]
     pub timeout_ms: Option<i64>,
+    /// How urgent it is while others wait for the same model. Interactive unless set.
+    #[uniffi(default)]
+    pub priority: Option<Priority>,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     #[uniffi(default)]
     pub client_id: Option<String>,
@@ -232,6 +235,7 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             output_schema: options.output_schema.map(model::OutputSchema::try_from).transpose()?,
             prompt_cache: options.prompt_cache.map(model::PromptCache::from),
             timeout_ms: options.timeout_ms,
+            priority: options.priority.map(model::Priority::from).unwrap_or_default(),
             client_id: options.client_id,
             metadata: options.metadata,
             key: options.key.map(Secret::from),

@@ -26,6 +26,30 @@ macro_rules! words {
 }
 
 words! {
+    /// How urgent a call is while others wait for the same model.
+    Priority as model::Priority {
+        /// Somebody looks at the screen and waits.
+        Interactive,
+        /// Somebody waits for the result, but not at a screen.
+        Normal,
+        /// Nobody waits: summaries, evaluations, batches.
+        Background,
+    }
+}
+
+words! {
+    /// Who says how long to wait before repeating.
+    RetryAfterSource as model::RetryAfterSource {
+        /// The provider named the time.
+        Server,
+        /// The engine's own count of the provider's limits.
+        Bucket,
+        /// Nobody knows; it is a guess.
+        Assumed,
+    }
+}
+
+words! {
     /// What a caller should do about a failure.
     ErrorKind as base::ErrorKind {
         /// The call cannot work as written. Fix it; nothing was stored.

@@ -47,8 +47,11 @@ pub struct ErrorInfo {
     pub operation: String,
     /// Whether repeating can help.
     pub retry: Retry,
-    /// The shortest wait before repeating, in milliseconds.
+    /// The shortest wait before repeating, in milliseconds. What is `RateLimited` always has one.
     pub retry_after_ms: Option<i64>,
+    /// Who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_source: Option<RetryAfterSource>,
     /// True when the message is kept.
     pub saved: bool,
     /// The turn, when there is one.
@@ -73,6 +76,22 @@ pub struct ErrorInfo {
     /// Every try.
     pub attempts: Vec<Attempt>,
 }
+
+/// Who says how long to wait before repeating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RetryAfterSource {
+    /// The provider named the time.
+    Server,
+    /// The engine's own count of the provider's limits.
+    Bucket,
+    /// Nobody knows; it is a guess.
+    Assumed,
+}
+
+/// What is `RateLimited` without anybody saying for how long.
+const ASSUMED_WAIT_MS: i64 = 60_000;
 
 /// A provider's own account of a failure. Its message may quote the prompt, so it shows itself
 /// only when asked and is never written to a log.
@@ -123,6 +142,7 @@ impl Error {
     /// is wrong and what to do; neither may hold prompt text or a key.
     pub fn new(kind: ErrorKind, reason: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let reason = reason.into();
+        let assumed = kind == ErrorKind::RateLimited;
         let info = ErrorInfo {
             kind,
             reason: String::new(),
@@ -130,7 +150,8 @@ impl Error {
             user_message: String::new(),
             operation: String::new(),
             retry: Retry::Never,
-            retry_after_ms: None,
+            retry_after_ms: assumed.then_some(ASSUMED_WAIT_MS),
+            retry_after_source: assumed.then_some(RetryAfterSource::Assumed),
             saved: false,
             turn_id: None,
             partial: Vec::new(),
@@ -197,6 +218,12 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<std::time::Duration> {
         self.0.info.retry_after_ms.and_then(|ms| u64::try_from(ms).ok()).map(std::time::Duration::from_millis)
+    }
+
+    /// Who says so: the provider, the engine's count of its limits, or nobody.
+    #[must_use]
+    pub fn retry_after_source(&self) -> Option<RetryAfterSource> {
+        self.0.info.retry_after_source
     }
 
     /// True when the message is kept.
@@ -329,13 +356,22 @@ impl Error {
         self
     }
 
-    /// Says whether repeating can help. `After` also sets `retry_after`.
+    /// Says whether repeating can help. `After` also sets `retry_after`, as the provider's word.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.info.retry = retry;
-        if let Retry::After { after_ms } = retry {
-            self.0.info.retry_after_ms = Some(after_ms);
+        match retry {
+            Retry::After { after_ms } => self.with_retry_after(after_ms, RetryAfterSource::Server),
+            _ => self,
         }
+    }
+
+    /// Says how long to wait before repeating, in milliseconds, and who knows it. Whether repeating can help, and what
+    /// the engine itself does about it, stays as it is.
+    #[must_use]
+    pub fn with_retry_after(mut self, after_ms: i64, source: RetryAfterSource) -> Self {
+        self.0.info.retry_after_ms = Some(after_ms);
+        self.0.info.retry_after_source = Some(source);
         self
     }
 

@@ -15,14 +15,16 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, CallTarget, ReplyEvents};
 use crate::base::{Clock, ErrorKind, Random, Retry};
-use crate::model::{BreakerState, EngineEventKind, Error, Progress, Result, StreamEvent, StreamEventKind};
+use crate::model::{
+    BreakerState, EngineEventKind, Error, Progress, Result, RetryAfterSource, StreamEvent, StreamEventKind,
+};
 use crate::policy::{Admission, Breaker, BreakerSettings, Change, Failure, Health, Permit};
 
 /// So many targets have a breaker of their own; with more of them, those of which nothing is known are forgotten.
-const MAX_TARGETS: usize = 1_024;
+pub(super) const MAX_TARGETS: usize = 1_024;
 
 /// The longest pause that is asked of a clock; who has no deadline looks again then.
-const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The reason word of a call that waits for an open breaker, or is refused by it.
 const REASON: &str = "breaker_open";
@@ -44,13 +46,13 @@ pub struct BreakerLayer {
 }
 
 /// The breaker of a target, and who waits for it.
-struct Shared {
+pub(super) struct Shared {
     breaker: Mutex<Breaker>,
-    changed: Notify,
+    pub(super) changed: Notify,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Breaker> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,7 +67,7 @@ impl BreakerLayer {
     /// How long this target is left alone; nothing when it may be asked now.
     #[must_use]
     pub fn left_alone(&self, target: &CallTarget) -> Option<Duration> {
-        let shared = self.lock().get(&name(target)).cloned()?;
+        let shared = self.lock().get(&name(target)?).cloned()?;
         let left = shared.lock().left_alone(self.clock.monotonic());
         left.filter(|_| self.settings.enabled)
     }
@@ -83,8 +85,10 @@ impl BreakerLayer {
         Self { settings, max_wait, ..self.clone() }
     }
 
-    fn of(&self, target: &CallTarget) -> Arc<Shared> {
-        let name = name(target);
+    /// The breaker of a target. Code of the application's own has none: it knows best when not to be asked, and its
+    /// errors are no outage of a server.
+    pub(super) fn of(&self, target: &CallTarget) -> Option<Arc<Shared>> {
+        let name = name(target).filter(|_| self.settings.enabled)?;
         let mut targets = self.lock();
         if targets.len() >= MAX_TARGETS && !targets.contains_key(&name) {
             let now = self.clock.monotonic();
@@ -94,13 +98,37 @@ impl BreakerLayer {
             }
         }
         let fresh = || Arc::new(Shared { breaker: Mutex::new(Breaker::new(self.settings)), changed: Notify::new() });
-        targets.entry(name).or_insert_with(fresh).clone()
+        Some(targets.entry(name).or_insert_with(fresh).clone())
+    }
+
+    /// What gives a permit back, however the try of this call ends.
+    pub(super) fn guard(&self, shared: Arc<Shared>, permit: Permit, call: &Call) -> Guard {
+        Guard { permit, shared, layer: self.clone(), call: call.clone(), is_recorded: false }
+    }
+
+    /// The refusal of a call that cannot wait so long.
+    ///
+    /// # Errors
+    /// `Unavailable` (breaker_open), with the time to come back at.
+    pub(super) fn check(&self, call: &Call, wait: Option<Duration>, pause: Duration, now: Duration) -> Result<()> {
+        let left = call.context.left(now);
+        // Whoever asks after the pause must have time left for the answer, or the probe fails by the asker's own deadline,
+        // and all wait anew for a target that may long be back: half of it is kept.
+        let too_long = |wait| wait > left / 2 || wait > self.max_wait;
+        if left.is_zero() || call.context.has_others() || wait.is_some_and(too_long) {
+            return Err(refusal(&call.target, wait.unwrap_or(pause)));
+        }
+        Ok(())
+    }
+
+    /// The longest wait that is known beforehand and still waited for.
+    pub(super) const fn max_wait(&self) -> Duration {
+        self.max_wait
     }
 
     /// Waits for leave to make a try.
-    async fn admit(&self, call: &Call) -> Result<Guard> {
-        let Call { target, context, .. } = call;
-        let shared = self.of(target);
+    async fn admit(&self, call: &Call, shared: Arc<Shared>) -> Result<Guard> {
+        let context = &call.context;
         loop {
             // Listens before it looks, so that no change is missed.
             let changed = shared.changed.notified();
@@ -110,21 +138,12 @@ impl BreakerLayer {
                 (breaker.admit(now), breaker.pause())
             };
             let wait = match admission {
-                Admission::Pass(permit) => {
-                    let (layer, shared, call) = (self.clone(), shared.clone(), call.clone());
-                    return Ok(Guard { permit, shared, layer, call, is_recorded: false });
-                }
+                Admission::Pass(permit) => return Ok(self.guard(shared.clone(), permit, call)),
                 Admission::Wait(wait) => wait,
             };
+            self.check(call, wait, pause, now)?;
+            context.report(waiting(wait));
             let left = context.left(now);
-            // Whoever asks after the pause must have time left for the answer, or the probe fails by the asker's own
-            // deadline, and all wait anew for a target that may long be back: half of it is kept.
-            let too_long = |wait| wait > left / 2 || wait > self.max_wait;
-            if left.is_zero() || context.has_others() || wait.is_some_and(too_long) {
-                return Err(refusal(target, wait.unwrap_or(pause)));
-            }
-            let wait_ms = millis(wait.unwrap_or_default());
-            context.report(Progress::Waiting { reason: REASON.to_owned(), wait_ms });
             tokio::select! {
                 biased;
                 () = context.cancel.cancelled() => {
@@ -138,11 +157,13 @@ impl BreakerLayer {
 }
 
 /// What a breaker stands for.
-fn name(target: &CallTarget) -> String {
-    match target.http() {
-        Some(route) => format!("{} {}", target.model, route.base_url),
-        None => target.model.to_string(),
-    }
+fn name(target: &CallTarget) -> Option<String> {
+    target.http().map(|route| format!("{} {}", target.model, route.base_url))
+}
+
+/// What is told to a call that waits for a breaker.
+pub(super) fn waiting(wait: Option<Duration>) -> Progress {
+    Progress::Waiting { reason: REASON.to_owned(), wait_ms: millis(wait.unwrap_or_default()) }
 }
 
 fn refusal(target: &CallTarget, wait: Duration) -> Error {
@@ -150,14 +171,15 @@ fn refusal(target: &CallTarget, wait: Duration) -> Error {
     Error::new(ErrorKind::Unavailable, REASON, detail)
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms: millis(wait) })
+        .with_retry_after(millis(wait), RetryAfterSource::Assumed)
 }
 
-fn millis(wait: Duration) -> i64 {
+pub(super) fn millis(wait: Duration) -> i64 {
     i64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
 /// Leave to make one try. Dropped without a word, it is handed back unused.
-struct Guard {
+pub(super) struct Guard {
     permit: Permit,
     shared: Arc<Shared>,
     layer: BreakerLayer,
@@ -185,12 +207,12 @@ impl Guard {
         }
     }
 
-    fn failed(&mut self, error: &Error) {
+    pub(super) fn failed(&mut self, error: &Error) {
         let answered = error.status().is_some() || error.provider_error().is_some();
         self.record(Health::of(Failure { kind: error.kind(), retry: error.retry() }, answered));
     }
 
-    fn look_at(&mut self, event: &Result<StreamEvent>) {
+    pub(super) fn look_at(&mut self, event: &Result<StreamEvent>) {
         match event {
             Err(error) => self.failed(error),
             Ok(event) => {
@@ -241,11 +263,8 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
-            // Code of the application's own knows best when not to be asked; its errors are no outage of a server.
-            if !layer.settings.enabled || call.target.http().is_none() {
-                return inner.oneshot(call).await;
-            }
-            let mut guard = layer.admit(&call).await?;
+            let Some(shared) = layer.of(&call.target) else { return inner.oneshot(call).await };
+            let mut guard = layer.admit(&call, shared).await?;
             let events = inner.oneshot(call).await.inspect_err(|error| guard.failed(error))?;
             Ok(Box::pin(events.inspect(move |event| guard.look_at(event))) as ReplyEvents)
         })

@@ -19,14 +19,14 @@ use super::breaker::BreakerLayer;
 use super::continuing::Continuing;
 use crate::base::{Clock, ErrorKind};
 use crate::model::{ChatRequest, Error, NewMessage, Progress, Result};
-use crate::policy::{BreakerSettings, Course, Latches, MidStream, RetrySettings, Standing, outweighs};
+use crate::policy::{BreakerSettings, Course, MidStream, Refusals, RetrySettings, Standing, outweighs};
 
 /// Goes on to the next target when one fails. Calls without another target pass through as they are.
 #[derive(Clone)]
 pub struct FallbackLayer {
     retry: RetrySettings,
     breaker: BreakerLayer,
-    latches: Arc<Mutex<Latches>>,
+    latches: Arc<Mutex<Refusals>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -34,7 +34,7 @@ impl FallbackLayer {
     /// Divides the tries of these settings among the targets, and asks last whom this breaker leaves alone.
     #[must_use]
     pub fn new(retry: RetrySettings, settings: &BreakerSettings, breaker: BreakerLayer, clock: Arc<dyn Clock>) -> Self {
-        let latches = Latches::new(Duration::from_millis(settings.latched_probe_ms));
+        let latches = Refusals::new(Duration::from_millis(settings.latched_probe_ms));
         Self { retry, breaker, latches: Arc::new(Mutex::new(latches)), clock }
     }
 
@@ -44,7 +44,7 @@ impl FallbackLayer {
         Self { retry, breaker, ..self.clone() }
     }
 
-    fn latches(&self) -> MutexGuard<'_, Latches> {
+    fn latches(&self) -> MutexGuard<'_, Refusals> {
         self.latches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

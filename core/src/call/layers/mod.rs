@@ -1,5 +1,6 @@
 //! Thin glue around the machines of `policy`. The order is stated in `stack.rs`.
 
+mod admission;
 mod breaker;
 mod budget;
 mod cache;
@@ -9,6 +10,7 @@ mod hedge;
 mod retry;
 mod trace;
 
+pub use admission::{AdmissionLayer, is_refusal};
 pub use breaker::{BreakerLayer, is_breaker_open};
 pub use budget::BudgetLayer;
 pub use cache::CacheLayer;

@@ -14,7 +14,7 @@ use futures::{StreamExt as _, stream};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, ReplyEvents};
-use super::breaker::is_breaker_open;
+use super::admission::is_refusal;
 use crate::base::{Attempt, Clock, ErrorKind, Random, Retry};
 use crate::model::{EngineEventKind, Error, Progress, Result, StreamEvent, StreamEventKind};
 use crate::policy::{Decision, Failure, RetryBudget, RetryPolicy};
@@ -111,7 +111,7 @@ where
                 }
                 // Nothing was sent, and the wait is longer than the call may take: neither a try nor worth one.
                 if let Err(error) = outcome.as_ref()
-                    && is_breaker_open(error)
+                    && is_refusal(error)
                 {
                     return outcome.map_err(|error| error.with_attempts(call.context.attempts()));
                 }

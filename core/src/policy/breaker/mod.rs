@@ -154,6 +154,19 @@ impl Breaker {
         Admission::Pass(Permit { period: self.period, counted: false })
     }
 
+    /// What [`Self::admit`] would answer, without asking for leave: nothing when a try may be made.
+    #[must_use]
+    pub fn blocks(&self, now: Duration) -> Option<Option<Duration>> {
+        match self.state {
+            State::Closed => None,
+            State::HalfOpen => Some(None),
+            State::Open { until } => {
+                let left = until.max(self.not_before).saturating_sub(now);
+                (!left.is_zero()).then_some(Some(left))
+            }
+        }
+    }
+
     /// Takes in how a try went. `chance` is from 0 up to 1. A reply that breaks off after its first content is recorded
     /// twice, as `Good` and then as `Bad`, and counts as one try that failed. Gives what it has changed.
     #[must_use]

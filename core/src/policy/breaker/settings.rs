@@ -21,7 +21,8 @@ pub struct BreakerSettings {
     pub open_ms: u64,
     /// It is never longer, unless the server asks for more. 60 s.
     pub max_open_ms: u64,
-    /// How long a target that refused our key or account goes last among the targets of a call. 10 min.
+    /// A key that the provider has refused, or whose account is empty, is not tried again until it changes, but for one
+    /// call each so long. 10 min.
     pub latched_probe_ms: u64,
 }
 

@@ -371,3 +371,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_blocks_a_try_is_known_without_asking_for_leave() {
+    let mut breaker = Breaker::new(BreakerSettings::default());
+    assert_eq!(breaker.blocks(SECOND), None);
+    for _ in 0..10 {
+        let _ = tried(&mut breaker, BAD, SECOND);
+    }
+    let wait = breaker.blocks(SECOND).flatten().expect("it is open for a time that is known");
+    assert_eq!(breaker.admit(SECOND), Admission::Wait(Some(wait)));
+    assert_eq!(breaker.blocks(SECOND + wait), None, "the probe may go");
+    let Admission::Pass(_probe) = breaker.admit(SECOND + wait) else { panic!("no probe") };
+    assert_eq!(breaker.blocks(SECOND + wait), Some(None), "until it is answered");
+}

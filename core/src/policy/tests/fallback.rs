@@ -177,7 +177,7 @@ fn the_last_failure_speaks_unless_only_an_earlier_one_passes_by_itself() {
 
 #[test]
 fn a_refused_key_is_remembered_for_its_time_until_it_is_taken_and_memory_is_bounded() {
-    let mut latches = Latches::new(MINUTE);
+    let mut latches = Refusals::new(MINUTE);
     latches.latch(7, MINUTE);
     assert!(latches.is_latched(7, MINUTE) && latches.is_latched(7, 2 * MINUTE - Duration::from_nanos(1)));
     assert!(!latches.is_latched(8, MINUTE) && !latches.is_latched(7, 2 * MINUTE));

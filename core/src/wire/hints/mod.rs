@@ -11,8 +11,12 @@ use http::header::{DATE, RETRY_AFTER};
 
 use crate::base::{Json, Timestamp};
 
+mod quota;
+
 #[cfg(test)]
 mod tests;
+
+pub use quota::quota;
 
 /// The longest wait that is believed: a week. Longer ones are mistakes, as the year 2036 or `1e9`.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);

@@ -91,3 +91,153 @@ fn googles_retry_info_is_read() {
     assert_eq!(retry_info(&serde_json::json!([{"retryDelay": "-1s"}])), None);
     assert_eq!(retry_info(&serde_json::json!({"retryDelay": "1s"})), None);
 }
+
+mod limits {
+    use super::*;
+    use crate::model::{Allowance, Quota};
+
+    fn ms(millis: u64) -> Option<Duration> {
+        Some(Duration::from_millis(millis))
+    }
+
+    fn all(limit: u64, remaining: u64, resets_in: Option<Duration>) -> Option<Allowance> {
+        Some(Allowance { limit, remaining, resets_in })
+    }
+
+    fn read(pairs: &[(&'static str, &str)]) -> Quota {
+        quota(&headers(pairs))
+    }
+
+    const DATE: (&str, &str) = ("date", "Sat, 21 Nov 2026 09:30:00 GMT");
+
+    #[test]
+    fn openais_are_read_with_the_durations_of_go() {
+        for (written, resets_in) in [
+            ("6m0s", ms(360_000)),
+            ("1s", ms(1_000)),
+            ("120ms", ms(120)),
+            ("1m30.951s", ms(90_951)),
+            ("1h2m3.5s", ms(3_723_500)),
+            ("17", ms(17_000)),
+            ("0s", None),
+            ("s", None),
+            ("1x", None),
+            ("-1s", None),
+            ("1..2s", None),
+            ("99999999999h", None),
+            ("", None),
+        ] {
+            let said = read(&[
+                ("x-ratelimit-limit-requests", "60"),
+                ("x-ratelimit-remaining-requests", "59"),
+                ("x-ratelimit-reset-requests", "1s"),
+                ("x-ratelimit-limit-tokens", "150000"),
+                ("x-ratelimit-remaining-tokens", "149984"),
+                ("x-ratelimit-reset-tokens", written),
+            ]);
+            assert_eq!(said.requests, all(60, 59, ms(1_000)));
+            let tokens = said.tokens.unwrap();
+            assert_eq!((tokens.limit, tokens.remaining), (150_000, 149_984));
+            assert_eq!(tokens.resets_in, resets_in, "{written}");
+        }
+    }
+
+    #[test]
+    fn anthropics_are_read_with_dates_that_the_responses_own_date_makes_durations() {
+        let said = |reset: &str| {
+            read(&[
+                DATE,
+                ("anthropic-ratelimit-requests-limit", "50"),
+                ("anthropic-ratelimit-requests-remaining", "49"),
+                ("anthropic-ratelimit-requests-reset", reset),
+                ("anthropic-ratelimit-input-tokens-limit", "40000"),
+                ("anthropic-ratelimit-input-tokens-remaining", "39000"),
+                ("anthropic-ratelimit-output-tokens-limit", "8000"),
+                ("anthropic-ratelimit-output-tokens-remaining", "0"),
+                ("anthropic-ratelimit-output-tokens-reset", "2026-11-21T09:30:41Z"),
+            ])
+        };
+        for (reset, resets_in) in [
+            ("2026-11-21T09:30:02Z", ms(2_000)),
+            ("2026-11-21T10:30:00.25+01:00", ms(250)),
+            ("2026-11-21t08:00:01-01:30", ms(1_000)),
+            ("2026-11-20T09:30:02Z", None),
+            ("2036-11-21T09:30:02Z", None),
+            ("2026-13-21T09:30:02Z", None),
+            ("2026-11-21T09:30:02", None),
+            ("2026-11-21T09:30", None),
+            ("2026-11-21T0x:30:02Z", None),
+            ("soon", None),
+        ] {
+            let said = said(reset);
+            assert_eq!(said.requests, all(50, 49, resets_in), "{reset}");
+            assert_eq!(said.input_tokens, all(40_000, 39_000, None));
+            assert_eq!((said.output_tokens, said.tokens), (all(8_000, 0, ms(41_000)), None));
+        }
+        let without_date = read(&[
+            ("anthropic-ratelimit-tokens-limit", "10"),
+            ("anthropic-ratelimit-tokens-remaining", "3"),
+            ("anthropic-ratelimit-tokens-reset", "2026-11-21T09:30:41Z"),
+        ]);
+        assert_eq!(without_date.tokens, all(10, 3, None), "measured from nothing");
+    }
+
+    #[test]
+    fn a_clock_that_is_a_day_off_changes_nothing() {
+        for (date, reset) in [
+            ("Fri, 20 Nov 2026 09:30:00 GMT", "2026-11-20T09:31:00Z"),
+            ("Sun, 22 Nov 2026 09:30:00 GMT", "2026-11-22T09:31:00Z"),
+        ] {
+            let said = read(&[
+                ("date", date),
+                ("anthropic-ratelimit-requests-limit", "5"),
+                ("anthropic-ratelimit-requests-remaining", "4"),
+                ("anthropic-ratelimit-requests-reset", reset),
+            ]);
+            assert_eq!(said.requests, all(5, 4, ms(60_000)), "{date}");
+        }
+    }
+
+    #[test]
+    fn an_account_that_is_shut_says_until_when() {
+        let shut = |status, reset: &str| {
+            read(&[DATE, ("anthropic-ratelimit-unified-status", status), ("anthropic-ratelimit-unified-reset", reset)])
+                .shut_for
+        };
+        // 2026-11-21 09:30 is 1,795,253,400.
+        assert_eq!(shut("rejected", "1795257000"), ms(3_600_000));
+        assert_eq!(shut("allowed", "1795257000"), None);
+        assert_eq!(shut("rejected", "1795253399"), None, "past");
+        assert_eq!(shut("rejected", "99999999999999999999"), None);
+        assert_eq!(shut("rejected", "NaN"), None);
+    }
+
+    #[test]
+    fn the_plain_form_counts_requests_with_a_reset_in_seconds_or_since_1970() {
+        for (reset, resets_in) in [("30", ms(30_000)), ("1795253460", ms(60_000)), ("1795253460500", ms(60_500))] {
+            let said = read(&[
+                DATE,
+                ("x-ratelimit-limit", "20"),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", reset),
+            ]);
+            assert_eq!(said.requests, all(20, 0, resets_in), "{reset}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_says_nothing() {
+        assert!(quota(&HeaderMap::new()).is_empty());
+        for nonsense in ["-1", "0", "", "x", "1.5", "NaN", "99999999999999999999999", "1e3", " "] {
+            let said = read(&[("x-ratelimit-limit-requests", nonsense), ("x-ratelimit-remaining-requests", "1")]);
+            assert!(said.is_empty(), "limit {nonsense}: {said:?}");
+        }
+        for nonsense in ["-1", "", "x", "1.5", "NaN", "99999999999999999999999"] {
+            let said = read(&[("x-ratelimit-limit-requests", "9"), ("x-ratelimit-remaining-requests", nonsense)]);
+            assert!(said.is_empty(), "remaining {nonsense}: {said:?}");
+        }
+        assert!(read(&[("x-ratelimit-remaining-requests", "1")]).is_empty(), "of how many?");
+        let more = read(&[("x-ratelimit-limit-requests", "9"), ("x-ratelimit-remaining-requests", "10")]);
+        assert_eq!(more.requests, all(9, 9, None));
+    }
+}

@@ -8,12 +8,12 @@ const MAX_LATCHES: usize = 1_024;
 
 /// Remembers refusals of keys and accounts, each under a number that stands for target, user and key.
 #[derive(Clone, Debug)]
-pub struct Latches {
+pub struct Refusals {
     lasts: Duration,
     until: HashMap<u64, Duration>,
 }
 
-impl Latches {
+impl Refusals {
     /// Each refusal is remembered this long; then one call finds out whether it still holds.
     #[must_use]
     pub fn new(lasts: Duration) -> Self {

@@ -1,0 +1,178 @@
+//! Limits and the queue over real sockets: what a provider says of itself is kept to, who is urgent goes first, a key
+//! that was refused is left alone.
+#![cfg(all(feature = "engine", feature = "sqlite"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests may panic and need no docs")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Lab, within};
+use tertulia::{ErrorKind, Priority, Progress, ProviderSpec, Retry, RetryAfterSource, StreamEventKind, TurnState};
+use tertulia_simulator::Script;
+
+const SHORT: Duration = Duration::from_secs(3);
+
+fn script(line: &str) -> Script {
+    Script::parse(line).unwrap()
+}
+
+#[tokio::test]
+async fn a_provider_that_says_it_is_out_of_requests_is_not_asked_again_before_its_time() {
+    let lab = Lab::memory().await;
+    let model = lab.model(
+        "text=hi;header=x-ratelimit-limit-requests:2;header=x-ratelimit-remaining-requests:0;\
+         header=x-ratelimit-reset-requests:1m0s",
+    );
+    let chat = lab.me().new_conversation();
+    assert_eq!(chat.send("one").model(&*model).await.unwrap().text(), "hi");
+    let error = chat.send("two").model(&*model).timeout(SHORT).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::RateLimited, "queue_deadline"));
+    assert_eq!(error.retry_after_source(), Some(RetryAfterSource::Bucket));
+    assert!(matches!(error.retry(), Retry::After { after_ms: 25_000..=30_001 }), "{:?}", error.retry());
+    assert!(error.saved() && error.attempts().is_empty());
+    assert_eq!(chat.turn(error.turn_id().unwrap()).await.unwrap().state, TurnState::Parked);
+    assert_eq!(lab.simulator.requests().len(), 1);
+    // Another model has limits of its own.
+    assert_eq!(lab.tertulia.ask("three").model(lab.text("yes")).await.unwrap().text(), "yes");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn what_a_server_asks_of_one_call_it_asks_of_all() {
+    let lab = Lab::memory().await;
+    let model = lab.model("status=429;retry_after=90");
+    let error = lab.tertulia.ask("one").model(&*model).await.unwrap_err();
+    assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::RateLimited, 1));
+    assert_eq!(
+        (error.retry_after(), error.retry_after_source()),
+        (Some(Duration::from_secs(90)), Some(RetryAfterSource::Server))
+    );
+    let error = lab.tertulia.ask("two").model(&*model).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::RateLimited, "queue_deadline"));
+    assert_eq!(error.retry_after_source(), Some(RetryAfterSource::Server));
+    assert!(error.retry_after().unwrap() > Duration::from_secs(80));
+    assert_eq!(lab.simulator.requests().len(), 1);
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn too_fast_without_a_word_of_when_is_a_minute_by_guess() {
+    let lab = Lab::memory_with(|settings| {
+        settings.retry.max_attempts = 1;
+        settings.limits.adaptive = false;
+    })
+    .await;
+    let error = lab.tertulia.ask("one").model(lab.model("status=429;message=busy")).await.unwrap_err();
+    assert_eq!(
+        (error.retry_after(), error.retry_after_source()),
+        (Some(Duration::from_secs(60)), Some(RetryAfterSource::Assumed))
+    );
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn who_is_urgent_goes_first_and_who_waits_hears_of_it() {
+    let lab = Lab::memory_with(|settings| settings.limits.max_concurrent = 1).await;
+    lab.simulator.set_scripts("busy", [script("stall"), script("text=hi")]);
+    let send = |text: &'static str, priority| {
+        let chat = lab.me().new_conversation();
+        async move { chat.stream(text).model("lab/busy").priority(priority).await.unwrap() }
+    };
+    let held = send("held", Priority::Interactive).await;
+    lab.requested(1).await;
+    let mut background = send("background", Priority::Background).await;
+    let mut position = None;
+    while position.is_none() {
+        if let StreamEventKind::Progress { progress: Progress::Queued { position: at, wait_ms } } =
+            within(background.next_event()).await.unwrap().unwrap().kind
+        {
+            position = Some((at, wait_ms));
+        }
+    }
+    assert_eq!(position.unwrap().0, 0);
+    let mut urgent = send("urgent", Priority::Interactive).await;
+    while !matches!(
+        within(urgent.next_event()).await.unwrap().unwrap().kind,
+        StreamEventKind::Progress { progress: Progress::Queued { position: 0, .. } }
+    ) {}
+    drop(held);
+    let (one, two) = within(async { tokio::join!(background.reply(), urgent.reply()) }).await;
+    assert_eq!((one.unwrap().text(), two.unwrap().text()), ("hi".to_owned(), "hi".to_owned()));
+    let bodies: Vec<_> =
+        lab.simulator.requests().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
+    assert!(bodies[1].contains("urgent") && bodies[2].contains("background"), "{bodies:?}");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_refused_key_is_left_alone_until_it_changes() {
+    let lab = Lab::memory().await;
+    for (fault, kind) in [("auth", ErrorKind::Unauthorized), ("quota", ErrorKind::QuotaExhausted)] {
+        lab.simulator.clear();
+        let model = lab.model(&format!("error={fault}"));
+        let ask = |key: &'static str| lab.tertulia.ask("hi").model(&*model).key(key);
+        let first = ask("old").await.unwrap_err();
+        assert_eq!((first.kind(), lab.simulator.requests().len()), (kind, 1));
+        for _ in 0..5 {
+            let again = ask("old").await.unwrap_err();
+            assert_eq!((again.kind(), again.reason()), (kind, first.reason()));
+            assert!(again.detail().contains("nothing was sent") && again.status().is_none(), "{again}");
+        }
+        assert_eq!(lab.simulator.requests().len(), 1, "{fault}");
+        assert_eq!(ask("new").await.unwrap_err().kind(), kind);
+        assert_eq!(lab.simulator.requests().len(), 2, "{fault}: another key is another matter");
+    }
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_refused_key_is_tried_again_by_and_by_and_open_once_it_is_taken() {
+    let lab = Lab::memory_with(|settings| settings.breaker.latched_probe_ms = 1).await;
+    let model = lab.model("error=auth;fail=1;text=back");
+    assert_eq!(lab.tertulia.ask("hi").model(&*model).key("k").await.unwrap_err().kind(), ErrorKind::Unauthorized);
+    let reply = within(async {
+        loop {
+            if let Ok(reply) = lab.tertulia.ask("hi").model(&*model).key("k").await {
+                return reply;
+            }
+        }
+    });
+    assert_eq!((reply.await.text().as_str(), lab.simulator.requests().len()), ("back", 2));
+    assert_eq!(lab.tertulia.ask("hi").model(&*model).key("k").await.unwrap().text(), "back");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn what_a_provider_says_never_is_asked_exactly_once() {
+    let lab = Lab::memory().await;
+    let url = lab.simulator.url();
+    let engine = lab
+        .builder()
+        .provider(ProviderSpec::openai_responses("responses", format!("{url}/v1")))
+        .provider(ProviderSpec::anthropic("anthropic-lab", format!("{url}/v1")))
+        .provider(ProviderSpec::gemini("gemini-lab", format!("{url}/v1beta")))
+        .provider(ProviderSpec::ollama("ollama-lab", url))
+        .open()
+        .await
+        .unwrap();
+    for provider in ["lab", "responses", "anthropic-lab", "gemini-lab", "ollama-lab"] {
+        for fault in
+            ["invalid", "auth", "billing", "permission", "not_found", "too_large", "context", "filtered", "quota"]
+        {
+            lab.simulator.clear();
+            let chat = engine.user("ana").new_conversation();
+            lab.simulator.set_script("any", script(&format!("error={fault}")));
+            let error = chat.send("hi").model(format!("{provider}/any")).key(fault).await.unwrap_err();
+            assert_eq!(lab.simulator.requests().len(), 1, "{provider} {fault}: {error}");
+            assert_eq!((error.attempts().len(), error.retry()), (1, Retry::Never), "{provider} {fault}: {error}");
+            assert_eq!(
+                chat.turn(error.turn_id().unwrap()).await.unwrap().state,
+                TurnState::Parked,
+                "{provider} {fault}"
+            );
+        }
+    }
+    engine.close().await.unwrap();
+    lab.close().await;
+}
