@@ -7,9 +7,11 @@
 
 mod bodies;
 mod pages;
+mod recount;
 pub(super) mod scene;
 pub(super) mod spending;
 mod turns;
+mod usage;
 mod writes;
 
 use std::panic::AssertUnwindSafe;
@@ -90,6 +92,14 @@ behaviours! {
         sql_metacharacters_stay_text_in_every_field,
         a_preview_is_the_beginning_on_one_line,
     }
+    usage {
+        usage_is_summed_by_model_day_conversation_and_user,
+        pages_of_usage_hold_every_row_once,
+        usage_survives_the_deletion_of_its_conversation,
+    }
+    recount {
+        budgets_stand_where_a_recount_from_the_beginning_says,
+    }
     spending {
         a_budget_is_set_replaced_and_taken_away,
         a_budget_that_cannot_be_kept_is_refused,
@@ -106,10 +116,6 @@ behaviours! {
         what_is_not_known_is_settled_as_it_was_reserved,
         hostile_amounts_never_wrap,
         recovery_settles_at_its_worst_what_the_dead_had_reserved,
-        usage_is_summed_by_model_day_conversation_and_user,
-        pages_of_usage_hold_every_row_once,
-        usage_survives_the_deletion_of_its_conversation,
-        budgets_stand_where_a_recount_from_the_beginning_says,
         budgets_that_come_with_a_request_hold_besides_those_that_are_set,
         what_the_application_spends_itself_is_no_users,
     }

@@ -1,28 +1,27 @@
 //! Money: nothing is overshot, nothing is lost, nothing is counted twice.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::scene::{NOW, OWNER, STRANGER, Scene, put_conversation, refused};
-use crate::base::{ConversationId, ErrorKind, Random as _, ReservationId, Retry, SeededRandom, Timestamp};
+use crate::base::{ConversationId, ErrorKind, ReservationId, Retry, Timestamp};
 use crate::model::{
     Budget, BudgetLimit, BudgetScope, BudgetStatus, Cost, CostSource, Result, Usage, UsageBy, UsageReport, UsageSource,
     UsageTotal, Window,
 };
 use crate::store::{Durability, LedgerEntry, NewReservation, Op, Receipt, Spender, Store, UsageQuery, WriteBatch};
 
-const MINUTE: i64 = 60_000;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub(super) const MINUTE: i64 = 60_000;
+pub(super) const HOUR: i64 = 60 * MINUTE;
+pub(super) const DAY: i64 = 24 * HOUR;
 
-const ONE: ConversationId = ConversationId::from_bytes([1; 16]);
-const TWO: ConversationId = ConversationId::from_bytes([2; 16]);
+pub(super) const ONE: ConversationId = ConversationId::from_bytes([1; 16]);
+pub(super) const TWO: ConversationId = ConversationId::from_bytes([2; 16]);
 
 /// The first of a month, a Monday too: 2027-02-01.
-const MONDAY: Timestamp = Timestamp::from_millis(1_801_440_000_000);
+pub(super) const MONDAY: Timestamp = Timestamp::from_millis(1_801_440_000_000);
 
-const fn at(millis: i64) -> Timestamp {
+pub(super) const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(MONDAY.as_millis() + millis)
 }
 
@@ -38,7 +37,7 @@ pub(crate) fn of_model(model: &str, entry: LedgerEntry) -> LedgerEntry {
     LedgerEntry { model: model.to_owned(), ..entry }
 }
 
-fn within(conversation: ConversationId, entry: LedgerEntry) -> LedgerEntry {
+pub(super) fn within(conversation: ConversationId, entry: LedgerEntry) -> LedgerEntry {
     LedgerEntry { conversation: Some(conversation), ..entry }
 }
 
@@ -47,7 +46,7 @@ pub(crate) fn reservation(id: ReservationId, worst: LedgerEntry) -> NewReservati
 }
 
 impl Scene {
-    async fn at(&self, moment: Timestamp, op: Op) -> Result<Receipt> {
+    pub(super) async fn at(&self, moment: Timestamp, op: Op) -> Result<Receipt> {
         self.store.apply(WriteBatch::new(self.owner, moment).op(op), Durability::ProcessSafe).await
     }
 
@@ -55,37 +54,37 @@ impl Scene {
         self.at(MONDAY, Op::PutBudget(budget)).await.unwrap();
     }
 
-    async fn reserve(&self, moment: Timestamp, worst: LedgerEntry) -> Result<ReservationId> {
+    pub(super) async fn reserve(&self, moment: Timestamp, worst: LedgerEntry) -> Result<ReservationId> {
         let id = self.ids.reservation();
         self.at(moment, Op::Reserve(reservation(id, worst))).await.map(|_| id)
     }
 
-    async fn settle(&self, moment: Timestamp, id: ReservationId, entry: LedgerEntry) -> Receipt {
+    pub(super) async fn settle(&self, moment: Timestamp, id: ReservationId, entry: LedgerEntry) -> Receipt {
         self.at(moment, Op::Settle { id, entry }).await.unwrap()
     }
 
-    async fn charge(&self, moment: Timestamp, entry: LedgerEntry) -> Receipt {
+    pub(super) async fn charge(&self, moment: Timestamp, entry: LedgerEntry) -> Receipt {
         self.at(moment, Op::Charge(entry)).await.unwrap()
     }
 
-    async fn standing_of(&self, moment: Timestamp, who: Spender) -> Vec<BudgetStatus> {
+    pub(super) async fn standing_of(&self, moment: Timestamp, who: Spender) -> Vec<BudgetStatus> {
         self.store.budget_status(who, moment).await.unwrap()
     }
 
     /// Spent, reserved and left of every budget of the owner.
-    async fn standing(&self, moment: Timestamp) -> Vec<(i64, i64, i64)> {
+    pub(super) async fn standing(&self, moment: Timestamp) -> Vec<(i64, i64, i64)> {
         let who = Spender { owner: self.owner.to_owned(), ..Spender::default() };
         let all = self.standing_of(moment, who).await;
         all.iter().map(|status| (status.spent, status.reserved, status.remaining)).collect()
     }
 
-    async fn usage(&self, by: UsageBy, since: Option<Timestamp>, until: Option<Timestamp>) -> UsageReport {
+    pub(super) async fn usage(&self, by: UsageBy, since: Option<Timestamp>, until: Option<Timestamp>) -> UsageReport {
         let owner = (by != UsageBy::User).then(|| self.owner.to_owned());
         let query = UsageQuery { owner, by, since, until, after: None, limit: 100 };
         self.store.usage(query).await.unwrap()
     }
 
-    async fn total(&self) -> UsageTotal {
+    pub(super) async fn total(&self) -> UsageTotal {
         self.usage(UsageBy::Model, None, None).await.total
     }
 }
@@ -521,244 +520,6 @@ pub(super) async fn recovery_settles_at_its_worst_what_the_dead_had_reserved(sto
     assert_eq!(receipt.alerts.len(), 1, "what recovery has spent is told to the next who spends");
     store.recover(at(DAY)).await.unwrap();
     assert_eq!(scene.standing(MONDAY).await, [(32, 0, 68)]);
-}
-
-pub(super) async fn usage_is_summed_by_model_day_conversation_and_user(store: Arc<dyn Store>) {
-    let scene = Scene::new(Arc::clone(&store));
-    let stranger = scene.of(STRANGER);
-    for (moment, model, conversation, nano_usd) in
-        [(at(-DAY), "a/x", ONE, 1), (MONDAY, "a/x", TWO, 2), (at(HOUR), "b/y", ONE, 4), (at(DAY + HOUR), "a/x", ONE, 8)]
-    {
-        scene.charge(moment, within(conversation, of_model(model, cost(nano_usd)))).await;
-        stranger.charge(moment, within(conversation, of_model(model, cost(16 * nano_usd)))).await;
-    }
-    let sums = |report: UsageReport| {
-        let rows = report.rows.iter().map(|row| (row.key.clone(), row.usage.nano_usd)).collect::<Vec<_>>();
-        (report.total.nano_usd, rows)
-    };
-    let rows = |rows: &[(&str, i64)]| rows.iter().map(|(key, sum)| ((*key).to_owned(), *sum)).collect::<Vec<_>>();
-    let (one, two) = (ONE.to_string(), TWO.to_string());
-    assert_eq!(sums(scene.usage(UsageBy::Model, None, None).await), (15, rows(&[("a/x", 11), ("b/y", 4)])));
-    let days = rows(&[("2027-01-31", 1), ("2027-02-01", 6), ("2027-02-02", 8)]);
-    assert_eq!(sums(scene.usage(UsageBy::Day, None, None).await), (15, days));
-    let conversations = rows(&[(&one, 13), (&two, 2)]);
-    assert_eq!(sums(scene.usage(UsageBy::Conversation, None, None).await), (15, conversations));
-    let users = rows(&[(OWNER, 15), (STRANGER, 240)]);
-    assert_eq!(sums(scene.usage(UsageBy::User, None, None).await), (255, users));
-    // Within some hours, rounded to whole ones.
-    let monday = (Some(at(1)), Some(at(HOUR + 1)));
-    assert_eq!(sums(scene.usage(UsageBy::Model, monday.0, monday.1).await), (6, rows(&[("a/x", 2), ("b/y", 4)])));
-    assert_eq!(sums(scene.usage(UsageBy::Conversation, Some(MONDAY), Some(at(HOUR))).await), (2, rows(&[(&two, 2)])));
-    assert_eq!(
-        sums(scene.usage(UsageBy::User, Some(at(DAY)), None).await),
-        (136, rows(&[(OWNER, 8), (STRANGER, 128)]))
-    );
-    assert_eq!(sums(scene.usage(UsageBy::Model, Some(at(DAY)), Some(MONDAY)).await), (0, vec![]));
-    assert_eq!(sums(scene.of("nobody").usage(UsageBy::Day, None, None).await), (0, vec![]));
-    for (by, owner) in [(UsageBy::User, Some(OWNER.to_owned())), (UsageBy::Conversation, None)] {
-        let query = UsageQuery { owner, by, since: None, until: None, after: None, limit: 5 };
-        refused(store.usage(query).await, ErrorKind::Invalid, "bad_usage_query");
-    }
-}
-
-pub(super) async fn pages_of_usage_hold_every_row_once(store: Arc<dyn Store>) {
-    let scene = Scene::new(Arc::clone(&store));
-    for n in 0..7_u8 {
-        let conversation = ConversationId::from_bytes([n; 16]);
-        for hour in [0, 5] {
-            let entry = within(conversation, of_model(&format!("m/{n}"), cost(1)));
-            scene.charge(at(i64::from(n) * DAY + hour * HOUR), entry.clone()).await;
-            let user = ["", "b", "c", "d", "e", "f", "g"][usize::from(n)];
-            scene.of(user).charge(at(hour * HOUR), entry).await;
-        }
-    }
-    for (by, everybody) in
-        [(UsageBy::Model, false), (UsageBy::Day, false), (UsageBy::Conversation, false), (UsageBy::User, true)]
-    {
-        let owner = (!everybody).then(|| OWNER.to_owned());
-        for limit in [1, 3, 7, 8, 9] {
-            let mut query = UsageQuery { owner: owner.clone(), by, since: None, until: None, after: None, limit };
-            let mut keys = Vec::new();
-            loop {
-                let page = store.usage(query.clone()).await.unwrap();
-                assert!(page.rows.len() <= limit);
-                assert!(page.rows.iter().all(|row| row.usage.requests == 2 || row.key == OWNER));
-                keys.extend(page.rows.into_iter().map(|row| row.key));
-                assert!(keys.len() < 20, "{keys:?}");
-                let Some(next) = page.next else { break };
-                query.after = Some(next);
-            }
-            assert_eq!(keys.len(), if everybody { 8 } else { 7 }, "{by:?} {limit}");
-            assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?}");
-        }
-    }
-}
-
-pub(super) async fn usage_survives_the_deletion_of_its_conversation(store: Arc<dyn Store>) {
-    let scene = Scene::new(store);
-    let id = scene.new_conversation().await;
-    scene.set(Budget::new(BudgetLimit::NanoUsd(10)).each(BudgetScope::Conversation)).await;
-    scene.charge(NOW, within(id, cost(4))).await;
-    scene.apply_op(Op::DeleteConversation { id }).await.unwrap();
-    let report = scene.usage(UsageBy::Conversation, None, None).await;
-    assert_eq!((report.rows[0].key.clone(), report.rows[0].usage.nano_usd), (id.to_string(), 4));
-    refused(scene.reserve(NOW, within(id, cost(7))).await, ErrorKind::BudgetExceeded, "budget");
-}
-
-/// What a naive book-keeper would write down.
-#[derive(Default)]
-struct Oracle {
-    budgets: BTreeMap<String, Budget>,
-    spent: Vec<(Timestamp, &'static str, LedgerEntry)>,
-    open: Vec<(Timestamp, &'static str, ReservationId, LedgerEntry)>,
-}
-
-impl Oracle {
-    /// Spent and reserved of a budget, counted from the beginning.
-    fn count(&self, budget: &Budget, who: &Spender, moment: Timestamp) -> (i64, i64) {
-        let (start, end) = budget.window.bounds(moment);
-        let counts = |at: Timestamp, owner: &str, entry: &LedgerEntry| {
-            let mine = match budget.scope {
-                BudgetScope::Application => true,
-                BudgetScope::User => owner == who.owner,
-                BudgetScope::Conversation => owner == who.owner && entry.conversation == who.conversation,
-                BudgetScope::Run => owner == who.owner && entry.run == who.run,
-            };
-            if mine && start <= at && end.is_none_or(|end| at < end) {
-                budget.limit.of(&entry.spend()).unwrap()
-            } else {
-                0
-            }
-        };
-        let spent = self.spent.iter().map(|(at, owner, entry)| counts(*at, owner, entry)).sum();
-        let reserved = self.open.iter().map(|(at, owner, _, entry)| counts(*at, owner, entry)).sum();
-        (spent, reserved)
-    }
-
-    fn holding(&self, who: &Spender) -> Vec<&Budget> {
-        let holds = |budget: &&Budget| match budget.scope {
-            BudgetScope::Application => true,
-            BudgetScope::User => budget.key.as_ref().is_none_or(|key| *key == who.owner),
-            BudgetScope::Conversation => who.conversation.is_some(),
-            BudgetScope::Run => who.run.is_some(),
-        };
-        self.budgets.values().filter(holds).collect()
-    }
-}
-
-pub(super) async fn budgets_stand_where_a_recount_from_the_beginning_says(store: Arc<dyn Store>) {
-    for seed in 1..=3 {
-        recount(&store, seed).await;
-    }
-}
-
-async fn recount(store: &Arc<dyn Store>, seed: u64) {
-    let random = SeededRandom::new(seed);
-    let pick = |most: u64| {
-        let mut bytes = [0; 8];
-        random.fill(&mut bytes);
-        u64::from_le_bytes(bytes) % most
-    };
-    let scene = Scene::seeded(Arc::clone(store), 1_000 + seed);
-    let owners: [&'static str; 2] = match seed {
-        1 => ["r1", "s1"],
-        2 => ["r2", "s2"],
-        _ => ["r3", "s3"],
-    };
-    let mut oracle = Oracle::default();
-    let mut moment = MONDAY;
-    let windows = [Window::Hour, Window::Day, Window::Week, Window::Month, Window::Total];
-    for step in 0..250 {
-        let told = format!("seed {seed}, step {step}");
-        moment = Timestamp::from_millis(moment.as_millis() + i64::try_from(pick(4)).unwrap() * 20 * MINUTE);
-        let owner = owners[usize::try_from(pick(2)).unwrap()];
-        let by = scene.of(owner);
-        let amount = i64::try_from(pick(50)).unwrap();
-        let entry = LedgerEntry {
-            conversation: [None, Some(ONE), Some(TWO)][usize::try_from(pick(3)).unwrap()],
-            run: [None, Some("r".to_owned())][usize::try_from(pick(2)).unwrap()].clone(),
-            ..cost(amount)
-        };
-        let who = Spender {
-            owner: owner.to_owned(),
-            conversation: entry.conversation,
-            run: entry.run.clone(),
-            also: Vec::new(),
-        };
-        match pick(10) {
-            0 => {
-                let limit = match pick(3) {
-                    0 => BudgetLimit::NanoUsd(500 + amount),
-                    1 => BudgetLimit::Tokens(200 + amount),
-                    _ => BudgetLimit::Requests(20 + amount),
-                };
-                let window = windows[usize::try_from(pick(5)).unwrap()];
-                // Those of the application would count what the other seeds have spent.
-                let scopes = [BudgetScope::User, BudgetScope::Conversation, BudgetScope::Run];
-                let scope = scopes[usize::try_from(pick(3)).unwrap()];
-                let mut budget = Budget::new(limit).per(window).each(scope);
-                if scope == BudgetScope::User && pick(2) == 0 {
-                    budget = budget.of(scope, owner);
-                }
-                oracle.budgets.insert(budget.id().to_string(), budget.clone());
-                by.at(moment, Op::PutBudget(budget)).await.unwrap();
-            }
-            1 => {
-                if let Some((id, budget)) = oracle.budgets.pop_first() {
-                    assert_eq!(id, budget.id().to_string());
-                    by.at(moment, Op::DeleteBudget { id: budget.id() }).await.unwrap();
-                }
-            }
-            2 => {
-                by.charge(moment, entry.clone()).await;
-                oracle.spent.push((moment, owner, entry));
-            }
-            3..7 => {
-                let fits = oracle.holding(&who).iter().all(|budget| {
-                    let (spent, reserved) = oracle.count(budget, &who, moment);
-                    let more = budget.limit.of(&entry.spend()).unwrap();
-                    more == 0 || spent + reserved + more <= budget.limit.amount()
-                });
-                match by.reserve(moment, entry.clone()).await {
-                    Ok(id) => {
-                        assert!(fits, "{told}: admitted");
-                        oracle.open.push((moment, owner, id, entry));
-                    }
-                    Err(error) => {
-                        assert!(!fits, "{told}: {error}");
-                        let status = error.budget().unwrap();
-                        let counted = oracle.count(&status.budget, &who, moment);
-                        assert_eq!((status.spent, status.reserved), counted, "{told}");
-                    }
-                }
-            }
-            _ if oracle.open.is_empty() => {}
-            action => {
-                let index = usize::try_from(pick(oracle.open.len() as u64)).unwrap();
-                let (reserved_at, owner, id, worst) = oracle.open.swap_remove(index);
-                let by = scene.of(owner);
-                if action == 7 {
-                    by.at(moment, Op::Release { id }).await.unwrap();
-                } else {
-                    let real = LedgerEntry { cost: cost(amount).cost, ..worst };
-                    by.settle(moment, id, real.clone()).await;
-                    oracle.spent.push((reserved_at, owner, real));
-                }
-            }
-        }
-        let standing = scene.standing_of(moment, who.clone()).await;
-        assert_eq!(standing.len(), oracle.holding(&who).len(), "{told}");
-        for status in standing {
-            let counted = oracle.count(&status.budget, &who, moment);
-            assert_eq!((status.spent, status.reserved), counted, "{told}: {status:?}");
-        }
-    }
-    for id in oracle.budgets.values().map(Budget::id) {
-        scene.at(moment, Op::DeleteBudget { id }).await.unwrap();
-    }
-    let spent: i64 = oracle.spent.iter().map(|(_, _, entry)| entry.cost.nano_usd.unwrap()).sum();
-    let total = scene.of(owners[0]).total().await.nano_usd + scene.of(owners[1]).total().await.nano_usd;
-    assert_eq!(total, spent, "seed {seed}");
 }
 
 pub(super) async fn budgets_that_come_with_a_request_hold_besides_those_that_are_set(store: Arc<dyn Store>) {
