@@ -394,13 +394,12 @@ async fn an_alert_is_heard_once_when_a_share_is_spent() {
         lab.me().ask("hi").max_tokens(5).await.unwrap();
         settled(&lab.me()).await;
     }
-    let heard = heard.lock().unwrap();
+    let heard = heard.lock().unwrap().clone();
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert!(
         matches!(&heard[0], SpendingAlert::Share(alert) if alert.share == 0.5 && alert.status.spent == 2),
         "{heard:?}"
     );
-    drop(heard);
     lab.close().await;
 }
 
