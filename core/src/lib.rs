@@ -26,13 +26,13 @@ pub use base::{
 pub use call::{Catalogue, Environment, EventStream, KeyFile, KeyFuture, KeySource, ModelRef, Provider, ProviderSpec};
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, Conversation, ConversationOptions, ProviderHandle, RawResponse, ReplyStream, Settings,
-    Tertulia, TertuliaBuilder, UserScope,
+    CallOptions, Content, Conversation, ConversationOptions, Outbox, OutboxWatch, ProviderHandle, RawResponse,
+    ReplyStream, Settings, Tertulia, TertuliaBuilder, UserScope,
 };
 pub use model::*;
 #[cfg(feature = "engine")]
 pub use net::NetworkSettings;
-pub use policy::{BreakerSettings, RetrySettings};
+pub use policy::{BreakerSettings, OutboxSettings, RetrySettings};
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
 

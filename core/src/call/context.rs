@@ -26,6 +26,8 @@ pub struct CallContext {
     pub turn: Option<TurnId>,
     /// The moment of the clock (`Clock::monotonic`) at which it is given up.
     pub deadline: Option<Duration>,
+    /// The longest it waits inside of itself, for a breaker or before a further try; nothing = as the layers say.
+    pub max_wait: Option<Duration>,
     /// Stops it.
     pub cancel: CancellationToken,
     /// Hears of retries, queues, heartbeats.
@@ -45,6 +47,7 @@ impl CallContext {
             conversation: None,
             turn: None,
             deadline: None,
+            max_wait: None,
             cancel: CancellationToken::new(),
             progress: None,
             key: None,
@@ -74,6 +77,12 @@ impl CallContext {
     #[must_use]
     pub fn left(&self, now: Duration) -> Duration {
         self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(now))
+    }
+
+    /// How long it may wait inside of itself at this moment.
+    #[must_use]
+    pub fn patience(&self, now: Duration) -> Duration {
+        self.left(now).min(self.max_wait.unwrap_or(Duration::MAX))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::catalogue::{Setup, own_code};
 use super::home;
+use super::outbox::{self, Drain, settle_recovered};
 use super::settings::Settings;
 use super::target::Targets;
 use super::tasks::Tasks;
@@ -215,6 +216,8 @@ impl TertuliaBuilder {
             targets,
             credentials,
             holder: ids.turn().to_string(),
+            outbox: Arc::new(Drain::new(settings.outbox, random)),
+            sentences: Arc::new(settings.sentences.clone()),
             tasks: Tasks::new(handle),
             closed: AtomicBool::new(false),
             closing: Mutex::default(),
@@ -228,7 +231,10 @@ impl TertuliaBuilder {
             transport,
         };
         tracing::info!(target: "tertulia::engine", operation = "open", recovered = recovered.len(), "opened");
-        Ok(Tertulia(Arc::new(inner)))
+        let inner = Arc::new(inner);
+        settle_recovered(&inner, recovered).await;
+        outbox::start(&inner);
+        Ok(Tertulia(inner))
     }
 }
 

@@ -13,7 +13,7 @@ use super::media::MediaPlan;
 use super::turn::Task;
 use crate::base::ErrorKind;
 use crate::call::{Call, CallContext, CallTarget, ReplyEvents, failure, is_breaker_open};
-use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind};
+use crate::model::{Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState};
 
 impl Task {
     /// Calls the model and settles the turn. The message is saved; from here on every way out is written down.
@@ -40,8 +40,9 @@ impl Task {
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
-            let is_logged =
-                is_breaker_open(error) || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
+            let is_logged = error.reason() == super::outbox::EARLIER_WAITS
+                || is_breaker_open(error)
+                || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some());
             if !is_logged {
                 failure(&context, error, elapsed);
             }
@@ -62,8 +63,12 @@ impl Task {
             reply.latency_ms = latency_ms;
             reply
         });
+        if state == TurnState::Done {
+            engine.outbox.reached(&target.model.to_string());
+        }
+        let degrades = self.options.degrade.unwrap_or(engine.settings.outbox.degrade);
         match settled {
-            Ok(reply) if reply.status == ReplyStatus::Cancelled && self.stopper.is_cancelled() => {
+            Ok(reply) if reply.status == ReplyStatus::Cancelled && self.stopper.is_cancelled() && !degrades => {
                 let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the turn was stopped by someone else");
                 Err(stopped.with_turn(self.turn).with_partial(reply.parts))
             }
@@ -77,6 +82,7 @@ impl Task {
         context.conversation = Some(self.chat.id);
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
+        context.max_wait = self.max_wait;
         context.cancel = self.cancel.child_token();
         context.key = self.chat.user.key_for(self.options.key.as_ref(), &target.entry.name);
         let log = Arc::downgrade(&self.log);
@@ -92,8 +98,9 @@ impl Task {
     async fn call(&self, journal: &mut Journal, target: Arc<CallTarget>, context: &CallContext) -> Result<Reply> {
         let engine = &self.chat.user.engine;
         let _ended = context.cancel.clone().drop_guard();
+        let late = self.holding(journal, super::outbox::earlier(self)).await?? || self.again;
         journal.sending().await?;
-        let asked = self.ask(journal.message(), target, context);
+        let asked = self.ask(journal.message(), late, target, context);
         let mut events = self.holding(journal, asked).await??;
         let flush = Duration::from_millis(engine.settings.store.draft_flush_ms.max(1));
         let mut due = engine.clock.sleep(flush);
@@ -129,10 +136,12 @@ impl Task {
         }
     }
 
-    /// Loads what the model is shown and asks it. Ends at the first content.
+    /// Loads what the model is shown and asks it. Ends at the first content. `late` is true when answers to earlier
+    /// messages may have come after this one was said.
     async fn ask(
         &self,
         message: crate::base::MessageId,
+        late: bool,
         target: Arc<CallTarget>,
         context: &CallContext,
     ) -> Result<ReplyEvents> {
@@ -145,7 +154,7 @@ impl Task {
         let window = context::Window::of(room, &request);
         let plan = MediaPlan::of(&target);
         request.messages =
-            context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), window, &plan).await?;
+            context::load(engine, &self.chat.user.owner, self.chat.id, Some(message), late, window, &plan).await?;
         let call = Call { request: Arc::new(request), target, context: context.clone() };
         engine.service.clone().oneshot(call).await
     }

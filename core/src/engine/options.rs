@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Json, Secret};
 use crate::model::{ChatRequest, OutputSchema, PromptCache, ReasoningEffort, Sampling, ToolChoice, ToolSpec};
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CallOptions {
     /// The model as `provider/model`.
     pub model: Option<String>,
@@ -31,17 +34,25 @@ pub struct CallOptions {
     pub prompt_cache: Option<PromptCache>,
     /// For the whole call, in milliseconds; at least 1. 600 s unless set.
     pub timeout_ms: Option<i64>,
+    /// What is done when the call fails after its message is saved. True: a reply says what became of the message, and
+    /// where it can be sent later, that happens by itself. False: the call raises, and `retry` sends it. Unless set, as
+    /// `settings.outbox.degrade` says. Nothing is saved by `ask`, which raises always.
+    pub degrade: Option<bool>,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
+    #[serde(skip)]
     pub client_id: Option<String>,
     /// Kept beside the message, never sent.
+    #[serde(skip)]
     pub metadata: HashMap<String, String>,
     /// A key for this call alone.
+    #[serde(skip)]
     pub key: Option<Secret>,
     /// Fields that go into the provider's body as they are, over everything else.
     pub extra_body: Option<Json>,
     /// Headers that go along. Those that carry keys are refused.
     pub extra_headers: HashMap<String, String>,
     /// Let the reply go on when nobody reads it.
+    #[serde(skip)]
     pub detached: bool,
 }
 
@@ -185,6 +196,13 @@ impl<S> Verb<S> {
     /// For the whole call; more than nothing. 600 s unless set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout_ms = Some(i64::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// Gives a reply that says what became of the message where the call would raise otherwise, and lets the message be
+    /// sent later by itself where that can help.
+    pub fn degrade(mut self) -> Self {
+        self.options.degrade = Some(true);
         self
     }
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::Json;
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, SentenceSettings};
 use crate::net::NetworkSettings;
-use crate::policy::{BreakerSettings, RetrySettings};
+use crate::policy::{BreakerSettings, OutboxSettings, RetrySettings};
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
@@ -18,8 +18,12 @@ pub struct Settings {
     pub retry: RetrySettings,
     /// When a provider's model is left alone because it is down.
     pub breaker: BreakerSettings,
+    /// How messages that could not be sent are sent later.
+    pub outbox: OutboxSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
+    /// What end users read when something went wrong.
+    pub sentences: SentenceSettings,
 }
 
 /// How conversations are kept.
@@ -72,7 +76,7 @@ impl Settings {
         Self::default()
     }
 
-    /// For apps: fewer connections and readers.
+    /// For apps: fewer connections and readers, and replies instead of errors once a message is saved.
     #[must_use]
     pub fn mobile() -> Self {
         let mut settings = Self::default();
@@ -80,6 +84,7 @@ impl Settings {
         settings.network.max_idle_connections = 2;
         settings.store.readers = 2;
         settings.retry.budget_capacity = 20;
+        settings.outbox.degrade = true;
         settings
     }
 
@@ -147,6 +152,9 @@ impl Settings {
             ("breaker.min_attempts", self.breaker.min_attempts == 0),
             ("breaker.window_ms", self.breaker.window_ms == 0),
             ("breaker.open_ms", self.breaker.open_ms == 0),
+            ("outbox.max_delay_ms", self.outbox.max_delay_ms == 0),
+            ("outbox.expires_after_ms", self.outbox.expires_after_ms == 0),
+            ("outbox.crash_attempts", self.outbox.crash_attempts == 0),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];
@@ -163,6 +171,10 @@ impl Settings {
         if self.breaker.max_open_ms < self.breaker.open_ms {
             return bad("settings.breaker.max_open_ms must be at least settings.breaker.open_ms".to_owned());
         }
+        if self.outbox.max_delay_ms < self.outbox.first_delay_ms {
+            return bad("settings.outbox.max_delay_ms must be at least settings.outbox.first_delay_ms".to_owned());
+        }
+        self.sentences.check()?;
         if self.network.max_text_bytes > MAX_CONTENT_BYTES {
             return bad(format!(
                 "settings.network.max_text_bytes must be at most {MAX_CONTENT_BYTES}, what a message holds"
@@ -177,6 +189,7 @@ fn expected(standard: &Json) -> &'static str {
     match standard {
         Json::Bool(_) => "true or false",
         Json::Number(number) if number.is_f64() => "a number from 0 up",
+        Json::Object(_) => "an object of texts",
         Json::Number(_) => "a whole number from 0 up, of a sensible size",
         _ => "text",
     }

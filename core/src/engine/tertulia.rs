@@ -14,6 +14,7 @@ use super::builder::TertuliaBuilder;
 use super::content::Content;
 use super::log::TurnLog;
 use super::options::Verb;
+use super::outbox::Drain;
 use super::queue::Queue;
 use super::raw::ProviderHandle;
 use super::settings::Settings;
@@ -22,7 +23,7 @@ use super::tasks::Tasks;
 use super::user::UserScope;
 use crate::base::{Clock, ConversationId, ErrorKind, Ids, Timestamp, TurnId};
 use crate::call::ChatService;
-use crate::model::{Error, ModelInfo, ProviderInfo, Result};
+use crate::model::{Error, ModelInfo, ProviderInfo, Result, SentenceSettings};
 use crate::net::Transport;
 use crate::store::Store;
 
@@ -60,6 +61,8 @@ pub(super) struct Inner {
     pub(super) service: ChatService,
     pub(super) credentials: Arc<crate::call::Credentials>,
     pub(super) auth: Arc<crate::call::Auth>,
+    pub(super) outbox: Arc<Drain>,
+    pub(super) sentences: Arc<SentenceSettings>,
     pub(super) tasks: Tasks,
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,
@@ -146,6 +149,12 @@ impl Tertulia {
         engine.tasks.on_runtime(work).await.map_err(|e: Error| e.during("warm_up"))
     }
 
+    /// Tells that the machine is on another network, or on one again: what waits in the outbox is tried, spread over a
+    /// second, as soon as its provider lets it. Also for devices that wake from sleep.
+    pub fn network_changed(&self) {
+        self.0.outbox.network_changed();
+    }
+
     /// Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
     /// this engine answers `Closed` from then on. Closing twice is closing once.
     ///
@@ -174,6 +183,7 @@ impl Inner {
     /// Closes everything, once, whoever waits for it and however often.
     fn close(self: &Arc<Self>) -> Closing {
         self.closed.store(true, Ordering::Release);
+        self.outbox.closing.cancel();
         let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = self.clone();
         let begin = || {
@@ -195,6 +205,11 @@ impl Inner {
             return Err(Error::new(ErrorKind::Closed, "closed", "this engine was closed; open another one"));
         }
         Ok(())
+    }
+
+    /// The error of a verb, in this engine's sentences.
+    pub(super) fn failed(&self, error: Error, operation: &'static str) -> Error {
+        error.during(operation).worded(&self.sentences)
     }
 
     pub(super) fn live(&self) -> MutexGuard<'_, HashMap<TurnId, Live>> {
@@ -230,6 +245,7 @@ impl Drop for Inner {
     /// Dropping without `close` loses nothing acknowledged: tasks are told to stop, the store's threads end when their
     /// queue does.
     fn drop(&mut self) {
+        self.outbox.closing.cancel();
         self.tasks.stop_token().cancel();
         if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
             runtime.shutdown_background();

@@ -182,6 +182,11 @@ pub struct CallOptions {
     /// For the whole call, in milliseconds; at least 1. 600 s unless set.
     #[uniffi(default)]
     pub timeout_ms: Option<i64>,
+    /// What is done when the call fails after its message is saved. True: a reply says what became of the message, and
+    /// where it can be sent later, that happens by itself. False: the call raises, and `retry` sends it. Unless set, as
+    /// `settings.outbox.degrade` says.
+    #[uniffi(default)]
+    pub degrade: Option<bool>,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     #[uniffi(default)]
     pub client_id: Option<String>,
@@ -227,6 +232,7 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             output_schema: options.output_schema.map(model::OutputSchema::try_from).transpose()?,
             prompt_cache: options.prompt_cache.map(model::PromptCache::from),
             timeout_ms: options.timeout_ms,
+            degrade: options.degrade,
             client_id: options.client_id,
             metadata: options.metadata,
             key: options.key.map(Secret::from),

@@ -508,6 +508,7 @@ fn every_knob_of_a_call_reaches_the_engine() {
         metadata: HashMap::from([("screen".to_owned(), "home".to_owned())]),
         key: Some("sk-secret".to_owned()),
         extra_body: Some(r#"{"service_tier":"flex"}"#.to_owned()),
+        degrade: Some(true),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
         detached: true,
     };
@@ -546,6 +547,7 @@ fn every_knob_of_a_call_reaches_the_engine() {
         metadata: HashMap::from([("screen".to_owned(), "home".to_owned())]),
         key: Some(base::Secret::new("sk-secret")),
         extra_body: Some(json!({"service_tier": "flex"})),
+        degrade: Some(true),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
         detached: true,
     };

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod breaker;
+mod outbox;
 mod retry;
 mod retry_budget;
 
@@ -12,5 +13,6 @@ mod tests;
 
 pub use backoff::Backoff;
 pub use breaker::{Admission, Breaker, BreakerSettings, Change, Health, Permit};
+pub use outbox::{OutboxPolicy, OutboxSettings, Pause};
 pub use retry::{Decision, Failure, RetryPolicy, RetrySettings};
 pub use retry_budget::RetryBudget;

@@ -98,7 +98,7 @@ impl BreakerLayer {
                 }
                 Admission::Wait(wait) => wait,
             };
-            let left = context.left(now);
+            let left = context.patience(now);
             if left.is_zero() || wait.is_some_and(|wait| wait >= left || wait > self.max_wait) {
                 return Err(refusal(target, wait.unwrap_or(pause)));
             }

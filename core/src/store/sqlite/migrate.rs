@@ -8,7 +8,10 @@ use crate::model::Result;
 /// `TERT`, so that a file of ours is told from one of another program.
 const APPLICATION_ID: i64 = 0x5445_5254;
 
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/001_conversations.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/001_conversations.sql"),
+    include_str!("../../../migrations/sqlite/002_outbox.sql"),
+];
 
 /// The version of the schema that this code knows.
 pub(super) fn newest() -> i64 {
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_migration_is_never_edited_once_it_is_there() {
-        let fingerprints = ["c90a3f8ff3e39eec"];
+        let fingerprints = ["c90a3f8ff3e39eec", "35faf588b1cca3e9"];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {
             let found: String = hash(migration.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -27,6 +27,11 @@ async fn pages_and_lists_go_by_their_indexes() {
         (read::WALK, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
         (read::ANCESTOR, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
         (read::TURN, 1, "turn_1 (id=?)"),
+        (read::DUE, 3, "send_queue_due (not_before<?)"),
+        (read::EAGER, 3, "send_queue_due (not_before>?)"),
+        (read::NEXT_DUE, 1, "send_queue_due (not_before>?)"),
+        (read::QUEUE, 3, "send_queue_owner (owner_pk=?)"),
+        (read::QUEUE_OF, 4, "send_queue_order (conv_pk=?)"),
         (recover::LOST, 1, "turn_open (lease_until<?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
