@@ -215,6 +215,7 @@ def all_steps() -> Iterable[Step]:
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
     if existing("tests/crash/Cargo.toml"):
         yield Step("crash: 200 kills", (crash, "200"), plain_counts, after=tests)
+        yield Step("crash: the outbox", (crash, "outbox"), plain_counts, after=tests)
     if bound:
         yield Step("python: lints", (str(VENV / "ruff"), "check"), in_check=True, after=ready)
         yield Step("python: format", (str(VENV / "ruff"), "format", "--check"), in_check=True, after=ready)
