@@ -26,6 +26,8 @@ from ._errors import (
 )
 from ._native import (
     AsyncConversation,
+    AsyncOutbox,
+    AsyncOutboxWatch,
     AsyncProviderHandle,
     AsyncReplyStream,
     AsyncTertulia,
@@ -51,6 +53,9 @@ from ._native import (
     ModelInfo,
     OpaquePart,
     OtherEvent,
+    Outbox,
+    OutboxItem,
+    OutboxWatch,
     Page,
     PartEvent,
     PathSource,
@@ -166,6 +171,8 @@ _LAZY = (
 
 __all__ = [
     "AsyncConversation",
+    "AsyncOutbox",
+    "AsyncOutboxWatch",
     "AsyncProviderHandle",
     "AsyncReplyStream",
     "AsyncTertulia",
@@ -213,6 +220,9 @@ __all__ = [
     "NotFoundError",
     "OpaquePart",
     "OtherEvent",
+    "Outbox",
+    "OutboxItem",
+    "OutboxWatch",
     "OutputInvalidError",
     "OutputSchemaDict",
     "OwnProvider",

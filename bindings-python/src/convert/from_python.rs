@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use tertulia::base::{AttachmentId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    CostSource, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, TurnState, UsageSource,
+    CostSource, Delivery, FinishReason, MessageStatus, ReasoningEffort, ReplyStatus, Role, TurnState, UsageSource,
 };
 use tertulia::{Error, ErrorKind, Json};
 
@@ -319,7 +319,7 @@ macro_rules! words {
     };
 }
 
-words!(Role, FinishReason, TurnState, ReasoningEffort, ErrorKind);
+words!(Role, FinishReason, TurnState, Delivery, ReasoningEffort, ErrorKind);
 words!(
     MessageStatus = MessageStatus::Complete,
     ReplyStatus = ReplyStatus::Done,

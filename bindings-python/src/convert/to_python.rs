@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo};
 use tertulia::base::{AttachmentId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
-use tertulia::model::{CostSource, FinishReason, MessageStatus, ReplyStatus, Role, TurnState, UsageSource};
+use tertulia::model::{CostSource, Delivery, FinishReason, MessageStatus, ReplyStatus, Role, TurnState, UsageSource};
 use tertulia::{ErrorKind, Json};
 
 use super::plain::{plain, word};
@@ -60,7 +60,7 @@ macro_rules! words {
     };
 }
 
-words!(Role, MessageStatus, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
+words!(Role, MessageStatus, Delivery, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
 
 impl ToPython for () {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -8,6 +8,7 @@ mod twins;
 mod conversation;
 mod incoming;
 mod options;
+mod outbox;
 mod provider;
 mod root;
 mod stream;
@@ -26,6 +27,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<user::AsyncUserScope>()?;
     module.add_class::<conversation::Conversation>()?;
     module.add_class::<conversation::AsyncConversation>()?;
+    module.add_class::<outbox::Outbox>()?;
+    module.add_class::<outbox::AsyncOutbox>()?;
+    module.add_class::<outbox::OutboxWatch>()?;
+    module.add_class::<outbox::AsyncOutboxWatch>()?;
     module.add_class::<stream::ReplyStream>()?;
     module.add_class::<stream::AsyncReplyStream>()?;
     module.add_class::<stream::TextStream>()?;

@@ -26,6 +26,7 @@ pub(crate) const NAMES: &[&str] = &[
     "prompt_cache",
     "timeout",
     "timeout_ms",
+    "degrade",
     "client_id",
     "metadata",
     "key",
@@ -68,6 +69,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.output_schema = fields.take("output_schema")?;
     options.prompt_cache = fields.take("prompt_cache")?;
     options.timeout_ms = fields.take("timeout_ms")?;
+    options.degrade = fields.take("degrade")?;
     options.client_id = fields.take("client_id")?;
     options.metadata = fields.take("metadata")?;
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);
