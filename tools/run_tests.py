@@ -226,6 +226,7 @@ def all_steps() -> Iterable[Step]:
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
     if existing("tests/crash/Cargo.toml"):
         yield Step("crash: 200 kills", (crash, "200"), plain_counts, after=tests)
+        yield Step("crash: the outbox", (crash, "outbox"), plain_counts, after=tests)
     if existing("tests/load/Cargo.toml"):
         yield Step("load: 20 chats", (load, "20", "--only-success"), plain_counts, after=tests)
     if bound:

@@ -140,6 +140,16 @@ turn = t.Turn(
     expires_at=MOMENT,
     error=error,
 )
+item = t.OutboxItem(
+    ID,
+    "pending",
+    conversation_id=ID,
+    reason="breaker_open",
+    attempt=2,
+    not_before=MOMENT,
+    expires_at=MOMENT,
+    preview="Three things to see",
+)
 tier = t.PriceTier(
     200_000,
     input_nano_usd=2,
@@ -269,6 +279,7 @@ SAMPLES: list[Any] = [
     message,
     conversation,
     turn,
+    item,
     tier,
     change,
     price,

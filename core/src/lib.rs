@@ -29,15 +29,15 @@ pub use call::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, Conversation, ConversationOptions, Events, ProviderHandle, RawResponse, Reconfiguration,
-    ReplyStream, Settings, SpendingAlert, Tertulia, TertuliaBuilder, UserScope, reset, shared,
+    CallOptions, Content, Conversation, ConversationOptions, Events, Outbox, OutboxWatch, ProviderHandle, RawResponse,
+    Reconfiguration, ReplyStream, Settings, SpendingAlert, Tertulia, TertuliaBuilder, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]
 pub use net::NetworkSettings;
 pub use policy::{
     BreakerSettings, CacheMode, CacheSettings, FallbackSettings, LimitOverride, LimitSettings, MidStream,
-    QueueSettings, RetrySettings,
+    OutboxSettings, QueueSettings, RetrySettings,
 };
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::Lab;
 use tertulia::store::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MemoryStore, MessageRows, Receipt, Spender, Store,
-    StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore, MessageRows, QueueQuery,
+    QueueRow, Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, Conversation, ConversationId, ConversationOptions, ConversationSummary, Media,
@@ -68,6 +68,14 @@ impl Store for Counting {
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
         self.store.attachment(owner, id)
+    }
+
+    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
+        self.store.queue_due(now, due, limit)
+    }
+
+    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
+        self.store.queue(owner, query)
     }
 
     fn has_budgets(&self) -> StoreFuture<'_, bool> {

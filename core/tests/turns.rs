@@ -16,8 +16,8 @@ use support::{Lab, cause_of, within};
 use tertulia::base::{Clock as _, ManualClock, Timestamp};
 use tertulia::net::{Transport, TransportFuture};
 use tertulia::store::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MemoryStore, MessageRows, Op, Receipt, Spender, Store,
-    StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore, MessageRows, Op,
+    QueueQuery, QueueRow, Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind,
@@ -84,6 +84,14 @@ impl Store for Struggling {
 
     fn turn_of_client(&self, owner: &str, id: ConversationId, client_id: &str) -> StoreFuture<'_, Option<TurnRecord>> {
         self.inner.turn_of_client(owner, id, client_id)
+    }
+
+    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
+        self.inner.queue_due(now, due, limit)
+    }
+
+    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
+        self.inner.queue(owner, query)
     }
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {

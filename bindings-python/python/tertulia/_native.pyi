@@ -2568,6 +2568,69 @@ class Turn:
     def _of_json(json: str) -> Turn: ...
 
 @final
+class OutboxItem:
+    """A message in the outbox."""
+
+    __match_args__: ClassVar[tuple[Literal["turn_id"], Literal["delivery"]]]
+
+    def __new__(
+        cls,
+        turn_id: str,
+        delivery: Delivery,
+        *,
+        conversation_id: str,
+        reason: str | None = None,
+        attempt: int = 0,
+        not_before: datetime | None = None,
+        expires_at: datetime | None = None,
+        preview: str = "",
+    ) -> Self: ...
+    @property
+    def turn_id(self) -> str:
+        """The turn it began."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation it stands in."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """``pending`` while it waits, ``sending``, ``failed`` when it is parked, ``sent`` when it has left the outbox."""
+
+    @property
+    def reason(self) -> str | None:
+        """The reason word of what went wrong last."""
+
+    @property
+    def attempt(self) -> int:
+        """How often it was tried."""
+
+    @property
+    def not_before(self) -> datetime | None:
+        """Not sent before this moment; ``None`` while it is sent, and when it is parked."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """Parked when it was not sent before this moment."""
+
+    @property
+    def preview(self) -> str:
+        """The beginning of its words, at most 160 characters, on one line."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> OutboxItem: ...
+
+@final
 class TextPart:
     """Words."""
 
@@ -3759,6 +3822,9 @@ class Tertulia:
     def warm_up(self, *models: str) -> None:
         """Open connections to the providers of these models ahead of the first call."""
 
+    def network_changed(self) -> None:
+        """Tell that the machine is on another network, or on one again: what waits in the outbox is tried."""
+
     def open(self) -> Self:
         """Open the engine, unless it is open, and put to rest what a dead process left open."""
 
@@ -3829,6 +3895,39 @@ class UserScope:
         self, *, limit: int = 50, before: str | None = None, after: str | None = None
     ) -> Page[ConversationInfo]:
         """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+
+    def outbox(self) -> Outbox:
+        """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
+
+@final
+class Outbox:
+    """One user's messages that wait to be sent, are being sent, or were given up."""
+
+    def list(self) -> tuple[OutboxItem, ...]:
+        """What is in it, first in first; at most 1,000."""
+
+    def retry(self, turn_id: str) -> None:
+        """Send a message now, as soon as its provider lets it, and give it its whole time again. A parked one waits again.
+
+        ``NotFoundError`` when it is not in the outbox.
+        """
+
+    def discard(self, turn_id: str) -> None:
+        """Take a message back: it is not sent, or no longer.
+
+        It stays in its conversation as ``cancelled``, and no model is shown it. ``NotFoundError`` when it is not in the
+        outbox, which it also is not once it is answered.
+        """
+
+    def watch(self) -> OutboxWatch:
+        """What happens in it from now on, in this process. To miss nothing, watch first and list then."""
+
+@final
+class OutboxWatch:
+    """What happens in an outbox: each message as it stands after a change. Ends when the engine is closed."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> OutboxItem: ...
 
 @final
 class Conversation:
@@ -4110,6 +4209,9 @@ class AsyncTertulia:
     def warm_up(self, *models: str) -> Coroutine[Any, Any, None]:
         """Open connections to the providers of these models ahead of the first call."""
 
+    def network_changed(self) -> Coroutine[Any, Any, None]:
+        """Tell that the machine is on another network, or on one again: what waits in the outbox is tried."""
+
     def open(self) -> Coroutine[Any, Any, Self]:
         """Open the engine, unless it is open, and put to rest what a dead process left open."""
 
@@ -4184,6 +4286,43 @@ class AsyncUserScope:
         self, *, limit: int = 50, before: str | None = None, after: str | None = None
     ) -> Coroutine[Any, Any, Page[ConversationInfo]]:
         """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+
+    def outbox(self) -> AsyncOutbox:
+        """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
+
+@final
+class AsyncOutbox:
+    """One user's messages that wait to be sent, are being sent, or were given up."""
+
+    def list(self) -> Coroutine[Any, Any, tuple[OutboxItem, ...]]:
+        """What is in it, first in first; at most 1,000."""
+
+    def retry(self, turn_id: str) -> Coroutine[Any, Any, None]:
+        """Send a message now, as soon as its provider lets it, and give it its whole time again. A parked one waits again.
+
+        ``NotFoundError`` when it is not in the outbox.
+        """
+
+    def discard(self, turn_id: str) -> Coroutine[Any, Any, None]:
+        """Take a message back: it is not sent, or no longer.
+
+        It stays in its conversation as ``cancelled``, and no model is shown it. ``NotFoundError`` when it is not in the
+        outbox, which it also is not once it is answered.
+        """
+
+    def watch(self) -> AsyncOutboxWatch:
+        """What happens in it from now on, in this process. To miss nothing, watch first and list then."""
+
+@final
+class AsyncOutboxWatch:
+    """What happens in an outbox: each message as it stands after a change. Ends when the engine is closed.
+
+    It sees what happens from the moment on at which it is awaited or first asked.
+    """
+
+    def __await__(self) -> Generator[Any, Any, Self]: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, OutboxItem]: ...
 
 @final
 class AsyncConversation:

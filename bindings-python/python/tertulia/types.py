@@ -320,6 +320,10 @@ class CallOptions(TypedDict, total=False):
     and is ``surface`` afterwards."""
     priority: Priority
     """How urgent it is while others wait for the same model. ``"interactive"`` unless set."""
+    degrade: bool
+    """What is done when the call fails after its message is saved. True: a reply says what became of the message
+    (``status``, ``notice``), and where it can be sent later, that happens by itself. False: it raises, and ``retry`` sends
+    it. Unless set, as ``settings["outbox"]["degrade"]`` says."""
     client_id: str
     """Your own id for the message: the same id is the same message; another body under it is a ``ConflictError``."""
     metadata: Mapping[str, str]

@@ -9,6 +9,7 @@ mod conversation;
 mod events;
 mod incoming;
 mod options;
+mod outbox;
 mod provider;
 mod root;
 mod spending;
@@ -28,6 +29,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<user::AsyncUserScope>()?;
     module.add_class::<conversation::Conversation>()?;
     module.add_class::<conversation::AsyncConversation>()?;
+    module.add_class::<outbox::Outbox>()?;
+    module.add_class::<outbox::AsyncOutbox>()?;
+    module.add_class::<outbox::OutboxWatch>()?;
+    module.add_class::<outbox::AsyncOutboxWatch>()?;
     module.add_class::<stream::ReplyStream>()?;
     module.add_class::<stream::AsyncReplyStream>()?;
     module.add_class::<stream::TextStream>()?;

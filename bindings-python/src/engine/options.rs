@@ -29,6 +29,7 @@ pub(crate) const NAMES: &[&str] = &[
     "timeout_ms",
     "mid_stream",
     "priority",
+    "degrade",
     "client_id",
     "metadata",
     "key",
@@ -77,6 +78,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.timeout_ms = fields.take("timeout_ms")?;
     options.mid_stream = fields.take("mid_stream")?;
     options.priority = fields.take::<Option<Priority>>("priority")?.unwrap_or_default();
+    options.degrade = fields.take("degrade")?;
     options.client_id = fields.take("client_id")?;
     options.metadata = fields.take("metadata")?;
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);

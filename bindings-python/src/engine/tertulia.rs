@@ -277,6 +277,15 @@ twins! {
             async move { way.open().await?.forecast(window).await }
         }
 
+        /// Tells that the machine is on another network, or on one again.
+        fn network_changed(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move {
+                way.open().await?.network_changed();
+                Ok(())
+            }
+        }
+
         /// Ends what is under way, waiting up to 5 s, and frees every thread, socket and file.
         fn close(&self, py) {
             let way = self.0.0.way(py)?;

@@ -8,6 +8,7 @@ use tertulia::{ConversationId, ConversationOptions, Cursor, Result, Secret, Wind
 
 use super::conversation::{AsyncConversation, Chat, Conversation, Origin};
 use super::options::options;
+use super::outbox::{AsyncOutbox, Outbox};
 use super::root::{Root, Way};
 use super::spending::Query;
 use super::tertulia::said;
@@ -165,6 +166,11 @@ twins! {
             self.0.keyed(key).map(Conversation)
         }
 
+        /// What of this user's messages waits to be sent by itself, is being sent, or was given up.
+        fn outbox(&self) -> Outbox {
+            Outbox(self.0.clone())
+        }
+
         fn __repr__(&self) -> String {
             format!("UserScope({:?})", self.0.id)
         }
@@ -184,6 +190,11 @@ twins! {
         /// The conversation that belongs to a key of your own.
         fn conversation_for(&self, key: &Bound<'_, PyAny>) -> PyResult<AsyncConversation> {
             self.0.keyed(key).map(AsyncConversation)
+        }
+
+        /// What of this user's messages waits to be sent by itself, is being sent, or was given up.
+        fn outbox(&self) -> AsyncOutbox {
+            AsyncOutbox(self.0.clone())
         }
 
         fn __repr__(&self) -> String {

@@ -1,6 +1,10 @@
 //! Messages, conversations and turns.
 
-use tertulia::model::{ConversationSummary as ConversationRecord, Message as MessageRecord, Turn as TurnRecord};
+use tertulia::model::{
+    ConversationSummary as ConversationRecord, Message as MessageRecord, OutboxItem as OutboxRecord, Turn as TurnRecord,
+};
+
+use crate::convert::OutItem;
 
 values! {
     /// A stored message.
@@ -36,6 +40,14 @@ values! {
             crate::convert::word(py, &tertulia::model::Delivery::from(self.0.get().state))
         }
     }
+
+    /// A message in the outbox.
+    OutboxItem(record OutboxRecord) {
+        turn_id, conversation_id, delivery, reason, attempt, not_before, expires_at, preview,
+    }
+    matches(turn_id, delivery) shows(turn_id, delivery, reason, preview) hashes(turn_id, attempt)
 }
 
-records!(Message = MessageRecord, ConversationInfo = ConversationRecord, Turn = TurnRecord);
+records!(Message = MessageRecord, ConversationInfo = ConversationRecord, Turn = TurnRecord, OutboxItem = OutboxRecord,);
+
+impl OutItem for OutboxRecord {}

@@ -46,6 +46,8 @@ pub struct CallContext {
     pub turn: Option<TurnId>,
     /// The moment of the clock (`Clock::monotonic`) at which it is given up.
     pub deadline: Option<Duration>,
+    /// The longest it waits inside of itself, for a breaker or before a further try; nothing = as the layers say.
+    pub max_wait: Option<Duration>,
     /// Stops it.
     pub cancel: CancellationToken,
     /// Hears of retries, queues, heartbeats.
@@ -100,6 +102,7 @@ impl CallContext {
             conversation: None,
             turn: None,
             deadline: None,
+            max_wait: None,
             cancel: CancellationToken::new(),
             progress: None,
             witness: None,
@@ -235,6 +238,12 @@ impl CallContext {
     #[must_use]
     pub fn has_others(&self) -> bool {
         self.share.is_some_and(|share| share.others)
+    }
+
+    /// How long it may wait inside of itself at this moment.
+    #[must_use]
+    pub fn patience(&self, now: Duration) -> Duration {
+        self.left(now).min(self.max_wait.unwrap_or(Duration::MAX))
     }
 }
 

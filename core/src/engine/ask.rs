@@ -32,8 +32,8 @@ impl Verb<AskOf> {
     /// # Errors
     /// Whatever ends the call before its first content.
     pub async fn stream(self) -> Result<ReplyStream> {
-        let tasks = self.subject.engine.tasks.clone();
-        tasks.on_runtime(open(self.subject, self.options, "ask")).await.map_err(|e| e.during("ask"))
+        let engine = self.subject.engine.clone();
+        engine.tasks.on_runtime(open(self.subject, self.options, "ask")).await.map_err(|e| engine.failed(e, "ask"))
     }
 }
 
@@ -43,11 +43,12 @@ impl IntoFuture for Verb<AskOf> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
+            let engine = self.subject.engine.clone();
             let reply = match self.stream().await {
                 Ok(stream) => stream.reply().await,
                 Err(error) => Err(error),
             };
-            reply.map_err(|e| e.during("ask"))
+            reply.map_err(|e| engine.failed(e, "ask"))
         })
     }
 }

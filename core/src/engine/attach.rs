@@ -18,7 +18,7 @@ pub(super) async fn attach(chat: &Conversation, turn: TurnId, after_seq: i64) ->
     chat.user.check()?;
     let record = rested(&chat.user.engine, &chat.user.owner, turn).await?;
     let record = record.filter(|r| r.conversation_id == chat.id).ok_or_else(|| not_found("turn"))?;
-    attach_record(chat, record, after_seq).await
+    attach_record(chat, record, after_seq, Some(false)).await
 }
 
 /// The turn; one whose process is gone is put to rest first.
@@ -33,8 +33,15 @@ pub(super) async fn rested(engine: &Inner, owner: &str, turn: TurnId) -> Result<
     engine.store.turn(owner, turn).await
 }
 
-pub(super) async fn attach_record(chat: &Conversation, record: TurnRecord, after_seq: i64) -> Result<ReplyStream> {
+/// The reply of this turn. One that did not end well is an error, unless who asks wants a reply (`degrade`).
+pub(super) async fn attach_record(
+    chat: &Conversation,
+    record: TurnRecord,
+    after_seq: i64,
+    degrade: Option<bool>,
+) -> Result<ReplyStream> {
     let engine = &chat.user.engine;
+    let degrades = degrade.unwrap_or(engine.current().settings.outbox.degrade);
     let turn = record.id();
     if let Some(live) = engine.live().get(&turn).cloned() {
         engine.watch.count(&record.model, &Measure::Reattached);
@@ -65,7 +72,8 @@ pub(super) async fn attach_record(chat: &Conversation, record: TurnRecord, after
         }
     }
     log.end(match (record.turn.state, &record.turn.error) {
-        (TurnState::Done | TurnState::Cancelled, _) | (_, None) => Ok(reply),
+        (TurnState::Done | TurnState::Cancelled | TurnState::Waiting, _) | (_, None) => Ok(reply),
+        _ if degrades => Ok(reply),
         (_, Some(info)) => Err(Error::from(info.clone()).with_partial(reply.parts).with_turn(turn)),
     });
     Ok(ReplyStream::watching(log, turn, CancellationToken::new(), 0))

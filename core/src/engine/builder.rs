@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::alerts::{Alerts, SpendingAlert};
 use super::catalogue::{Setup, own_code};
 use super::home;
+use super::outbox::{self, Drain, settle_recovered};
 use super::recent::Recent;
 use super::reconfigure::Current;
 use super::settings::Settings;
@@ -274,6 +275,8 @@ impl TertuliaBuilder {
             alerts.shares(),
             tasks.closing_token().clone(),
         );
+        let drain = Arc::new(Drain::new(settings.outbox, random.clone()));
+        let sentences = Arc::new(settings.sentences.clone());
         let layers = Layers::new(settings.layers(), accounts, &clock, &random);
         let inner = Inner {
             auth: provider.auth(),
@@ -283,6 +286,8 @@ impl TertuliaBuilder {
             tiers: Tiers::default(),
             targets,
             holder,
+            outbox: drain,
+            sentences,
             random,
             tasks,
             closed: AtomicBool::new(false),
@@ -299,7 +304,10 @@ impl TertuliaBuilder {
             transport,
         };
         tracing::info!(target: "tertulia::engine", operation = "open", recovered = recovered.len(), "opened");
-        Ok(Tertulia(Arc::new(inner)))
+        let inner = Arc::new(inner);
+        settle_recovered(&inner, recovered).await;
+        outbox::start(&inner);
+        Ok(Tertulia(inner))
     }
 }
 

@@ -7,7 +7,7 @@ use super::content::media_of;
 use super::media::{MediaKind, MediaPlan, in_hand};
 use super::recent::Said;
 use super::tertulia::Inner;
-use crate::base::{ConversationId, Json, MessageId};
+use crate::base::{ConversationId, Json, MessageId, TurnId};
 use crate::model::{ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
 use crate::store::{Anchor, Store};
 
@@ -50,7 +50,8 @@ impl Window {
     }
 }
 
-/// The messages up to and including this one (nothing = up to the head), oldest first, as many as the window has room
+/// The messages up to and including this one (nothing = up to the head), with the answers to earlier ones that came after
+/// it (`late` says that there may be some), oldest first, as many as the window has room
 /// for by estimate. What does not fit is left out from the oldest on, never in the middle of a tool call and its
 /// answer. The newest message is always among them, and so is what it needs: tool results bring their calls and the
 /// words that led to them.
@@ -59,39 +60,93 @@ pub(super) async fn load(
     owner: &str,
     conversation: ConversationId,
     upto: Option<MessageId>,
+    late: bool,
     window: Window,
     plan: &MediaPlan,
 ) -> Result<Vec<NewMessage>> {
-    let chosen = choose(&*engine.store, owner, conversation, upto, window.bytes()).await?;
+    let late = match upto.filter(|_| late) {
+        Some(message) => late_answers(&*engine.store, owner, conversation, message).await?,
+        None => Vec::new(),
+    };
+    let chosen = choose(&*engine.store, owner, conversation, upto, late, window.bytes()).await?;
     with_files(&*engine.store, owner, chosen, plan).await
 }
 
-/// The messages that fit into so many bytes, newest first.
+/// The answers to earlier messages that came after this message was said, newest first: it waited meanwhile.
+async fn late_answers(
+    store: &dyn Store,
+    owner: &str,
+    conversation: ConversationId,
+    message: MessageId,
+) -> Result<Vec<Message>> {
+    let mut behind = Vec::new();
+    let mut anchor = Anchor::After(message);
+    while behind.len() < MAX_MESSAGES {
+        let rows = match store.messages(owner, conversation, anchor, PAGE).await {
+            Ok(Some(rows)) => rows,
+            Ok(None) => break,
+            // It is not on the branch that is shown: nothing stands behind it there.
+            Err(error) if error.reason() == "bad_cursor" => break,
+            Err(error) => return Err(error),
+        };
+        let last = rows.items.last().map(|last| last.id);
+        behind.extend(rows.items);
+        match last {
+            Some(last) if !rows.reached_end => anchor = Anchor::After(last),
+            _ => break,
+        }
+    }
+    // What was said since, and what was answered to that, the message was said without.
+    let since: HashSet<TurnId> =
+        behind.iter().filter(|m| m.role != Role::Assistant).filter_map(|m| m.turn_id).collect();
+    behind.retain(|m| m.role == Role::Assistant && m.turn_id.is_some_and(|turn| !since.contains(&turn)));
+    behind.reverse();
+    Ok(behind)
+}
+
+/// The messages that fit into so many bytes, newest first. Answers that came late (the first of them are `late`) are
+/// put where they belong: behind what they answer.
 pub(super) async fn choose(
     store: &dyn Store,
     owner: &str,
     conversation: ConversationId,
     upto: Option<MessageId>,
+    late: Vec<Message>,
     bytes: usize,
 ) -> Result<Vec<NewMessage>> {
     let mut chosen = Chosen { newest_first: Vec::new(), room: bytes, full: false, seen: 0, owed: Owed::Nothing };
     let mut anchor = Anchor::End;
+    let mut answers: Vec<Message> = Vec::new();
     if let Some(id) = upto {
         let last = store.message(owner, id).await?;
         let last = last.ok_or_else(|| Error::internal("the message of a turn is gone"))?;
+        // An answer of this very turn is what is asked for again.
+        answers.extend(late.into_iter().filter(|answer| answer.turn_id != last.turn_id));
         chosen.take(last);
         anchor = Anchor::Before(id);
     }
     while let Some(rows) = store.messages(owner, conversation, anchor, PAGE).await? {
         let first = rows.items.first().map(|m| m.id);
         for message in rows.items.into_iter().rev() {
-            if !chosen.take(message) {
-                return Ok(chosen.newest_first);
+            if message.role == Role::Assistant && message.turn_id.is_some() {
+                answers.push(message);
+                continue;
+            }
+            let of_it = answers.extract_if(.., |answer| answer.turn_id == message.turn_id);
+            for message in of_it.collect::<Vec<_>>().into_iter().chain([message]) {
+                if !chosen.take(message) {
+                    return Ok(chosen.newest_first);
+                }
             }
         }
         match first {
             Some(id) if !rows.reached_start => anchor = Anchor::Before(id),
             _ => break,
+        }
+    }
+    for answer in answers {
+        if !chosen.take(answer) {
+            break;
         }
     }
     Ok(chosen.newest_first)
@@ -218,7 +273,8 @@ fn begins(message: &NewMessage) -> bool {
 
 /// A stored message as a model is shown it; nothing for one that says nothing.
 fn shown(message: Message) -> Option<NewMessage> {
-    let visible = !matches!(message.status, MessageStatus::Deleted) && !message.parts.is_empty();
+    let withdrawn = message.status == MessageStatus::Cancelled && message.role != Role::Assistant;
+    let visible = message.status != MessageStatus::Deleted && !withdrawn && !message.parts.is_empty();
     visible.then(|| NewMessage { role: message.role, parts: message.parts, metadata: std::collections::HashMap::new() })
 }
 

@@ -55,6 +55,10 @@ impl Conversation {
         check_fields(&self.user, title, system, model, Some(&fresh.metadata))
     }
 
+    fn failed(&self, error: Error, operation: &'static str) -> Error {
+        self.user.engine.failed(error, operation)
+    }
+
     /// Names it.
     #[must_use]
     pub const fn id(&self) -> ConversationId {
@@ -79,7 +83,7 @@ impl Conversation {
     pub async fn append(&self, messages: impl IntoIterator<Item = NewMessage>) -> Result<Vec<MessageId>> {
         let messages: Vec<NewMessage> = messages.into_iter().collect();
         let work = self.append_inner(messages);
-        self.user.engine.tasks.on_runtime(work).await.map_err(|e| e.during("conversation.append"))
+        self.user.engine.tasks.on_runtime(work).await.map_err(|e| self.failed(e, "conversation.append"))
     }
 
     async fn append_inner(&self, mut messages: Vec<NewMessage>) -> Result<Vec<MessageId>> {
@@ -121,7 +125,7 @@ impl Conversation {
     /// # Errors
     /// `NotFound`; `Conflict` (held_elsewhere) while another process works on it.
     pub async fn attach(&self, turn: TurnId, after_seq: i64) -> Result<ReplyStream> {
-        attach::attach(self, turn, after_seq).await.map_err(|e| e.during("conversation.attach"))
+        attach::attach(self, turn, after_seq).await.map_err(|e| self.failed(e, "conversation.attach"))
     }
 
     /// Stops a turn that runs in this process. Who waits for it hears `Cancelled`. A turn that has come to rest stays
@@ -130,7 +134,7 @@ impl Conversation {
     /// # Errors
     /// `NotFound`.
     pub async fn stop(&self, turn: TurnId) -> Result<()> {
-        let found = self.turn(turn).await.map_err(|e| e.during("conversation.stop"))?;
+        let found = self.turn(turn).await.map_err(|e| self.failed(e, "conversation.stop"))?;
         if found.state.is_open()
             && let Some(live) = self.user.engine.live().get(&turn)
         {
@@ -148,7 +152,7 @@ impl Conversation {
         let found = attach::rested(&self.user.engine, &self.user.owner, turn).await?;
         match found {
             Some(record) if record.conversation_id == self.id => Ok(record.turn),
-            _ => Err(not_found("turn").during("conversation.turn")),
+            _ => Err(self.failed(not_found("turn"), "conversation.turn")),
         }
     }
 
@@ -164,7 +168,9 @@ impl Conversation {
     pub async fn summary(&self) -> Result<ConversationSummary> {
         self.user.check()?;
         let found = self.user.engine.store.conversation(&self.user.owner, self.id).await;
-        found.and_then(|c| c.ok_or_else(|| not_found("conversation"))).map_err(|e| e.during("conversation.summary"))
+        found
+            .and_then(|c| c.ok_or_else(|| not_found("conversation")))
+            .map_err(|e| self.failed(e, "conversation.summary"))
     }
 
     /// Changes its title, instructions, model or metadata. What is left out stays as it is.
@@ -172,7 +178,7 @@ impl Conversation {
     /// # Errors
     /// `NotFound`, `Invalid` (too_large, unknown_model, …), `Storage`.
     pub async fn update(&self, change: ConversationChange) -> Result<()> {
-        self.update_inner(change).await.map_err(|e| e.during("conversation.update"))
+        self.update_inner(change).await.map_err(|e| self.failed(e, "conversation.update"))
     }
 
     async fn update_inner(&self, change: ConversationChange) -> Result<()> {
@@ -192,7 +198,7 @@ impl Conversation {
     /// # Errors
     /// `NotFound`, `Storage`.
     pub async fn delete(&self) -> Result<()> {
-        self.delete_inner().await.map_err(|e| e.during("conversation.delete"))
+        self.delete_inner().await.map_err(|e| self.failed(e, "conversation.delete"))
     }
 
     async fn delete_inner(&self) -> Result<()> {
@@ -286,7 +292,7 @@ impl IntoFuture for Verb<SendTo> {
                 Ok(stream) => stream.reply().await,
                 Err(error) => Err(error),
             };
-            reply.map_err(|e| e.during(operation))
+            reply.map_err(|e| chat.failed(e, operation))
         })
     }
 }
@@ -303,7 +309,7 @@ impl IntoFuture for Verb<StreamTo> {
                 Opening::Message(_) => "conversation.stream",
                 Opening::Retry(_) => "conversation.retry",
             };
-            turn::start(&chat, opening, options, operation).await.map_err(|e| e.during(operation))
+            turn::start(&chat, opening, options, operation).await.map_err(|e| chat.failed(e, operation))
         })
     }
 }

@@ -59,10 +59,11 @@ impl Task {
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         if let Outcome::Failed(error) = &outcome {
             // Failures before the first content are logged where they are tried again.
-            let is_logged = error.partial().is_empty()
-                && (is_refusal(error)
-                    || error.kind() == ErrorKind::BudgetExceeded
-                    || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some()));
+            let is_logged = error.reason() == super::outbox::EARLIER_WAITS
+                || (error.partial().is_empty()
+                    && (is_refusal(error)
+                        || error.kind() == ErrorKind::BudgetExceeded
+                        || context.attempts().last().is_some_and(|attempt| attempt.kind.is_some())));
             if !is_logged {
                 failure(&context, error, elapsed);
             }
@@ -90,8 +91,12 @@ impl Task {
             reply.latency_ms = latency_ms;
             reply
         });
+        if state == TurnState::Done {
+            engine.outbox.reached(&target.model.to_string());
+        }
+        let degrades = self.options.degrade.unwrap_or(engine.current().settings.outbox.degrade);
         match settled {
-            Ok(reply) if reply.status == ReplyStatus::Cancelled && self.stopper.is_cancelled() => {
+            Ok(reply) if reply.status == ReplyStatus::Cancelled && self.stopper.is_cancelled() && !degrades => {
                 let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the turn was stopped by someone else");
                 Err(stopped.with_turn(self.turn).with_partial(reply.parts))
             }
@@ -106,6 +111,7 @@ impl Task {
         context.conversation = Some(self.chat.id);
         context.turn = Some(self.turn);
         context.deadline = Some(self.deadline);
+        context.max_wait = self.max_wait;
         context.cancel = self.cancel.child_token();
         context.witness = Some(user.engine.watch.clone());
         context.priority = self.options.priority;
@@ -143,9 +149,12 @@ impl Task {
         let engine = &self.chat.user.engine;
         let current = engine.current();
         let _ended = context.cancel.clone().drop_guard();
+        let late = self.holding(journal, super::outbox::earlier(self)).await?? || self.again;
         journal.sending().await?;
         let service = current.service.clone();
-        let asked = meter.first_words(self.ask(journal.message(), target, context, service, said, lent));
+        // Behind a message that is answered late the history is put in another order.
+        let said = said.filter(|_| !late);
+        let asked = meter.first_words(self.ask(journal.message(), late, target, context, service, said, lent));
         let mut events = self.holding(journal, asked).await??;
         if let Some(model) = context.answering() {
             journal.answered_by(model.to_string());
@@ -185,10 +194,12 @@ impl Task {
         }
     }
 
-    /// Loads what the model is shown and asks it. Ends at the first content.
+    /// Loads what the model is shown and asks it. Ends at the first content. `late` is true when answers to earlier
+    /// messages may have come after this one was said.
     async fn ask(
         &self,
         message: MessageId,
+        late: bool,
         target: Arc<CallTarget>,
         context: &CallContext,
         service: ChatService,
@@ -196,7 +207,7 @@ impl Task {
         lent: &mut Option<Arc<ChatRequest>>,
     ) -> Result<ReplyEvents> {
         let request = self.options.request(&target.model.model);
-        let request = shown(&self.chat, message, &target, request, said).await?;
+        let request = shown(&self.chat, message, late, &target, request, said).await?;
         let request = lent.insert(Arc::new(request)).clone();
         service.oneshot(Call { request, target, context: context.clone() }).await
     }
@@ -234,6 +245,7 @@ impl Task {
 async fn shown(
     chat: &Conversation,
     message: MessageId,
+    late: bool,
     target: &CallTarget,
     mut request: ChatRequest,
     said: Option<&Said>,
@@ -248,7 +260,7 @@ async fn shown(
         Some(messages) => messages,
         None => {
             let plan = MediaPlan::of(target);
-            context::load(&user.engine, &user.owner, chat.id, Some(message), window, &plan).await?
+            context::load(&user.engine, &user.owner, chat.id, Some(message), late, window, &plan).await?
         }
     };
     Ok(request)
@@ -265,7 +277,7 @@ async fn elsewhere(
     own: &CallTarget,
     target: &CallTarget,
 ) -> Result<Arc<ChatRequest>> {
-    let request = shown(chat, message, target, fallback::request_elsewhere(options, own, target), None).await?;
+    let request = shown(chat, message, true, target, fallback::request_elsewhere(options, own, target), None).await?;
     if let Some(newest) = request.messages.last() {
         MediaPlan::of(target).check(&newest.parts)?;
     }

@@ -106,7 +106,10 @@ impl IntoFuture for HistoryCall {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.load().await.map_err(|e| e.during("conversation.history")) })
+        Box::pin(async move {
+            let engine = self.chat.user.engine.clone();
+            self.load().await.map_err(|e| engine.failed(e, "conversation.history"))
+        })
     }
 }
 
@@ -176,7 +179,10 @@ impl IntoFuture for ConversationsCall {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.load().await.map_err(|e| e.during("user.list_conversations")) })
+        Box::pin(async move {
+            let engine = self.user.engine.clone();
+            self.load().await.map_err(|e| engine.failed(e, "user.list_conversations"))
+        })
     }
 }
 

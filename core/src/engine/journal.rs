@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::content;
 use super::conversation::{Conversation, ConversationOptions};
+use super::degrade::{Standing, degraded};
 use super::draft::Unwritten;
-use super::options::CallOptions;
+use super::kept::Asked;
 use super::recent::{Said, is_words};
 use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
@@ -66,6 +67,7 @@ pub(super) struct Journal {
     noted_seq: i64,
     /// True while the store refuses what is written.
     struggles: bool,
+    standing: Standing,
 }
 
 impl Journal {
@@ -75,11 +77,12 @@ impl Journal {
         fresh: Option<&ConversationOptions>,
         turn: TurnId,
         parts: Vec<Part>,
-        options: &CallOptions,
+        asked: Asked<'_>,
         body_hash: [u8; 32],
         target: &CallTarget,
     ) -> Result<Self> {
         let engine = chat.user.engine.clone();
+        let Asked { options, kept } = asked;
         let (message, reply) = (engine.ids.message(), engine.ids.message());
         let model = target.model.to_string();
         let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
@@ -94,17 +97,27 @@ impl Journal {
             message,
             reply,
             model: model.clone(),
+            options: kept,
             holder: engine.holder.clone(),
             lease_until: engine.lease_until(),
         }));
+        let standing = Standing::of(chat, options, target, turn, None);
+        if let Some(entry) = &standing.queued {
+            batch = batch.op(Op::Enqueue(entry.clone()));
+        }
         let receipt = engine.store.apply(batch, Durability::PowerSafe).await?;
         let said = Said::new(shown, &receipt.placed);
-        let journal = Self { said, ..Self::new(engine, chat, turn, message, reply, model, 1, 0) };
+        let journal = Self { said, ..Self::new(engine, chat, turn, message, reply, model, standing, 1, 0) };
         Ok(journal.told(TurnState::Saved))
     }
 
     /// Takes up a turn that came to rest, for another try.
-    pub(super) async fn reopen(chat: &Conversation, record: TurnRecord, target: &CallTarget) -> Result<Self> {
+    pub(super) async fn reopen(
+        chat: &Conversation,
+        record: TurnRecord,
+        asked: Asked<'_>,
+        target: &CallTarget,
+    ) -> Result<Self> {
         let engine = &chat.user.engine;
         match record.turn.state {
             TurnState::Interrupted | TurnState::Parked | TurnState::Cancelled | TurnState::Waiting => {}
@@ -123,11 +136,16 @@ impl Journal {
                 ));
             }
         }
+        let Asked { options, kept } = asked;
         let (reply, model) = (engine.ids.message(), target.model.to_string());
+        let standing = Standing::of(chat, options, target, record.id(), record.queued.as_ref());
         let change = TurnChange {
             state: Some(TurnState::Saved),
             reply: Some(reply),
             model: Some(model.clone()),
+            options: Some(kept),
+            not_before: Some(None),
+            expires_at: Some(standing.queued.as_ref().and_then(|entry| entry.expires_at)),
             error: Some(None),
             lease: Some(Some((engine.holder.clone(), engine.lease_until()))),
             ..TurnChange::default()
@@ -135,9 +153,14 @@ impl Journal {
         let batch = WriteBatch::new(&*chat.user.owner, engine.clock.now())
             .require(Precondition::Epoch { turn: record.id(), expected: record.epoch })
             .op(Op::AdvanceTurn { id: record.id(), change });
+        let batch = match &standing.queued {
+            Some(entry) => batch.op(Op::Enqueue(entry.clone())),
+            None => batch.op(Op::Dequeue { turn: record.id() }),
+        };
         engine.store.apply(batch, Durability::PowerSafe).await?;
         let (turn, message, attempt) = (record.id(), record.turn.message_id, record.turn.attempt);
-        let journal = Self::new(engine.clone(), chat, turn, message, reply, model, record.epoch + 1, attempt);
+        let epoch = record.epoch + 1;
+        let journal = Self::new(engine.clone(), chat, turn, message, reply, model, standing, epoch, attempt);
         Ok(journal.told(TurnState::Saved))
     }
 
@@ -163,6 +186,7 @@ impl Journal {
         message: MessageId,
         reply: MessageId,
         model: String,
+        standing: Standing,
         epoch: i64,
         attempt: i32,
     ) -> Self {
@@ -181,6 +205,7 @@ impl Journal {
             unwritten: Unwritten::default(),
             noted_seq: 0,
             struggles: false,
+            standing,
         }
     }
 
@@ -309,7 +334,9 @@ impl Journal {
         let (state, parts) = match &outcome {
             Outcome::Done(reply) => (TurnState::Done, reply.parts.clone()),
             Outcome::Cancelled(stopped) => (TurnState::Cancelled, stopped.partial().to_vec()),
-            Outcome::Failed(error) if error.partial().is_empty() && !self.has_row => (TurnState::Parked, Vec::new()),
+            Outcome::Failed(error) if error.partial().is_empty() && !self.has_row => {
+                (self.standing.after(error, &self.model, self.attempt), Vec::new())
+            }
             Outcome::Failed(error) => (TurnState::Interrupted, error.partial().to_vec()),
         };
         let (state, outcome, parts) = match Content::encode(&rows::without_bytes(parts.clone())) {
@@ -323,7 +350,12 @@ impl Journal {
                 (TurnState::Interrupted, Outcome::Failed(failed), parts)
             }
         };
-        let written = self.insist(state, &parts, &outcome, last_seq).await;
+        let outcome = match outcome {
+            Outcome::Failed(error) => Outcome::Failed(self.standing.worded(error.with_turn(self.turn), state)),
+            outcome => outcome,
+        };
+        let (state, written) = self.insist(state, &parts, &outcome, last_seq).await;
+        self.standing.tell(self.turn, state);
         let has_message = self.has_row;
         let of_turn = |reply: &mut Reply, this: &Self| {
             reply.conversation_id = Some(this.chat.id);
@@ -332,7 +364,8 @@ impl Journal {
         };
         if let Err(error) = written {
             // The reply is in hand but not kept; the turn stays open and is put to rest at the next open.
-            return (state, Err(error.with_partial(parts).with_attempts(attempts)));
+            let error = self.standing.worded(error.with_turn(self.turn).with_partial(parts), state);
+            return (state, self.failed(error.with_attempts(attempts), state));
         }
         let settled = match outcome {
             Outcome::Done(mut reply) => {
@@ -349,14 +382,32 @@ impl Journal {
                 of_turn(&mut reply, &self);
                 Ok(reply)
             }
-            Outcome::Failed(error) => Err(error.with_attempts(attempts)),
+            Outcome::Failed(error) => self.failed(error.with_attempts(attempts), state),
         };
         (state, settled)
     }
 
+    /// What the caller gets of a turn that did not end well: the error, or with `degrade` the reply that tells of it.
+    fn failed(&self, error: Error, state: TurnState) -> Result<Reply> {
+        if !self.standing.degrades {
+            return Err(error);
+        }
+        let mut reply = degraded(&self.model, error, state);
+        reply.conversation_id = Some(self.chat.id);
+        reply.turn_id = Some(self.turn);
+        reply.message_id = self.has_row.then_some(self.reply);
+        Ok(reply)
+    }
+
     /// Puts the turn to rest, and tries again while the store struggles; at the very last without what was said, so that
     /// at least the turn is not left open.
-    async fn insist(&mut self, state: TurnState, parts: &[Part], outcome: &Outcome, last_seq: i64) -> Result<()> {
+    async fn insist(
+        &mut self,
+        state: TurnState,
+        parts: &[Part],
+        outcome: &Outcome,
+        last_seq: i64,
+    ) -> (TurnState, Result<()>) {
         let mut result = Ok(());
         for pause_ms in SETTLE_PAUSES_MS {
             result = self.put_to_rest(state, parts.to_vec(), outcome, last_seq).await;
@@ -364,7 +415,11 @@ impl Journal {
                 Err(error) if error.kind() == ErrorKind::Storage => {
                     self.engine.clock.sleep(Duration::from_millis(pause_ms)).await;
                 }
-                _ => return result,
+                // Whoever has taken the turn sends it now.
+                Err(error) if error.reason() == "epoch_moved" && self.standing.queued.is_some() => {
+                    return (TurnState::Waiting, result);
+                }
+                _ => return (state, result),
             }
         }
         if !self.has_row {
@@ -377,10 +432,14 @@ impl Journal {
                 ..TurnChange::default()
             };
             let batch = self.advance(change);
-            // If this fails too, the lease ends and the turn is put to rest by whoever asks for it next.
-            let _ = self.apply(batch, Durability::PowerSafe).await;
+            // If this fails too, the lease ends and the turn is put to rest by whoever asks for it next: one that is in
+            // the queue is sent again then.
+            if self.apply(batch, Durability::PowerSafe).await.is_err() && self.standing.queued.is_some() {
+                return (TurnState::Waiting, result);
+            }
+            return (TurnState::Parked, result);
         }
-        result
+        (TurnState::Interrupted, result)
     }
 
     async fn put_to_rest(
@@ -401,10 +460,12 @@ impl Journal {
             state: Some(state),
             last_seq: Some(last_seq),
             error: Some(error.map(|e| e.with_partial(Vec::new()).info())),
+            // What is answered is not asked for again.
+            options: (state == TurnState::Done).then_some(None),
             lease: Some(None),
             ..TurnChange::default()
         };
-        let mut batch = self.advance(change);
+        let mut batch = self.standing.leave(self.turn, state, change, |change| self.advance(change));
         let attachments = content::detach_bytes(&mut parts, &self.engine.ids);
         // An answer without a word (a filter, a tool-less stop) is an answer; a failure without one is none.
         if self.has_row || !parts.is_empty() || state == TurnState::Done {
@@ -433,7 +494,7 @@ impl Journal {
         NewRow {
             id: self.reply,
             conversation: self.chat.id,
-            parent: Parent::Message(self.message),
+            parent: Parent::Answer(self.message),
             turn: Some(self.turn),
             role: Role::Assistant,
             status,

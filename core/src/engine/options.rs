@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{Json, Secret};
 use crate::call::CostLimit;
 use crate::model::{
@@ -11,7 +13,8 @@ use crate::model::{
 use crate::policy::{CacheMode, MidStream};
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CallOptions {
     /// The model as `provider/model`.
     pub model: Option<String>,
@@ -43,11 +46,18 @@ pub struct CallOptions {
     pub mid_stream: Option<MidStream>,
     /// How urgent it is while others wait for the same model. Interactive unless set.
     pub priority: Priority,
+    /// What is done when the call fails after its message is saved. True: a reply says what became of the message, and
+    /// where it can be sent later, that happens by itself. False: the call raises, and `retry` sends it. Unless set, as
+    /// `settings.outbox.degrade` says. Nothing is saved by `ask`, which raises always.
+    pub degrade: Option<bool>,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
+    #[serde(skip)]
     pub client_id: Option<String>,
     /// Kept beside the message, never sent.
+    #[serde(skip)]
     pub metadata: HashMap<String, String>,
     /// A key for this call alone.
+    #[serde(skip)]
     pub key: Option<Secret>,
     /// Fields that go into the provider's body as they are, over everything else.
     pub extra_body: Option<Json>,
@@ -56,6 +66,7 @@ pub struct CallOptions {
     /// What the call does with the cache of replies; nothing = what `settings.cache` says.
     pub cache: Option<CacheMode>,
     /// Let the reply go on when nobody reads it.
+    #[serde(skip)]
     pub detached: bool,
     /// What the call may cost in all of its tries, in billionths of a US dollar, whatever budgets there are. Without
     /// `max_tokens` the answer is made as short as it must be for that.
@@ -234,6 +245,13 @@ impl<S> Verb<S> {
     /// How urgent it is while others wait for the same model. Interactive unless set.
     pub fn priority(mut self, priority: Priority) -> Self {
         self.options.priority = priority;
+        self
+    }
+
+    /// Gives a reply that says what became of the message where the call would raise otherwise, and lets the message be
+    /// sent later by itself where that can help.
+    pub fn degrade(mut self) -> Self {
+        self.options.degrade = Some(true);
         self
     }
 

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Json;
 use crate::call::LayerSettings;
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, SentenceSettings};
 use crate::net::NetworkSettings;
-use crate::policy::{BreakerSettings, CacheSettings, FallbackSettings, LimitSettings, QueueSettings, RetrySettings};
+use crate::policy::{
+    BreakerSettings, CacheSettings, FallbackSettings, LimitSettings, OutboxSettings, QueueSettings, RetrySettings,
+};
 use crate::store::MAX_CONTENT_BYTES;
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
@@ -27,8 +29,12 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// How many calls may wait for a model, and who goes first.
     pub queue: QueueSettings,
+    /// How messages that could not be sent are sent later.
+    pub outbox: OutboxSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
+    /// What end users read when something went wrong.
+    pub sentences: SentenceSettings,
 }
 
 /// How conversations are kept.
@@ -81,7 +87,7 @@ impl Settings {
         Self::default()
     }
 
-    /// For apps: fewer connections and readers.
+    /// For apps: fewer connections and readers, and replies instead of errors once a message is saved.
     #[must_use]
     pub fn mobile() -> Self {
         let mut settings = Self::default();
@@ -90,6 +96,7 @@ impl Settings {
         settings.store.readers = 2;
         settings.retry.budget_capacity = 20;
         settings.limits.max_concurrent = 4;
+        settings.outbox.degrade = true;
         settings
     }
 
@@ -188,6 +195,9 @@ impl Settings {
             ("limits.max_concurrent", self.limits.max_concurrent == 0),
             ("limits.requests_per_minute", self.limits.requests_per_minute == Some(0)),
             ("limits.tokens_per_minute", self.limits.tokens_per_minute == Some(0)),
+            ("outbox.max_delay_ms", self.outbox.max_delay_ms == 0),
+            ("outbox.expires_after_ms", self.outbox.expires_after_ms == 0),
+            ("outbox.crash_attempts", self.outbox.crash_attempts == 0),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];
@@ -215,6 +225,10 @@ impl Settings {
         if self.breaker.max_open_ms < self.breaker.open_ms {
             return bad("settings.breaker.max_open_ms must be at least settings.breaker.open_ms".to_owned());
         }
+        if self.outbox.max_delay_ms < self.outbox.first_delay_ms {
+            return bad("settings.outbox.max_delay_ms must be at least settings.outbox.first_delay_ms".to_owned());
+        }
+        self.sentences.check()?;
         if self.network.max_text_bytes > MAX_CONTENT_BYTES {
             return bad(format!(
                 "settings.network.max_text_bytes must be at most {MAX_CONTENT_BYTES}, what a message holds"
@@ -228,6 +242,7 @@ impl Settings {
 fn expected(name: &str, standard: &Json) -> &'static str {
     match standard {
         Json::Null if name.ends_with("_per_minute") => "a whole number from 1 up, or null",
+        Json::Object(_) if name == "own" => "an object of texts",
         Json::Object(_) => "an object of objects, each with the fields that differ",
         Json::Bool(_) => "true or false",
         Json::Array(_) => "a list of texts",

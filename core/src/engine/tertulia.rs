@@ -14,6 +14,7 @@ use super::builder::TertuliaBuilder;
 use super::content::Content;
 use super::log::TurnLog;
 use super::options::Verb;
+use super::outbox::Drain;
 use super::queue::Queue;
 use super::raw::ProviderHandle;
 use super::recent::Recent;
@@ -25,7 +26,7 @@ use super::watch::Watch;
 use super::watched_store::WatchedStore;
 use crate::base::{Clock, ConversationId, ErrorKind, Ids, Random, Timestamp, TurnId};
 use crate::call::CacheState;
-use crate::model::{Error, ModelInfo, ProviderInfo, Result};
+use crate::model::{Error, ModelInfo, ProviderInfo, Result, SentenceSettings};
 use crate::net::Transport;
 use crate::store::Store;
 
@@ -67,6 +68,8 @@ pub(super) struct Inner {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) targets: Targets,
     pub(super) auth: Arc<crate::call::Auth>,
+    pub(super) outbox: Arc<Drain>,
+    pub(super) sentences: Arc<SentenceSettings>,
     pub(super) tasks: Tasks,
     pub(super) alerts: super::alerts::Alerts,
     pub(super) tiers: super::tiers::Tiers,
@@ -162,6 +165,12 @@ impl Tertulia {
         engine.tasks.on_runtime(work).await.map_err(|e: Error| e.during("warm_up"))
     }
 
+    /// Tells that the machine is on another network, or on one again: what waits in the outbox is tried, spread over a
+    /// second, as soon as its provider lets it. Also for devices that wake from sleep.
+    pub fn network_changed(&self) {
+        self.0.outbox.network_changed();
+    }
+
     /// Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
     /// this engine answers `Closed` from then on. Closing twice is closing once.
     ///
@@ -190,6 +199,7 @@ impl Inner {
     /// Closes everything, once, whoever waits for it and however often.
     fn close(self: &Arc<Self>) -> Closing {
         self.closed.store(true, Ordering::Release);
+        self.outbox.closing.cancel();
         let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = self.clone();
         let begin = || {
@@ -216,6 +226,11 @@ impl Inner {
     /// What calls begin with now.
     pub(super) fn current(&self) -> Arc<Current> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The error of a verb, in this engine's sentences.
+    pub(super) fn failed(&self, error: Error, operation: &'static str) -> Error {
+        error.during(operation).worded(&self.sentences)
     }
 
     pub(super) fn live(&self) -> MutexGuard<'_, HashMap<TurnId, Live>> {
@@ -251,6 +266,7 @@ impl Drop for Inner {
     /// Dropping without `close` loses nothing acknowledged: tasks are told to stop, the store's threads end when their
     /// queue does.
     fn drop(&mut self) {
+        self.outbox.closing.cancel();
         self.tasks.stop_token().cancel();
         self.watch.end();
         if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
@@ -23,6 +24,7 @@ use super::content::{self, Content, Said, media_of};
 use super::conversation::{Conversation, check_metadata, not_found};
 use super::fallback;
 use super::journal::Journal;
+use super::kept::Asked;
 use super::log::{EndOnDrop, TurnLog};
 use super::media::MediaPlan;
 use super::options::CallOptions;
@@ -32,7 +34,7 @@ use super::tertulia::Live;
 use crate::base::{ErrorKind, TurnId};
 use crate::call::{CallContext, CallTarget, failure};
 use crate::model::{
-    ConversationSummary, Error, MediaSource, NewMessage, Part, Result, Role, StreamEventKind, ToolCall,
+    ConversationSummary, Error, MediaSource, NewMessage, Part, Reply, Result, Role, StreamEventKind, ToolCall,
 };
 use crate::store::{Anchor, TurnRecord};
 
@@ -82,7 +84,7 @@ pub(super) async fn start(
         None => [0; 32],
     };
     if let Some(record) = sent_before(chat, &options, body_hash).await? {
-        return attach_record(chat, record, 0).await;
+        return attach_record(chat, record, 0, options.degrade).await;
     }
 
     // Who is not the owner stops a turn by `stopper`; a closing engine stops both once its patience is over.
@@ -93,10 +95,11 @@ pub(super) async fn start(
     let log = Arc::new(TurnLog::new(Some(turn)));
     let place = engine.queue(chat.id).enter().await;
     let (saved, is_saved) = oneshot::channel();
-    let detached = options.detached;
+    let (detached, degrade) = (options.detached, options.degrade);
     let task = Task {
         chat: chat.clone(),
-        retry,
+        again: retry,
+        max_wait: None,
         options,
         operation,
         turn,
@@ -112,7 +115,7 @@ pub(super) async fn start(
     drop(guard.disarm());
     let mut stream = match begun {
         Begun::Here(log) => ReplyStream::owning(log, turn, cancel),
-        Begun::Before(record) => return attach_record(chat, *record, 0).await,
+        Begun::Before(record) => return attach_record(chat, *record, 0, degrade).await,
     };
     if detached {
         stream.detach();
@@ -143,11 +146,14 @@ async fn sent_before(chat: &Conversation, options: &CallOptions, body_hash: [u8;
 /// A turn on its way.
 pub(super) struct Task {
     pub(super) chat: Conversation,
-    retry: bool,
+    /// True for another try of a turn that came to rest.
+    pub(super) again: bool,
     pub(super) options: CallOptions,
     pub(super) operation: &'static str,
     pub(super) turn: TurnId,
-    body_hash: [u8; 32],
+    pub(super) body_hash: [u8; 32],
+    /// The longest it waits inside of its call; nothing = as the layers say.
+    pub(super) max_wait: Option<Duration>,
     /// The moment of the clock at which it is given up.
     pub(super) deadline: Duration,
     pub(super) log: Arc<TurnLog>,
@@ -161,6 +167,8 @@ struct Checked {
     /// Whom it may go on to.
     others: Vec<Arc<CallTarget>>,
     summary: Option<ConversationSummary>,
+    /// What is kept of the options, so that the message can be sent again.
+    kept: Option<Bytes>,
     /// The turn that is tried again.
     before: Option<TurnRecord>,
 }
@@ -186,15 +194,15 @@ impl Task {
         self.options = options;
         let target = Arc::new(checked.target);
         // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
+        let asked = Asked { options: &self.options, kept: checked.kept };
         let journal = match checked.before {
             Some(record) => {
                 self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
-                Journal::reopen(&self.chat, record, &target).await
+                Journal::reopen(&self.chat, record, asked, &target).await
             }
             None => {
                 let fresh = self.chat.fresh.clone().filter(|_| checked.summary.is_none());
-                Journal::open(&self.chat, fresh.as_deref(), self.turn, parts, &self.options, self.body_hash, &target)
-                    .await
+                Journal::open(&self.chat, fresh.as_deref(), self.turn, parts, asked, self.body_hash, &target).await
             }
         };
         let journal = match journal {
@@ -209,6 +217,21 @@ impl Task {
             }
         };
         let _end = EndOnDrop(self.log.clone());
+        let log = self.log.clone();
+        let outcome = self.carry(journal, target, checked.others, || drop(saved.send(Ok(Begun::Here(log))))).await;
+        drop(in_turn);
+        self.chat.user.engine.outbox.may_go_on();
+        self.log.end(outcome);
+    }
+
+    /// Takes a turn that is saved to its rest, where everybody who attaches can follow it. Whoever calls ends the log.
+    pub(super) async fn carry(
+        &self,
+        journal: Journal,
+        target: Arc<CallTarget>,
+        others: Vec<Arc<CallTarget>>,
+        begun: impl FnOnce(),
+    ) -> Result<Reply> {
         let _live = self.announce();
         let kind = StreamEventKind::Started {
             turn_id: Some(self.turn),
@@ -216,11 +239,8 @@ impl Task {
             model: target.model.to_string(),
         };
         self.log.push(0, kind);
-        drop(saved.send(Ok(Begun::Here(self.log.clone()))));
-        let outcome = self.deliver(journal, target, checked.others).await;
-        drop(in_turn);
-        drop(_live);
-        self.log.end(outcome);
+        begun();
+        self.deliver(journal, target, others).await
     }
 
     /// Waits for what comes before the save, unless the call is stopped, its time is up or the engine closes.
@@ -252,8 +272,10 @@ impl Task {
         if summary.is_none() && fresh.is_none() {
             return Err(not_found("conversation"));
         }
-        let before = if self.retry { Some(self.again(summary.as_ref()).await?) } else { None };
-        let mut options = self.options.clone();
+        let before = if self.again { Some(self.tried(summary.as_ref()).await?) } else { None };
+        // Another try asks for what the first one asked for, but for what is said now.
+        let mut options = self.options.clone().over(before.as_ref().and_then(|record| record.options.as_ref()))?;
+        let kept = options.kept()?;
         let of_conversation = match (&summary, fresh) {
             (Some(summary), _) => (summary.model.as_deref(), summary.system.as_ref()),
             (None, fresh) => (fresh.and_then(|f| f.model.as_deref()), fresh.and_then(|f| f.system.as_ref())),
@@ -273,7 +295,7 @@ impl Task {
             plan.check(&message.parts)?;
         }
         check_request(&options, parts, &target)?;
-        Ok((Checked { target, others, summary, before }, options))
+        Ok((Checked { target, others, summary, kept, before }, options))
     }
 
     /// Refuses a call that nobody could be asked for: without a key, and without anybody to go on to who has one.
@@ -297,21 +319,29 @@ impl Task {
     }
 
     /// The turn that is to be tried again, put to rest first if whoever had it is gone.
-    async fn again(&self, summary: Option<&ConversationSummary>) -> Result<TurnRecord> {
+    async fn tried(&self, summary: Option<&ConversationSummary>) -> Result<TurnRecord> {
         let engine = &self.chat.user.engine;
         let owner = &self.chat.user.owner;
         let record = super::attach::rested(engine, owner, self.turn).await?;
         let record = record.filter(|r| r.conversation_id == self.chat.id).ok_or_else(|| not_found("turn"))?;
+        // What is in the send queue is answered in its order, whatever was said since.
+        if record.queued.is_some() {
+            return Ok(record);
+        }
         // A new answer to an older message would begin a branch and hide everything said later.
-        let head = summary.and_then(|summary| summary.head_id);
-        let is_last = match head {
-            Some(head) if head == record.turn.message_id => true,
-            Some(head) => {
-                let head = engine.store.message(owner, head).await?;
-                head.is_some_and(|head| head.parent_id == Some(record.turn.message_id))
+        // Answers to earlier ones, which came late, hide nothing, and neither does what had arrived of its own.
+        let since = match summary {
+            Some(_) => {
+                let after = Anchor::After(record.turn.message_id);
+                match engine.store.messages(owner, self.chat.id, after, MAX_ANSWERS).await {
+                    Err(error) if error.reason() == "bad_cursor" => None,
+                    since => since?,
+                }
             }
-            None => false,
+            None => None,
         };
+        let is_last =
+            since.is_some_and(|since| since.reached_end && since.items.iter().all(|m| m.role == Role::Assistant));
         if !is_last {
             return Err(Error::new(
                 ErrorKind::Conflict,

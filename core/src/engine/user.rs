@@ -8,6 +8,7 @@ use super::content::{self, Content};
 use super::conversation::{Conversation, ConversationOptions};
 use super::history::ConversationsCall;
 use super::options::Verb;
+use super::outbox::Outbox;
 use super::tertulia::Inner;
 use crate::base::{ConversationId, Secret};
 use crate::call::CallKey;
@@ -83,6 +84,12 @@ impl UserScope {
     /// This user's conversations, the latest activity first: 50 unless told otherwise.
     pub fn list_conversations(&self) -> ConversationsCall {
         ConversationsCall::new(self.clone())
+    }
+
+    /// What of this user's messages waits to be sent by itself, is being sent, or was given up.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(self.clone())
     }
 
     /// Refuses what cannot be a user before anything is read or written for it.

@@ -13,8 +13,8 @@ use crate::model::{
 };
 use crate::policy::Buckets;
 use crate::store::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Spender, Store, StoreFuture,
-    TurnRecord, UsageQuery, WriteBatch,
+    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, QueueQuery, QueueRow,
+    Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
 };
 
 /// A store that is watched.
@@ -167,6 +167,14 @@ impl Store for WatchedStore {
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
         self.timed("attachment", Some(owner), self.inner.attachment(owner, id))
+    }
+
+    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
+        self.timed("queue_due", None, self.inner.queue_due(now, due, limit))
+    }
+
+    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
+        self.timed("queue", Some(owner), self.inner.queue(owner, query))
     }
 
     fn has_budgets(&self) -> StoreFuture<'_, bool> {

@@ -185,6 +185,11 @@ pub struct CallOptions {
     /// How urgent it is while others wait for the same model. Interactive unless set.
     #[uniffi(default)]
     pub priority: Option<Priority>,
+    /// What is done when the call fails after its message is saved. True: a reply says what became of the message, and
+    /// where it can be sent later, that happens by itself. False: the call raises, and `retry` sends it. Unless set, as
+    /// `settings.outbox.degrade` says.
+    #[uniffi(default)]
+    pub degrade: Option<bool>,
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     #[uniffi(default)]
     pub client_id: Option<String>,
@@ -236,6 +241,7 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             prompt_cache: options.prompt_cache.map(model::PromptCache::from),
             timeout_ms: options.timeout_ms,
             priority: options.priority.map(model::Priority::from).unwrap_or_default(),
+            degrade: options.degrade,
             client_id: options.client_id,
             metadata: options.metadata,
             key: options.key.map(Secret::from),

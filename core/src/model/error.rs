@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::BudgetStatus;
 use super::part::Part;
+use super::sentences::SentenceSettings;
 #[cfg(feature = "engine")]
 use super::usage::{Cost, Usage};
 use crate::base::{Attempt, ErrorKind, Json, Malformed, Retry, TurnId};
@@ -30,6 +31,10 @@ struct Inner {
     #[cfg(feature = "engine")]
     spent: Option<Box<(Usage, Cost)>>,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
+    /// Sentences for the end user; nothing = the English ones.
+    sentences: Option<std::sync::Arc<SentenceSettings>>,
+    /// True when the message will be sent by itself.
+    waits: bool,
 }
 
 /// An error as plain data, for other languages, for JSON, for a reply.
@@ -171,6 +176,8 @@ impl Error {
             #[cfg(feature = "engine")]
             spent: None,
             source: None,
+            sentences: None,
+            waits: false,
         }))
     }
 
@@ -299,36 +306,16 @@ impl Error {
         self.kind().http_status()
     }
 
-    /// A sentence fit for an end user, in English.
+    /// A sentence fit for an end user: in English, or in the words of `settings.sentences`.
     #[must_use]
     pub fn user_message(&self) -> String {
-        let info = &self.0.info;
-        let seconds = info.retry_after_ms.map_or(60, |ms| (ms.max(0) + 999) / 1_000);
-        let mut sentence = match info.kind {
-            ErrorKind::Invalid => "That could not be sent. Please change it and try again.".to_owned(),
-            ErrorKind::NotFound => "This conversation or message no longer exists.".to_owned(),
-            ErrorKind::Conflict => "This conversation was changed elsewhere. Please look again.".to_owned(),
-            ErrorKind::Unauthorized => "The assistant is not set up correctly.".to_owned(),
-            ErrorKind::QuotaExhausted => "The assistant is not available at the moment.".to_owned(),
-            ErrorKind::BudgetExceeded => "You have reached your limit.".to_owned(),
-            ErrorKind::RateLimited => format!("The assistant is very busy. Try again in {seconds} s."),
-            ErrorKind::Unavailable => "The assistant is temporarily unavailable.".to_owned(),
-            ErrorKind::TimedOut => "The answer took too long.".to_owned(),
-            ErrorKind::ContextTooLong => "This conversation has become too long for the assistant.".to_owned(),
-            ErrorKind::ContentFiltered => "The assistant cannot answer that.".to_owned(),
-            ErrorKind::Truncated => "The answer broke off. You can ask for the rest.".to_owned(),
-            ErrorKind::OutputInvalid => "The assistant gave no usable answer.".to_owned(),
-            ErrorKind::Cancelled => "Stopped.".to_owned(),
-            // What could not be kept is then the answer.
-            ErrorKind::Storage if info.saved => "The answer could not be saved.".to_owned(),
-            ErrorKind::Storage => "Your message could not be saved, so it was not sent.".to_owned(),
-            ErrorKind::Closed => "One moment, please. Then try again.".to_owned(),
-            ErrorKind::Internal => "Something went wrong on our side.".to_owned(),
-        };
-        if info.saved {
-            sentence.push_str(" Your message was saved.");
+        let Inner { info, sentences, waits, .. } = &*self.0;
+        match sentences {
+            Some(sentences) => sentences.say(info, *waits),
+            // What was kept as plain data says what it said then.
+            None if !info.user_message.is_empty() => info.user_message.clone(),
+            None => SentenceSettings::default().say(info, *waits),
         }
-        sentence
     }
 
     /// The error as plain data.
@@ -360,6 +347,7 @@ impl Error {
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.0.info.retry = retry;
+        self.0.info.user_message.clear();
         match retry {
             Retry::After { after_ms } => self.with_retry_after(after_ms, RetryAfterSource::Server),
             _ => self,
@@ -380,6 +368,21 @@ impl Error {
     pub fn with_target(mut self, provider: &str, model: &str) -> Self {
         self.0.info.provider = Some(provider.to_owned());
         self.0.info.model = Some(model.to_owned());
+        self
+    }
+
+    /// Speaks to end users in these sentences.
+    #[must_use]
+    pub fn worded(mut self, sentences: &std::sync::Arc<SentenceSettings>) -> Self {
+        self.0.sentences = Some(sentences.clone());
+        self
+    }
+
+    /// Says that the message will be sent by itself.
+    #[must_use]
+    pub fn waiting(mut self) -> Self {
+        self.0.waits = true;
+        self.0.info.user_message.clear();
         self
     }
 
@@ -447,6 +450,9 @@ impl Error {
     /// Says that the message is kept, in this turn.
     #[must_use]
     pub fn with_turn(mut self, turn: TurnId) -> Self {
+        if !self.0.info.saved {
+            self.0.info.user_message.clear();
+        }
         self.0.info.saved = true;
         self.0.info.turn_id = Some(turn);
         self
@@ -457,7 +463,9 @@ impl Error {
     #[cfg(feature = "engine")]
     #[must_use]
     pub(crate) fn of_another_call(mut self) -> Self {
+        self.0.waits = false;
         let info = &mut self.0.info;
+        info.user_message.clear();
         info.operation.clear();
         info.saved = false;
         info.turn_id = None;
@@ -478,6 +486,8 @@ impl From<ErrorInfo> for Error {
             #[cfg(feature = "engine")]
             spent: None,
             source: None,
+            sentences: None,
+            waits: false,
         }))
     }
 }

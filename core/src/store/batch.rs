@@ -108,6 +108,12 @@ pub enum Op {
     /// Writes what became of a message that was streaming; its draft is deleted. One that has ended already is
     /// `Conflict` (not_streaming).
     EndMessage(MessageEnd),
+    /// Takes back a message that will not be answered: it stays, `cancelled`. One that is streaming is `Conflict`
+    /// (still_streaming).
+    WithdrawMessage {
+        /// The message.
+        id: MessageId,
+    },
     /// Keeps bytes that belong to a message.
     PutAttachment(NewAttachment),
     /// Makes a turn at epoch 1. A second turn with the same client id in the conversation is `Conflict` (client_id).
@@ -124,7 +130,7 @@ pub enum Op {
     /// Adds to the draft of a streaming message and renews the lease of its turn, whose epoch stays. A message that has
     /// ended is `Conflict` (not_streaming), a number that does not grow is `Conflict` (draft_seq).
     AppendDraft(DraftChunk),
-    /// Puts a turn into the send queue; one that is in it already gets the new times.
+    /// Puts a turn into the send queue; one that is in it already keeps its place and gets the new times.
     Enqueue(QueueEntry),
     /// Takes a turn out of the send queue; one that is not in it is no error.
     Dequeue {
@@ -206,6 +212,9 @@ pub enum Parent {
     Head,
     /// Below this one, which must stand in the same conversation.
     Message(MessageId),
+    /// As the answer to this one: below it, beside other answers of the same turn. Where the conversation has gone on
+    /// below it in another turn, below the head, so that nothing that was said since is hidden.
+    Answer(MessageId),
     /// At the beginning.
     Start,
 }
@@ -292,6 +301,8 @@ pub struct NewTurn {
     pub reply: MessageId,
     /// The model that is asked, as `provider/model`.
     pub model: String,
+    /// What the call asked for, as JSON, so that it can be sent again; never a key.
+    pub options: Option<Bytes>,
     /// Who works on it.
     pub holder: String,
     /// Until when, unless renewed.
@@ -311,6 +322,8 @@ pub struct TurnChange {
     pub reply: Option<MessageId>,
     /// The model that is asked.
     pub model: Option<String>,
+    /// What the call asked for, as JSON.
+    pub options: Option<Option<Bytes>>,
     /// Not to be sent before this moment.
     pub not_before: Option<Option<Timestamp>>,
     /// Given up after this moment.
@@ -365,15 +378,32 @@ pub struct DraftChunk {
     pub lease_until: Timestamp,
 }
 
-/// A turn to be put into the send queue.
+/// A turn in the send queue, or to be put into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry {
     /// The turn.
     pub turn: TurnId,
-    /// Not before this moment.
-    pub not_before: Timestamp,
+    /// Not before this moment. Nothing while it waits for none: somebody works on it, or it is parked.
+    pub not_before: Option<Timestamp>,
+    /// What the provider asked for: not before this moment, whatever else is learnt meanwhile.
+    pub floor: Option<Timestamp>,
     /// Given up after this moment.
     pub expires_at: Option<Timestamp>,
+    /// How often in a row a process ended while it worked on it.
+    pub crashes: i32,
+}
+
+impl QueueEntry {
+    /// An entry that waits for no moment.
+    #[must_use]
+    pub const fn new(turn: TurnId) -> Self {
+        Self { turn, not_before: None, floor: None, expires_at: None, crashes: 0 }
+    }
+
+    /// The entry when the process has ended that worked on it: due at once, with one crash more.
+    pub(super) fn after_crash(self, now: Timestamp) -> Self {
+        Self { not_before: Some(now), floor: None, crashes: self.crashes.saturating_add(1), ..self }
+    }
 }
 
 /// What a batch did.

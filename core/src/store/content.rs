@@ -71,7 +71,8 @@ fn holds_data(part: &Part) -> bool {
     }
 }
 
-fn preview(text: &str) -> String {
+/// The beginning of these words, at most 160 characters, on one line.
+pub(crate) fn preview(text: &str) -> String {
     let mut out = String::new();
     for word in text.split_whitespace() {
         if !out.is_empty() {

@@ -26,10 +26,13 @@ pub use batch::{
     ConversationChange, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn,
     Op, Parent, Placed, Precondition, QueueEntry, Receipt, StepKind, TurnChange, WriteBatch,
 };
+pub(crate) use content::preview;
 pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
 pub use memory::MemoryStore;
-pub use read::{Anchor, Attachment, ConversationRows, ListQuery, MessageRows, TurnRecord};
+pub use read::{
+    Anchor, Attachment, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery, QueueRow, TurnRecord,
+};
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters};
@@ -84,6 +87,12 @@ pub trait Store: Send + Sync + 'static {
         client_id: &str,
     ) -> StoreFuture<'_, Option<TurnRecord>>;
 
+    /// What of all users' send queues is due at this moment, at most so many.
+    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows>;
+
+    /// The send queue of this owner, first in first.
+    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>>;
+
     /// Stored bytes of this owner, or nothing.
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>>;
 
@@ -104,8 +113,10 @@ pub trait Store: Send + Sync + 'static {
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport>;
 
     /// Puts to rest what a dead process left open: folds drafts into their messages, marks the turns `interrupted`, and
-    /// settles what was reserved at its worst, as an estimate, because it may have been billed. What living processes
-    /// hold is left alone. Doing it twice is doing it once.
+    /// settles what was reserved at its worst, as an estimate, because it may have been billed. Turns in the send queue
+    /// of which nothing had arrived go back to `waiting`, due at once, with one crash more. What living processes hold is
+    /// left alone. What was made to wait by a clock that has gone back since waits as long from now on as it was meant
+    /// to. Doing it twice is doing it once.
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>>;
 
     /// Finishes what was handed in and frees every file, thread and lock; later calls fail with `Closed`.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::batch::QueueEntry;
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Message, Turn};
 
@@ -75,6 +76,55 @@ pub struct TurnRecord {
     pub reply: MessageId,
     /// When it began.
     pub created_at: Timestamp,
+    /// What the call asked for, as JSON.
+    pub options: Option<Bytes>,
+    /// Its entry in the send queue, if it is there.
+    pub queued: Option<QueueEntry>,
+}
+
+/// Which turns of the send queue are due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Due {
+    /// Those whose moment has come.
+    Timed {
+        /// Without those that wait for one of these models, as `provider/model`.
+        except: Vec<String>,
+    },
+    /// Those that wait for this model (nothing = for any), as soon as the provider lets them, whatever their moment.
+    Eager {
+        /// The model, as `provider/model`.
+        model: Option<String>,
+    },
+}
+
+/// What of the send queue is due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DueRows {
+    /// Of each conversation the first turn that is not parked, if it waits and is due; the earliest first.
+    pub items: Vec<TurnRecord>,
+    /// The next moment after now for which something waits.
+    pub next: Option<Timestamp>,
+}
+
+/// Which turns of a user's send queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueQuery {
+    /// Only those of this conversation.
+    pub conversation: Option<ConversationId>,
+    /// Without those that are parked.
+    pub moving: bool,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A turn in the send queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueRow {
+    /// The turn.
+    pub record: TurnRecord,
+    /// The beginning of its message, at most 160 characters, on one line.
+    pub preview: String,
 }
 
 impl TurnRecord {

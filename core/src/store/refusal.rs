@@ -39,6 +39,10 @@ pub(super) fn not_streaming() -> Error {
     conflict("not_streaming", "the message has ended; a late writer may not change it")
 }
 
+pub(super) fn still_streaming() -> Error {
+    conflict("still_streaming", "the message is being written; stop its turn first")
+}
+
 pub(super) fn draft_out_of_order() -> Error {
     conflict("draft_seq", "the numbers of a draft's pieces must grow")
 }

@@ -35,6 +35,8 @@ pub use listing::ModelList;
 pub use ollama::Ollama;
 pub use openai_chat::OpenAiChat;
 pub use openai_responses::OpenAiResponses;
+#[cfg(feature = "engine")]
+pub(crate) use outgoing::is_refused_header;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, Uri};

@@ -77,6 +77,11 @@ const REFUSED: &[&str] = &[
 /// Beginnings and ends that name keys whoever the provider is.
 const REFUSED_ENDINGS: &[&str] = &["api-key", "apikey", "auth-token", "access-token", "subscription-key"];
 
+/// True for the name, in lower case, of a header that carries keys or that the engine answers for.
+pub(crate) fn is_refused_header(lower: &str) -> bool {
+    REFUSED.contains(&lower) || REFUSED_ENDINGS.iter().any(|ending| lower.ends_with(ending))
+}
+
 fn add_headers(headers: &mut HeaderMap, extra: &HashMap<String, String>) -> Result<()> {
     for (name, value) in extra {
         let refused = |why: &str| Err(Error::invalid("bad_header", format!("extra_headers: {why}")));
@@ -84,7 +89,7 @@ fn add_headers(headers: &mut HeaderMap, extra: &HashMap<String, String>) -> Resu
             return refused("a name that is no header name");
         };
         let lower = header.as_str();
-        if REFUSED.contains(&lower) || REFUSED_ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
+        if is_refused_header(lower) {
             return refused(&format!("`{lower}` is not to be set here; keys go into the credentials"));
         }
         let Ok(value) = HeaderValue::from_str(value) else {

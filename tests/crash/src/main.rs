@@ -9,11 +9,14 @@
 //!                   no turn is open; what was interrupted shows its text, and can be asked for again
 //! ```
 //!
+//! `tertulia-crash outbox` does the same to messages that wait to be sent (`outbox.rs`).
+//!
 //! `tertulia-crash [RUNS] [SEED]`: 200 runs and a random seed unless told. The seed is printed; the moment of a kill
 //! also depends on the machine, so a seed repeats the dice, not the crash.
 
 mod check;
 mod child;
+mod outbox;
 
 use std::io::Write as _;
 use std::process::{ExitCode, Stdio};
@@ -28,6 +31,12 @@ async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["child", store, url, seed] => child::run(store, url, seed.parse().unwrap_or(0)).await,
+        ["outbox-fill", store, url, from, messages, conversations] => {
+            let [from, messages, conversations] = [from, messages, conversations].map(|n| n.parse().unwrap_or(1));
+            outbox::fill(store, url, from, messages, conversations).await
+        }
+        ["outbox-drain", store, url] => outbox::drain(store, url).await,
+        ["outbox", ..] => outbox::parent(&args[1..]).await,
         _ => parent(&args).await,
     };
     match outcome {

@@ -14,3 +14,11 @@ fn a_few_kills_are_survived_and_counted() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.lines().last(), Some("3 passed, 0 failed"), "{said}");
 }
+
+#[test]
+fn an_outbox_that_is_killed_loses_nothing_and_doubles_nothing() {
+    let output = run(&["outbox", "4", "60", "7"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().last(), Some("4 passed, 0 failed"), "{said}");
+}

@@ -111,7 +111,7 @@ impl BreakerLayer {
     /// # Errors
     /// `Unavailable` (breaker_open), with the time to come back at.
     pub(super) fn check(&self, call: &Call, wait: Option<Duration>, pause: Duration, now: Duration) -> Result<()> {
-        let left = call.context.left(now);
+        let left = call.context.patience(now);
         // Whoever asks after the pause must have time left for the answer, or the probe fails by the asker's own deadline,
         // and all wait anew for a target that may long be back: half of it is kept.
         let too_long = |wait| wait > left / 2 || wait > self.max_wait;

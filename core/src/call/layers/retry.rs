@@ -139,7 +139,7 @@ where
                     Err(error) => error,
                 };
                 let failure = Failure { kind: error.kind(), retry: error.retry() };
-                let (left, chance) = (call.context.left(now), layer.random.unit());
+                let (left, chance) = (call.context.patience(now), layer.random.unit());
                 let decided =
                     layer.with_budget(&target, now, |budget| policy.decide(number, failure, left, chance, budget, now));
                 let wait = match decided {

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod pages;
+mod queue;
 mod recount;
 pub(super) mod scene;
 pub(super) mod spending;
@@ -82,6 +83,16 @@ behaviours! {
         recovery_ends_turns_that_never_streamed,
         recovery_keeps_what_can_be_read_of_a_damaged_draft,
         a_late_writer_is_refused_after_recovery,
+    }
+    queue {
+        what_is_due_is_the_first_of_each_conversation_the_earliest_first,
+        good_news_make_due_what_waits_for_the_model_and_not_for_the_provider,
+        a_queue_shows_its_owner_everything_first_in_first,
+        one_of_many_claims_a_waiting_turn,
+        recovery_sends_back_what_is_queued_and_has_no_words_yet,
+        a_clock_that_went_back_makes_nobody_wait_longer,
+        an_answer_hides_nothing_that_was_said_since,
+        a_message_that_is_taken_back_stays_and_says_so,
     }
     bodies {
         every_field_of_a_message_comes_back,

@@ -196,6 +196,7 @@ pub(crate) fn new_turn(sent: Sent) -> NewTurn {
         message: sent.message,
         reply: sent.reply,
         model: "test/any".to_owned(),
+        options: None,
         holder: "this process".to_owned(),
         lease_until: later(60_000),
     }

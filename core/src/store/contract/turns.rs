@@ -97,6 +97,7 @@ pub(super) async fn a_turn_keeps_what_it_is_told_and_forgets_what_is_cleared(sto
         last_seq: Some(17),
         reply: Some(other),
         model: Some("test/other".to_owned()),
+        options: Some(Some(r#"{"degrade":true}"#.into())),
         not_before: Some(Some(later(10))),
         expires_at: Some(Some(later(20))),
         error: Some(Some(error.clone())),

@@ -9,8 +9,8 @@ use super::scene::{NOW, STRANGER, Scene, advance, chunk, later, new_turn, put_co
 use crate::base::{AttachmentId, ErrorKind, MessageId, Random as _, SeededRandom, TurnId};
 use crate::model::{Cost, CostSource, Usage};
 use crate::store::{
-    Anchor, ConversationChange, Durability, ListQuery, MessageEnd, NewAttachment, NewStep, Op, Parent, Precondition,
-    QueueEntry, StepKind, Store,
+    Anchor, ConversationChange, Due, Durability, ListQuery, MessageEnd, NewAttachment, NewStep, Op, Parent,
+    Precondition, QueueEntry, QueueQuery, StepKind, Store,
 };
 
 pub(super) async fn append_then_page_returns_same_order(store: Arc<dyn Store>) {
@@ -243,7 +243,7 @@ pub(super) async fn another_owners_ids_are_not_found_by_any_op(store: Arc<dyn St
         (advance(sent.turn, crate::model::TurnState::Done), "no_turn"),
         (Op::PutStep(step(sent.turn)), "no_turn"),
         (Op::AppendDraft(chunk(sent.reply, 9, "x")), "no_message"),
-        (Op::Enqueue(QueueEntry { turn: sent.turn, not_before: NOW, expires_at: None }), "no_turn"),
+        (Op::Enqueue(QueueEntry::new(sent.turn)), "no_turn"),
         (Op::Dequeue { turn: sent.turn }, "no_turn"),
     ] {
         refused(theirs.apply_op(op).await, ErrorKind::NotFound, reason);
@@ -288,7 +288,7 @@ pub(super) async fn delete_conversation_removes_everything_in_it(store: Arc<dyn 
     let attachment = scene.ids.attachment();
     scene.apply_op(Op::PutAttachment(bytes_of(attachment, first, b"bytes"))).await.unwrap();
     let sent = scene.stream(conversation, "question", "par").await;
-    let entry = QueueEntry { turn: sent.turn, not_before: NOW, expires_at: Some(later(5)) };
+    let entry = QueueEntry { not_before: Some(NOW), expires_at: Some(later(5)), ..QueueEntry::new(sent.turn) };
     scene.apply(scene.batch().op(Op::PutStep(step(sent.turn))).op(Op::Enqueue(entry))).await.unwrap();
 
     scene.apply_op(Op::DeleteConversation { id: conversation }).await.unwrap();
@@ -447,6 +447,8 @@ pub(super) async fn close_then_use_is_closed_error(store: Arc<dyn Store>) {
     closed(store.turn(scene.owner, planned.turn).await);
     closed(store.turn_of_client(scene.owner, conversation, "c").await);
     closed(store.attachment(scene.owner, attachment).await);
+    closed(store.queue_due(NOW, Due::Eager { model: None }, 5).await);
+    closed(store.queue(scene.owner, QueueQuery { conversation: None, moving: false, limit: 5 }).await);
     closed(store.recover(NOW).await);
 }
 

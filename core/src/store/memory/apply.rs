@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::state::{AttachmentRow, ConversationRow, MessageRow, State, TurnRow};
+use super::state::{AttachmentRow, ConversationRow, MessageRow, QueuedRow, State, TurnRow};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Cost, MessageStatus, Result, Role, Usage};
 use crate::store::books;
@@ -46,12 +46,13 @@ impl State {
                 Op::DeleteConversation { id } => self.delete_conversation(owner, *id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
                 Op::EndMessage(end) => self.end_message(owner, end, batch.at)?,
+                Op::WithdrawMessage { id } => self.withdraw_message(owner, *id)?,
                 Op::PutAttachment(new) => self.put_attachment(owner, new)?,
                 Op::PutTurn(new) => self.put_turn(owner, new, batch.at)?,
                 Op::AdvanceTurn { id, change } => self.advance_turn(owner, *id, change)?,
                 Op::PutStep(step) => self.put_step(owner, step)?,
                 Op::AppendDraft(chunk) => self.append_draft(owner, chunk)?,
-                Op::Enqueue(entry) => self.enqueue(owner, entry)?,
+                Op::Enqueue(entry) => self.enqueue(owner, entry, batch.at)?,
                 Op::Dequeue { turn } => {
                     self.turn(owner, *turn)?;
                     self.queue.remove(turn);
@@ -197,6 +198,7 @@ impl State {
             Parent::Start => None,
             Parent::Head => conversation.shown.head_id,
             Parent::Message(id) => Some(id),
+            Parent::Answer(id) => Some(self.place_of_answer(id, new.turn, conversation.shown.head_id)?),
         };
         let beginnings = conversation.beginnings;
         let (depth, jump, jump_depth, sibling_index) = match parent {
@@ -289,6 +291,18 @@ impl State {
         Ok(())
     }
 
+    fn withdraw_message(&mut self, owner: &str, id: MessageId) -> Result<()> {
+        let row = self.message(owner, id)?;
+        if row.status == MessageStatus::Streaming {
+            return Err(refusal::still_streaming());
+        }
+        let conversation = row.conversation;
+        let version = self.next_change();
+        self.messages.edit(&id, |row| (row.status, row.version) = (MessageStatus::Cancelled, version));
+        self.conversations.edit(&conversation, |row| row.shown.version = version);
+        Ok(())
+    }
+
     fn note_activity(&mut self, id: ConversationId, change: i64, at: Timestamp) {
         let moved = self.conversations.edit(&id, |row| {
             row.shown.version = change;
@@ -342,6 +356,7 @@ impl State {
             message: new.message,
             reply: new.reply,
             model: new.model.clone(),
+            options: new.options.clone(),
             not_before: None,
             expires_at: None,
             error: None,
@@ -369,6 +384,9 @@ impl State {
             row.expires_at = change.expires_at.unwrap_or(row.expires_at);
             if let Some(model) = &change.model {
                 row.model.clone_from(model);
+            }
+            if let Some(options) = &change.options {
+                row.options.clone_from(options);
             }
             if let Some(error) = &change.error {
                 row.error.clone_from(error);
@@ -402,10 +420,20 @@ impl State {
         Ok(())
     }
 
-    fn enqueue(&mut self, owner: &str, entry: &QueueEntry) -> Result<()> {
-        self.turn(owner, entry.turn)?;
-        self.queue.put(entry.turn, entry.clone());
+    pub(super) fn enqueue(&mut self, owner: &str, entry: &QueueEntry, at: Timestamp) -> Result<()> {
+        let conversation = self.turn(owner, entry.turn)?.conversation;
+        let seq = self.queue.get(&entry.turn).map_or(self.change, |row| row.seq);
+        self.queue.put(entry.turn, QueuedRow { entry: entry.clone(), conversation, seq, set_at: at });
         Ok(())
+    }
+
+    /// Below which message an answer to this one stands.
+    fn place_of_answer(&self, message: MessageId, turn: Option<TurnId>, head: Option<MessageId>) -> Result<MessageId> {
+        let depth = self.messages.get(&message).ok_or_else(refusal::no_message)?.depth;
+        let gone_on = head
+            .filter(|head| *head != message && self.ancestor(Some(*head), depth) == Some(message))
+            .filter(|head| self.messages.get(head).is_some_and(|row| row.turn.is_none() || row.turn != turn));
+        Ok(gone_on.unwrap_or(message))
     }
 }
 

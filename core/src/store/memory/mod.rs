@@ -17,8 +17,8 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Spender, Store, StoreFuture,
-    TurnRecord, UsageQuery, WriteBatch, refusal,
+    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, QueueQuery, QueueRow,
+    Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
@@ -92,6 +92,15 @@ impl Store for MemoryStore {
             let Some(id) = state.clients.get(&client).copied() else { return Ok(None) };
             Ok(state.turn(&owner, id).ok().map(|row| state.record(&owner, id, row)))
         })
+    }
+
+    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
+        self.with(move |state| Ok(state.queue_due(now, &due, limit)))
+    }
+
+    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.queue_of(&owner, query))
     }
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {

@@ -1,13 +1,18 @@
 //! Reading.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 
-use super::state::{Body, MessageRow, State, TurnRow};
-use crate::base::{AttachmentId, ConversationId, MessageId, TurnId};
-use crate::model::{Message, Result, Turn};
+use super::state::{Body, MessageRow, QueuedRow, State, TurnRow};
+use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::model::{Message, Result, Turn, TurnState, text_of};
+use crate::store::content::preview;
 use crate::store::refusal;
 use crate::store::span::Span;
-use crate::store::{Anchor, Attachment, Content, ConversationRows, ListQuery, MessageRows, TurnRecord};
+use crate::store::{
+    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery, QueueRow,
+    TurnRecord,
+};
 
 impl State {
     pub(super) fn list(&self, owner: &str, query: ListQuery) -> ConversationRows {
@@ -80,7 +85,7 @@ impl State {
     }
 
     /// The ancestor of this message (or itself) at this depth; nothing for depth 0.
-    fn ancestor(&self, from: Option<MessageId>, depth: i32) -> Option<MessageId> {
+    pub(super) fn ancestor(&self, from: Option<MessageId>, depth: i32) -> Option<MessageId> {
         let mut at = from?;
         loop {
             let row = self.messages.get(&at)?;
@@ -143,7 +148,64 @@ impl State {
             body_hash: row.body_hash,
             reply: row.reply,
             created_at: row.created_at,
+            options: row.options.clone(),
+            queued: self.queue.get(&id).map(|row| row.entry.clone()),
         }
+    }
+
+    /// The turns of the queue, first in first, with their owners.
+    fn queued(&self) -> Vec<(&QueuedRow, &TurnRow, &str)> {
+        let mut all: Vec<_> = self
+            .queue
+            .iter()
+            .filter_map(|(id, row)| {
+                Some((row, self.turns.get(id)?, self.conversations.get(&row.conversation)?.owner.as_str()))
+            })
+            .collect();
+        all.sort_by_key(|(row, ..)| (row.seq, row.entry.turn));
+        all
+    }
+
+    pub(super) fn queue_due(&self, now: Timestamp, due: &Due, limit: usize) -> DueRows {
+        let all = self.queued();
+        let mut heads = HashSet::new();
+        let mut items: Vec<_> = all
+            .iter()
+            .filter(|(_, turn, _)| turn.state != TurnState::Parked)
+            .filter(|(row, ..)| heads.insert(row.conversation))
+            .filter(|(row, turn, _)| match due {
+                Due::Timed { except } => {
+                    row.entry.not_before.is_some_and(|moment| moment <= now) && !except.contains(&turn.model)
+                }
+                Due::Eager { model } => {
+                    row.entry.not_before.is_some()
+                        && row.entry.floor.is_none_or(|floor| floor <= now)
+                        && model.as_ref().is_none_or(|model| *model == turn.model)
+                }
+            })
+            .collect();
+        items.sort_by_key(|(row, ..)| row.entry.not_before);
+        let items =
+            items.into_iter().take(limit).map(|(row, turn, owner)| self.record(owner, row.entry.turn, turn)).collect();
+        let next = all.iter().filter_map(|(row, ..)| row.entry.not_before.filter(|moment| *moment > now)).min();
+        DueRows { items, next }
+    }
+
+    pub(super) fn queue_of(&self, owner: &str, query: QueueQuery) -> Result<Vec<QueueRow>> {
+        self.queued()
+            .into_iter()
+            .filter(|(row, turn, of)| {
+                *of == owner
+                    && query.conversation.is_none_or(|id| id == row.conversation)
+                    && !(query.moving && turn.state == TurnState::Parked)
+            })
+            .take(query.limit)
+            .map(|(row, turn, _)| {
+                let message = self.messages.get(&turn.message).ok_or_else(refusal::no_message)?;
+                let words = text_of(&self.show(turn.message, message)?.parts);
+                Ok(QueueRow { record: self.record(owner, row.entry.turn, turn), preview: preview(&words) })
+            })
+            .collect()
     }
 
     pub(super) fn stored_bytes(&self, owner: &str, id: AttachmentId) -> Option<Attachment> {

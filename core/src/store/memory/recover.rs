@@ -10,6 +10,7 @@ impl State {
     pub(super) fn recover(&mut self, now: Timestamp) -> Result<Vec<TurnRecord>> {
         let result = self.recover_reservations(now);
         self.end_batch(result)?;
+        self.follow_clock_back(now);
         let lost: Vec<(TurnId, String)> = self
             .turns
             .iter()
@@ -24,8 +25,46 @@ impl State {
         Ok(records)
     }
 
+    /// What waits since a moment that is still to come waits as long from now on.
+    fn follow_clock_back(&mut self, now: Timestamp) {
+        let ahead: Vec<TurnId> = self.queue.iter().filter(|(_, row)| row.set_at > now).map(|(turn, _)| *turn).collect();
+        for turn in ahead {
+            let moved = self.queue.edit(&turn, |row| {
+                let by = row.set_at.as_millis() - now.as_millis();
+                let back = |time: &mut Option<Timestamp>| {
+                    *time = time.map(|time| Timestamp::from_millis(time.as_millis() - by));
+                };
+                back(&mut row.entry.not_before);
+                back(&mut row.entry.floor);
+                back(&mut row.entry.expires_at);
+                row.set_at = now;
+                (row.entry.not_before, row.entry.expires_at)
+            });
+            if let Some((not_before, expires_at)) = moved {
+                self.turns.edit(&turn, |row| (row.not_before, row.expires_at) = (not_before, expires_at));
+            }
+        }
+        for table in self.tables() {
+            table.commit();
+        }
+    }
+
     fn interrupt(&mut self, owner: &str, id: TurnId, now: Timestamp) -> Result<TurnRecord> {
         let reply = self.turn(owner, id)?.reply;
+        let queued = self.queue.get(&id).map(|row| row.entry.clone());
+        if let Some(entry) = queued.filter(|_| self.messages.get(&reply).is_none()) {
+            let change = TurnChange {
+                state: Some(TurnState::Waiting),
+                not_before: Some(Some(now)),
+                error: Some(Some(refusal::process_ended(id))),
+                lease: Some(None),
+                ..TurnChange::default()
+            };
+            self.advance_turn(owner, id, &change)?;
+            self.enqueue(owner, &entry.after_crash(now), now)?;
+            return Ok(self.record(owner, id, self.turn(owner, id)?));
+        }
+        self.queue.remove(&id);
         if self.message(owner, reply).is_ok_and(|row| row.status == MessageStatus::Streaming) {
             let content = draft::fold(self.draft(reply).map(|(_, data)| data.as_ref()))?;
             let status = MessageStatus::Interrupted;

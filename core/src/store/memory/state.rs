@@ -66,11 +66,20 @@ pub(super) struct TurnRow {
     pub(super) message: MessageId,
     pub(super) reply: MessageId,
     pub(super) model: String,
+    pub(super) options: Option<Bytes>,
     pub(super) not_before: Option<Timestamp>,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) error: Option<ErrorInfo>,
     pub(super) lease: Option<(String, Timestamp)>,
     pub(super) created_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct QueuedRow {
+    pub(super) entry: QueueEntry,
+    pub(super) conversation: ConversationId,
+    pub(super) seq: i64,
+    pub(super) set_at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
@@ -101,7 +110,7 @@ pub(super) struct State {
     pub(super) turns_of: Table<(ConversationId, TurnId), ()>,
     pub(super) clients: Table<(ConversationId, String), TurnId>,
     pub(super) steps: Table<(TurnId, i32), NewStep>,
-    pub(super) queue: Table<TurnId, QueueEntry>,
+    pub(super) queue: Table<TurnId, QueuedRow>,
     pub(super) drafts: Table<(MessageId, i64), Bytes>,
     pub(super) attachments: Table<AttachmentId, AttachmentRow>,
     pub(super) attachments_of: Table<(MessageId, AttachmentId), ()>,

@@ -37,8 +37,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Anchor, Attachment, ConversationRows, Durability, ListQuery, MessageRows, Receipt, Spender, Store, StoreFuture,
-    TurnRecord, UsageQuery, WriteBatch, refusal,
+    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, QueueQuery, QueueRow,
+    Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Result, UsageReport};
@@ -270,6 +270,15 @@ impl Store for SqliteStore {
         self.read("turn_of_client", move |connection| {
             read::turn_of_client(connection, &owner, conversation, &client_id)
         })
+    }
+
+    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
+        self.read("queue_due", move |connection| read::queue_due(connection, now, due, limit))
+    }
+
+    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
+        let owner = owner.to_owned();
+        self.read("queue", move |connection| read::queue(connection, &owner, query))
     }
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {

@@ -7,11 +7,15 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
 use super::failure::failed;
-use super::row::{Coded, Json, all, first};
+use super::row::{Coded, Json, all, first, json};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Message, Result, Turn};
+use crate::model::{ConversationSummary, Message, Part, Result, Turn, text_of};
+use crate::store::content::preview;
 use crate::store::span::Span;
-use crate::store::{Anchor, Attachment, Content, ConversationRows, ListQuery, MessageRows, TurnRecord, refusal};
+use crate::store::{
+    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueEntry, QueueQuery,
+    QueueRow, TurnRecord, refusal,
+};
 
 pub(super) const CONVERSATION: &str = "SELECT c.activity_seq, c.id, c.title, c.system, c.model, c.metadata, c.message_count,
     c.last_preview, c.last_role, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd, c.created_at, c.updated_at, c.version
@@ -50,11 +54,71 @@ pub(super) const ANCESTOR: &str = "WITH RECURSIVE way(pk, parent_pk, jump_pk, ju
         ON m.pk = iif(way.jump_depth >= ?2, way.jump_pk, way.parent_pk) WHERE way.depth > ?2)
     SELECT pk FROM way WHERE depth = ?2";
 
-pub(super) const TURN: &str =
-    "SELECT o.ext_id, c.id, t.id, t.state, t.attempt, t.message_id, r.pk, t.reply_id, t.last_seq,
-    t.not_before, t.expires_at, t.error, t.epoch, t.model, t.client_id, t.body_hash, t.created_at
-    FROM turn t CROSS JOIN conversation c ON c.pk = t.conv_pk CROSS JOIN owner o ON o.pk = c.owner_pk
-    LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk WHERE t.id = ?1";
+macro_rules! turns {
+    ($more:literal, $from:expr) => {
+        concat!(
+            "SELECT o.ext_id, c.id, t.id, t.state, t.attempt, t.message_id, r.pk, t.reply_id, t.last_seq, t.not_before,
+             t.expires_at, t.error, t.epoch, t.model, t.client_id, t.body_hash, t.created_at, t.options, q.turn_pk,
+             q.not_before, q.not_before_at_all, q.expires_at, q.crashes",
+            $more,
+            " FROM ",
+            $from
+        )
+    };
+}
+pub(super) const TURN: &str = turns!(
+    "",
+    "turn t CROSS JOIN conversation c ON c.pk = t.conv_pk CROSS JOIN owner o ON o.pk = c.owner_pk
+     LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk LEFT JOIN send_queue q ON q.turn_pk = t.pk
+     WHERE t.id = ?1"
+);
+
+macro_rules! due {
+    ($condition:literal) => {
+        turns!(
+            "",
+            concat!(
+                "send_queue q CROSS JOIN turn t ON t.pk = q.turn_pk CROSS JOIN conversation c ON c.pk = q.conv_pk
+                 CROSS JOIN owner o ON o.pk = q.owner_pk
+                 LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk WHERE ",
+                $condition,
+                " AND NOT EXISTS (SELECT 1 FROM send_queue e CROSS JOIN turn b ON b.pk = e.turn_pk
+                 WHERE e.conv_pk = q.conv_pk AND e.enqueued_seq < q.enqueued_seq AND b.state IN (1, 2, 3, 4))
+                 ORDER BY q.not_before LIMIT ?2"
+            )
+        )
+    };
+}
+/// The first waiting turn of each conversation, when its moment has come.
+pub(super) const DUE: &str = due!("q.not_before <= ?1 AND instr(?3, json_quote(t.model)) = 0");
+/// The same whatever its moment, as soon as the provider lets it.
+pub(super) const EAGER: &str = due!(
+    "q.not_before > -9223372036854775808 AND (q.not_before_at_all IS NULL OR q.not_before_at_all <= ?1) AND (?3 IS NULL OR t.model = ?3)"
+);
+pub(super) const NEXT_DUE: &str = "SELECT min(not_before) FROM send_queue WHERE not_before > ?1";
+
+macro_rules! queue {
+    ($from:literal, $condition:literal) => {
+        turns!(
+            ", m.content, b.data",
+            concat!(
+                $from,
+                " CROSS JOIN turn t ON t.pk = q.turn_pk CROSS JOIN message m ON m.id = t.message_id
+                 LEFT JOIN blob_inline b ON b.hash = m.content_hash
+                 LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk
+                 WHERE o.ext_id = ?1 AND (NOT ?3 OR t.state <> 7)",
+                $condition,
+                " ORDER BY q.enqueued_seq LIMIT ?2"
+            )
+        )
+    };
+}
+pub(super) const QUEUE: &str =
+    queue!("owner o CROSS JOIN send_queue q ON q.owner_pk = o.pk CROSS JOIN conversation c ON c.pk = q.conv_pk", "");
+pub(super) const QUEUE_OF: &str = queue!(
+    "owner o CROSS JOIN conversation c ON c.owner_pk = o.pk CROSS JOIN send_queue q ON q.conv_pk = c.pk",
+    " AND c.id = ?4"
+);
 
 fn id<T>(row: &Row<'_>, column: usize, make: impl FnOnce([u8; 16]) -> T) -> rusqlite::Result<T> {
     row.get(column).map(make)
@@ -274,7 +338,44 @@ fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRecord> {
         body_hash: row.get(15)?,
         reply,
         created_at: time(row, 16)?,
+        options: optional(row, 17, |json: Vec<u8>| Bytes::from(json))?,
+        queued: match optional(row, 18, |_: i64| ())? {
+            None => None,
+            Some(()) => Some(QueueEntry {
+                turn: id(row, 2, TurnId::from_bytes)?,
+                not_before: optional(row, 19, Timestamp::from_millis)?,
+                floor: optional(row, 20, Timestamp::from_millis)?,
+                expires_at: optional(row, 21, Timestamp::from_millis)?,
+                crashes: row.get(22)?,
+            }),
+        },
     })
+}
+
+pub(super) fn queue_due(connection: &Connection, now: Timestamp, due: Due, limit: usize) -> Result<DueRows> {
+    let (now, limit) = (now.as_millis(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let items = match due {
+        Due::Timed { except } => all(connection, DUE, params![now, limit, json(&except)?], turn_row)?,
+        Due::Eager { model } => all(connection, EAGER, params![now, limit, model], turn_row)?,
+    };
+    let next = first(connection, NEXT_DUE, [now], |row| optional(row, 0, Timestamp::from_millis))?;
+    Ok(DueRows { items, next: next.flatten() })
+}
+
+pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery) -> Result<Vec<QueueRow>> {
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let read = |row: &Row<'_>| {
+        let content =
+            row.get_ref(23).and_then(|inline| if inline.as_blob().is_ok() { Ok(inline) } else { row.get_ref(24) })?;
+        Ok((turn_row(row)?, Content::decode(content.as_blob().unwrap_or_default())))
+    };
+    let rows = match query.conversation {
+        None => all(connection, QUEUE, params![owner, limit, query.moving], read)?,
+        Some(id) => all(connection, QUEUE_OF, params![owner, limit, query.moving, id.as_bytes()], read)?,
+    };
+    let row =
+        |(record, parts): (TurnRecord, Result<Vec<Part>>)| Ok(QueueRow { record, preview: preview(&text_of(&parts?)) });
+    rows.into_iter().map(row).collect()
 }
 
 pub(super) fn turn(connection: &Connection, owner: &str, id: TurnId) -> Result<Option<TurnRecord>> {

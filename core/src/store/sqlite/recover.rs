@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::apply::Applying;
 use super::failure::failed;
 use super::read;
-use super::row::{Coded, all, first};
+use super::row::{Coded, all, first, run};
 use super::spend;
 use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result, TurnState};
@@ -17,10 +17,21 @@ pub(super) const LOST: &str = "SELECT o.ext_id, t.id FROM turn t CROSS JOIN conv
 
 pub(super) const DRAFT: &str = "SELECT data FROM draft_chunk WHERE message_pk = ? ORDER BY seq";
 
+/// What waits since a moment that is still to come waits as long from now on.
+const CLOCK_BACK: [&str; 2] = [
+    "UPDATE turn SET not_before = q.not_before - q.set_at + ?1, expires_at = q.expires_at - q.set_at + ?1
+     FROM send_queue q WHERE q.turn_pk = turn.pk AND q.set_at > ?1",
+    "UPDATE send_queue SET not_before = not_before - set_at + ?1, not_before_at_all = not_before_at_all - set_at + ?1,
+     expires_at = expires_at - set_at + ?1, set_at = ?1 WHERE set_at > ?1",
+];
+
 /// Ends every open turn whose lease has passed, and settles what was reserved under such a lease; all in one
 /// transaction. Gives the turns, and how many reservations there were.
 pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(Vec<TurnRecord>, usize)> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    for sql in CLOCK_BACK {
+        run(&transaction, sql, [now.as_millis()])?;
+    }
     let lost: Vec<(String, TurnId)> =
         all(&transaction, LOST, [now.as_millis()], |row| Ok((row.get(0)?, TurnId::from_bytes(row.get(1)?))))?;
     let mut change = super::writer::last_change(&transaction)?;
@@ -37,6 +48,20 @@ pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(Ve
 }
 
 fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecord>> {
+    let record = read::turn(applying.connection, applying.owner, id)?;
+    if let Some(entry) = record.filter(|record| record.turn.reply_id.is_none()).and_then(|record| record.queued) {
+        let change = TurnChange {
+            state: Some(TurnState::Waiting),
+            not_before: Some(Some(applying.at)),
+            error: Some(Some(refusal::process_ended(id))),
+            lease: Some(None),
+            ..TurnChange::default()
+        };
+        applying.advance_turn(id, &change)?;
+        applying.enqueue(&entry.after_crash(applying.at))?;
+        return read::turn(applying.connection, applying.owner, id);
+    }
+    applying.dequeue(id)?;
     let reply = first(
         applying.connection,
         "SELECT m.pk, m.id FROM turn t JOIN message m ON m.id = t.reply_id AND m.conv_pk = t.conv_pk WHERE t.id = ? AND m.status = ?",

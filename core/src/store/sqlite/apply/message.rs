@@ -6,6 +6,7 @@ use super::{Applying, Place, map_json};
 use crate::base::{MessageId, TurnId};
 use crate::model::{Cost, MessageStatus, Result, Role, Usage};
 use crate::store::codes::Change;
+use crate::store::sqlite::read::ANCESTOR;
 use crate::store::sqlite::row::{Coded, first, json, run};
 use crate::store::tree::jumps_on;
 use crate::store::{Content, MessageEnd, NewRow, Parent, Placed, WriteBatch, refusal};
@@ -27,6 +28,21 @@ impl Applying<'_> {
                 Some(_) => from = until,
             }
         }
+    }
+
+    /// Below which message an answer to this one stands.
+    fn place_of_answer(&self, place: &Place, message: MessageId, turn: Option<TurnId>) -> Result<i64> {
+        let sql = "SELECT pk, depth FROM message WHERE id = ? AND conv_pk = ?";
+        let (pk, depth): (i64, i32) =
+            first(self.connection, sql, params![message.as_bytes(), place.pk], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .ok_or_else(refusal::no_message)?;
+        let Some(head_pk) = place.head_pk.filter(|head| *head != pk) else { return Ok(pk) };
+        let of_head = first(self.connection, "SELECT turn_id FROM message WHERE pk = ?", [head_pk], |row| {
+            row.get::<_, Option<[u8; 16]>>(0)
+        })?;
+        let same_turn = of_head.flatten().map(TurnId::from_bytes).is_some_and(|of| Some(of) == turn);
+        let below = first(self.connection, ANCESTOR, params![head_pk, depth], |row| row.get::<_, i64>(0))?;
+        Ok(if !same_turn && below == Some(pk) { head_pk } else { pk })
     }
 
     pub(super) fn append_message(&mut self, batch: &WriteBatch, new: &NewRow) -> Result<Placed> {
@@ -51,6 +67,7 @@ impl Applying<'_> {
                 first(self.connection, sql, params![id.as_bytes(), place.pk], |row| row.get(0))?
                     .ok_or_else(refusal::no_message)?
             }
+            Parent::Answer(id) => self.place_of_answer(&place, id, new.turn)?,
         };
         let (parent, depth, jump_pk, jump_depth, sibling_index) = first(
             self.connection,
@@ -147,6 +164,22 @@ impl Applying<'_> {
             self.show_last(&place, target.role, &end.content)?;
         }
         self.add_up(&place, change, end.usage.as_ref(), end.cost.as_ref())
+    }
+
+    pub(super) fn withdraw_message(&mut self, id: MessageId) -> Result<()> {
+        let target = self.message(id)?;
+        if target.status == MessageStatus::Streaming {
+            return Err(refusal::still_streaming());
+        }
+        let place = self.conversation(target.conversation)?;
+        let change = self.note_message(&place, id, Change::Changed)?;
+        run(
+            self.connection,
+            "UPDATE message SET status = ?2, change_seq = ?3, updated_at = ?4 WHERE pk = ?1",
+            params![target.pk, Coded(MessageStatus::Cancelled), change, self.at.as_millis()],
+        )?;
+        run(self.connection, "UPDATE conversation SET version = ?2 WHERE pk = ?1", [place.pk, change])?;
+        Ok(())
     }
 
     pub(super) fn show_last(&self, place: &Place, role: Role, content: &Content) -> Result<()> {

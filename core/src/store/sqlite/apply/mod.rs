@@ -64,6 +64,7 @@ impl Applying<'_> {
                 Op::DeleteConversation { id } => self.delete_conversation(*id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
                 Op::EndMessage(end) => self.end_message(end)?,
+                Op::WithdrawMessage { id } => self.withdraw_message(*id)?,
                 Op::PutAttachment(new) => self.put_attachment(new)?,
                 Op::PutTurn(new) => self.put_turn(new)?,
                 Op::AdvanceTurn { id, change } => self.advance_turn(*id, change)?,

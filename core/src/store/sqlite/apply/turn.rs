@@ -28,7 +28,7 @@ impl Applying<'_> {
         run(
             self.connection,
             "INSERT INTO turn(id, conv_pk, state, epoch, attempt, last_seq, message_id, reply_id, client_id, body_hash, model,
-             holder, lease_until, created_at, updated_at) VALUES(?1, ?2, ?3, 1, 0, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
+             holder, lease_until, created_at, updated_at, options) VALUES(?1, ?2, ?3, 1, 0, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)",
             params![
                 new.id.as_bytes(),
                 place.pk,
@@ -41,6 +41,7 @@ impl Applying<'_> {
                 new.holder,
                 new.lease_until.as_millis(),
                 self.at.as_millis(),
+                new.options.as_deref(),
             ],
         )?;
         Ok(())
@@ -58,7 +59,7 @@ impl Applying<'_> {
             "UPDATE turn SET epoch = epoch + 1, updated_at = ?2, state = coalesce(?3, state), attempt = coalesce(?4, attempt),
              last_seq = coalesce(?5, last_seq), reply_id = coalesce(?6, reply_id), model = coalesce(?7, model),
              not_before = iif(?8, ?9, not_before), expires_at = iif(?10, ?11, expires_at), error = iif(?12, ?13, error),
-             holder = iif(?14, ?15, holder), lease_until = iif(?14, ?16, lease_until) WHERE pk = ?1",
+             holder = iif(?14, ?15, holder), lease_until = iif(?14, ?16, lease_until), options = iif(?17, ?18, options) WHERE pk = ?1",
             params![
                 pk,
                 self.at.as_millis(),
@@ -76,6 +77,8 @@ impl Applying<'_> {
                 change.lease.is_some(),
                 lease.map(|(holder, _)| holder),
                 lease.map_or(0, |(_, until)| until.as_millis()),
+                change.options.is_some(),
+                change.options.as_ref().and_then(Option::as_deref),
             ],
         )?;
         Ok(())
@@ -124,25 +127,33 @@ impl Applying<'_> {
         Ok(())
     }
 
-    pub(super) fn enqueue(&mut self, entry: &QueueEntry) -> Result<()> {
+    pub(in crate::store::sqlite) fn enqueue(&mut self, entry: &QueueEntry) -> Result<()> {
         let (turn_pk, conversation, _) = self.turn(entry.turn)?;
-        let conv_pk = self.conversation(conversation)?.pk;
+        let place = self.conversation(conversation)?;
+        let millis = |time: Option<Timestamp>| time.map(Timestamp::as_millis);
         run(
             self.connection,
-            "INSERT INTO send_queue(turn_pk, conv_pk, not_before, expires_at, enqueued_seq) VALUES(?, ?, ?, ?, ?)
-             ON CONFLICT(turn_pk) DO UPDATE SET not_before = excluded.not_before, expires_at = excluded.expires_at",
+            "INSERT INTO send_queue(turn_pk, conv_pk, owner_pk, enqueued_seq, not_before, not_before_at_all, expires_at,
+             crashes, set_at) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT(turn_pk) DO UPDATE SET not_before = excluded.not_before,
+             not_before_at_all = excluded.not_before_at_all, expires_at = excluded.expires_at, crashes = excluded.crashes,
+             set_at = excluded.set_at",
             params![
                 turn_pk,
-                conv_pk,
-                entry.not_before.as_millis(),
-                entry.expires_at.map(Timestamp::as_millis),
-                self.change
+                place.pk,
+                place.owner_pk,
+                self.change,
+                millis(entry.not_before),
+                millis(entry.floor),
+                millis(entry.expires_at),
+                entry.crashes,
+                self.at.as_millis(),
             ],
         )?;
         Ok(())
     }
 
-    pub(super) fn dequeue(&mut self, turn: TurnId) -> Result<()> {
+    pub(in crate::store::sqlite) fn dequeue(&mut self, turn: TurnId) -> Result<()> {
         let (turn_pk, ..) = self.turn(turn)?;
         run(self.connection, "DELETE FROM send_queue WHERE turn_pk = ?", [turn_pk]).map(drop)
     }

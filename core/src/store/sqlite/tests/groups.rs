@@ -301,7 +301,7 @@ async fn steps_and_queue_are_written_replaced_and_taken_out() {
         Connection::open(&path).unwrap().query_row(sql, [began, later(9).as_millis()], |row| row.get(0)).unwrap();
     assert_eq!(steps, "11test/anyunavailable11");
 
-    let entry = |millis| Op::Enqueue(QueueEntry { turn: sent.turn, not_before: later(millis), expires_at: None });
+    let entry = |millis| Op::Enqueue(QueueEntry { not_before: Some(later(millis)), ..QueueEntry::new(sent.turn) });
     scene.apply_op(entry(5)).await.unwrap();
     scene.apply_op(entry(7)).await.unwrap();
     assert_eq!(ask::<i64>(&path, "SELECT sum(not_before) FROM send_queue"), later(7).as_millis());
