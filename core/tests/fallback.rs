@@ -247,17 +247,18 @@ async fn keys_headers_and_fields_of_one_provider_are_not_shown_to_another() {
     };
     let pair = Pair::with(&["error=quota"], &["text=here"], change).await;
     let ana = pair.tertulia.user("ana").key("b", "anas-key-of-b");
-    let send = |chat: Conversation| async move {
-        let send = chat.send("hi").key("key-of-the-call").extra_body(json!({"service_tier": "flex"}));
+    // A key of its own each: one that was refused is not shown again.
+    let send = |chat: Conversation, key: &'static str| async move {
+        let send = chat.send("hi").key(key).extra_body(json!({"service_tier": "flex"}));
         soon(send.extra_header("x-lab", "a").fallback(["b/m"])).await.unwrap()
     };
-    send(ana.new_conversation()).await;
-    send(pair.tertulia.user("bob").new_conversation()).await;
+    send(ana.new_conversation(), "key-of-the-call").await;
+    send(pair.tertulia.user("bob").new_conversation(), "key-of-bobs-call").await;
     let of = |simulator: &Simulator, name: &str| -> Vec<Option<String>> {
         simulator.requests().iter().map(|request| header(request, name)).collect()
     };
     let bearer = |key: &str| Some(format!("Bearer {key}"));
-    assert_eq!(of(&pair.a, "authorization"), [bearer("key-of-the-call"), bearer("key-of-the-call")]);
+    assert_eq!(of(&pair.a, "authorization"), [bearer("key-of-the-call"), bearer("key-of-bobs-call")]);
     assert_eq!(of(&pair.b, "authorization"), [bearer("anas-key-of-b"), bearer("key-of-b")]);
     assert_eq!((of(&pair.a, "x-lab")[0].as_deref(), of(&pair.b, "x-lab")[0].as_deref()), (Some("a"), None));
     assert_eq!(bodies(&pair.a)[0]["service_tier"], "flex");
@@ -398,10 +399,10 @@ async fn a_reply_that_broke_off_is_continued_by_the_same_model_or_the_next_in_ev
         assert_eq!((reply.provider.as_str(), reply.continued, pair.asked()), (provider, true, asked));
         assert!(matches!(told[0], Progress::Retrying { kind: ErrorKind::Truncated, delay_ms: 0, .. }), "{told:?}");
         assert_eq!(reply.attempts[0].kind, Some(ErrorKind::Truncated));
-        // "count" is two tokens and "one two " is two, by estimate.
+        // "count" is nine tokens with what stands around it and "one two " is two, by estimate.
         let usage = &reply.usage;
-        assert_eq!((usage.input_tokens, usage.output_tokens, usage.requests), (2 + 100, 2 + 20, 2));
-        assert_eq!((usage.source, reply.cost.nano_usd), (UsageSource::Estimated, Some(102_000 + 44_000)));
+        assert_eq!((usage.input_tokens, usage.output_tokens, usage.requests), (9 + 100, 2 + 20, 2));
+        assert_eq!((usage.source, reply.cost.nano_usd), (UsageSource::Estimated, Some(109_000 + 44_000)));
         let kept = last(&chat).await;
         assert_eq!((kept.text().as_str(), kept.status), ("one two three", MessageStatus::Complete));
         assert_eq!(kept.usage.as_ref(), Some(usage));
@@ -504,9 +505,9 @@ async fn of_two_requests_that_are_answered_at_once_one_is_heard_and_the_other_is
     heard.shutdown().await.unwrap();
     let reply = soon(calls.join_next()).await.unwrap().unwrap().unwrap();
     assert_eq!(reply.text(), "three");
-    // "How many are there?" is five tokens; what had come of the other's answer when it was closed is none or two.
+    // "How many are there?" is twelve tokens with what stands around it; what had come of the other's answer when it was closed is none or two.
     let usage = &reply.usage;
-    assert_eq!((usage.input_tokens, usage.requests, usage.source), (100 + 5, 2, UsageSource::Estimated));
+    assert_eq!((usage.input_tokens, usage.requests, usage.source), (100 + 12, 2, UsageSource::Estimated));
     assert!((20..=22).contains(&usage.output_tokens), "{usage:?}");
     assert_eq!(reply.cost.nano_usd, Some(1_000 * usage.input_tokens + 2_000 * usage.output_tokens));
     let kinds: Vec<_> = reply.attempts.iter().map(|attempt| attempt.kind).collect();

@@ -170,7 +170,7 @@ async fn of_a_hundred_thousand_calls_at_three_faults_in_ten_999_in_a_thousand_ar
     for seed in 1..=20 {
         let provider = Provider::new(seed, 0.3, NEVER);
         let tertulia = engine(&provider, seed, Settings::default()).await;
-        let traffic = Traffic::run(&tertulia, CALLS, Duration::from_millis(100), Duration::from_secs(600)).await;
+        let traffic = Traffic::run(&tertulia, CALLS, Duration::from_millis(250), Duration::from_secs(600)).await;
         tertulia.close().await.unwrap();
         let here = u32::try_from(traffic.failures().count()).unwrap();
         for (at, error) in traffic.failures() {

@@ -169,7 +169,7 @@ async fn a_store_that_refuses_shows_in_health_until_it_takes_something_again() {
     assert_eq!((health.store.state, health.store.why.as_deref()), (HealthState::Degraded, Some("busy")));
     assert!(health.store.since.is_some() && health.state == HealthState::Degraded, "{health:?}");
     let apply = health.store_operations.iter().find(|operation| operation.name == "apply").unwrap();
-    assert_eq!((apply.calls, apply.failures), (7, 5), "{apply:?}");
+    assert_eq!((apply.calls, apply.failures), (8, 5), "{apply:?}");
     chat.append([tertulia::NewMessage::user("noted")]).await.unwrap();
     let health = tertulia.health();
     assert_eq!((health.store.state, health.state), (HealthState::Ok, HealthState::Ok));

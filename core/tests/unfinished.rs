@@ -152,7 +152,7 @@ async fn a_reply_that_the_closing_engine_broke_off_counts_what_had_come() {
     let usage = kept.usage.as_ref().expect("no usage");
     let wrote = i64::try_from(kept.text().len().div_ceil(4)).unwrap();
     assert_eq!((kept.status, usage.source), (MessageStatus::Interrupted, UsageSource::Estimated));
-    assert_eq!((usage.input_tokens, usage.output_tokens), (5, wrote));
+    assert_eq!((usage.input_tokens, usage.output_tokens), (12, wrote));
     assert_eq!(kept.cost.and_then(|cost| cost.nano_usd), None, "a model without a price");
     tertulia.close().await.unwrap();
     simulator.shutdown().await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::content::media_of;
 use super::media::{MediaKind, MediaPlan, in_hand};
-use super::recent::Said;
+use super::recent::{Said, is_words};
 use super::tertulia::Inner;
 use crate::base::{ConversationId, Json, MessageId, TurnId};
 use crate::model::{ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
@@ -51,8 +51,7 @@ impl Window {
 }
 
 /// The messages up to and including this one (nothing = up to the head), with the answers to earlier ones that came after
-/// it (`late` says that there may be some), oldest first, as many as the window has room
-/// for by estimate. What does not fit is left out from the oldest on, never in the middle of a tool call and its
+/// it (`late` says that there may be some), oldest first, as many as the window has room for by estimate. What does not fit is left out from the oldest on, never in the middle of a tool call and its
 /// answer. The newest message is always among them, and so is what it needs: tool results bring their calls and the
 /// words that led to them.
 pub(super) async fn load(
@@ -63,13 +62,23 @@ pub(super) async fn load(
     late: bool,
     window: Window,
     plan: &MediaPlan,
-) -> Result<Vec<NewMessage>> {
+) -> Result<History> {
     let late = match upto.filter(|_| late) {
         Some(message) => late_answers(&*engine.store, owner, conversation, message).await?,
         None => Vec::new(),
     };
+    let in_order = late.is_empty();
     let chosen = choose(&*engine.store, owner, conversation, upto, late, window.bytes()).await?;
-    with_files(&*engine.store, owner, chosen, plan).await
+    let is_as_stored = in_order && chosen.iter().all(is_words);
+    Ok(History { messages: with_files(&*engine.store, owner, chosen, plan).await?, is_as_stored })
+}
+
+/// What a model is shown of a conversation.
+pub(super) struct History {
+    /// Oldest first.
+    pub(super) messages: Vec<NewMessage>,
+    /// True when they are words alone, in the order in which they stand, so that every other model is shown the same.
+    pub(super) is_as_stored: bool,
 }
 
 /// The answers to earlier messages that came after this message was said, newest first: it waited meanwhile.

@@ -207,8 +207,9 @@ impl Task {
         lent: &mut Option<Arc<ChatRequest>>,
     ) -> Result<ReplyEvents> {
         let request = self.options.request(&target.model.model);
-        let request = shown(&self.chat, message, late, &target, request, said).await?;
-        let request = lent.insert(Arc::new(request)).clone();
+        let (request, is_as_stored) = shown(&self.chat, message, late, &target, request, said).await?;
+        let request = Arc::new(request);
+        *lent = is_as_stored.then(|| request.clone());
         service.oneshot(Call { request, target, context: context.clone() }).await
     }
 
@@ -241,7 +242,8 @@ impl Task {
     }
 }
 
-/// The request with what this target is shown of the conversation up to the message.
+/// The request with what this target is shown of the conversation up to the message, and whether any other would be shown
+/// the same.
 async fn shown(
     chat: &Conversation,
     message: MessageId,
@@ -249,21 +251,21 @@ async fn shown(
     target: &CallTarget,
     mut request: ChatRequest,
     said: Option<&Said>,
-) -> Result<ChatRequest> {
+) -> Result<(ChatRequest, bool)> {
     let room = target.info.as_ref().and_then(|info| {
         let kept = request.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
         info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
     });
     let window = context::Window::of(room, &request);
     let user = &chat.user;
-    request.messages = match said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
-        Some(messages) => messages,
-        None => {
-            let plan = MediaPlan::of(target);
-            context::load(&user.engine, &user.owner, chat.id, Some(message), late, window, &plan).await?
-        }
-    };
-    Ok(request)
+    if let Some(messages) = said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
+        request.messages = messages;
+        return Ok((request, true));
+    }
+    let plan = MediaPlan::of(target);
+    let history = context::load(&user.engine, &user.owner, chat.id, Some(message), late, window, &plan).await?;
+    request.messages = history.messages;
+    Ok((request, history.is_as_stored))
 }
 
 /// What is asked of another target than the call's own.
@@ -277,7 +279,8 @@ async fn elsewhere(
     own: &CallTarget,
     target: &CallTarget,
 ) -> Result<Arc<ChatRequest>> {
-    let request = shown(chat, message, true, target, fallback::request_elsewhere(options, own, target), None).await?;
+    let (request, _) =
+        shown(chat, message, true, target, fallback::request_elsewhere(options, own, target), None).await?;
     if let Some(newest) = request.messages.last() {
         MediaPlan::of(target).check(&newest.parts)?;
     }

@@ -85,6 +85,11 @@ impl BreakerLayer {
         Self { settings, max_wait, ..self.clone() }
     }
 
+    /// True when it decides as the other does.
+    pub(super) fn decides_like(&self, other: &Self) -> bool {
+        self.settings == other.settings && self.max_wait == other.max_wait
+    }
+
     /// The breaker of a target. Code of the application's own has none: it knows best when not to be asked, and its
     /// errors are no outage of a server.
     pub(super) fn of(&self, target: &CallTarget) -> Option<Arc<Shared>> {

@@ -13,7 +13,7 @@ use super::super::cache::{CacheState, Entry, Opening, Shelf, replay};
 use super::super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
 use crate::model::{Error, Result};
-use crate::policy::{CacheMode, CacheSettings, Fingerprint};
+use crate::policy::{CacheMode, CacheSettings, Fingerprint, Measure};
 
 /// Keeps replies for who asks the same, of the same model, for the same owner and with the same key. Cheap to clone;
 /// clones share what is kept.
@@ -95,6 +95,7 @@ async fn answer<S>(
 where
     S: Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + 'static,
 {
+    let model = call.target.model.to_string();
     loop {
         let inner = inner.clone();
         // Nothing is sent before somebody reads.
@@ -103,7 +104,10 @@ where
             shelf.refresh(question, &call, ask)
         } else {
             match shelf.enter(question, &call, ask) {
-                Entry::Kept(reply) => return Ok(replay(*reply)),
+                Entry::Kept(reply) => {
+                    call.context.count(&model, &Measure::CacheHit);
+                    return Ok(replay(*reply));
+                }
                 Entry::UnderWay(reader) => reader,
             }
         };
@@ -112,6 +116,7 @@ where
                 if coalesced {
                     shelf.coalesced();
                 }
+                call.context.count(&model, if coalesced { &Measure::CacheHit } else { &Measure::CacheMiss });
                 return Ok(events);
             }
             Opening::Failed(error) => return Err(error),

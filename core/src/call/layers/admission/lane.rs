@@ -15,7 +15,8 @@ use super::{FULL, TOO_LATE};
 use crate::base::{Clock, ErrorKind, Retry};
 use crate::model::{ChatRequest, Error, MediaSource, Part, Progress, Result, RetryAfterSource};
 use crate::policy::{
-    Admission, AdmissionQueue, Ask, Lease, Limits, Permit, Place, QueueSettings, Refusal, Ticket, tokens_of_request,
+    Admission, AdmissionQueue, Ask, Lease, Limits, Measure, Permit, Place, QueueSettings, Refusal, Ticket,
+    tokens_of_request,
 };
 
 /// Who waits hears of its place at most this often.
@@ -108,7 +109,7 @@ impl Lane {
         }
         ask.bytes = weight(&call.request);
         let (ticket, bell) = self.sit(call, ask, now)?;
-        Seated { lane: self, ticket, call }.wait(&bell).await
+        Seated::new(self, ticket, call, now).wait(&bell).await
     }
 
     fn counts_tokens(&self) -> bool {
@@ -219,9 +220,20 @@ struct Seated<'a> {
     lane: &'a Arc<Lane>,
     ticket: Ticket,
     call: &'a Call,
+    since: Duration,
 }
 
-impl Seated<'_> {
+impl<'a> Seated<'a> {
+    fn new(lane: &'a Arc<Lane>, ticket: Ticket, call: &'a Call, since: Duration) -> Self {
+        let seated = Self { lane, ticket, call, since };
+        seated.count(&Measure::QueueEntered);
+        seated
+    }
+
+    fn count(&self, what: &Measure) {
+        self.call.context.count(&self.call.target.model.to_string(), what);
+    }
+
     async fn wait(self, bell: &Notify) -> Result<Leave> {
         let (lane, Call { target, context, .. }) = (self.lane, self.call);
         let mut told: Option<(usize, Duration)> = None;
@@ -282,6 +294,7 @@ impl Seated<'_> {
 impl Drop for Seated<'_> {
     fn drop(&mut self) {
         let now = self.lane.clock.monotonic();
+        self.count(&Measure::QueueLeft(now.saturating_sub(self.since)));
         let mut state = self.lane.lock();
         let called = state.seats.remove(&self.ticket).and_then(|seat| seat.called);
         state.queue.leave(self.ticket);

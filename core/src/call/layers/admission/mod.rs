@@ -54,11 +54,12 @@ impl AdmissionLayer {
         Self { limits: Arc::new(limits), queue, breaker, lanes: Arc::default(), clock }
     }
 
-    /// The same layer by other settings. Where limits or queue change, calls begin in queues of their own: those that wait
+    /// The same layer by other settings. Where limits, queue or breaker change, calls begin in queues of their own: those that wait
     /// or run end as they began, and what was learnt of the limits is learnt anew.
     #[must_use]
     pub fn reconfigured(&self, limits: LimitSettings, queue: QueueSettings, breaker: BreakerLayer) -> Self {
-        let lanes = if limits == *self.limits && queue == self.queue { self.lanes.clone() } else { Arc::default() };
+        let same = limits == *self.limits && queue == self.queue && breaker.decides_like(&self.breaker);
+        let lanes = if same { self.lanes.clone() } else { Arc::default() };
         Self { limits: Arc::new(limits), queue, breaker, lanes, clock: self.clock.clone() }
     }
 
