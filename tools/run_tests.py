@@ -170,6 +170,10 @@ def simulation_steps() -> Iterable[Step]:
     yield Step("simulate: policies", (*test, "--lib", "policy::", *shown), cargo_counts)
     yield Step("simulate: layers", (*test, "--lib", "call::tests::", *shown), cargo_counts)
     yield Step("simulate: calls", (*test, "--test", "simulation", *shown), cargo_counts)
+    yield Step("simulate: queues", (*test, "--test", "admission", *shown), cargo_counts)
+    yield Step("simulate: money", (*test, "--test", "budgets", *shown), cargo_counts)
+    yield Step("simulate: money, processes", (*test, "--lib", "store::sqlite::tests::spending", *shown), cargo_counts)
+    yield Step("simulate: outbox", (*test, "--test", "outage", *shown), cargo_counts)
 
 
 def all_steps() -> Iterable[Step]:

@@ -126,7 +126,7 @@ impl World {
 
 /// Lets everything come as far as it comes without time.
 async fn settle() {
-    for _ in 0..80 {
+    for _ in 0..400 {
         tokio::task::yield_now().await;
     }
 }

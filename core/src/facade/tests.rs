@@ -38,7 +38,9 @@ fn options(simulator: &Simulator) -> OpenOptions {
         model: Some("lab/any".to_owned()),
         keys: HashMap::new(),
         providers: vec![lab(simulator)],
-        settings: Some(r#"{"profile": "mobile", "retry": {"max_attempts": 1}}"#.to_owned()),
+        settings: Some(
+            r#"{"profile": "mobile", "retry": {"max_attempts": 1}, "outbox": {"degrade": false}}"#.to_owned(),
+        ),
     }
 }
 

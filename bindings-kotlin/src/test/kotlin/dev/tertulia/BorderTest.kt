@@ -56,7 +56,7 @@ class BorderTest {
         Tertulia.open("memory:") {
             model = "lab/sim:$script"
             provider(simulator.provider())
-            settings = Settings("""{"profile": "mobile", "retry": {"max_attempts": 1}}""")
+            settings = Settings("""{"profile": "mobile", "retry": {"max_attempts": 1}, "outbox": {"degrade": false}}""")
             configure()
         }.also { engines += it }
 
