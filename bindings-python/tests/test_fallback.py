@@ -9,7 +9,7 @@ import pytest
 import tertulia as t
 from tertulia.testing import Simulator
 
-AT_ONCE = {"retry": {"base_delay_ms": 0, "throttle_base_delay_ms": 0}}
+AT_ONCE = {"retry": {"base_delay_ms": 0, "throttle_base_delay_ms": 0}, "breaker": {"enabled": False}}
 
 
 @pytest.fixture

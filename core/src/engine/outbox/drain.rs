@@ -61,6 +61,8 @@ pub(in crate::engine) struct Drain {
     wake: Notify,
     /// Leave to send; whoever has one sends one message.
     sends: Semaphore,
+    /// Leave to send a message under which a process has ended: one at a time, so that the others are not blamed for it.
+    pub(super) suspects: Semaphore,
     /// No further message is taken up.
     pub(in crate::engine) closing: CancellationToken,
     state: Mutex<State>,
@@ -103,6 +105,7 @@ impl Drain {
             random,
             wake: Notify::new(),
             sends: Semaphore::new(MAX_SENDS),
+            suspects: Semaphore::new(1),
             closing: CancellationToken::new(),
             state: Mutex::new(State { works: true, ..State::default() }),
             changes: broadcast::Sender::new(CHANGES),

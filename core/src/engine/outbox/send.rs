@@ -44,6 +44,10 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
                       left alone until retry sends it";
         return park(chat, &record, Error::new(ErrorKind::Internal, "crashes", detail)).await;
     }
+    let _alone = match entry.crashes {
+        0 => None,
+        _ => engine.outbox.suspects.acquire().await.ok(),
+    };
     let prepared = async {
         let options = CallOptions::default().over(record.options.as_ref())?;
         // What waits was put in by `degrade`, whatever the settings say by now.
