@@ -111,7 +111,7 @@ def test_figures_and_health(engine: t.Tertulia) -> None:
     with engine.user("ana").new_conversation().stream("hi", model="sim/sim:words=9;stall=3") as stream:
         next(stream.text())
         health = engine.health()
-        assert [(task.name, task.owner) for task in health.tasks] == [("turn", "ana")]
+        assert [(task.name, task.owner) for task in health.tasks] == [("outbox", None), ("turn", "ana")]
         assert health.open_streams == 1
     assert json.loads(json.dumps(health.to_dict()))["state"] == "ok"
     engine.close()

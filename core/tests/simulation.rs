@@ -1,6 +1,7 @@
 //! The whole way of a call, from `ask` to the bytes, against a provider that fails by chance, on a paused clock: days
 //! of traffic in seconds. Every draw comes from a seed, and every failed assertion names it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+#![allow(clippy::disallowed_methods, reason = "the clock of these tests is paused: it is moved by the runtime alone")]
 
 use std::collections::BTreeMap;
 use std::ops::Range;

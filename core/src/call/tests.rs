@@ -1,4 +1,5 @@
 //! The layers over a scripted inner service, on a clock that stands still until it is moved.
+#![allow(clippy::disallowed_methods, reason = "what a test starts ends with its runtime")]
 
 mod admission;
 mod breaker;

@@ -154,7 +154,8 @@ impl Task {
         let service = current.service.clone();
         // Behind a message that is answered late the history is put in another order.
         let said = said.filter(|_| !late);
-        let asked = meter.first_words(self.ask(journal.message(), late, target, context, service, said, lent));
+        let call = Call { request: Arc::default(), target, context: context.clone() };
+        let asked = meter.first_words(self.ask(journal.message(), late, call, service, said, lent));
         let mut events = self.holding(journal, asked).await??;
         if let Some(model) = context.answering() {
             journal.answered_by(model.to_string());
@@ -200,17 +201,16 @@ impl Task {
         &self,
         message: MessageId,
         late: bool,
-        target: Arc<CallTarget>,
-        context: &CallContext,
+        call: Call,
         service: ChatService,
         said: Option<&Said>,
         lent: &mut Option<Arc<ChatRequest>>,
     ) -> Result<ReplyEvents> {
-        let request = self.options.request(&target.model.model);
-        let (request, is_as_stored) = shown(&self.chat, message, late, &target, request, said).await?;
+        let request = self.options.request(&call.target.model.model);
+        let (request, is_as_stored) = shown(&self.chat, message, late, &call.target, request, said).await?;
         let request = Arc::new(request);
         *lent = is_as_stored.then(|| request.clone());
-        service.oneshot(Call { request, target, context: context.clone() }).await
+        service.oneshot(Call { request, ..call }).await
     }
 
     /// Waits for the work and keeps the turn ours meanwhile: a model may think for minutes before its first word.

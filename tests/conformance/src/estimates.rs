@@ -60,7 +60,6 @@ fn error(all: &[Written], guess: impl Fn(&Written) -> i64) -> f64 {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures are the point")]
 fn an_estimate_is_nearer_than_four_bytes_a_token_and_nearer_still_when_it_has_learnt() {
     let all = written(&folder());
     let mut known = Calibration::new();

@@ -73,7 +73,7 @@ pub(super) enum Entry {
     /// It is there.
     Kept(Box<Reply>),
     /// It is on its way: begun by this call, or by another.
-    UnderWay(Reader),
+    UnderWay(Box<Reader>),
 }
 
 impl Shelf {
@@ -169,12 +169,12 @@ impl Shelf {
             self.kept.invalidate(&key);
         }
         if let Some(reader) = flights.get(&key).and_then(|flight| Reader::join(flight, &call.context, &self.clock)) {
-            return Entry::UnderWay(reader);
+            return Entry::UnderWay(Box::new(reader));
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let (flight, reader) = self.begin(key, call, ask);
         flights.insert(key, flight);
-        Entry::UnderWay(reader)
+        Entry::UnderWay(Box::new(reader))
     }
 
     /// Asks in any case, alone; the reply takes the place of what is kept.

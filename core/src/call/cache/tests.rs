@@ -1,4 +1,5 @@
 //! The cache layer over a provider that is let speak event by event, on a clock that stands still until it is moved.
+#![allow(clippy::disallowed_methods, reason = "what a test starts ends with its runtime")]
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -108,7 +108,7 @@ where
                     call.context.count(&model, &Measure::CacheHit);
                     return Ok(replay(*reply));
                 }
-                Entry::UnderWay(reader) => reader,
+                Entry::UnderWay(reader) => *reader,
             }
         };
         match reader.open().await {

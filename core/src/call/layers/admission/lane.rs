@@ -98,7 +98,7 @@ impl Lane {
         let now = self.clock.monotonic();
         let mut ask = ask_of(&call.context, now);
         if self.counts_tokens() {
-            ask.input_tokens = u64::try_from(tokens_of_request(&call.request)).unwrap_or(0);
+            ask.input_tokens = tokens_of_request(&call.request);
             ask.max_output_tokens = call.request.sampling.max_tokens.and_then(|tokens| u64::try_from(tokens).ok());
         }
         if let Some((lease, permit)) = self.go_at_once(&ask, now) {
