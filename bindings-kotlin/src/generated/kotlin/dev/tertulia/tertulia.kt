@@ -3563,6 +3563,18 @@ data class CallOptions (
     val `timeoutMs`: kotlin.Long? = null
     ,
     /**
+     * How urgent it is while others wait for the same model. Interactive unless set.
+     */
+    val `priority`: Priority? = null
+    ,
+    /**
+     * What is done when the call fails after its message is saved. True: a reply says what became of the message, and
+     * where it can be sent later, that happens by itself. False: the call raises, and `retry` sends it. Unless set, as
+     * `settings.outbox.degrade` says.
+     */
+    val `degrade`: kotlin.Boolean? = null
+    ,
+    /**
      * Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
      */
     val `clientId`: kotlin.String? = null
@@ -3591,6 +3603,11 @@ data class CallOptions (
      * Let the reply go on when nobody reads it.
      */
     val `detached`: kotlin.Boolean = false
+    ,
+    /**
+     * What the call may cost in all of its tries, in billionths of a US dollar.
+     */
+    val `maxCostNanoUsd`: kotlin.Long? = null
 
 ){
 
@@ -3633,12 +3650,15 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.read(buf),
             FfiConverterOptionalTypePromptCache.read(buf),
             FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalTypePriority.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterOptionalLong.read(buf),
         )
     }
 
@@ -3660,12 +3680,15 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.allocationSize(value.`outputSchema`) +
             FfiConverterOptionalTypePromptCache.allocationSize(value.`promptCache`) +
             FfiConverterOptionalLong.allocationSize(value.`timeoutMs`) +
+            FfiConverterOptionalTypePriority.allocationSize(value.`priority`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`degrade`) +
             FfiConverterOptionalString.allocationSize(value.`clientId`) +
             FfiConverterMapStringString.allocationSize(value.`metadata`) +
             FfiConverterOptionalString.allocationSize(value.`key`) +
             FfiConverterOptionalString.allocationSize(value.`extraBody`) +
             FfiConverterMapStringString.allocationSize(value.`extraHeaders`) +
-            FfiConverterBoolean.allocationSize(value.`detached`)
+            FfiConverterBoolean.allocationSize(value.`detached`) +
+            FfiConverterOptionalLong.allocationSize(value.`maxCostNanoUsd`)
     )
 
     override fun write(value: CallOptions, buf: ByteBuffer) {
@@ -3686,12 +3709,15 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.write(value.`outputSchema`, buf)
             FfiConverterOptionalTypePromptCache.write(value.`promptCache`, buf)
             FfiConverterOptionalLong.write(value.`timeoutMs`, buf)
+            FfiConverterOptionalTypePriority.write(value.`priority`, buf)
+            FfiConverterOptionalBoolean.write(value.`degrade`, buf)
             FfiConverterOptionalString.write(value.`clientId`, buf)
             FfiConverterMapStringString.write(value.`metadata`, buf)
             FfiConverterOptionalString.write(value.`key`, buf)
             FfiConverterOptionalString.write(value.`extraBody`, buf)
             FfiConverterMapStringString.write(value.`extraHeaders`, buf)
             FfiConverterBoolean.write(value.`detached`, buf)
+            FfiConverterOptionalLong.write(value.`maxCostNanoUsd`, buf)
     }
 }
 
@@ -3872,6 +3898,11 @@ data class ErrorInfo (
     val `retryAfterMs`: kotlin.Long?
     ,
     /**
+     * Who says so.
+     */
+    val `retryAfterSource`: RetryAfterSource?
+    ,
+    /**
      * True when the message is kept.
      */
     val `saved`: kotlin.Boolean
@@ -3952,6 +3983,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterString.read(buf),
             FfiConverterTypeRetry.read(buf),
             FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalTypeRetryAfterSource.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterSequenceTypePart.read(buf),
@@ -3973,6 +4005,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterString.allocationSize(value.`operation`) +
             FfiConverterTypeRetry.allocationSize(value.`retry`) +
             FfiConverterOptionalLong.allocationSize(value.`retryAfterMs`) +
+            FfiConverterOptionalTypeRetryAfterSource.allocationSize(value.`retryAfterSource`) +
             FfiConverterBoolean.allocationSize(value.`saved`) +
             FfiConverterOptionalString.allocationSize(value.`turnId`) +
             FfiConverterSequenceTypePart.allocationSize(value.`partial`) +
@@ -3993,6 +4026,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterString.write(value.`operation`, buf)
             FfiConverterTypeRetry.write(value.`retry`, buf)
             FfiConverterOptionalLong.write(value.`retryAfterMs`, buf)
+            FfiConverterOptionalTypeRetryAfterSource.write(value.`retryAfterSource`, buf)
             FfiConverterBoolean.write(value.`saved`, buf)
             FfiConverterOptionalString.write(value.`turnId`, buf)
             FfiConverterSequenceTypePart.write(value.`partial`, buf)
@@ -4745,6 +4779,11 @@ data class Reply (
     val `fromCache`: kotlin.Boolean
     ,
     /**
+     * True when the answer broke off on its way and was continued; the seam may be felt.
+     */
+    val `continued`: kotlin.Boolean
+    ,
+    /**
      * What went wrong, when the turn did not end well.
      */
     val `error`: ErrorInfo?
@@ -4785,6 +4824,7 @@ public object FfiConverterTypeReply: FfiConverterRustBuffer<Reply> {
             FfiConverterLong.read(buf),
             FfiConverterOptionalLong.read(buf),
             FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
             FfiConverterOptionalTypeErrorInfo.read(buf),
             FfiConverterOptionalString.read(buf),
         )
@@ -4807,6 +4847,7 @@ public object FfiConverterTypeReply: FfiConverterRustBuffer<Reply> {
             FfiConverterLong.allocationSize(value.`latencyMs`) +
             FfiConverterOptionalLong.allocationSize(value.`firstTokenMs`) +
             FfiConverterBoolean.allocationSize(value.`fromCache`) +
+            FfiConverterBoolean.allocationSize(value.`continued`) +
             FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`) +
             FfiConverterOptionalString.allocationSize(value.`raw`)
     )
@@ -4828,6 +4869,7 @@ public object FfiConverterTypeReply: FfiConverterRustBuffer<Reply> {
             FfiConverterLong.write(value.`latencyMs`, buf)
             FfiConverterOptionalLong.write(value.`firstTokenMs`, buf)
             FfiConverterBoolean.write(value.`fromCache`, buf)
+            FfiConverterBoolean.write(value.`continued`, buf)
             FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
             FfiConverterOptionalString.write(value.`raw`, buf)
     }
@@ -6125,6 +6167,53 @@ public object FfiConverterTypePart : FfiConverterRustBuffer<Part>{
 
 
 /**
+ * How urgent a call is while others wait for the same model.
+ */
+
+enum class Priority {
+
+    /**
+     * Somebody looks at the screen and waits.
+     */
+    INTERACTIVE,
+    /**
+     * Somebody waits for the result, but not at a screen.
+     */
+    NORMAL,
+    /**
+     * Nobody waits: summaries, evaluations, batches.
+     */
+    BACKGROUND;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePriority: FfiConverterRustBuffer<Priority> {
+    override fun read(buf: ByteBuffer) = try {
+        Priority.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Priority) = 4UL
+
+    override fun write(value: Priority, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * What happens while nothing is to be seen.
  */
 sealed class Progress {
@@ -6569,6 +6658,53 @@ public object FfiConverterTypeRetry : FfiConverterRustBuffer<Retry>{
                 Unit
             }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Who says how long to wait before repeating.
+ */
+
+enum class RetryAfterSource {
+
+    /**
+     * The provider named the time.
+     */
+    SERVER,
+    /**
+     * The engine's own count of the provider's limits.
+     */
+    BUCKET,
+    /**
+     * Nobody knows; it is a guess.
+     */
+    ASSUMED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRetryAfterSource: FfiConverterRustBuffer<RetryAfterSource> {
+    override fun read(buf: ByteBuffer) = try {
+        RetryAfterSource.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: RetryAfterSource) = 4UL
+
+    override fun write(value: RetryAfterSource, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
     }
 }
 
@@ -8227,6 +8363,38 @@ public object FfiConverterOptionalTypeHistoryAnchor: FfiConverterRustBuffer<Hist
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypePriority: FfiConverterRustBuffer<Priority?> {
+    override fun read(buf: ByteBuffer): Priority? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypePriority.read(buf)
+    }
+
+    override fun allocationSize(value: Priority?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypePriority.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Priority?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypePriority.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeReasoningEffort: FfiConverterRustBuffer<ReasoningEffort?> {
     override fun read(buf: ByteBuffer): ReasoningEffort? {
         if (buf.get().toInt() == 0) {
@@ -8249,6 +8417,38 @@ public object FfiConverterOptionalTypeReasoningEffort: FfiConverterRustBuffer<Re
         } else {
             buf.put(1)
             FfiConverterTypeReasoningEffort.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeRetryAfterSource: FfiConverterRustBuffer<RetryAfterSource?> {
+    override fun read(buf: ByteBuffer): RetryAfterSource? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeRetryAfterSource.read(buf)
+    }
+
+    override fun allocationSize(value: RetryAfterSource?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeRetryAfterSource.allocationSize(value)
+        }
+    }
+
+    override fun write(value: RetryAfterSource?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeRetryAfterSource.write(value, buf)
         }
     }
 }
