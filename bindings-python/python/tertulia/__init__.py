@@ -36,9 +36,9 @@ from ._native import (
     AttachmentSource,
     Attempt,
     AudioPart,
+    BreakerHealth,
     Budget,
     BudgetStatus,
-    BreakerHealth,
     Capabilities,
     ChatMessage,
     ChatRequest,
@@ -122,10 +122,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .types import (
+        BreakerState,
         BudgetScope,
         BudgetUnit,
         CacheMode,
-        BreakerState,
         CallOptions,
         Content,
         ContentPart,

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, fina
 from typing_extensions import Self, Unpack
 
 from .types import (
+    BreakerState,
     BudgetScope,
     BudgetUnit,
-    BreakerState,
     CallOptions,
     Content,
     ContentPart,

@@ -109,7 +109,7 @@ class BorderTest {
         stream.events().collect { event -> when (val k = event.kind) { is StreamEventKind.Text -> print(k.delta); is StreamEventKind.Done -> println(k.reply.cost); else -> {} } }
         val page = chat.history(limit = 50);       page.items.forEach { println("${it.role}: ${it.text}") }
         for (script in listOf("error=rate_limit;retry_after=60", "error=billing")) {
-            val options = CallOptions(model = "lab/sim:$script", temperature = 0.2, timeoutMs = 30_000)
+            val options = CallOptions(model = "lab/sim:$script", temperature = 0.2, timeoutMs = 30_000, degrade = false)
             try { chat.send("hi", options) } catch (e: TertuliaException.RateLimited) { wait(e.info.retryAfter) } catch (e: TertuliaException) { show(e.info.userMessage) }
         }
         val lines = "$out".lines()
