@@ -28,6 +28,8 @@ pub struct Share {
     pub begin_by: Duration,
     /// True when another target is asked if this one cannot be asked now: it is not waited for.
     pub others: bool,
+    /// False when it goes at once or not at all: it takes no place in a queue.
+    pub queues: bool,
 }
 
 /// Where a call tells what its provider says of its limits.

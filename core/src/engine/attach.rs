@@ -29,7 +29,8 @@ pub(super) async fn rested(engine: &Inner, owner: &str, turn: TurnId) -> Result<
     if !is_left {
         return Ok(found);
     }
-    engine.store.recover(engine.clock.now()).await?;
+    let recovered = engine.store.recover(engine.clock.now()).await?;
+    super::outbox::settle_recovered(engine, recovered).await;
     engine.store.turn(owner, turn).await
 }
 

@@ -189,7 +189,9 @@ pub(super) fn remember(
 ) {
     // Somebody still holds the request, or it is not as it was lent: the next turn reads the history anew.
     let Some(mut messages) = Arc::into_inner(request).map(|request| request.messages) else { return };
-    if usize::try_from(said.placed.depth) == Ok(messages.len()) {
+    // A message that nobody answered may still be taken back.
+    let is_answered = !messages.windows(2).any(|two| two[0].role == Role::User && two[1].role == Role::User);
+    if is_answered && usize::try_from(said.placed.depth) == Ok(messages.len()) {
         messages.push(NewMessage::new(Role::Assistant, parts.to_vec()));
         engine.recent.keep(conversation, reply, messages);
     }

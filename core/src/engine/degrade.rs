@@ -9,7 +9,6 @@ use super::options::CallOptions;
 use super::outbox::{Drain, EARLIER_WAITS};
 use super::tertulia::Inner;
 use crate::base::{Timestamp, TurnId};
-use crate::call::CallTarget;
 use crate::model::{Error, Reply, ReplyStatus, TurnState};
 use crate::policy::{Failure, Pause};
 use crate::store::{Op, QueueEntry, TurnChange, WriteBatch};
@@ -28,18 +27,13 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Of a turn that is about to be sent; `before` is the entry that it has already.
-    pub(super) fn of(
-        chat: &Conversation,
-        options: &CallOptions,
-        target: &CallTarget,
-        turn: TurnId,
-        before: Option<&QueueEntry>,
-    ) -> Self {
+    pub(super) fn of(chat: &Conversation, options: &CallOptions, turn: TurnId, before: Option<&QueueEntry>) -> Self {
         let engine = chat.user.engine.clone();
         let settings = engine.current().settings.outbox;
         let degrades = options.degrade.unwrap_or(settings.degrade);
         // A key that came with the call is kept nowhere: sent later, the message would be on somebody else's account.
-        let has_own_key = chat.user.key_for(options.key.as_ref(), &target.entry.name).is_some();
+        // Whomever it may go on to.
+        let has_own_key = options.key.is_some() || chat.user.has_keys();
         let queued = (degrades && settings.enabled && !has_own_key).then(|| match before {
             // One that had been given up and is sent all the same has its whole time again.
             Some(entry) if entry.expires_at.is_none_or(|expiry| expiry > engine.clock.now()) => {

@@ -92,7 +92,7 @@ impl Task {
             reply
         });
         if state == TurnState::Done {
-            engine.outbox.reached(&target.model.to_string());
+            engine.outbox.reached(&context.answering().unwrap_or_else(|| target.model.clone()).to_string());
         }
         let degrades = self.options.degrade.unwrap_or(engine.current().settings.outbox.degrade);
         match settled {

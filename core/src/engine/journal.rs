@@ -101,7 +101,7 @@ impl Journal {
             holder: engine.holder.clone(),
             lease_until: engine.lease_until(),
         }));
-        let standing = Standing::of(chat, options, target, turn, None);
+        let standing = Standing::of(chat, options, turn, None);
         if let Some(entry) = &standing.queued {
             batch = batch.op(Op::Enqueue(entry.clone()));
         }
@@ -138,7 +138,7 @@ impl Journal {
         }
         let Asked { options, kept } = asked;
         let (reply, model) = (engine.ids.message(), target.model.to_string());
-        let standing = Standing::of(chat, options, target, record.id(), record.queued.as_ref());
+        let standing = Standing::of(chat, options, record.id(), record.queued.as_ref());
         let change = TurnChange {
             state: Some(TurnState::Saved),
             reply: Some(reply),
@@ -416,7 +416,7 @@ impl Journal {
                     self.engine.clock.sleep(Duration::from_millis(pause_ms)).await;
                 }
                 // Whoever has taken the turn sends it now.
-                Err(error) if error.reason() == "epoch_moved" && self.standing.queued.is_some() => {
+                Err(error) if error.reason() == "epoch_moved" && self.standing.queued.is_some() && !self.has_row => {
                     return (TurnState::Waiting, result);
                 }
                 _ => return (state, result),

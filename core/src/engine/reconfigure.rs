@@ -10,6 +10,7 @@ use super::tertulia::{Inner, Tertulia};
 use crate::base::{Random, Secret};
 use crate::call::{ChatService, Credentials, Layers, ProviderService, stack};
 use crate::model::{Error, Result};
+use crate::policy::OutboxSettings;
 
 /// What calls begin with.
 pub(super) struct Current {
@@ -98,7 +99,7 @@ impl Tertulia {
     /// # Errors
     /// `Invalid` (bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed. How the
     /// store is opened (`store.readers`, `store.group_commit_ms`, `store.group_commit_rows`, `store.busy_timeout_ms`,
-    /// `store.slow_query_ms`) and whom the network trusts (`network.proxy`, `network.ca_certificates`,
+    /// `store.slow_query_ms`), the outbox but for `outbox.degrade`, `sentences`, `breaker.latched_probe_ms` and whom the network trusts (`network.proxy`, `network.ca_certificates`,
     /// `network.client_certificate`) cannot change. `Closed`.
     pub fn reconfigure(&self, change: impl Into<Reconfiguration>) -> Result<()> {
         self.0.reconfigure(change.into()).map_err(|e| e.during("reconfigure"))
@@ -115,6 +116,7 @@ impl Inner {
         let settings = settings.unwrap_or_else(|| current.settings.clone());
         settings.check()?;
         check_fixed(&current.settings.store, &settings.store)?;
+        check_kept(&current.settings, &settings)?;
         let known = self.targets.catalogue();
         let mut credentials = current.credentials.clone();
         for (provider, key) in keys {
@@ -132,6 +134,23 @@ impl Inner {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = changed;
         tracing::info!(target: "tertulia::engine", operation = "reconfigure", "reconfigured");
         Ok(())
+    }
+}
+
+/// Refuses another value of what was taken over at the opening.
+fn check_kept(before: &Settings, after: &Settings) -> Result<()> {
+    let outbox = OutboxSettings { degrade: before.outbox.degrade, ..after.outbox };
+    let kept = [
+        ("outbox (but for degrade)", outbox == before.outbox),
+        ("sentences", after.sentences == before.sentences),
+        ("breaker.latched_probe_ms", after.breaker.latched_probe_ms == before.breaker.latched_probe_ms),
+    ];
+    match kept.iter().find(|(_, same)| !same) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::invalid(
+            "cannot_change",
+            format!("settings.{name} cannot change while the engine is open; close the engine and open another one"),
+        )),
     }
 }
 

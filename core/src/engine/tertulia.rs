@@ -165,9 +165,11 @@ impl Tertulia {
         engine.tasks.on_runtime(work).await.map_err(|e: Error| e.during("warm_up"))
     }
 
-    /// Tells that the machine is on another network, or on one again: what waits in the outbox is tried, spread over a
-    /// second, as soon as its provider lets it. Also for devices that wake from sleep.
+    /// Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+    /// waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake from
+    /// sleep.
     pub fn network_changed(&self) {
+        self.0.transport.renew();
         self.0.outbox.network_changed();
     }
 

@@ -103,6 +103,11 @@ impl UserScope {
         Ok(())
     }
 
+    /// True when calls of this handle may be on an account of the user's own.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// The key for a call to this provider: the call's, else this user's.
     pub(super) fn key_for(&self, call: Option<&Secret>, provider: &str) -> Option<CallKey> {
         let key = call.or_else(|| self.keys.get(provider))?;

@@ -32,6 +32,15 @@ impl Hedge {
         Self { share: settings.hedge_share.clamp(0.0, 1.0), at_first, saved: 0.0, took: VecDeque::new() }
     }
 
+    /// Goes on by other settings with what it has learnt.
+    pub fn adopt(&mut self, settings: &FallbackSettings) {
+        let Self { share, at_first, .. } = Self::new(settings);
+        (self.share, self.at_first) = (share, at_first);
+        if share <= 0.0 {
+            self.saved = 0.0;
+        }
+    }
+
     /// A call begins. Gives how long its first content may take before a second request.
     #[must_use]
     pub fn begin(&mut self) -> Duration {

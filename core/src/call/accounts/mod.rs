@@ -16,6 +16,7 @@ mod plan;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -270,7 +271,12 @@ impl Accounts {
                 accounts.let_go();
             }
         };
-        (self.0.spawn)("budget.settle", Box::pin(work));
+        let mut work = Box::pin(work);
+        // Begun here, so that it is handed to the store before whatever comes after the try: whoever has his reply, and the
+        // turn behind it is written down, finds it written down as well.
+        if work.as_mut().now_or_never().is_none() {
+            (self.0.spawn)("budget.settle", work);
+        }
     }
 }
 

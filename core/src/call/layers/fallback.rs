@@ -115,7 +115,7 @@ where
         while let Some(leg) = course.next(call.context.attempt_count(), call.context.left(self.now())) {
             let target = self.target(leg.target);
             let begin_by = self.now().saturating_add(leg.time);
-            let share = Share { attempts: leg.attempts, begin_by, others: leg.others };
+            let share = Share { attempts: leg.attempts, begin_by, others: leg.others, queues: true };
             if leg.target != before {
                 let (from_model, to_model) = (self.target(before).model.to_string(), target.model.to_string());
                 super::trace::fell_back(call, failed.as_ref(), &from_model, &to_model);
@@ -170,7 +170,10 @@ where
         let mut latches = self.service.layer.latches();
         match failed.map(Error::kind) {
             None => latches.free(id),
-            Some(ErrorKind::Unauthorized | ErrorKind::QuotaExhausted) => latches.latch(id, now),
+            // Who is latched may have been refused without being asked: that is no news.
+            Some(ErrorKind::Unauthorized | ErrorKind::QuotaExhausted) if !latches.is_latched(id, now) => {
+                latches.latch(id, now);
+            }
             Some(_) => {}
         }
     }

@@ -40,6 +40,9 @@ impl HedgeLayer {
     /// The same layer by other settings, which goes on with what it has learnt.
     #[must_use]
     pub fn reconfigured(&self, settings: FallbackSettings) -> Self {
+        let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+        targets.values_mut().for_each(|hedge| hedge.adopt(&settings));
+        drop(targets);
         Self { settings: Arc::new(settings), ..self.clone() }
     }
 
@@ -103,7 +106,7 @@ where
         let mut second = call.clone();
         let begin_by = again.saturating_add(call.context.left(again));
         // One try, and none at all where it would have to wait.
-        second.context.share = Some(Share { attempts: 1, begin_by, others: true });
+        second.context.share = Some(Share { attempts: 1, begin_by, others: true, queues: false });
         let mut second = Box::pin(inner.oneshot(second));
         let (outcome, lost) = tokio::select! {
             biased;

@@ -252,7 +252,7 @@ async fn a_wait_that_would_take_the_time_of_the_next_model_is_not_begun() {
     round.context.deadline = Some(10 * SECOND);
     assert_eq!(round.ask(&["lab/a", "lab/b"]).await.unwrap(), "hi");
     let shares: Vec<_> = round.requests().iter().map(|heard| heard.share.unwrap()).collect();
-    let share = |attempts, seconds, others| Share { attempts, begin_by: seconds * SECOND, others };
+    let share = |attempts, seconds, others| Share { attempts, begin_by: seconds * SECOND, others, queues: true };
     assert_eq!(shares, [share(3, 5, true), share(3, 10, false)]);
 }
 
@@ -297,7 +297,7 @@ async fn the_share_of_a_model_ends_with_its_first_content() {
     bench.settings.idle_timeout_ms = 60_000;
     let mut context = CallContext::new("test");
     context.deadline = Some(600 * SECOND);
-    context.share = Some(Share { attempts: 3, begin_by: 10 * SECOND, others: true });
+    context.share = Some(Share { attempts: 3, begin_by: 10 * SECOND, others: true, queues: true });
     let mut events = bench.run_with(context).await.unwrap();
     assert_eq!(events.next().await.unwrap().unwrap().kind, StreamEventKind::text("Hi"));
     let mut next = events.next();

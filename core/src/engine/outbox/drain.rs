@@ -18,7 +18,7 @@ use futures::FutureExt as _;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use super::send::{Sent, send};
+use super::send::{Sent, is_suspect, send};
 use crate::base::{ConversationId, Random, Timestamp, TurnId};
 use crate::engine::conversation::Conversation;
 use crate::engine::queue::InTurn;
@@ -371,6 +371,15 @@ async fn conversation_of(engine: &Arc<Inner>, record: &TurnRecord, eager: bool) 
     let user = UserScope::new(engine.clone(), record.owner.as_str().into());
     let chat = Conversation::new(user, record.conversation_id, None);
     let drain = &engine.outbox;
+    // Before it takes a place, so that nobody waits for it who is under no suspicion.
+    let mut alone = None;
+    if is_suspect(record) {
+        alone = tokio::select! {
+            biased;
+            () = drain.closing.cancelled() => return Ok(()),
+            leave = drain.suspects.acquire() => leave.ok(),
+        };
+    }
     let (_in_turn, _leave) = tokio::select! {
         biased;
         () = drain.closing.cancelled() => return Ok(()),
@@ -385,6 +394,13 @@ async fn conversation_of(engine: &Arc<Inner>, record: &TurnRecord, eager: bool) 
         let waits = first.turn.state == TurnState::Waiting;
         if !waits || !is_due(&first, engine.clock.now(), eager) || (!eager && drain.rests(&first.model, engine)) {
             return Ok(());
+        }
+        if is_suspect(&first) && alone.is_none() {
+            match drain.suspects.try_acquire() {
+                Ok(leave) => alone = Some(leave),
+                // The next round waits for it.
+                Err(_) => return Ok(()),
+            }
         }
         match send(&chat, first).await? {
             Sent::Gone => {}
@@ -427,7 +443,7 @@ pub(super) fn is_due(record: &TurnRecord, now: Timestamp, eager: bool) -> bool {
 }
 
 /// Lets what a dead process left in the queue wait a little: what ends every process shall not end the next one at once.
-pub(in crate::engine) async fn settle_recovered(engine: &Arc<Inner>, recovered: Vec<TurnRecord>) {
+pub(in crate::engine) async fn settle_recovered(engine: &Inner, recovered: Vec<TurnRecord>) {
     use crate::store::{Durability, Op, Precondition, QueueEntry, WriteBatch};
     for record in recovered {
         let Some(entry) = record.queued.clone().filter(|_| record.turn.state == TurnState::Waiting) else { continue };

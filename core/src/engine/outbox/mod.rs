@@ -97,6 +97,7 @@ impl Outbox {
         let engine = &self.user.engine;
         loop {
             let (record, _) = self.queued(turn).await?;
+            engine.recent.forget(record.conversation_id);
             if record.turn.state.is_open() {
                 let live = engine.live().get(&turn).cloned();
                 let Some(live) = live else {

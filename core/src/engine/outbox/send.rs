@@ -23,6 +23,11 @@ use crate::store::{Durability, Op, Precondition, QueueEntry, TurnChange, TurnRec
 /// The reason word of a message that waits for an earlier one of its conversation.
 pub(in crate::engine) const EARLIER_WAITS: &str = "earlier_waits";
 
+/// True for a message under which a process has ended.
+pub(super) fn is_suspect(record: &TurnRecord) -> bool {
+    record.queued.as_ref().is_some_and(|entry| entry.crashes > 0)
+}
+
 /// What became of the first message of a queue.
 pub(super) enum Sent {
     /// It is answered, parked, or out of the queue in another way: the next one may go.
@@ -44,10 +49,6 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
                       left alone until retry sends it";
         return park(chat, &record, Error::new(ErrorKind::Internal, "crashes", detail)).await;
     }
-    let _alone = match entry.crashes {
-        0 => None,
-        _ => engine.outbox.suspects.acquire().await.ok(),
-    };
     let prepared = async {
         let options = CallOptions::default().over(record.options.as_ref())?;
         // What waits was put in by `degrade`, whatever the settings say by now.
@@ -149,7 +150,10 @@ pub(in crate::engine) fn earlier(task: &Task) -> BoxFuture<'_, Result<bool>> {
         let mut any = false;
         loop {
             let Some(first) = first(&chat).await?.filter(|first| first.id() != task.turn) else { return Ok(any) };
-            let may_go = first.turn.state == TurnState::Waiting && is_due(&first, engine.clock.now(), true);
+            let alone = is_suspect(&first).then(|| engine.outbox.suspects.try_acquire().ok());
+            let may_go = first.turn.state == TurnState::Waiting
+                && is_due(&first, engine.clock.now(), true)
+                && !matches!(alone, Some(None));
             if !may_go || matches!(send(&chat, first).await?, Sent::Waits) {
                 let detail = "an earlier message of this conversation waits to be sent; this one goes after it";
                 return Err(Error::new(ErrorKind::Unavailable, EARLIER_WAITS, detail).with_retry(Retry::Safe));

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 const MAX_MODELS: usize = 512;
 
 /// Less than this says nothing: what stands around the words weighs more than the words.
-const FEW_TOKENS: u64 = 8;
+const FEW_TOKENS: u64 = 32;
 
 /// No model cuts text so differently; what lies outside is about something else than the text.
 const FACTORS: std::ops::RangeInclusive<f64> = 0.25..=4.0;

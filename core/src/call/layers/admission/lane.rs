@@ -65,6 +65,13 @@ enum Look {
 }
 
 impl State {
+    /// Wakes who watches the clock: there is a wait that it does not know.
+    pub(super) fn ring_watch(&self) {
+        if let Some(seat) = self.watch.and_then(|watch| self.seats.get(&watch)) {
+            seat.bell.notify_one();
+        }
+    }
+
     /// Wakes all, because something has changed that concerns each of them.
     pub(super) fn ring_all(&self) {
         self.seats.values().for_each(|seat| seat.bell.notify_one());
@@ -107,6 +114,9 @@ impl Lane {
         if let Some((wait, pause)) = self.blocked(now) {
             self.layer.check(call, wait, pause, now)?;
         }
+        if call.context.share.is_some_and(|share| !share.queues) {
+            return Err(too_late(&call.target, Duration::ZERO, RetryAfterSource::Bucket));
+        }
         ask.bytes = weight(&call.request);
         let (ticket, bell) = self.sit(call, ask, now)?;
         Seated::new(self, ticket, call, now).wait(&bell).await
@@ -144,7 +154,10 @@ impl Lane {
 
     /// The server may want nothing of us for longer than the call may wait.
     fn check(&self, call: &Call, held_for: Duration, now: Duration) -> Result<()> {
-        if !held_for.is_zero() && (held_for >= call.context.left(now) || held_for > self.layer.max_wait()) {
+        let too_long = |context: &CallContext| {
+            context.has_others() || held_for >= context.patience(now) || held_for > self.layer.max_wait()
+        };
+        if !held_for.is_zero() && too_long(&call.context) {
             return Err(too_late(&call.target, held_for, RetryAfterSource::Server));
         }
         Ok(())
@@ -316,7 +329,7 @@ fn ask_of(context: &CallContext, now: Duration) -> Ask {
         owner: context.owner.clone(),
         conversation: context.conversation,
         since: context.waits_since(now),
-        deadline: context.deadline,
+        deadline: [context.deadline, context.share.map(|share| share.begin_by)].into_iter().flatten().min(),
         ..Ask::default()
     }
 }

@@ -131,8 +131,8 @@ impl Held {
         let now = self.lane.clock.monotonic();
         let mut state = self.lane.lock();
         state.queue.settle(lease, spent, now);
-        if !state.queue.is_empty() {
-            self.lane.pump(&mut state, now);
+        if !state.queue.is_empty() && self.lane.pump(&mut state, now).is_some() {
+            state.ring_watch();
         }
     }
 }
