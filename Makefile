@@ -53,7 +53,7 @@ load: rust ## Many chats at once through the simulator: N=100, N=1000
 	@cargo run --release -q --locked -p tertulia-load -- "$(N)"
 
 profile: rust ## Name the 20 hottest functions, paint a flame graph: WORKLOAD=chat, stream or history
-	@cargo run --profile profiling -q --locked -p tertulia-bench --features profile -- profile "$(WORKLOAD)"
+	@cargo run --profile profiling -q --locked -p tertulia-bench -- profile "$(WORKLOAD)"
 
 deny: rust ## Check licences, advisories and sources; installs cargo-deny when it is missing, which takes minutes
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

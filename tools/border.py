@@ -18,10 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMITTED = ROOT / "bindings-kotlin" / "src" / "generated" / "kotlin"
-# The library, and the server that the tests in Kotlin talk to.
-BUILD = ("cargo", "build", "--locked", "-p", "tertulia-ffi", "-p", "tertulia-simulator")
-# The program that reads the library.
-BINDGEN = ("cargo", "build", "--locked", "-p", "tertulia-bindgen")
+# The library, the program that reads it, and the server that the tests in Kotlin talk to. As a part of the whole
+# workspace with all features, because that is how the tests build it: alone its dependencies would be built anew.
+BUILD = (
+    "cargo", "build", "--locked", "--workspace", "--all-features",
+    "--lib", "--bin", "tertulia-bindgen", "--bin", "tertulia-simulator",
+)  # fmt: skip
 LIBRARIES = {"darwin": "libtertulia_ffi.dylib", "win32": "tertulia_ffi.dll"}
 SHOWN = 40
 # A job that is cancelled in the very moment in which its call is done never takes the result, and UniFFI frees the call
@@ -99,8 +101,7 @@ def main() -> int:
     if sys.argv[1:] not in (["write"], ["check"]):
         sys.stderr.write(f"{__doc__}\n")
         return 2
-    for build in (BUILD, BINDGEN):
-        subprocess.run(build, cwd=ROOT, check=True)
+    subprocess.run(BUILD, cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         made = files(Path(folder))

@@ -265,7 +265,7 @@ def make_environment() -> int:
     if stamp.exists() and stamp.read_text() == wanted:
         return 0
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV.parent)], check=True)
-    pip = [str(VENV / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [str(VENV / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
     stamp.write_text(wanted)
     return 0

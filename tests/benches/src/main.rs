@@ -8,14 +8,14 @@
 //!
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
-//! tertulia-bench profile chat     where the time goes (feature `profile`): chat, stream or history
+//! tertulia-bench profile chat     where the time goes: chat, stream or history
 //! ```
 
 mod bare;
 mod cpu;
 mod engine;
 mod figures;
-#[cfg(all(unix, feature = "profile"))]
+#[cfg(unix)]
 mod profile;
 mod report;
 mod simulator;
@@ -45,10 +45,10 @@ async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["simulator"] => simulator::serve().await,
-        #[cfg(all(unix, feature = "profile"))]
+        #[cfg(unix)]
         ["profile", workload] => profile::run(workload).await,
         [] => measure().await,
-        _ => Err("usage: tertulia-bench [profile chat|stream|history]; profiles need the feature `profile`".into()),
+        _ => Err("usage: tertulia-bench [profile chat|stream|history]".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
