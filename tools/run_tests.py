@@ -199,18 +199,9 @@ def all_steps() -> Iterable[Step]:
     yield Step(
         "rust: lints, all features", (*clippy, "--workspace", "--all-targets", "--all-features", *strict), in_check=True
     )
-    # Apart from the workspace, where the border's library would bring its feature along.
-    yield Step(
-        "rust: lints, mobile",
-        (*clippy, "-p", "tertulia", "--no-default-features", "--features", "sqlite", *strict),
-        in_check=True,
-    )
-    if existing("bindings-ffi"):
-        yield Step(
-            "rust: lints, mobile border",
-            (*clippy, "-p", "tertulia-ffi", "--no-default-features", *strict),
-            in_check=True,
-        )
+    # As apps build it: without what the rest of the workspace brings along.
+    mobile = ("-p", "tertulia-ffi", "--no-default-features")
+    yield Step("rust: lints, mobile", (*clippy, "-p", "tertulia", *mobile, *strict), in_check=True)
     yield Step(
         "rust: floors without I/O, WebAssembly",
         ("cargo", "check", "--locked", "-p", "tertulia", "--no-default-features", "--target", WASM),
