@@ -38,6 +38,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     probe::register(module)?;
     module.add_function(wrap_pyfunction!(logs::forward_logs, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(bridge::before_fork, module)?)?;
+    module.add_function(wrap_pyfunction!(bridge::after_fork_in_parent, module)?)?;
     module.add_function(wrap_pyfunction!(bridge::after_fork, module)?)?;
     // The list of names is the stub's to keep; two would differ one day.
     module.delattr("__all__")

@@ -713,6 +713,45 @@ def test_the_child_of_a_fork_opens_for_itself(store: str, parent: str, told: str
     assert (done.returncode, done.stdout) == (0, told), done.stderr
 
 
+FORKED_WHILE_WRITING = """
+import os, sys, threading
+import tertulia
+path, forks = sys.argv[1], int(sys.argv[2])
+engine = tertulia.Tertulia(path)
+chats = [engine.user("ana").conversation_for(str(n)) for n in range(4)]
+for chat in chats:
+    chat.append([{"role": "user", "content": "before"}])  # Python's own locks of modules are another matter
+going = True
+def write(chat):
+    while going:
+        chat.append([{"role": "user", "content": "in the parent"}])
+        chat.history()
+threads = [threading.Thread(target=write, args=[chat]) for chat in chats]
+for thread in threads:
+    thread.start()
+for n in range(forks):
+    child = os.fork()
+    if child == 0:
+        # A database of its own: what hangs here hangs because of the parent's threads alone.
+        with tertulia.Tertulia(f"{path}.{n}") as own:
+            own.user("bo").conversation_for("one").append([{"role": "user", "content": "in the child"}])
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+going = False
+for thread in threads:
+    thread.join()
+print(len(chats[0].history()) > 0)
+engine.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_while_others_write_leaves_no_lock_behind_in_the_child(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FORKED_WHILE_WRITING, str(tmp_path / "chat.db"), "60"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 def test_a_killed_process_loses_nothing_acknowledged(sim: Simulator, tmp_path: Path) -> None:
     sim.script("any", "words=10000;delay_ms=10")
     source = f"""

@@ -384,5 +384,10 @@ __version__ = _native.__version__
 
 _Sequence.register(Page)
 if hasattr(_os, "register_at_fork"):
-    # The child of a fork has none of the runtime's threads: it gives up the parent's and makes its own.
-    _os.register_at_fork(after_in_child=_native._after_fork)
+    # The child of a fork has none of the runtime's threads: it gives up the parent's and makes its own. No thread may be
+    # inside SQLite meanwhile, whose locks the child would find locked.
+    _os.register_at_fork(
+        before=_native._before_fork,
+        after_in_parent=_native._after_fork_in_parent,
+        after_in_child=_native._after_fork,
+    )

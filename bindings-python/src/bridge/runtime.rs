@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use tertulia::store::fork;
 use tertulia::{Error, ErrorKind};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -88,11 +89,26 @@ fn exit(py: Python<'_>) {
     crate::logs::end(py);
 }
 
+/// Called right before a fork, with the interpreter held: no thread of a store needs it to come to the end of its job.
+#[pyfunction]
+#[pyo3(name = "_before_fork")]
+pub(crate) fn before_fork() {
+    fork::before();
+}
+
+/// Called in the parent after a fork, also when that has failed.
+#[pyfunction]
+#[pyo3(name = "_after_fork_in_parent")]
+pub(crate) fn after_fork_in_parent() {
+    fork::after_in_parent();
+}
+
 /// Called in the child of a fork, where the runtime's threads do not exist.
 #[pyfunction]
 #[pyo3(name = "_after_fork")]
 pub(crate) fn after_fork(py: Python<'_>) {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    fork::after_in_child();
     // Dropping it would wait for threads that never come.
     std::mem::forget(std::mem::replace(&mut *state(py), State::Unborn));
 }

@@ -35,7 +35,7 @@ pub use read::{
 };
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters};
+pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, fork};
 
 use std::future::Future;
 use std::pin::Pin;

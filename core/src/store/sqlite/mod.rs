@@ -15,6 +15,7 @@
 mod apply;
 mod connect;
 mod failure;
+pub mod fork;
 mod liveness;
 mod migrate;
 mod read;
@@ -177,9 +178,17 @@ impl Opener {
     ) {
         let started = self.clock.monotonic();
         let open = || {
+            let inside = fork::enter();
             let database = connect::open_writer(&self.path, &self.settings)?;
-            let readers = Readers::start(&self.path, &self.settings, &self.clock, reads)?;
-            Ok((database, readers))
+            drop(inside);
+            match Readers::start(&self.path, &self.settings, &self.clock, reads) {
+                Ok(readers) => Ok((database, readers)),
+                Err(error) => {
+                    let _inside = fork::enter();
+                    drop(database);
+                    Err(error)
+                }
+            }
         };
         let (database, readers) = match open() {
             Ok(open) => open,
@@ -200,6 +209,7 @@ impl Opener {
         }
         readers.close();
         let counters = writer.counting.read();
+        let _inside = fork::enter();
         // The last connection to close moves the log into the database and removes it.
         drop(writer);
         drop(database.liveness);

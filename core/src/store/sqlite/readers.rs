@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::connect::open_reader;
 use super::failure::file_failed;
+use super::fork;
 use super::settings::SqliteSettings;
 use crate::base::Clock;
 use crate::model::Result;
@@ -38,7 +39,10 @@ impl Readers {
         let waiting = Arc::new(Mutex::new(waiting));
         let mut readers = Self { jobs, threads: Vec::new() };
         for _ in 0..settings.readers.max(1) {
-            let started = open_reader(path, settings).and_then(|connection| {
+            let inside = fork::enter();
+            let opened = open_reader(path, settings);
+            drop(inside);
+            let started = opened.and_then(|connection| {
                 let (waiting, clock) = (Arc::clone(&waiting), Arc::clone(clock));
                 let slow = Duration::from_millis(settings.slow_query_ms);
                 Builder::new()
@@ -75,7 +79,8 @@ fn read(mut connection: Connection, waiting: &Mutex<mpsc::Receiver<ReadJob>>, cl
     loop {
         // One reader waits at the channel, the others for their turn to do so.
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-        let Some(ReadJob::Read(name, work)) = job else { return };
+        let _inside = fork::enter();
+        let Some(ReadJob::Read(name, work)) = job else { return drop(connection) };
         let started = clock.monotonic();
         if catch_unwind(AssertUnwindSafe(|| work(&mut connection))).is_err() {
             tracing::error!(target: "tertulia::store", operation = "read", query = name, "a read panicked");

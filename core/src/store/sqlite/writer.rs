@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::apply::Applying;
 use super::failure::failed;
+use super::fork;
 use super::row::{first, run};
 use super::settings::SqliteSettings;
 use crate::base::Clock;
@@ -105,6 +106,7 @@ impl Writer {
                 // What was handed in before is done; what comes after finds the door closed.
                 return;
             }
+            let _inside = fork::enter();
             let worked = catch_unwind(AssertUnwindSafe(|| match waiting.front() {
                 Some(Job::Apply(_)) => self.commit_group(&mut waiting, most),
                 _ => {

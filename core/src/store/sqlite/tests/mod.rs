@@ -1,6 +1,7 @@
 //! What only SQLite can show: files, processes, group commit, plans. The rest is the contract.
 
 mod files;
+mod fork;
 mod groups;
 mod lifecycle;
 mod plans;
