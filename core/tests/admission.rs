@@ -114,12 +114,15 @@ async fn a_refused_key_is_left_alone_until_it_changes() {
         let ask = |key: &'static str| lab.tertulia.ask("hi").model(&*model).key(key);
         let first = ask("old").await.unwrap_err();
         assert_eq!((first.kind(), lab.simulator.requests().len()), (kind, 1));
+        let tries = || lab.tertulia.stats(Duration::from_secs(60)).total.attempts;
+        let before = tries();
         for _ in 0..5 {
             let again = ask("old").await.unwrap_err();
             assert_eq!((again.kind(), again.reason()), (kind, first.reason()));
             assert!(again.detail().contains("nothing was sent") && again.status().is_none(), "{again}");
+            assert!(again.attempts().is_empty(), "nothing was sent, so it was no try: {again:?}");
         }
-        assert_eq!(lab.simulator.requests().len(), 1, "{fault}");
+        assert_eq!((lab.simulator.requests().len(), tries()), (1, before), "{fault}");
         assert_eq!(ask("new").await.unwrap_err().kind(), kind);
         assert_eq!(lab.simulator.requests().len(), 2, "{fault}: another key is another matter");
     }

@@ -177,6 +177,7 @@ fn refusal(target: &CallTarget, wait: Duration) -> Error {
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms: millis(wait) })
         .with_retry_after(millis(wait), RetryAfterSource::Assumed)
+        .unsent()
 }
 
 pub(super) fn millis(wait: Duration) -> i64 {

@@ -263,6 +263,46 @@ async fn a_refusal_of_the_queue_is_neither_a_try_nor_tried_again() {
 }
 
 #[tokio::test]
+async fn a_later_try_that_is_refused_tells_what_the_provider_said_and_when_to_come_back() {
+    let server = |kind| Error::new(kind, "server", "the disk is full").with_retry(Retry::Safe).with_status(500);
+    let retries = RetrySettings { base_delay_ms: 1_000, throttle_base_delay_ms: 1_000, ..RetrySettings::default() };
+    let retrying = |target: &Target| {
+        let (clock, random) = (Arc::new(target.clock.clone()), Arc::new(SeededRandom::new(5)));
+        RetryLayer::new(RetryPolicy::new(retries), clock, random).layer(target.service())
+    };
+    // The queue: who waits when the next try comes up has the only place there is.
+    let queue = QueueSettings { max_waiting: 1, ..QueueSettings::default() };
+    let target = Target::new(LimitSettings { max_concurrent: 1, ..LimitSettings::default() }, queue);
+    let target = target.answering(move |number, _| if number == 1 { Err(server(ErrorKind::TimedOut)) } else { Ok(()) });
+    let context = target.context("first", Priority::Interactive);
+    let mut first = Box::pin(retrying(&target).oneshot(call(context.clone())));
+    assert!(futures::poll!(&mut first).is_pending());
+    let mut holding = target.ask(target.context("holding", Priority::Interactive));
+    let mut waiting = target.ask(target.context("waiting", Priority::Interactive));
+    assert!(futures::poll!(&mut holding).is_pending() && futures::poll!(&mut waiting).is_pending());
+    target.clock.advance(SECOND);
+    let error = first.await.err().unwrap();
+    assert_eq!((error.kind(), error.reason(), error.status()), (ErrorKind::TimedOut, "server", Some(500)));
+    assert!(matches!(error.retry(), Retry::After { .. }), "{error:?}");
+    assert_eq!((error.attempts().len(), context.attempts().len(), target.asked()), (1, 1, 2), "one try was made");
+
+    // The breaker: ten failures open it, which the retries of the last call find.
+    let target = Target::with_permits(1).answering(move |_, _| Err(server(ErrorKind::Unavailable)));
+    for _ in 0..9 {
+        let _ = target.ask(target.context("down", Priority::Interactive)).await;
+    }
+    let mut context = target.context("last", Priority::Interactive);
+    context.deadline = Some(target.clock.monotonic() + 3 * SECOND);
+    let mut last = Box::pin(retrying(&target).oneshot(call(context.clone())));
+    assert!(futures::poll!(&mut last).is_pending());
+    target.clock.advance(SECOND);
+    let error = last.await.err().unwrap();
+    assert_eq!((error.reason(), error.status(), error.attempts().len()), ("server", Some(500), 1), "{error:?}");
+    assert!(matches!(error.retry(), Retry::After { after_ms: 1_000.. }), "when it may be back: {error:?}");
+    assert_eq!(error.retry_after_source(), Some(RetryAfterSource::Assumed));
+}
+
+#[tokio::test]
 async fn too_fast_always_says_for_how_long_and_who_says_so() {
     let throttled = || Error::new(ErrorKind::RateLimited, "provider_limit", "too fast").with_retry(Retry::Safe);
     let target = Target::with_permits(10).answering(move |number, call| {

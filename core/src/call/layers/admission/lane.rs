@@ -369,6 +369,7 @@ fn full(target: &CallTarget, wait: Duration) -> Error {
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms })
         .with_retry_after(after_ms, RetryAfterSource::Assumed)
+        .unsent()
 }
 
 fn too_late(target: &CallTarget, wait: Duration, source: RetryAfterSource) -> Error {
@@ -379,4 +380,5 @@ fn too_late(target: &CallTarget, wait: Duration, source: RetryAfterSource) -> Er
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms })
         .with_retry_after(after_ms, source)
+        .unsent()
 }

@@ -15,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, ReplyEvents};
-use super::breaker::{BreakerLayer, MAX_TARGETS, is_breaker_open};
-use crate::base::{Clock, ErrorKind};
+use super::breaker::{BreakerLayer, MAX_TARGETS};
+use crate::base::Clock;
 use crate::model::{Error, Result};
 use crate::policy::{LimitSettings, QueueSettings};
 use lane::Lane;
@@ -27,13 +27,11 @@ const FULL: &str = "queue_full";
 /// The reason word of a call that would wait beyond its deadline.
 const TOO_LATE: &str = "queue_deadline";
 
-/// True for the error of a call that was refused here, by the queue or by an open breaker: nothing was sent.
+/// True for the error of a call that was refused here, by the queue, by an open breaker, or because its key was refused
+/// not long ago: nothing was sent.
 #[must_use]
 pub fn is_refusal(error: &Error) -> bool {
-    let (kind, reason) = (error.kind(), error.reason());
-    is_breaker_open(error)
-        || (kind == ErrorKind::Unavailable && reason == FULL)
-        || (kind == ErrorKind::RateLimited && reason == TOO_LATE)
+    error.is_unsent()
 }
 
 /// Lets calls go one after the other. Every target has a queue of its own, shared by all calls through this layer; a key
