@@ -13,6 +13,7 @@ mod cache;
 pub mod catalog;
 mod context;
 pub mod credentials;
+mod crowd;
 mod guard;
 mod http;
 mod latches;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use tokio::sync::Notify;
 
 use super::super::super::context::CallContext;
@@ -254,7 +255,11 @@ impl<'a> Seated<'a> {
         loop {
             // Listens before it looks, so that no change is missed.
             let changed = lane.breaker.as_ref().map(|breaker| breaker.changed.notified());
+            let hurried = context.crowd.as_ref().map(|crowd| crowd.hurried.notified());
             let now = lane.clock.monotonic();
+            if hurried.is_some() {
+                is_news |= lane.lock().queue.hurry(self.ticket, context.urgency());
+            }
             let left = context.left(now);
             let pause = match lane.look(self.ticket, is_news, now) {
                 Look::Called(Called::Go(lease, permit)) => return Ok(lane.leave(self.call, lease, permit)),
@@ -285,19 +290,15 @@ impl<'a> Seated<'a> {
                 }
             };
             is_news = false;
-            let changed = async {
-                match changed {
-                    Some(changed) => changed.await,
-                    None => std::future::pending().await,
-                }
-            };
+            let (changed, hurried) = (OptionFuture::from(changed), OptionFuture::from(hurried));
             tokio::select! {
                 biased;
                 () = context.cancel.cancelled() => {
                     return Err(Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped"));
                 }
                 () = bell.notified() => {}
-                () = changed => is_news = true,
+                Some(()) = changed => is_news = true,
+                Some(()) = hurried => {}
                 () = lane.clock.sleep(pause.unwrap_or(left).min(left).min(LONG)) => {}
             }
         }
@@ -325,11 +326,11 @@ impl Drop for Seated<'_> {
 
 fn ask_of(context: &CallContext, now: Duration) -> Ask {
     Ask {
-        priority: context.priority,
+        priority: context.urgency(),
         owner: context.owner.clone(),
         conversation: context.conversation,
         since: context.waits_since(now),
-        deadline: [context.deadline, context.share.map(|share| share.begin_by)].into_iter().flatten().min(),
+        deadline: context.begin_by(),
         ..Ask::default()
     }
 }
