@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::accounts::{CostLimit, Plan};
 use super::alternatives::Alternatives;
 use super::catalog::ModelRef;
-use super::credentials::CallKey;
+use super::credentials::{CallKey, KeyPrint};
 use super::crowd::Crowd;
 use super::meter::Meter;
 use super::witness::Witness;
@@ -63,6 +63,8 @@ pub struct CallContext {
     pub priority: Priority,
     /// Hears what the provider says of its limits.
     pub quota: Option<QuotaSink>,
+    /// Which key its try takes, where that is known.
+    pub(super) key_print: Option<KeyPrint>,
     /// All who wait for it, where it is made for several.
     pub(super) crowd: Option<Arc<Crowd>>,
     /// Since when it waits to be sent, whatever came between.
@@ -114,6 +116,7 @@ impl CallContext {
             key: None,
             priority: Priority::default(),
             quota: None,
+            key_print: None,
             crowd: None,
             waits_since: Arc::default(),
             cache: None,
@@ -252,6 +255,11 @@ impl CallContext {
     /// How urgent it is to the most urgent of those who wait for it.
     pub(super) fn urgency(&self) -> Priority {
         self.crowd.as_ref().map_or(self.priority, |crowd| crowd.priority())
+    }
+
+    /// Which key its try at this provider takes, as far as that is known.
+    pub(super) fn key_print(&self, provider: &str) -> Option<KeyPrint> {
+        self.key_print.or_else(|| CallKey::print_for(self.key.as_ref(), provider))
     }
 
     /// True when another target is asked if the one that is asked now is left alone.

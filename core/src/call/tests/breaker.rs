@@ -121,6 +121,10 @@ async fn of_a_thousand_callers_one_asks_and_all_go_on_when_it_is_answered() {
         callers.spawn(target.ask(target.context()));
     }
     target.told(1_000).await;
+    // Who tells that it waits has not yet begun to.
+    while target.clock.sleepers() < 1_000 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(target.asked(), 10, "nothing is sent while it is open");
     target.clock.advance(OPENING);
     target.told(1_999).await;

@@ -2,6 +2,7 @@
 //! go next, and the one at the head watches the clock for all.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub(super) struct Lane {
     layer: BreakerLayer,
     breaker: Option<Arc<breaker::Shared>>,
     pub(super) clock: Arc<dyn Clock>,
+    /// When it was last used: a number that grows.
+    pub(super) used: AtomicU64,
 }
 
 pub(super) struct State {
@@ -84,12 +87,12 @@ impl Lane {
         limits: Limits,
         settings: QueueSettings,
         layer: BreakerLayer,
-        target: &CallTarget,
+        breaker: Option<Arc<breaker::Shared>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let queue = AdmissionQueue::new(limits, settings, clock.monotonic());
-        let breaker = layer.of(target);
-        Self { state: Mutex::new(State { queue, seats: HashMap::new(), watch: None }), layer, breaker, clock }
+        let state = Mutex::new(State { queue, seats: HashMap::new(), watch: None });
+        Self { state, layer, breaker, clock, used: AtomicU64::new(0) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
