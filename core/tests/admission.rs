@@ -8,7 +8,10 @@ mod support;
 use std::time::Duration;
 
 use support::{Lab, within};
-use tertulia::{ErrorKind, Priority, Progress, ProviderSpec, Retry, RetryAfterSource, StreamEventKind, TurnState};
+use tertulia::{
+    BreakerState, ErrorKind, KeyFuture, KeySource, Priority, Progress, ProviderSpec, Retry, RetryAfterSource,
+    StreamEventKind, TurnState,
+};
 use tertulia_simulator::Script;
 
 const SHORT: Duration = Duration::from_secs(3);
@@ -114,12 +117,15 @@ async fn a_refused_key_is_left_alone_until_it_changes() {
         let ask = |key: &'static str| lab.tertulia.ask("hi").model(&*model).key(key);
         let first = ask("old").await.unwrap_err();
         assert_eq!((first.kind(), lab.simulator.requests().len()), (kind, 1));
+        let tries = || lab.tertulia.stats(Duration::from_secs(60)).total.attempts;
+        let before = tries();
         for _ in 0..5 {
             let again = ask("old").await.unwrap_err();
             assert_eq!((again.kind(), again.reason()), (kind, first.reason()));
             assert!(again.detail().contains("nothing was sent") && again.status().is_none(), "{again}");
+            assert!(again.attempts().is_empty(), "nothing was sent, so it was no try: {again:?}");
         }
-        assert_eq!(lab.simulator.requests().len(), 1, "{fault}");
+        assert_eq!((lab.simulator.requests().len(), tries()), (1, before), "{fault}");
         assert_eq!(ask("new").await.unwrap_err().kind(), kind);
         assert_eq!(lab.simulator.requests().len(), 2, "{fault}: another key is another matter");
     }
@@ -173,6 +179,45 @@ async fn what_a_provider_says_never_is_asked_exactly_once() {
             );
         }
     }
+    engine.close().await.unwrap();
+    lab.close().await;
+}
+
+/// Everybody has a key of his own in it, but for those who have none.
+struct Vault;
+
+impl KeySource for Vault {
+    fn key<'a>(&'a self, user: Option<&'a str>, _: &'a str) -> KeyFuture<'a> {
+        Box::pin(async move { Ok(user.filter(|user| *user != "nobody").map(|user| format!("sk-{user}").into())) })
+    }
+}
+
+#[tokio::test]
+async fn users_whose_keys_come_from_a_source_have_limits_and_a_breaker_of_their_own() {
+    let lab = Lab::memory_with(|settings| settings.breaker.consecutive_failures = 1).await;
+    let mut settings = lab.tertulia.settings();
+    settings.retry.max_attempts = 1;
+    settings.retry.max_inline_wait_ms = 0;
+    let engine = lab.builder().settings(settings).with_key_source(Vault).key("other", "sk-unused");
+    let engine = engine.provider(ProviderSpec::openai_chat("other", lab.simulator.url())).open().await.unwrap();
+    let ask = |user: &'static str, model: &str| {
+        let call = engine.user(user).new_conversation().send("hi").model(model);
+        async move { call.await.map(|reply| reply.text()).map_err(|error| error.reason().to_owned()) }
+    };
+    let limited = lab.model("status=429;retry_after=90;fail=1;text=yes");
+    assert_eq!(ask("ana", &limited).await, Err("provider_limit".to_owned()));
+    assert_eq!(ask("ana", &limited).await, Err("queue_deadline".to_owned()), "her key has to wait");
+    assert_eq!(ask("bob", &limited).await, Ok("yes".to_owned()), "his has not");
+    assert_eq!(lab.simulator.requests().len(), 2);
+
+    lab.simulator.clear();
+    let down = lab.model("status=500;fail=1;text=yes");
+    assert_eq!(ask("ana", &down).await, Err("provider_error".to_owned()));
+    assert_eq!(ask("ana", &down).await, Err("breaker_open".to_owned()));
+    assert_eq!(engine.health().breakers.iter().filter(|b| b.state != BreakerState::Closed).count(), 1);
+    assert_eq!(ask("bob", &down).await, Ok("yes".to_owned()));
+    assert_eq!(ask("ana", &down).await, Err("breaker_open".to_owned()));
+    assert_eq!(lab.simulator.requests().len(), 2);
     engine.close().await.unwrap();
     lab.close().await;
 }

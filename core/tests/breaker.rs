@@ -86,8 +86,9 @@ async fn a_parked_turn_is_answered_by_the_same_model_when_it_is_back() {
     let model = lab.model("status=500;fail=1;text=back");
     let chat = lab.me().new_conversation();
     let error = chat.send("hi").model(&*model).await.unwrap_err();
-    assert_eq!((error.reason(), error.attempts().len()), ("breaker_open", 1), "{error:?}");
-    assert!(error.retry_after().is_some());
+    // Why the provider failed, and when to come back.
+    assert_eq!((error.reason(), error.status(), error.attempts().len()), ("provider_error", Some(500), 1), "{error:?}");
+    assert!(matches!(error.retry(), Retry::After { .. }) && error.retry_after().is_some(), "{error:?}");
     assert_eq!(lab.simulator.requests().len(), 1);
     let turn = error.turn_id().unwrap();
     assert_eq!(chat.turn(turn).await.unwrap().state, TurnState::Parked);

@@ -676,6 +676,37 @@ async fn an_engine_that_is_dropped_without_close_loses_nothing() {
 }
 
 #[tokio::test]
+async fn an_engine_with_a_thread_of_its_own_is_dropped_inside_of_async_code_and_loses_nothing() {
+    let lab = Lab::memory().await;
+    for under_way in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        let builder = lab.builder().store(path.to_str().unwrap());
+        // Made where there is no runtime, so that it has one of its own.
+        let opening = std::thread::spawn(|| futures::executor::block_on(builder.open()));
+        let tertulia = opening.join().unwrap().unwrap();
+        let chat = tertulia.user("ana").new_conversation();
+        chat.send("keep this").model(lab.text("kept")).await.unwrap();
+        let id = chat.id();
+        let mut streams = Vec::new();
+        if under_way {
+            let mut stream = chat.stream("and this").model(lab.model("words=5;stall=3")).await.unwrap();
+            within(stream.next_text()).await.unwrap().unwrap();
+            streams.push(stream);
+        }
+        // Whoever drops it is a task of another runtime, which must not be made to wait.
+        tokio::spawn(async move { drop((streams, chat, tertulia)) }).await.unwrap();
+        let again = lab.builder().store(path.to_str().unwrap()).open().await.unwrap();
+        let kept = again.user("ana").conversation(id).history().await.unwrap();
+        let words: Vec<_> = kept.items.iter().map(|message| message.text()).collect();
+        assert_eq!(words[..2], ["keep this", "kept"], "under way: {under_way}");
+        assert_eq!(words.get(2).map(String::as_str), under_way.then_some("and this"), "under way: {under_way}");
+        again.close().await.unwrap();
+    }
+    lab.close().await;
+}
+
+#[tokio::test]
 async fn messages_are_stored_without_a_model_all_or_none_and_shown_to_it_later() {
     let lab = Lab::memory().await;
     let chat = lab.me().new_conversation();

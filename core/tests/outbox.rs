@@ -20,9 +20,10 @@ use tertulia::base::{Clock as _, ManualClock, Timestamp};
 use tertulia::store::{MemoryStore, Store};
 use tertulia::{
     CallOptions, ChatRequest, Delivery, Error, ErrorKind, EventStream, MessageStatus, OutboxItem, Part, Provider,
-    Reply, ReplyStatus, Result, Retry, Role, Settings, StreamEventKind, Tertulia, TertuliaBuilder, TurnId, TurnState,
-    UserScope,
+    ProviderSpec, Reply, ReplyStatus, Result, Retry, Role, Settings, StreamEventKind, Tertulia, TertuliaBuilder,
+    TurnId, TurnState, UserScope,
 };
+use tertulia_simulator::{Script, Simulator};
 
 const DAY: i64 = 86_400_000;
 
@@ -372,6 +373,28 @@ async fn what_waits_for_a_model_is_sent_as_soon_as_that_model_answers_anybody() 
 }
 
 #[tokio::test]
+async fn who_answered_in_the_place_of_another_is_back_and_the_other_is_not() {
+    let (house, simulator) = (House::default(), Simulator::start().await.unwrap());
+    let lab = ProviderSpec::openai_chat("lab", format!("{}/v1", simulator.url()));
+    let t = patient(&house).provider(lab).with_environment(Arc::new(|_: &str| None)).open().await.unwrap();
+    let me = t.user("ana");
+    simulator.set_script("spare", Script::parse("status=500").unwrap());
+    house.down();
+    let own = me.new_conversation().send("for the house").degrade().await.unwrap();
+    let spare = me.new_conversation().send("for the spare").model("lab/spare").degrade().await.unwrap();
+    simulator.set_script("spare", Script::parse("text=here").unwrap());
+    let asked = house.asked().len();
+    let reply = t.user("bo").new_conversation().send("anybody?").fallback(["lab/spare"]).await.unwrap();
+    assert_eq!((reply.text().as_str(), house.asked().len()), ("here", asked + 1));
+    stands(&me, spare.turn_id.unwrap(), &spare, TurnState::Done).await;
+    let chat = me.conversation(own.conversation_id.unwrap());
+    assert_eq!(chat.turn(own.turn_id.unwrap()).await.unwrap().state, TurnState::Waiting);
+    assert_eq!(house.asked().len(), asked + 1, "who did not answer is not asked for it");
+    t.close().await.unwrap();
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
 async fn nothing_is_sent_before_the_moment_that_the_provider_asked_for() {
     let house = House::default();
     let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
@@ -653,7 +676,9 @@ async fn a_message_with_a_key_of_its_own_is_parked_because_no_key_is_kept() {
     house.down();
     let own = t.user("ana").key("house", "sk-canary-1").new_conversation().send("mine").degrade().await.unwrap();
     let of_call = t.user("ana").new_conversation().send("this one's").key("sk-canary-2").degrade().await.unwrap();
-    for reply in [own, of_call] {
+    // It may go on to others, on an account that nobody knows later.
+    let of_another = t.user("ana").key("openai", "sk-canary-3").new_conversation().send("so is this").degrade().await;
+    for reply in [own, of_call, of_another.unwrap()] {
         assert_eq!(reply.status, ReplyStatus::Parked);
         assert_eq!(notice(&reply), "The assistant is temporarily unavailable. Your message was saved.");
     }

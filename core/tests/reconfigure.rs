@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::{Lab, cause_of, header, within};
-use tertulia::{ErrorKind, Reconfiguration};
+use tertulia::{CacheMode, ErrorKind, ProviderSpec, Reconfiguration};
+use tertulia_simulator::Script;
 
 #[tokio::test]
 async fn a_reply_under_way_ends_as_it_began_and_the_next_call_sees_what_is_new() {
@@ -50,6 +51,79 @@ async fn a_new_key_goes_out_with_the_next_call() {
     tertulia.ask("hi").model(lab.text("ok")).await.unwrap();
     assert_eq!(sent().as_deref(), Some("Bearer sk-new"));
     tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn another_key_begins_anew_and_the_same_key_goes_on_as_it_was() {
+    let lab = Lab::memory().await;
+    let tertulia = lab.builder().key("lab", "sk-old").open().await.unwrap();
+    let model = lab.model("status=429;retry_after=90;fail=1;text=welcome");
+    let ask = || async { tertulia.ask("hi").model(&*model).await.map(|reply| reply.text()) };
+    assert_eq!(cause_of(ask().await).0, ErrorKind::RateLimited);
+    let held = (ErrorKind::RateLimited, "queue_deadline".to_owned());
+    assert_eq!(cause_of(ask().await), held);
+    tertulia.reconfigure(Reconfiguration::new().key("lab", "sk-old")).unwrap();
+    assert_eq!(cause_of(ask().await), held, "what the provider asked of a key it asks of it still");
+    assert_eq!(lab.simulator.requests().len(), 1);
+    tertulia.reconfigure(Reconfiguration::new().key("lab", "sk-new")).unwrap();
+    assert_eq!(ask().await.unwrap(), "welcome");
+    tertulia.reconfigure(Reconfiguration::new().key("lab", "sk-old")).unwrap();
+    assert_eq!(cause_of(ask().await), held, "also when it comes back");
+    assert_eq!(lab.simulator.requests().len(), 2);
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn replies_are_kept_with_the_same_key_and_forgotten_with_another() {
+    let lab = Lab::memory().await;
+    let tertulia = lab.builder().key("lab", "sk-old").open().await.unwrap();
+    let ask = || async { tertulia.ask("hi").model(lab.text("ok")).cache(CacheMode::Use).await.unwrap().from_cache };
+    assert_eq!((ask().await, ask().await), (false, true));
+    tertulia.reconfigure(Reconfiguration::new().key("lab", "sk-old")).unwrap();
+    assert!(ask().await, "the same key");
+    tertulia.reconfigure(Reconfiguration::new().key("lab", "sk-new")).unwrap();
+    assert!(!ask().await, "what one key was answered is not for another");
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_model_whose_key_was_refused_is_asked_first_again_with_another_key() {
+    let lab = Lab::memory().await;
+    let spare = ProviderSpec::openai_chat("spare", format!("{}/v1", lab.simulator.url()));
+    let tertulia = lab.builder().provider(spare).key("lab", "sk-old").open().await.unwrap();
+    let script = |line: &str| Script::parse(line).unwrap();
+    lab.simulator.set_script("one", script("error=auth"));
+    lab.simulator.set_script("two", script("text=from%20the%20spare"));
+    let ask = || async { tertulia.ask("hi").model("lab/one").fallback(["spare/two"]).await.unwrap().text() };
+    for asked in [2, 3] {
+        assert_eq!(ask().await, "from the spare");
+        assert_eq!(lab.simulator.requests().len(), asked, "who refused the key is asked last");
+    }
+    lab.simulator.set_script("one", script("text=welcome"));
+    tertulia.reconfigure(Reconfiguration::new().key("lab", "sk-old")).unwrap();
+    assert_eq!(ask().await, "from the spare", "the same key");
+    tertulia.reconfigure(Reconfiguration::new().key("lab", "sk-new")).unwrap();
+    assert_eq!(ask().await, "welcome");
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_reply_under_way_outlives_a_change_of_the_network_and_the_next_call_takes_a_fresh_connection() {
+    let lab = Lab::memory().await;
+    let ask = || async { lab.tertulia.ask("hi").model(lab.text("ok")).await.unwrap().text() };
+    let chat = lab.me().new_conversation();
+    let mut stream = chat.stream("hi").model(lab.model("words=8;delay_ms=60")).await.unwrap();
+    within(stream.next_text()).await.unwrap().unwrap();
+    assert_eq!((ask().await.as_str(), ask().await.as_str()), ("ok", "ok"));
+    lab.tertulia.network_changed();
+    assert_eq!(ask().await, "ok");
+    assert_eq!(within(stream.reply()).await.unwrap().text().split_whitespace().count(), 8);
+    let connections: Vec<_> = lab.simulator.requests().iter().map(|request| request.connection).collect();
+    assert_eq!(connections, [1, 2, 2, 3]);
     lab.close().await;
 }
 
@@ -94,6 +168,10 @@ async fn what_cannot_change_is_refused_and_then_nothing_has_changed() {
         (json!({"retry": retry, "store": {"busy_timeout_ms": 9}}), "settings.store.busy_timeout_ms"),
         (json!({"retry": retry, "network": {"proxy": "http://127.0.0.1:9"}}), "settings.network.proxy"),
         (json!({"retry": retry, "network": {"ca_certificates": "x"}}), "settings.network.ca_certificates"),
+        (json!({"retry": retry, "outbox": {"first_delay_ms": 9}}), "settings.outbox (but for degrade)"),
+        (json!({"retry": retry, "outbox": {"degrade": true, "enabled": false}}), "settings.outbox (but for degrade)"),
+        (json!({"retry": retry, "sentences": {"locale": "de"}}), "settings.sentences"),
+        (json!({"retry": retry, "breaker": {"latched_probe_ms": 9}}), "settings.breaker.latched_probe_ms"),
     ] {
         let (reason, detail) = refused(change, ("lab", "sk-new"), Some(&priced(&lab, "market", 1)));
         assert_eq!(reason, "cannot_change");
@@ -103,6 +181,9 @@ async fn what_cannot_change_is_refused_and_then_nothing_has_changed() {
     assert_eq!(reason, "unknown_provider");
     let (reason, _) = refused(json!({"retry": retry}), ("lab", "sk-new"), Some("{"));
     assert_eq!(reason, "bad_catalogue");
+    tertulia.reconfigure(before.with_json(&json!({"outbox": {"degrade": true}})).unwrap()).unwrap();
+    assert!(tertulia.settings().outbox.degrade, "who is told may change");
+    tertulia.reconfigure(before.clone()).unwrap();
     // None of what came along is there: neither key, nor alias, nor retries.
     tertulia.ask("hi").model(lab.text("ok")).await.unwrap();
     assert_eq!(header(&lab.simulator.requests().pop().unwrap(), "authorization").as_deref(), Some("Bearer sk-old"));

@@ -3741,6 +3741,10 @@ class Tertulia:
         told). It holds for the whole application, or for ``each`` user, conversation or run apart, or for one alone. A
         budget with the same scope, key, window and unit is replaced. A call that no budget has room for is
         :class:`BudgetExceededError`, before it is sent.
+
+        Each try of a call holds back the most that it can cost from before it waits in the queue until it has ended
+        (``BudgetStatus.reserved``). So many calls that wait can use a small budget up until they are answered for less,
+        and others are refused meanwhile; ``max_tokens`` makes what is held back small.
         """
 
     def remove_budget(self, budget: Budget | str) -> None:
@@ -4128,6 +4132,10 @@ class AsyncTertulia:
         told). It holds for the whole application, or for ``each`` user, conversation or run apart, or for one alone. A
         budget with the same scope, key, window and unit is replaced. A call that no budget has room for is
         :class:`BudgetExceededError`, before it is sent.
+
+        Each try of a call holds back the most that it can cost from before it waits in the queue until it has ended
+        (``BudgetStatus.reserved``). So many calls that wait can use a small budget up until they are answered for less,
+        and others are refused meanwhile; ``max_tokens`` makes what is held back small.
         """
 
     def remove_budget(self, budget: Budget | str) -> Coroutine[Any, Any, None]:

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::accounts::{CostLimit, Plan};
 use super::alternatives::Alternatives;
 use super::catalog::ModelRef;
-use super::credentials::CallKey;
+use super::credentials::{CallKey, KeyPrint};
+use super::crowd::Crowd;
 use super::meter::Meter;
 use super::witness::Witness;
 use crate::base::{Attempt, ConversationId, ErrorKind, TurnId};
@@ -62,6 +63,10 @@ pub struct CallContext {
     pub priority: Priority,
     /// Hears what the provider says of its limits.
     pub quota: Option<QuotaSink>,
+    /// Which key its try takes, where that is known.
+    pub(super) key_print: Option<KeyPrint>,
+    /// All who wait for it, where it is made for several.
+    pub(super) crowd: Option<Arc<Crowd>>,
     /// Since when it waits to be sent, whatever came between.
     waits_since: Arc<OnceLock<Duration>>,
     /// What it does with the cache of replies; nothing = what the settings say.
@@ -111,6 +116,8 @@ impl CallContext {
             key: None,
             priority: Priority::default(),
             quota: None,
+            key_print: None,
+            crowd: None,
             waits_since: Arc::default(),
             cache: None,
             alternatives: None,
@@ -232,8 +239,27 @@ impl CallContext {
     /// deadline.
     #[must_use]
     pub fn left(&self, now: Duration) -> Duration {
-        let begin_by = self.share.map(|share| share.begin_by);
-        [self.deadline, begin_by].into_iter().flatten().min().map_or(Duration::MAX, |until| until.saturating_sub(now))
+        self.begin_by().map_or(Duration::MAX, |until| until.saturating_sub(now))
+    }
+
+    /// The moment of the clock at which it is given up, by all who wait for it.
+    pub(super) fn until(&self) -> Option<Duration> {
+        self.crowd.as_ref().map_or(self.deadline, |crowd| crowd.deadline())
+    }
+
+    /// The moment of the clock by which the first content of the target that is asked now must be there.
+    pub(super) fn begin_by(&self) -> Option<Duration> {
+        [self.until(), self.share.map(|share| share.begin_by)].into_iter().flatten().min()
+    }
+
+    /// How urgent it is to the most urgent of those who wait for it.
+    pub(super) fn urgency(&self) -> Priority {
+        self.crowd.as_ref().map_or(self.priority, |crowd| crowd.priority())
+    }
+
+    /// Which key its try at this provider takes, as far as that is known.
+    pub(super) fn key_print(&self, provider: &str) -> Option<KeyPrint> {
+        self.key_print.or_else(|| CallKey::print_for(self.key.as_ref(), provider))
     }
 
     /// True when another target is asked if the one that is asked now is left alone.

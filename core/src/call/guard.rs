@@ -109,8 +109,8 @@ impl GuardedStream {
         let idle = ms(limits.idle_timeout_ms);
         let progress = ms(limits.progress_timeout_ms);
         let context = &self.call.context;
-        let begin_by = context.share.filter(|_| self.first_content.is_none()).map(|share| share.begin_by);
-        let total = [context.deadline, begin_by].into_iter().flatten().min().unwrap_or(Duration::MAX);
+        let total = if self.first_content.is_none() { context.begin_by() } else { context.until() };
+        let total = total.unwrap_or(Duration::MAX);
         let mut nearest = if let Some(last_byte) = self.last_byte {
             let stalled = (self.last_event.saturating_add(progress), "progress", progress);
             let silent = (last_byte.saturating_add(idle), "idle", idle);

@@ -44,7 +44,7 @@ impl Latches {
     /// Asks for leave to use a key.
     ///
     /// # Errors
-    /// What the provider said of it, of the same kind and reason.
+    /// What the provider said of it, of the same kind and reason; nothing was sent.
     pub(super) fn ask(&self, call: &Call, route: &HttpRoute, key: Option<&Secret>) -> Result<()> {
         let mut shut = self.lock();
         if shut.is_empty() {
@@ -57,7 +57,7 @@ impl Latches {
                  settle the account: it is tried again in {} s",
                 wait.as_secs() + 1
             );
-            Error::new(refused.kind, refused.reason.clone(), detail)
+            Error::new(refused.kind, refused.reason.clone(), detail).unsent()
         })
     }
 

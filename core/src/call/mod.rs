@@ -13,6 +13,7 @@ mod cache;
 pub mod catalog;
 mod context;
 pub mod credentials;
+mod crowd;
 mod guard;
 mod http;
 mod latches;
@@ -36,7 +37,7 @@ pub use auth::{Auth, Signed};
 pub use cache::CacheState;
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
 pub use context::{CallContext, ProgressSink, QuotaSink, Share};
-pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeySource, SystemEnvironment};
+pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeyPrint, KeySource, SystemEnvironment};
 pub use layers::{
     AdmissionLayer, BreakerLayer, BudgetLayer, CacheLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure,
     is_breaker_open, is_refusal, level,

@@ -8,11 +8,11 @@ use futures::future::BoxFuture;
 use tower::Service;
 
 use super::auth::Auth;
-use super::credentials::Credentials;
+use super::credentials::{CallKey, Credentials, KeyPrint};
 use super::http::HttpProvider;
 use super::latches::Latches;
 use super::limits::Limits;
-use super::target::{Call, ReplyEvents, Route};
+use super::target::{Call, CallTarget, ReplyEvents, Route};
 use super::tokens::TokenCounts;
 use crate::base::{Clock, Ids};
 use crate::model::{Error, Result};
@@ -59,6 +59,31 @@ impl ProviderService {
     pub fn reconfigured(&self, credentials: Arc<Credentials>, network: Arc<NetworkSettings>) -> Self {
         let Self(HttpProvider { transport, auth, limits, latches, .. }) = self.clone();
         Self(HttpProvider { transport, auth, latches, credentials, limits: Limits { network, ..limits } })
+    }
+
+    /// Which key a call of this owner takes at this target, as [`Credentials::known`] says. Code of the application's own
+    /// takes none.
+    pub(super) fn known_key(
+        &self,
+        owner: Option<&str>,
+        target: &CallTarget,
+        key: Option<&CallKey>,
+    ) -> Option<Option<KeyPrint>> {
+        target.http().map_or(Some(None), |_| self.0.credentials.known(owner, &target.entry.name, key))
+    }
+
+    /// Which key the next try of this call takes, within the limits of a try.
+    ///
+    /// # Errors
+    /// What a key source said went wrong; the limit that passed.
+    pub(super) async fn key_print(&self, call: &Call) -> Result<Option<KeyPrint>> {
+        let Call { target, context, .. } = call;
+        let (owner, key) = (context.owner.as_deref(), context.key.as_ref());
+        if let Some(known) = self.known_key(owner, target, key) {
+            return Ok(known);
+        }
+        let print = self.0.limits.in_time(call, self.0.credentials.print(owner, &target.entry.name, key)).await;
+        print.map_err(|e| e.with_target(&target.model.provider, &target.model.model))
     }
 
     /// What signs its requests: to be shared with whoever else signs for the same providers.

@@ -1,6 +1,8 @@
 //! The order of the layers, outermost first: trace → cache → fallback → per target [hedge → retry → budget → admission →
 //! provider]. The only place that states it.
 //!
+//! What is known of a provider is known of a key: who asks the queue or the breaker says by which key.
+//!
 //! The deadline is data on the call. Budget, queue and breaker are inside of the retry: every try has a reservation of its
 //! own and waits its turn. The queue asks the breaker itself for each call that it lets go, and tells it what came of it.
 
@@ -108,7 +110,7 @@ pub fn stack(provider: ProviderService, layers: &Layers) -> ChatService {
     let service = ServiceBuilder::new()
         .layer(layers.trace.clone())
         .layer(layers.cache.clone())
-        .layer(layers.fallback.clone())
+        .layer(layers.fallback.clone().with_keys(&provider))
         .service(one_target(provider, layers));
     BoxCloneSyncService::new(service)
 }
@@ -122,6 +124,6 @@ fn one_target(
         .layer(layers.hedge.clone())
         .layer(layers.retry.clone())
         .layer(layers.budget.clone())
-        .layer(layers.admission.clone())
+        .layer(layers.admission.clone().with_keys(&provider))
         .service(provider)
 }

@@ -7,6 +7,7 @@ mod budget;
 mod continuing;
 mod fallback;
 mod hedge;
+mod slow;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,8 @@
 //! What may change while an engine is open, and the change.
 //!
 //! A call takes what is current when it begins and keeps it to its end, so no reply that is under way is cut. What is
-//! known of providers (breakers, budgets of retries, tokens) goes on.
+//! known of providers (breakers, limits, budgets of retries, tokens) goes on; breakers and limits are those of a key, so
+//! another key begins anew.
 
 use std::sync::{Arc, PoisonError};
 
@@ -94,7 +95,8 @@ impl Tertulia {
 
     /// Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing. Calls that begin from now on
     /// see the new values; those under way end as they began. Who is left alone stays so, and what was used of a budget
-    /// stays used.
+    /// stays used. With another key a provider's models begin anew: nobody is left alone, nothing has to wait for what the
+    /// old key was told, and no reply is taken from the cache that it brought. The same key changes nothing.
     ///
     /// # Errors
     /// `Invalid` (bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed. How the
@@ -121,7 +123,10 @@ impl Inner {
         let mut credentials = current.credentials.clone();
         for (provider, key) in keys {
             known.require_provider(&provider)?;
-            credentials = Arc::new((*credentials).clone().with_key(provider, key));
+            // The same key is no news.
+            if !credentials.has_key(&provider, &key) {
+                credentials = Arc::new((*credentials).clone().with_key(provider, key));
+            }
         }
         let catalogue = catalogue.map(|json| self.targets.prepare(&json)).transpose()?;
         self.transport.reconfigure(&settings.network)?;

@@ -20,6 +20,11 @@ impl Tertulia {
     /// Sets a budget, for all calls from now on, in every process that shares the store; one with the same scope, key,
     /// window and unit is replaced. What was spent in its window before counts.
     ///
+    /// Each try of a call holds back the most that it can cost from before it waits for its turn
+    /// ([`QueueSettings`](crate::QueueSettings)) until it has ended: [`BudgetStatus::reserved`](crate::BudgetStatus::reserved)
+    /// says how much. So many calls that wait can use a small budget up until they are answered for less, and others are
+    /// refused meanwhile; `max_tokens` makes what is held back small.
+    ///
     /// # Errors
     /// `Invalid` (bad_budget), `Storage`, `Closed`.
     pub async fn set_budget(&self, budget: Budget) -> Result<()> {

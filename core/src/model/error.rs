@@ -30,6 +30,9 @@ struct Inner {
     provider_error: Option<ProviderError>,
     #[cfg(feature = "engine")]
     spent: Option<Box<(Usage, Cost)>>,
+    /// True when a request was refused here, before anything of it was sent.
+    #[cfg(feature = "engine")]
+    unsent: bool,
     source: Option<std::sync::Arc<dyn std::error::Error + Send + Sync>>,
     /// Sentences for the end user; nothing = the English ones.
     sentences: Option<std::sync::Arc<SentenceSettings>>,
@@ -175,6 +178,8 @@ impl Error {
             provider_error: None,
             #[cfg(feature = "engine")]
             spent: None,
+            #[cfg(feature = "engine")]
+            unsent: false,
             source: None,
             sentences: None,
             waits: false,
@@ -298,6 +303,12 @@ impl Error {
     #[cfg(feature = "engine")]
     pub(crate) fn spent(&self) -> Option<(&Usage, &Cost)> {
         self.0.spent.as_ref().map(|spent| (&spent.0, &spent.1))
+    }
+
+    /// True when the request was refused here: nothing was sent, so it was no try.
+    #[cfg(feature = "engine")]
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.0.unsent
     }
 
     /// The HTTP status a server that embeds the engine may answer with.
@@ -440,6 +451,14 @@ impl Error {
         self
     }
 
+    /// Says that nothing was sent.
+    #[cfg(feature = "engine")]
+    #[must_use]
+    pub(crate) fn unsent(mut self) -> Self {
+        self.0.unsent = true;
+        self
+    }
+
     /// Keeps every try.
     #[must_use]
     pub fn with_attempts(mut self, attempts: Vec<Attempt>) -> Self {
@@ -464,6 +483,7 @@ impl Error {
     #[must_use]
     pub(crate) fn of_another_call(mut self) -> Self {
         self.0.waits = false;
+        self.0.unsent = false;
         let info = &mut self.0.info;
         info.user_message.clear();
         info.operation.clear();
@@ -485,6 +505,8 @@ impl From<ErrorInfo> for Error {
             provider_error: None,
             #[cfg(feature = "engine")]
             spent: None,
+            #[cfg(feature = "engine")]
+            unsent: false,
             source: None,
             sentences: None,
             waits: false,

@@ -60,6 +60,11 @@ impl CostLimit {
         *taken = taken.saturating_sub(nano_usd);
     }
 
+    /// Tells this limit from all others that are in use.
+    pub(in crate::call) fn id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     fn taken(&self) -> MutexGuard<'_, i64> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

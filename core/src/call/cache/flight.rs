@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::context::ProgressSink;
+use super::super::context::{CallContext, ProgressSink};
+use super::super::crowd::Crowd;
 use super::super::target::{Call, ReplyEvents};
 use super::Shelf;
 use super::kept::weight_of;
@@ -18,7 +19,10 @@ use crate::policy::Fingerprint;
 
 /// One call of a model, and what came of it so far.
 pub(super) struct Flight {
+    /// What is asked.
     pub(super) key: Fingerprint,
+    /// What is asked, and on what terms: whoever asks the same on the same terms may read along.
+    pub(super) terms: Fingerprint,
     /// Its number among all flights.
     pub(super) asked: u64,
     pub(super) shelf: Arc<Shelf>,
@@ -27,6 +31,8 @@ pub(super) struct Flight {
     /// Stops the call: when its last reader wants that.
     cancel: CancellationToken,
     listeners: Arc<Listeners>,
+    /// What its readers want of the call.
+    crowd: Arc<Crowd>,
     state: Mutex<State>,
 }
 
@@ -77,7 +83,7 @@ impl Flight {
     /// A call that `ask` makes once somebody reads. What happens before its first content is heard by all readers.
     pub(super) fn new(
         shelf: Arc<Shelf>,
-        key: Fingerprint,
+        (key, terms): (Fingerprint, Fingerprint),
         asked: u64,
         call: Call,
         ask: impl FnOnce(Call) -> ReplyEvents,
@@ -88,6 +94,8 @@ impl Flight {
         let mut shared = call.clone();
         shared.context.cancel = cancel.clone();
         shared.context.progress = Some(progress);
+        let crowd = Arc::new(Crowd::of(&call.context));
+        shared.context.crowd = Some(crowd.clone());
         let source = ask(shared);
         let state = State {
             source: Some(source),
@@ -100,11 +108,11 @@ impl Flight {
             next_reader: 0,
             payer: Some(0),
         };
-        Self { key, asked, shelf, call, cancel, listeners, state: Mutex::new(state) }
+        Self { key, terms, asked, shelf, call, cancel, listeners, crowd, state: Mutex::new(state) }
     }
 
     /// Takes in a reader, which is given everything from the first event on; nothing when it is too late for one.
-    pub(super) fn join(&self, sink: Option<ProgressSink>) -> Option<u64> {
+    pub(super) fn join(&self, context: &CallContext) -> Option<u64> {
         let mut state = self.lock();
         if state.sealed || matches!(state.phase, Phase::Stopping | Phase::Failed(_)) {
             return None;
@@ -112,7 +120,9 @@ impl Flight {
         let id = state.next_reader;
         state.next_reader += 1;
         state.readers.insert(id, 0);
-        self.listeners.add(id, sink);
+        self.listeners.add(id, context.progress.clone());
+        drop(state);
+        self.crowd.join(context);
         Some(id)
     }
 

@@ -28,6 +28,8 @@ use kept::Kept;
 pub(super) use kept::replay;
 pub(super) use reader::{Opening, Reader};
 
+use super::accounts::CostLimit;
+use super::context::CallContext;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
 use crate::model::Reply;
@@ -57,6 +59,7 @@ pub(super) struct Shelf {
     /// A secret of this process, so that the ids of keys say nothing elsewhere.
     salt: [u8; 32],
     kept: Cache<Fingerprint, Arc<Kept>>,
+    /// By what is asked and on what terms.
     flights: Mutex<HashMap<Fingerprint, Arc<Flight>>>,
     /// Numbers the flights: an old one that lands late does not replace the reply of a newer one.
     asked: AtomicU64,
@@ -153,6 +156,26 @@ impl Shelf {
         })
     }
 
+    /// What a call asks, and on what terms: of whom else the reply may be and with which keys, what becomes of it when it
+    /// breaks off, and whether the call's own limit may make it short. A whole reply of the model that was asked is good
+    /// for everybody, so what is kept needs no terms.
+    fn terms(&self, key: Fingerprint, call: &Call) -> Fingerprint {
+        let CallContext { alternatives, cost_limit, .. } = &call.context;
+        let others: Option<Vec<_>> = alternatives.as_ref().map(|alternatives| {
+            let all = alternatives.targets.iter().map(|other| {
+                let base_url = other.target.http().map(|route| route.base_url.to_string());
+                let key = other.key.as_ref().map(|key| (&key.provider, KeyId::of(&self.salt, &key.key)));
+                (other.target.model.to_string(), base_url, key)
+            });
+            all.collect()
+        });
+        let mid_stream = alternatives.as_ref().map(|alternatives| alternatives.mid_stream);
+        if others.is_none() && cost_limit.is_none() {
+            return key;
+        }
+        key.with(&(others, mid_stream, cost_limit.as_ref().map(CostLimit::id))).unwrap_or(key)
+    }
+
     /// The reply to this question, there or on its way; where it is neither, `ask` begins it.
     pub(super) fn enter(
         self: &Arc<Self>,
@@ -168,12 +191,13 @@ impl Shelf {
             }
             self.kept.invalidate(&key);
         }
-        if let Some(reader) = flights.get(&key).and_then(|flight| Reader::join(flight, &call.context, &self.clock)) {
+        let terms = self.terms(key, call);
+        if let Some(reader) = flights.get(&terms).and_then(|flight| Reader::join(flight, &call.context, &self.clock)) {
             return Entry::UnderWay(Box::new(reader));
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let (flight, reader) = self.begin(key, call, ask);
-        flights.insert(key, flight);
+        let (flight, reader) = self.begin((key, terms), call, ask);
+        flights.insert(terms, flight);
         Entry::UnderWay(Box::new(reader))
     }
 
@@ -184,17 +208,17 @@ impl Shelf {
         call: &Call,
         ask: impl FnOnce(Call) -> ReplyEvents,
     ) -> Reader {
-        self.begin(key, call, ask).1
+        self.begin((key, self.terms(key, call)), call, ask).1
     }
 
     fn begin(
         self: &Arc<Self>,
-        key: Fingerprint,
+        of: (Fingerprint, Fingerprint),
         call: &Call,
         ask: impl FnOnce(Call) -> ReplyEvents,
     ) -> (Arc<Flight>, Reader) {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-        let flight = Arc::new(Flight::new(self.clone(), key, asked, call.clone(), ask));
+        let flight = Arc::new(Flight::new(self.clone(), of, asked, call.clone(), ask));
         let reader = Reader::first(&flight, &call.context, &self.clock);
         (flight, reader)
     }
@@ -214,8 +238,8 @@ impl Shelf {
                 self.kept.insert(flight.key, Arc::new(kept));
             }
         }
-        if flights.get(&flight.key).is_some_and(|known| std::ptr::eq(&**known, flight)) {
-            flights.remove(&flight.key);
+        if flights.get(&flight.terms).is_some_and(|known| std::ptr::eq(&**known, flight)) {
+            flights.remove(&flight.terms);
         }
         drop(flights);
         // Room is made now and not some time later, so that the bound holds at any time.

@@ -47,13 +47,13 @@ pub(in crate::call) enum Opening {
 impl Reader {
     /// The reader that asked.
     pub(super) fn first(flight: &Arc<Flight>, context: &CallContext, clock: &Arc<dyn Clock>) -> Self {
-        let id = flight.join(context.progress.clone()).unwrap_or_default();
+        let id = flight.join(context).unwrap_or_default();
         Self::new(flight, id, true, context, clock)
     }
 
     /// One more reader; nothing when it is too late.
     pub(super) fn join(flight: &Arc<Flight>, context: &CallContext, clock: &Arc<dyn Clock>) -> Option<Self> {
-        let id = flight.join(context.progress.clone())?;
+        let id = flight.join(context)?;
         Some(Self::new(flight, id, false, context, clock))
     }
 

@@ -11,14 +11,18 @@ use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::super::target::ReplyEvents;
 use super::super::tests::call_of_model;
-use super::super::{CacheLayer, CallContext, CallKey};
+use super::super::{
+    Alternative, Alternatives, CacheLayer, CallContext, CallKey, CallTarget, Credentials, EventStream, MakeRequest,
+    OwnCode, Provider, ProviderService, Route,
+};
 use super::*;
-use crate::base::{Attempt, ErrorKind, ManualClock, SeededRandom};
+use crate::base::{Attempt, ErrorKind, Ids, ManualClock, SeededRandom};
 use crate::model::{
     ChatRequest, Citation, Cost, CostSource, Error, FinishReason, NewMessage, Part, Progress, Result, StreamEvent,
     StreamEventKind, ToolCall, Usage, UsageSource,
 };
-use crate::policy::CacheMode;
+use crate::net::ReplayTransport;
+use crate::policy::{CacheMode, MidStream};
 
 type Said = mpsc::UnboundedSender<Result<StreamEvent>>;
 
@@ -654,4 +658,107 @@ async fn a_provider_that_panics_takes_nobody_else_along() {
     assert!(asked.await.err().unwrap().is_panic());
     drop(bench.lab.next());
     assert_eq!(bench.answered(asks("hi", anyone()), "hello").await.text(), "hello");
+}
+
+/// A call with others to go on to, in this order.
+fn goes_on(to: &[(&str, Option<&str>)], mid_stream: MidStream) -> CallContext {
+    let targets = to.iter().map(|(model, key)| Alternative {
+        target: call_of_model(model, anyone()).target,
+        key: key.map(|key| CallKey { provider: "lab".to_owned(), key: key.into() }),
+    });
+    let make: MakeRequest = Arc::new(|_| Box::pin(async { Ok(Arc::default()) }));
+    let alternatives = Arc::new(Alternatives { targets: targets.collect(), make, mid_stream });
+    with(|context| context.alternatives = Some(alternatives))
+}
+
+#[tokio::test]
+async fn who_may_be_answered_by_somebody_else_or_in_another_way_shares_no_call_with_who_may_not() {
+    use MidStream::{Continue, Surface};
+    let limit = CostLimit::new(700);
+    let limited = |limit: &CostLimit| with(|context| context.cost_limit = Some(limit.clone()));
+    let cases = [
+        ("nobody else", anyone(), anyone(), true),
+        ("somebody else", goes_on(&[("lab/b", None)], Surface), anyone(), false),
+        ("nobody else, later", anyone(), goes_on(&[("lab/b", None)], Surface), false),
+        ("the same", goes_on(&[("lab/b", Some("k"))], Surface), goes_on(&[("lab/b", Some("k"))], Surface), true),
+        ("another model", goes_on(&[("lab/b", None)], Surface), goes_on(&[("lab/c", None)], Surface), false),
+        ("another key", goes_on(&[("lab/b", Some("k"))], Surface), goes_on(&[("lab/b", Some("l"))], Surface), false),
+        (
+            "another order",
+            goes_on(&[("lab/b", None), ("lab/c", None)], Surface),
+            goes_on(&[("lab/c", None), ("lab/b", None)], Surface),
+            false,
+        ),
+        ("continued", goes_on(&[], Continue), goes_on(&[], Surface), false),
+        ("cut short by its own limit", limited(&limit), anyone(), false),
+        ("each by its own limit", limited(&limit), limited(&CostLimit::new(700)), false),
+        ("both by one limit", limited(&limit), limited(&limit), true),
+    ];
+    for (what, one, other, shared) in cases {
+        let bench = Bench::new();
+        let (mut one, mut two) = (bench.ask(asks("hi", one)), bench.ask(asks("hi", other.clone())));
+        assert!(futures::poll!(&mut one).is_pending() && futures::poll!(&mut two).is_pending(), "{what}");
+        assert_eq!(bench.lab.made(), if shared { 1 } else { 2 }, "{what}");
+        let mut three = bench.ask(asks("hi", other));
+        assert!(futures::poll!(&mut three).is_pending(), "{what}");
+        assert_eq!(bench.lab.made(), if shared { 1 } else { 2 }, "{what}: those of one kind share one");
+        let (_, said) = bench.lab.next();
+        whole(&said, "hello");
+        assert_eq!(last(one.await.unwrap()).await.text(), "hello", "{what}");
+        assert_eq!(bench.found(asks("hi", anyone())).await.text(), "hello", "{what}: what was asked is good for all");
+    }
+}
+
+/// Code of the application's own that says what it is told to.
+struct House(Mutex<Option<mpsc::UnboundedReceiver<Result<StreamEventKind>>>>);
+
+impl Provider for House {
+    fn name(&self) -> &str {
+        "lab"
+    }
+
+    async fn stream(&self, _: ChatRequest) -> Result<EventStream> {
+        Ok(EventStream::new(self.0.lock().unwrap().take().expect("it was asked twice")))
+    }
+}
+
+#[tokio::test]
+async fn a_reply_goes_on_for_whoever_has_the_most_time_and_its_first_caller_leaves_in_time() {
+    let bench = Bench::new();
+    let clock: Arc<dyn Clock> = Arc::new(bench.clock.clone());
+    let provider = ProviderService::new(
+        Arc::new(ReplayTransport::new([])),
+        Arc::new(Credentials::new(clock.clone(), |_: &str| None)),
+        clock.clone(),
+        Ids::new(clock, Arc::new(SeededRandom::new(5))),
+        Arc::default(),
+    );
+    let (says, heard) = mpsc::unbounded();
+    let CallTarget { model, entry, info, max_event_bytes, .. } = Arc::into_inner(asks("hi", anyone()).target).unwrap();
+    let route = Route::Own(OwnCode::new(House(Mutex::new(Some(heard)))));
+    let target = Arc::new(CallTarget { model, entry, route, info, max_event_bytes });
+    let ask = |seconds| {
+        let call = Call { target: target.clone(), ..asks("hi", until(seconds)) };
+        Box::pin(bench.layer.layer(provider.clone()).oneshot(call))
+    };
+    let mut first = ask(2);
+    assert!(futures::poll!(&mut first).is_pending());
+    let mut second = ask(60);
+    assert!(futures::poll!(&mut second).is_pending());
+    let mut third = ask(5);
+    assert!(futures::poll!(&mut third).is_pending());
+    says.unbounded_send(Ok(StreamEventKind::text("one "))).unwrap();
+    let (mut first, mut second, mut third) = (first.await.unwrap(), second.await.unwrap(), third.await.unwrap());
+    bench.clock.advance(Duration::from_secs(2));
+    let error = failure(&mut first).await;
+    assert_eq!((error.kind(), error.partial()), (ErrorKind::Truncated, &[Part::text("one ")][..]));
+    drop(first);
+    bench.clock.advance(Duration::from_secs(3));
+    assert_eq!(failure(&mut third).await.kind(), ErrorKind::Truncated);
+    drop(third);
+    says.unbounded_send(Ok(StreamEventKind::text("two"))).unwrap();
+    assert!(second.next().await.unwrap().is_ok_and(|event| event.kind.is_content()));
+    drop(says);
+    let reply = last(second).await;
+    assert_eq!((reply.text(), reply.usage.requests), ("one two".to_owned(), 1), "who is left pays");
 }

@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use remembered::Remembered;
@@ -32,6 +33,34 @@ pub struct CallKey {
     pub provider: String,
     /// The key.
     pub key: Secret,
+}
+
+impl CallKey {
+    /// The print of this key, if it is for this provider.
+    pub(super) fn print_for(key: Option<&Self>, provider: &str) -> Option<KeyPrint> {
+        key.filter(|key| key.provider == provider).map(|key| KeyPrint::of(&key.key))
+    }
+}
+
+/// Tells one key from another, and does not tell the key: providers limit keys, so what is known of a provider is known of
+/// a key. It means nothing outside of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyPrint(u64);
+
+impl KeyPrint {
+    /// The print of a key.
+    #[must_use]
+    pub fn of(key: &Secret) -> Self {
+        let mut hash = DefaultHasher::new();
+        key.expose().hash(&mut hash);
+        Self(hash.finish())
+    }
+}
+
+impl fmt::Display for KeyPrint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
 }
 
 /// Every way to a key, in their order. Cheap to clone; clones share what the key sources answered.
@@ -70,6 +99,12 @@ impl Credentials {
         self
     }
 
+    /// True when this is the application's own key for a provider.
+    #[must_use]
+    pub fn has_key(&self, provider: &str, key: &Secret) -> bool {
+        self.options.get(provider) == Some(key)
+    }
+
     /// Adds a key source, asked after those that were added before.
     #[must_use]
     pub fn with_key_source(mut self, source: impl KeySource) -> Self {
@@ -100,11 +135,7 @@ impl Credentials {
         call_key: Option<&CallKey>,
     ) -> Result<Option<Secret>> {
         let name = provider.name.as_str();
-        let of_call = call_key.filter(|key| key.provider == name).map(|key| &key.key);
-        let of_user = self.user_keys.as_ref().filter(|own| user == Some(own.user.as_str()));
-        let of_user = of_user.and_then(|own| own.keys.get(name));
-        let given = [of_call, of_user, self.options.get(name)].into_iter().flatten().find(|key| !key.is_empty());
-        if let Some(key) = given {
+        if let Some(key) = self.given(user, name, call_key) {
             return Ok(Some(key.clone()));
         }
         if let Some(key) = self.remembered.ask(&self.sources, user, name).await? {
@@ -122,6 +153,41 @@ impl Credentials {
                     environment::variables(provider, variable),
                 ),
             )),
+        }
+    }
+
+    /// The key that somebody has handed over.
+    fn given<'a>(&'a self, user: Option<&str>, provider: &str, call_key: Option<&'a CallKey>) -> Option<&'a Secret> {
+        let of_call = call_key.filter(|key| key.provider == provider).map(|key| &key.key);
+        let of_user = self.user_keys.as_ref().filter(|own| user == Some(own.user.as_str()));
+        let of_user = of_user.and_then(|own| own.keys.get(provider));
+        [of_call, of_user, self.options.get(provider)].into_iter().flatten().find(|key| !key.is_empty())
+    }
+
+    /// The print of the key that [`resolve`](Self::resolve) gives, as far as that is known without asking anybody: the
+    /// outer nothing says that a source has to be asked. What the environment holds is one account for everybody, and
+    /// has no print.
+    #[must_use]
+    pub fn known(&self, user: Option<&str>, provider: &str, call_key: Option<&CallKey>) -> Option<Option<KeyPrint>> {
+        match self.given(user, provider, call_key) {
+            Some(key) => Some(Some(KeyPrint::of(key))),
+            None => Some(self.remembered.known(&self.sources, user, provider)?.as_ref().map(KeyPrint::of)),
+        }
+    }
+
+    /// The print of the key that [`resolve`](Self::resolve) gives, whoever has to be asked for it.
+    ///
+    /// # Errors
+    /// What a key source said went wrong.
+    pub async fn print(
+        &self,
+        user: Option<&str>,
+        provider: &str,
+        call_key: Option<&CallKey>,
+    ) -> Result<Option<KeyPrint>> {
+        match self.given(user, provider, call_key) {
+            Some(key) => Ok(Some(KeyPrint::of(key))),
+            None => Ok(self.remembered.ask(&self.sources, user, provider).await?.as_ref().map(KeyPrint::of)),
         }
     }
 

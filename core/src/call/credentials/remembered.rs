@@ -103,6 +103,21 @@ impl Remembered {
         Self::new(Arc::clone(&self.clock))
     }
 
+    /// The answer, where it is remembered; where it is not, somebody has to be asked.
+    pub(super) fn known(
+        &self,
+        sources: &Arc<[Arc<dyn KeySource>]>,
+        user: Option<&str>,
+        provider: &str,
+    ) -> Option<Option<Secret>> {
+        if sources.is_empty() {
+            return Some(None);
+        }
+        let slot = self.slots().get(&(user.map(str::to_owned), provider.to_owned())).cloned()?;
+        let known = slot.known();
+        known.answer.as_ref().filter(|answer| self.is_good(answer)).map(|answer| answer.key.clone())
+    }
+
     pub(super) async fn ask(
         &self,
         sources: &Arc<[Arc<dyn KeySource>]>,

@@ -350,3 +350,28 @@ mod key_file {
         }
     }
 }
+
+#[tokio::test]
+async fn which_key_a_call_takes_is_known_without_asking_where_it_was_given_or_remembered() {
+    let (clock, credentials) = with_environment(&[("OPENAI_API_KEY", "of-environment")]);
+    let of = |key: &str| Some(KeyPrint::of(&secret(key)));
+    assert_eq!(credentials.known(Some("ana"), "openai", None), Some(None), "the environment is everybody's");
+    let vault = Vault::holding(Some("ana"), "openai", "of-source");
+    let sourced = credentials.clone().with_key_source(Arc::clone(&vault));
+    assert_eq!(sourced.known(Some("ana"), "openai", None), None, "somebody has to be asked");
+    assert_eq!(vault.asked(), 0);
+    assert_eq!(sourced.print(Some("ana"), "openai", None).await.unwrap(), of("of-source"));
+    assert_eq!(sourced.known(Some("ana"), "openai", None), Some(of("of-source")));
+    assert_eq!(sourced.print(Some("bob"), "openai", None).await.unwrap(), None, "he has none of his own");
+    assert_eq!((sourced.known(Some("bob"), "openai", None), vault.asked()), (Some(None), 2));
+    clock.advance(Duration::from_secs(300));
+    assert_eq!(sourced.known(Some("ana"), "openai", None), None, "five minutes are over");
+    let call_key = CallKey { provider: "openai".to_owned(), key: secret("of-call") };
+    let given = sourced.with_key("openai", "of-options").with_user_key("ana", "openai", "of-user");
+    assert_eq!(given.known(Some("bob"), "openai", None), Some(of("of-options")));
+    assert_eq!(given.known(Some("ana"), "openai", None), Some(of("of-user")));
+    assert_eq!(given.known(Some("ana"), "openai", Some(&call_key)), Some(of("of-call")));
+    assert_eq!(given.known(Some("ana"), "anthropic", Some(&call_key)), None, "a key is for its provider alone");
+    assert_ne!(of("of-call"), of("of-user"));
+    assert!(given.has_key("openai", &secret("of-options")) && !given.has_key("openai", &secret("of-user")));
+}

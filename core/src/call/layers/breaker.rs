@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 use tower::{Layer, Service, ServiceExt as _};
 
+use super::super::credentials::KeyPrint;
 use super::super::target::{Call, CallTarget, ReplyEvents};
 use crate::base::{Clock, ErrorKind, Random, Retry};
 use crate::model::{
@@ -35,12 +36,16 @@ pub fn is_breaker_open(error: &Error) -> bool {
     error.kind() == ErrorKind::Unavailable && error.reason() == REASON
 }
 
-/// Leaves a target alone that is down. Every target has a breaker of its own, shared by all calls through this layer.
+/// Leaves a target alone that is down. Every target has a breaker of its own for each key, shared by all calls through this
+/// layer.
 #[derive(Clone)]
 pub struct BreakerLayer {
     settings: BreakerSettings,
     max_wait: Duration,
     targets: Arc<Mutex<HashMap<String, Arc<Shared>>>>,
+    /// Of which models it was told that they are left alone, until when. One key's breaker may never be asked again; then
+    /// the answer to another key's call tells that the model is back.
+    told: Arc<Mutex<HashMap<String, Duration>>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -61,13 +66,13 @@ impl BreakerLayer {
     /// Decides by these settings. A wait that is known to be longer than `max_wait` is refused.
     #[must_use]
     pub fn new(settings: BreakerSettings, max_wait: Duration, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { settings, max_wait, targets: Arc::default(), clock, random }
+        Self { settings, max_wait, targets: Arc::default(), told: Arc::default(), clock, random }
     }
 
-    /// How long this target is left alone; nothing when it may be asked now.
+    /// How long this target is left alone by who has this key; nothing when it may be asked now.
     #[must_use]
-    pub fn left_alone(&self, target: &CallTarget) -> Option<Duration> {
-        let shared = self.lock().get(&name(target)?).cloned()?;
+    pub fn left_alone(&self, target: &CallTarget, key: Option<KeyPrint>) -> Option<Duration> {
+        let shared = self.lock().get(&name(target, key)?).cloned()?;
         let left = shared.lock().left_alone(self.clock.monotonic());
         left.filter(|_| self.settings.enabled)
     }
@@ -90,14 +95,18 @@ impl BreakerLayer {
         self.settings == other.settings && self.max_wait == other.max_wait
     }
 
-    /// The breaker of a target. Code of the application's own has none: it knows best when not to be asked, and its
-    /// errors are no outage of a server.
-    pub(super) fn of(&self, target: &CallTarget) -> Option<Arc<Shared>> {
-        let name = name(target).filter(|_| self.settings.enabled)?;
+    /// The breaker of a target for this key. Code of the application's own has none: it knows best when not to be asked,
+    /// and its errors are no outage of a server.
+    pub(super) fn of(&self, target: &CallTarget, key: Option<KeyPrint>) -> Option<Arc<Shared>> {
+        let name = name(target, key).filter(|_| self.settings.enabled)?;
         let mut targets = self.lock();
         if targets.len() >= MAX_TARGETS && !targets.contains_key(&name) {
             let now = self.clock.monotonic();
             targets.retain(|_, shared| !shared.lock().is_fresh(now));
+            if targets.len() >= MAX_TARGETS {
+                // Whom somebody waits for, or who is left alone, is the last to be forgotten.
+                targets.retain(|_, shared| Arc::strong_count(shared) > 1 || shared.lock().left_alone(now).is_some());
+            }
             if targets.len() >= MAX_TARGETS {
                 targets.clear();
             }
@@ -162,8 +171,12 @@ impl BreakerLayer {
 }
 
 /// What a breaker stands for.
-fn name(target: &CallTarget) -> Option<String> {
-    target.http().map(|route| format!("{} {}", target.model, route.base_url))
+fn name(target: &CallTarget, key: Option<KeyPrint>) -> Option<String> {
+    let route = target.http()?;
+    Some(match key {
+        Some(key) => format!("{} {} {key}", target.model, route.base_url),
+        None => format!("{} {}", target.model, route.base_url),
+    })
 }
 
 /// What is told to a call that waits for a breaker.
@@ -177,6 +190,7 @@ fn refusal(target: &CallTarget, wait: Duration) -> Error {
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms: millis(wait) })
         .with_retry_after(millis(wait), RetryAfterSource::Assumed)
+        .unsent()
 }
 
 pub(super) fn millis(wait: Duration) -> i64 {
@@ -197,19 +211,41 @@ impl Guard {
         self.is_recorded = true;
         let (now, chance) = (self.layer.clock.monotonic(), self.layer.random.unit());
         let change = self.shared.lock().record(&mut self.permit, health, now, chance);
+        self.tell(change, health, now);
         if let Some(change) = change {
             super::trace::breaker(&self.call, change);
-            let (state, wait_ms) = match change {
-                Change::Opened(wait) => (Some(BreakerState::Open), millis(wait)),
-                Change::Closed => (Some(BreakerState::Closed), 0),
-                Change::Freed => (None, 0),
-            };
-            if let Some(state) = state {
-                let model = self.call.target.model.to_string();
-                self.call.context.tell(EngineEventKind::BreakerChanged { model, state, wait_ms });
-            }
             self.shared.changed.notify_waiters();
         }
+    }
+
+    /// Tells who watches the engine, model by model.
+    fn tell(&self, change: Option<Change>, health: Health, now: Duration) {
+        let mut told = self.layer.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = || self.call.target.model.to_string();
+        let (state, wait_ms) = match change {
+            Some(Change::Opened(wait)) => {
+                if told.len() >= MAX_TARGETS {
+                    told.clear();
+                }
+                told.insert(model(), now.saturating_add(wait));
+                (BreakerState::Open, millis(wait))
+            }
+            Some(Change::Closed) => {
+                told.remove(&model());
+                (BreakerState::Closed, 0)
+            }
+            None if health == Health::Good && !told.is_empty() => {
+                let model = model();
+                if told.get(&model).is_none_or(|until| *until > now) {
+                    return;
+                }
+                told.remove(&model);
+                (BreakerState::Closed, 0)
+            }
+            None | Some(Change::Freed) => return,
+        };
+        drop(told);
+        self.call.context.tell(EngineEventKind::BreakerChanged { model: model(), state, wait_ms });
     }
 
     pub(super) fn failed(&mut self, error: &Error) {
@@ -268,7 +304,8 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
-            let Some(shared) = layer.of(&call.target) else { return inner.oneshot(call).await };
+            let key = call.context.key_print(&call.target.entry.name);
+            let Some(shared) = layer.of(&call.target, key) else { return inner.oneshot(call).await };
             let mut guard = layer.admit(&call, shared).await?;
             let events = inner.oneshot(call).await.inspect_err(|error| guard.failed(error))?;
             Ok(Box::pin(events.inspect(move |event| guard.look_at(event))) as ReplyEvents)

@@ -13,7 +13,8 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::alternatives::Alternatives;
 use super::super::context::Share;
-use super::super::credentials::CallKey;
+use super::super::credentials::{CallKey, KeyPrint};
+use super::super::service::ProviderService;
 use super::super::target::{Call, CallTarget, ReplyEvents};
 use super::breaker::BreakerLayer;
 use super::continuing::Continuing;
@@ -28,6 +29,8 @@ pub struct FallbackLayer {
     breaker: BreakerLayer,
     latches: Arc<Mutex<Refusals>>,
     clock: Arc<dyn Clock>,
+    /// Knows the keys; nothing = those that came with a call are all there are.
+    keys: Option<ProviderService>,
 }
 
 impl FallbackLayer {
@@ -35,7 +38,14 @@ impl FallbackLayer {
     #[must_use]
     pub fn new(retry: RetrySettings, settings: &BreakerSettings, breaker: BreakerLayer, clock: Arc<dyn Clock>) -> Self {
         let latches = Refusals::new(Duration::from_millis(settings.latched_probe_ms));
-        Self { retry, breaker, latches: Arc::new(Mutex::new(latches)), clock }
+        Self { retry, breaker, latches: Arc::new(Mutex::new(latches)), clock, keys: None }
+    }
+
+    /// The same layer, which asks this provider which key a call takes.
+    #[must_use]
+    pub(in crate::call) fn with_keys(mut self, provider: &ProviderService) -> Self {
+        self.keys = Some(provider.clone());
+        self
     }
 
     /// The same layer by other settings. Whose key was refused is asked last as before.
@@ -48,9 +58,9 @@ impl FallbackLayer {
         self.latches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn standing(&self, id: u64, target: &CallTarget) -> Standing {
+    fn standing(&self, id: u64, target: &CallTarget, key: Option<KeyPrint>) -> Standing {
         Standing {
-            left_alone: self.breaker.left_alone(target),
+            left_alone: self.breaker.left_alone(target, key),
             latched: self.latches().is_latched(id, self.clock.monotonic()),
             window: target.info.as_ref().and_then(|info| info.context_window),
         }
@@ -95,9 +105,17 @@ where
     fn latch(&self, at: usize) -> u64 {
         let mut id = DefaultHasher::new();
         let model = &self.target(at).model;
-        (&model.provider, &model.model, &self.call.context.owner).hash(&mut id);
-        self.key(at).map(|key| (&key.provider, key.key.expose())).hash(&mut id);
+        (&model.provider, &model.model, &self.call.context.owner, self.print(at)).hash(&mut id);
         id.finish()
+    }
+
+    /// Which key this target is asked with, as far as that is known.
+    fn print(&self, at: usize) -> Option<KeyPrint> {
+        let (target, key) = (self.target(at), self.key(at));
+        match &self.service.layer.keys {
+            Some(keys) => keys.known_key(self.call.context.owner.as_deref(), target, key).flatten(),
+            None => CallKey::print_for(key, &target.entry.name),
+        }
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -109,7 +127,8 @@ where
     pub(super) async fn begin(&self, first: usize, said: Option<&str>) -> Result<(usize, ReplyEvents)> {
         let Self { service: FallbackService { inner, layer }, call, alternatives } = self;
         let all = 0..=alternatives.targets.len();
-        let standings: Vec<Standing> = all.map(|at| layer.standing(self.latch(at), self.target(at))).collect();
+        let standings: Vec<Standing> =
+            all.map(|at| layer.standing(self.latch(at), self.target(at), self.print(at))).collect();
         let mut course = Course::new(&standings, first, &layer.retry);
         let (mut before, mut failed) = (first, None::<Error>);
         while let Some(leg) = course.next(call.context.attempt_count(), call.context.left(self.now())) {

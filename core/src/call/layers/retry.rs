@@ -109,17 +109,12 @@ where
                 if outcome.as_ref().is_err_and(|error| error.reason() == UNPROCESSED) {
                     outcome = first_content(inner.clone(), call.clone()).await;
                 }
-                // Nothing was sent, and the wait is longer than the call may take: neither a try nor worth one.
-                if let Err(error) = outcome.as_ref()
-                    && is_refusal(error)
+                // Nothing was sent, so it was no try, and trying again is no use: the wait is longer than the call may
+                // take, or no budget has room.
+                if let Err(refusal) = &outcome
+                    && (is_refusal(refusal) || refusal.kind() == ErrorKind::BudgetExceeded)
                 {
-                    return outcome.map_err(|error| error.with_attempts(call.context.attempts()));
-                }
-                // No budget has room for a try: nothing was sent. What failed before is what the call has failed by.
-                if let Err(error) = &outcome
-                    && error.kind() == ErrorKind::BudgetExceeded
-                {
-                    let error = before.map_or_else(|| error.clone(), exhausted);
+                    let error = before.map_or_else(|| refusal.clone(), |failure| behind(failure, refusal));
                     return Err(error.with_attempts(call.context.attempts()));
                 }
                 let now = layer.clock.monotonic();
@@ -172,6 +167,22 @@ where
 /// A hint of the server outlives our patience: who catches the error may still wait it out.
 fn exhausted(error: Error) -> Error {
     if matches!(error.retry(), Retry::After { .. }) { error } else { error.with_retry(Retry::Exhausted) }
+}
+
+/// What a call has failed by whose next try was refused: what the provider said last, until when the refusal says. A key
+/// that is refused by now is what has to be mended, so that speaks for itself.
+fn behind(failure: Error, refusal: &Error) -> Error {
+    match refusal.kind() {
+        ErrorKind::Unauthorized | ErrorKind::QuotaExhausted => refusal.clone(),
+        ErrorKind::BudgetExceeded => exhausted(failure),
+        _ => {
+            let failure = failure.with_retry(refusal.retry());
+            match (refusal.retry(), refusal.retry_after_source()) {
+                (Retry::After { after_ms }, Some(source)) => failure.with_retry_after(after_ms, source),
+                _ => failure,
+            }
+        }
+    }
 }
 
 /// Runs one try up to its first content.

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tower::util::BoxCloneSyncService;
 
 use super::*;
 use crate::model::{Allowance, Priority, Quota, RetryAfterSource};
-use crate::policy::{BreakerSettings, LimitSettings, QueueSettings};
+use crate::policy::{BreakerSettings, CacheSettings, LimitSettings, QueueSettings};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -263,6 +264,46 @@ async fn a_refusal_of_the_queue_is_neither_a_try_nor_tried_again() {
 }
 
 #[tokio::test]
+async fn a_later_try_that_is_refused_tells_what_the_provider_said_and_when_to_come_back() {
+    let server = |kind| Error::new(kind, "server", "the disk is full").with_retry(Retry::Safe).with_status(500);
+    let retries = RetrySettings { base_delay_ms: 1_000, throttle_base_delay_ms: 1_000, ..RetrySettings::default() };
+    let retrying = |target: &Target| {
+        let (clock, random) = (Arc::new(target.clock.clone()), Arc::new(SeededRandom::new(5)));
+        RetryLayer::new(RetryPolicy::new(retries), clock, random).layer(target.service())
+    };
+    // The queue: who waits when the next try comes up has the only place there is.
+    let queue = QueueSettings { max_waiting: 1, ..QueueSettings::default() };
+    let target = Target::new(LimitSettings { max_concurrent: 1, ..LimitSettings::default() }, queue);
+    let target = target.answering(move |number, _| if number == 1 { Err(server(ErrorKind::TimedOut)) } else { Ok(()) });
+    let context = target.context("first", Priority::Interactive);
+    let mut first = Box::pin(retrying(&target).oneshot(call(context.clone())));
+    assert!(futures::poll!(&mut first).is_pending());
+    let mut holding = target.ask(target.context("holding", Priority::Interactive));
+    let mut waiting = target.ask(target.context("waiting", Priority::Interactive));
+    assert!(futures::poll!(&mut holding).is_pending() && futures::poll!(&mut waiting).is_pending());
+    target.clock.advance(SECOND);
+    let error = first.await.err().unwrap();
+    assert_eq!((error.kind(), error.reason(), error.status()), (ErrorKind::TimedOut, "server", Some(500)));
+    assert!(matches!(error.retry(), Retry::After { .. }), "{error:?}");
+    assert_eq!((error.attempts().len(), context.attempts().len(), target.asked()), (1, 1, 2), "one try was made");
+
+    // The breaker: ten failures open it, which the retries of the last call find.
+    let target = Target::with_permits(1).answering(move |_, _| Err(server(ErrorKind::Unavailable)));
+    for _ in 0..9 {
+        let _ = target.ask(target.context("down", Priority::Interactive)).await;
+    }
+    let mut context = target.context("last", Priority::Interactive);
+    context.deadline = Some(target.clock.monotonic() + 3 * SECOND);
+    let mut last = Box::pin(retrying(&target).oneshot(call(context.clone())));
+    assert!(futures::poll!(&mut last).is_pending());
+    target.clock.advance(SECOND);
+    let error = last.await.err().unwrap();
+    assert_eq!((error.reason(), error.status(), error.attempts().len()), ("server", Some(500), 1), "{error:?}");
+    assert!(matches!(error.retry(), Retry::After { after_ms: 1_000.. }), "when it may be back: {error:?}");
+    assert_eq!(error.retry_after_source(), Some(RetryAfterSource::Assumed));
+}
+
+#[tokio::test]
 async fn too_fast_always_says_for_how_long_and_who_says_so() {
     let throttled = || Error::new(ErrorKind::RateLimited, "provider_limit", "too fast").with_retry(Retry::Safe);
     let target = Target::with_permits(10).answering(move |number, call| {
@@ -394,4 +435,130 @@ async fn a_key_of_ones_own_has_limits_of_its_own() {
         assert_eq!(with(key).await.unwrap(), "hi");
         assert_eq!(with(key).await.unwrap_err().reason(), "queue_deadline", "{key:?}");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_others_wait_for_is_as_urgent_as_the_most_urgent_of_them() {
+    let target = Target::with_permits(1);
+    let settings = CacheSettings { enabled: true, ..CacheSettings::default() };
+    let cache = CacheLayer::new(settings, Arc::new(target.clock.clone()), &SeededRandom::new(5));
+    let shared = |operation, priority| {
+        let work = cache.layer(target.service()).oneshot(call(target.context(operation, priority)));
+        async move { texts(work.await.unwrap()).await.0 }
+    };
+    let mut held = target.ask(target.context("held", Priority::Interactive));
+    assert!(futures::poll!(&mut held).is_pending());
+    let mut before = target.ask(target.context("before", Priority::Background));
+    assert!(futures::poll!(&mut before).is_pending());
+    let mut begins = Box::pin(shared("shared", Priority::Background));
+    assert!(futures::poll!(&mut begins).is_pending());
+    let mut joins = Box::pin(shared("unheard of", Priority::Interactive));
+    assert!(futures::poll!(&mut joins).is_pending());
+    target.answers.add_permits(3);
+    let (held, before, one, other) = tokio::join!(held, before, begins, joins);
+    assert_eq!((held.unwrap(), before.unwrap(), one.as_str(), other.as_str()), ("hi".into(), "hi".into(), "hi", "hi"));
+    assert_eq!(target.order(), ["held", "shared", "before"]);
+}
+
+#[tokio::test]
+async fn keys_without_number_are_known_in_bounded_memory_and_who_is_in_use_is_not_forgotten() {
+    let limits = LimitSettings { requests_per_minute: Some(1), ..LimitSettings::default() };
+    let target = Target::new(limits, QueueSettings::default());
+    target.answers.add_permits(5_000);
+    let with = |key: String| {
+        let mut context = target.context("call", Priority::Interactive);
+        context.deadline = Some(SECOND);
+        context.key = Some(CallKey { provider: "lab".to_owned(), key: key.into() });
+        context
+    };
+    // Its reply is not read to its end.
+    let held = target.service().oneshot(call(with("held".to_owned()))).await.unwrap();
+    for number in 0..3_000 {
+        assert_eq!(target.ask(with(format!("key {number}"))).await.unwrap(), "hi", "{number}");
+        assert!(target.layer.known() <= 1_024, "{number}: {}", target.layer.known());
+    }
+    assert_eq!(target.ask(with("held".to_owned())).await.unwrap_err().reason(), "queue_deadline");
+    assert_eq!(target.ask(with("key 2999".to_owned())).await.unwrap_err().reason(), "queue_deadline");
+    assert_eq!(target.ask(with("key 0".to_owned())).await.unwrap(), "hi", "the longest unused is forgotten");
+    drop(held);
+}
+
+/// What somebody asks who has others to go on to, or who asks a second time beside himself.
+fn share(others: bool, queues: bool) -> Option<Share> {
+    Some(Share { attempts: 1, begin_by: 600 * SECOND, others, queues })
+}
+
+#[tokio::test]
+async fn who_goes_at_once_or_not_at_all_takes_no_place_in_the_queue() {
+    let target = Target::with_permits(1);
+    let hurried = || {
+        let mut context = target.context("hurried", Priority::Interactive);
+        context.share = share(false, false);
+        target.ask(context)
+    };
+    target.answers.add_permits(1);
+    assert_eq!(hurried().await.unwrap(), "hi", "at once");
+    let mut held = target.ask(target.context("held", Priority::Interactive));
+    assert!(futures::poll!(&mut held).is_pending());
+    let error = hurried().await.unwrap_err();
+    assert_eq!((error.kind(), error.reason(), is_refusal(&error)), (ErrorKind::RateLimited, "queue_deadline", true));
+    let mut waits = target.ask(target.context("waits", Priority::Background));
+    assert!(futures::poll!(&mut waits).is_pending());
+    assert!(hurried().await.is_err());
+    let told = target.told.lock().unwrap().clone();
+    assert!(matches!(told[..], [Progress::Queued { position: 0, .. }]), "one alone has waited: {told:?}");
+    target.answers.add_permits(2);
+    assert_eq!((held.await.unwrap(), waits.await.unwrap()), ("hi".to_owned(), "hi".to_owned()));
+    assert_eq!(target.order(), ["hurried", "held", "waits"]);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_target_that_wants_nothing_who_may_ask_another_or_may_not_wait_inside() {
+    let target = Target::with_permits(10).answering(|number, _| if number == 1 { Err(busy(20_000)) } else { Ok(()) });
+    target.answers.add_permits(1);
+    assert!(target.ask(target.context("first", Priority::Interactive)).await.is_err());
+    let mut with_others = target.context("with others", Priority::Interactive);
+    with_others.share = share(true, true);
+    let mut impatient = target.context("impatient", Priority::Interactive);
+    impatient.max_wait = Some(Duration::ZERO);
+    for context in [with_others, impatient] {
+        let error = target.ask(context.clone()).await.unwrap_err();
+        assert_eq!(
+            (error.reason(), error.retry_after()),
+            ("queue_deadline", Some(20 * SECOND)),
+            "{}",
+            context.operation
+        );
+    }
+    let mut alone = target.context("alone", Priority::Interactive);
+    alone.share = share(false, true);
+    let mut alone = target.ask(alone);
+    assert!(futures::poll!(&mut alone).is_pending());
+    target.clock.advance(20 * SECOND);
+    assert_eq!(alone.await.unwrap(), "hi");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_permit_hears_that_it_has_to_wait_for_a_limit_as_well() {
+    let target = Target::with_permits(1).answering(|number, call| {
+        if number == 1 {
+            let requests = Some(Allowance { limit: 60, remaining: 0, resets_in: Some(60 * SECOND) });
+            call.context.learn(|| Quota { requests, ..Quota::default() });
+        }
+        Ok(())
+    });
+    // Nobody listens, so that nothing but the queue itself wakes who waits.
+    let unheard = |operation| {
+        let mut context = target.context(operation, Priority::Interactive);
+        context.progress = None;
+        target.ask(context)
+    };
+    let (mut first, mut second) = (unheard("first"), unheard("second"));
+    assert!(futures::poll!(&mut first).is_pending());
+    assert!(futures::poll!(&mut second).is_pending());
+    target.answers.add_permits(2);
+    assert_eq!(first.await.unwrap(), "hi");
+    assert!(futures::poll!(&mut second).is_pending(), "the permit is back, and the minute is used up");
+    target.clock.advance(61 * SECOND);
+    assert_eq!(second.now_or_never().expect("nobody has woken it").unwrap(), "hi");
 }

@@ -7,6 +7,8 @@ use tokio::task::JoinSet;
 use tower::util::BoxCloneSyncService;
 
 use super::*;
+use crate::model::{BreakerState, EngineEventKind};
+use crate::policy::Measure;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -121,6 +123,10 @@ async fn of_a_thousand_callers_one_asks_and_all_go_on_when_it_is_answered() {
         callers.spawn(target.ask(target.context()));
     }
     target.told(1_000).await;
+    // Who tells that it waits has not yet begun to.
+    while target.clock.sleepers() < 1_000 {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(target.asked(), 10, "nothing is sent while it is open");
     target.clock.advance(OPENING);
     target.told(1_999).await;
@@ -275,4 +281,45 @@ async fn replies_that_break_off_count_as_failures_and_what_the_caller_got_wrong_
     context.deadline = Some(SECOND);
     let error = service.oneshot(call(context)).await.err().unwrap();
     assert_eq!((error.reason(), bench.inner.calls()), ("breaker_open", 50));
+}
+
+/// Notes how models are told to stand.
+#[derive(Default)]
+struct Told(Mutex<Vec<BreakerState>>);
+
+impl Witness for Told {
+    fn tell(&self, _: &CallContext, what: EngineEventKind) {
+        if let EngineEventKind::BreakerChanged { state, .. } = what {
+            self.0.lock().unwrap().push(state);
+        }
+    }
+
+    fn count(&self, _: &str, _: &Measure) {}
+}
+
+#[tokio::test]
+async fn every_key_has_its_own_and_a_model_is_told_to_be_back_as_soon_as_one_is_answered_after_the_pause() {
+    let target = Target::new(BreakerSettings::default());
+    target.answers.add_permits(10);
+    let told = Arc::new(Told::default());
+    let ask = |key: &str| {
+        let mut context = target.context();
+        context.key = Some(CallKey { provider: "lab".to_owned(), key: key.into() });
+        context.max_wait = Some(Duration::ZERO);
+        context.witness = Some(told.clone());
+        target.ask(context)
+    };
+    target.is_down.store(true, Ordering::SeqCst);
+    for _ in 0..10 {
+        assert_eq!(ask("ana").await.unwrap_err().reason(), "reset");
+    }
+    target.is_down.store(false, Ordering::SeqCst);
+    assert_eq!(ask("ana").await.unwrap_err().reason(), "breaker_open");
+    assert_eq!(ask("bob").await.unwrap(), "hi");
+    assert_eq!(*told.0.lock().unwrap(), [BreakerState::Open], "hers is open still");
+    target.clock.advance(OPENING);
+    assert_eq!(ask("bob").await.unwrap(), "hi");
+    assert_eq!(*told.0.lock().unwrap(), [BreakerState::Open, BreakerState::Closed]);
+    assert_eq!((ask("bob").await.unwrap(), ask("ana").await.unwrap()), ("hi".to_owned(), "hi".to_owned()));
+    assert_eq!(target.asked(), 14);
 }

@@ -52,6 +52,9 @@ pub struct HttpTransport {
     flights: Arc<Flights>,
     /// Counts the clients and TLS connections that are not gone yet.
     alive: TaskTracker,
+    /// Finds addresses in place of the system.
+    #[cfg(test)]
+    resolver: Option<Arc<dyn reqwest::dns::Resolve>>,
 }
 
 /// What may change while calls are under way.
@@ -93,6 +96,8 @@ impl HttpTransport {
             limits: Mutex::new(limits),
             flights: Arc::default(),
             alive: TaskTracker::new(),
+            #[cfg(test)]
+            resolver: None,
             clock,
         })
     }
@@ -144,6 +149,10 @@ impl HttpTransport {
             .tls_backend_preconfigured(self.tls.config(self.alive.token()));
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.clone());
+        }
+        #[cfg(test)]
+        if let Some(resolver) = &self.resolver {
+            builder = builder.dns_resolver(Arc::clone(resolver));
         }
         builder.build().map_err(|_| Error::internal("the HTTP client refuses its own settings"))
     }

@@ -231,6 +231,21 @@ impl AdmissionQueue {
         Ok((ticket, pushed_out))
     }
 
+    /// Somebody more urgent waits for the call that holds this place. True when that changes the order.
+    pub fn hurry(&mut self, ticket: Ticket, priority: Priority) -> bool {
+        let Some(waiting) = self.waiting.get_mut(&ticket).filter(|waiting| priority < waiting.class) else {
+            return false;
+        };
+        waiting.class = priority;
+        let (conversation, since) = (waiting.ask.conversation, waiting.ask.since);
+        if conversation.is_some() {
+            // So are those whom it goes after.
+            let before = |other: &&mut Waiting| other.ask.conversation == conversation && other.ask.since <= since;
+            self.waiting.values_mut().filter(before).for_each(|other| other.class = other.class.min(priority));
+        }
+        true
+    }
+
     /// Gives up a place.
     pub fn leave(&mut self, ticket: Ticket) {
         let Some(gone) = self.waiting.remove(&ticket) else { return };

@@ -80,7 +80,8 @@ pub struct Limits {
     pub adaptive: bool,
 }
 
-/// How many calls may wait for a model, and who goes first.
+/// How many calls may wait for a model, and who goes first. Calls that wait hold back what they can cost in every budget that
+/// holds for them; with a small budget, fewer may wait than stand here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueSettings {

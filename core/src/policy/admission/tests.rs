@@ -85,6 +85,30 @@ fn a_retry_keeps_its_age() {
 }
 
 #[test]
+fn a_call_for_which_somebody_more_urgent_waits_goes_sooner_and_never_later() {
+    let mut queue = queue(1);
+    let held = queue.take(&Ask::default(), Duration::ZERO);
+    let talk = Some(Ids::new(Arc::new(ManualClock::default()), Arc::new(SeededRandom::new(5))).conversation());
+    let background = |since| ask(Priority::Background, "job", since);
+    let first = join(&mut queue, background(Duration::ZERO), Duration::ZERO);
+    let before = join(&mut queue, Ask { conversation: talk, ..background(Duration::ZERO) }, Duration::ZERO);
+    let hurried = join(&mut queue, Ask { conversation: talk, ..background(SECOND) }, SECOND);
+    let behind = join(&mut queue, Ask { conversation: talk, ..background(2 * SECOND) }, 2 * SECOND);
+    let normal = join(&mut queue, ask(Priority::Normal, "job", SECOND), SECOND);
+    let now = 3 * SECOND;
+    assert!(queue.hurry(hurried, Priority::Interactive));
+    assert!(!queue.hurry(hurried, Priority::Normal), "what is urgent stays urgent");
+    assert!(!queue.hurry(hurried, Priority::Interactive));
+    queue.settle(held, Spent::Failed, now);
+    assert_eq!(
+        order(&mut queue, now),
+        [before, hurried, normal, first, behind],
+        "and its conversation keeps its order"
+    );
+    assert!(!queue.hurry(first, Priority::Interactive), "it is gone");
+}
+
+#[test]
 fn owners_take_turns_however_many_calls_each_of_them_has() {
     let mut queue = queue(1);
     let held = queue.take(&Ask::default(), Duration::ZERO);

@@ -40,7 +40,7 @@ pub struct Question<'a> {
 }
 
 /// Tells keys apart without holding one: a hash with a secret of this process, worthless anywhere else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyId([u8; 32]);
 
 impl KeyId {
@@ -61,6 +61,14 @@ impl Fingerprint {
     pub fn of(question: &Question<'_>) -> Option<Self> {
         let mut hash = Hash(Sha256::new());
         hash.question(question).ok()?;
+        Some(Self(hash.0.finalize().into()))
+    }
+
+    /// The fingerprint of the same question under these terms; nothing for what cannot be written down.
+    #[must_use]
+    pub fn with(&self, terms: &impl Serialize) -> Option<Self> {
+        let mut hash = Hash(Sha256::new_with_prefix(self.0));
+        hash.field("terms", terms).ok()?;
         Some(Self(hash.0.finalize().into()))
     }
 }

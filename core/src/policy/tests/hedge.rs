@@ -51,3 +51,24 @@ fn what_was_saved_up_in_quiet_times_is_bounded_and_no_share_is_more_than_all() {
     let _ = greedy.begin();
     assert!(greedy.spend() && !greedy.spend());
 }
+
+#[test]
+fn other_settings_count_from_then_on_and_what_was_learnt_stays() {
+    let other = |hedge_share, hedge_delay_ms| FallbackSettings { hedge_share, hedge_delay_ms, ..Default::default() };
+    let mut hedge = hedge(0.5);
+    for _ in 0..4 {
+        assert_eq!(hedge.begin(), 2_000 * MS);
+    }
+    hedge.adopt(&other(1.0, 700));
+    assert_eq!(hedge.begin(), 700 * MS, "the wait of the new settings");
+    assert_eq!((0..10).filter(|_| hedge.spend()).count(), 3, "four halves were saved up, and a whole one came");
+    for at in 1..=20 {
+        hedge.saw(at * MS);
+    }
+    hedge.adopt(&other(0.05, 900));
+    assert_eq!(hedge.begin(), 19 * MS, "what is usual is known");
+    hedge.adopt(&other(1.0, 900));
+    let _ = (hedge.begin(), hedge.begin());
+    hedge.adopt(&other(0.0, 900));
+    assert!(!hedge.spend(), "nothing is spent any more of what was saved up");
+}

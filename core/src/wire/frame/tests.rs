@@ -356,6 +356,18 @@ fn work_grows_with_the_bytes_and_not_with_the_chunks() {
 }
 
 #[test]
+fn a_million_events_that_say_nothing_are_none_and_cost_their_bytes_and_no_more() {
+    for nothing in ["\n", ":\n\n", "event: ping\n\n", "id: 1\n\n", "retry: 1\n\n"] {
+        let bytes = nothing.repeat(1_000_000);
+        let (seen, work) = sse_with(FrameLimits::default(), bytes.as_bytes().chunks(4_096));
+        assert_eq!((seen.frames.len(), seen.stray.as_str(), seen.failed), (0, "", false), "{nothing:?}");
+        assert!(work <= 3 * bytes.len() as u64 + 16, "{work} for {} bytes of {nothing:?}", bytes.len());
+    }
+    let (lines, counts) = ndjson("\n".repeat(1_000_000).as_bytes().chunks(4_096));
+    assert_eq!((lines.len(), counts.frames), (0, 0));
+}
+
+#[test]
 fn a_last_json_line_without_its_end_is_kept_and_flagged() {
     let (lines, counts) = ndjson([&b"{\"a\":1}\r\n\n{\"b\""[..], b":2}"]);
     assert_eq!(lines, ["{\"a\":1}", "{\"b\":2}"]);

@@ -64,12 +64,15 @@ pub(super) struct Function {
 /// # Errors
 /// What it is instead, in words.
 pub(super) fn parse(text: &str) -> Result<(Json, Chunk), &'static str> {
-    let raw: Json = match serde_json::from_str(text) {
-        Ok(raw) => raw,
-        Err(_) => json::mended(text)
-            .and_then(|mended| serde_json::from_str(&mended).ok())
-            .ok_or("something that is no whole JSON")?,
+    let mended;
+    let (raw, text) = match serde_json::from_str(text) {
+        Ok(raw) => (raw, text),
+        Err(_) => {
+            mended = json::mended(text).ok_or("something that is no whole JSON")?;
+            (serde_json::from_str(&mended).map_err(|_| "something that is no whole JSON")?, &*mended)
+        }
     };
-    let shape = Chunk::deserialize(&raw).map_err(|_| "JSON that is no reply of Ollama")?;
+    // From the text, because JSON that is read already has forgotten which fields came twice.
+    let shape = serde_json::from_str(text).map_err(|_| "JSON that is no reply of Ollama")?;
     Ok((raw, shape))
 }

@@ -2,9 +2,11 @@
 //! go next, and the one at the head watches the clock for all.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use tokio::sync::Notify;
 
 use super::super::super::context::CallContext;
@@ -28,6 +30,8 @@ pub(super) struct Lane {
     layer: BreakerLayer,
     breaker: Option<Arc<breaker::Shared>>,
     pub(super) clock: Arc<dyn Clock>,
+    /// When it was last used: a number that grows.
+    pub(super) used: AtomicU64,
 }
 
 pub(super) struct State {
@@ -83,12 +87,12 @@ impl Lane {
         limits: Limits,
         settings: QueueSettings,
         layer: BreakerLayer,
-        target: &CallTarget,
+        breaker: Option<Arc<breaker::Shared>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let queue = AdmissionQueue::new(limits, settings, clock.monotonic());
-        let breaker = layer.of(target);
-        Self { state: Mutex::new(State { queue, seats: HashMap::new(), watch: None }), layer, breaker, clock }
+        let state = Mutex::new(State { queue, seats: HashMap::new(), watch: None });
+        Self { state, layer, breaker, clock, used: AtomicU64::new(0) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -254,7 +258,11 @@ impl<'a> Seated<'a> {
         loop {
             // Listens before it looks, so that no change is missed.
             let changed = lane.breaker.as_ref().map(|breaker| breaker.changed.notified());
+            let hurried = context.crowd.as_ref().map(|crowd| crowd.hurried.notified());
             let now = lane.clock.monotonic();
+            if hurried.is_some() {
+                is_news |= lane.lock().queue.hurry(self.ticket, context.urgency());
+            }
             let left = context.left(now);
             let pause = match lane.look(self.ticket, is_news, now) {
                 Look::Called(Called::Go(lease, permit)) => return Ok(lane.leave(self.call, lease, permit)),
@@ -285,19 +293,15 @@ impl<'a> Seated<'a> {
                 }
             };
             is_news = false;
-            let changed = async {
-                match changed {
-                    Some(changed) => changed.await,
-                    None => std::future::pending().await,
-                }
-            };
+            let (changed, hurried) = (OptionFuture::from(changed), OptionFuture::from(hurried));
             tokio::select! {
                 biased;
                 () = context.cancel.cancelled() => {
                     return Err(Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped"));
                 }
                 () = bell.notified() => {}
-                () = changed => is_news = true,
+                Some(()) = changed => is_news = true,
+                Some(()) = hurried => {}
                 () = lane.clock.sleep(pause.unwrap_or(left).min(left).min(LONG)) => {}
             }
         }
@@ -325,11 +329,11 @@ impl Drop for Seated<'_> {
 
 fn ask_of(context: &CallContext, now: Duration) -> Ask {
     Ask {
-        priority: context.priority,
+        priority: context.urgency(),
         owner: context.owner.clone(),
         conversation: context.conversation,
         since: context.waits_since(now),
-        deadline: [context.deadline, context.share.map(|share| share.begin_by)].into_iter().flatten().min(),
+        deadline: context.begin_by(),
         ..Ask::default()
     }
 }
@@ -369,6 +373,7 @@ fn full(target: &CallTarget, wait: Duration) -> Error {
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms })
         .with_retry_after(after_ms, RetryAfterSource::Assumed)
+        .unsent()
 }
 
 fn too_late(target: &CallTarget, wait: Duration, source: RetryAfterSource) -> Error {
@@ -379,4 +384,5 @@ fn too_late(target: &CallTarget, wait: Duration, source: RetryAfterSource) -> Er
         .with_target(&target.model.provider, &target.model.model)
         .with_retry(Retry::After { after_ms })
         .with_retry_after(after_ms, source)
+        .unsent()
 }

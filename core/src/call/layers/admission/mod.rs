@@ -6,17 +6,18 @@ mod lane;
 mod leave;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use sha2::{Digest as _, Sha256};
 use tower::{Layer, Service, ServiceExt as _};
 
+use super::super::service::ProviderService;
 use super::super::target::{Call, ReplyEvents};
-use super::breaker::{BreakerLayer, MAX_TARGETS, is_breaker_open};
-use crate::base::{Clock, ErrorKind};
+use super::breaker::{BreakerLayer, MAX_TARGETS};
+use crate::base::Clock;
 use crate::model::{Error, Result};
 use crate::policy::{LimitSettings, QueueSettings};
 use lane::Lane;
@@ -27,31 +28,46 @@ const FULL: &str = "queue_full";
 /// The reason word of a call that would wait beyond its deadline.
 const TOO_LATE: &str = "queue_deadline";
 
-/// True for the error of a call that was refused here, by the queue or by an open breaker: nothing was sent.
+/// True for the error of a call that was refused here, by the queue, by an open breaker, or because its key was refused
+/// not long ago: nothing was sent.
 #[must_use]
 pub fn is_refusal(error: &Error) -> bool {
-    let (kind, reason) = (error.kind(), error.reason());
-    is_breaker_open(error)
-        || (kind == ErrorKind::Unavailable && reason == FULL)
-        || (kind == ErrorKind::RateLimited && reason == TOO_LATE)
+    error.is_unsent()
 }
 
-/// Lets calls go one after the other. Every target has a queue of its own, shared by all calls through this layer; a key
-/// that was given to a call or a user has its own as well, because providers limit keys.
+/// Lets calls go one after the other. Every target has a queue of its own for each key, because providers limit keys; all
+/// calls through this layer share them.
 #[derive(Clone)]
 pub struct AdmissionLayer {
     limits: Arc<LimitSettings>,
     queue: QueueSettings,
     breaker: BreakerLayer,
-    lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>,
+    lanes: Arc<Lanes>,
     clock: Arc<dyn Clock>,
+    /// Knows the keys; nothing = those that came with a call are all there are.
+    keys: Option<ProviderService>,
+}
+
+/// What is known of each target and key.
+#[derive(Default)]
+struct Lanes {
+    all: Mutex<HashMap<String, Arc<Lane>>>,
+    /// How often one was used.
+    uses: AtomicU64,
 }
 
 impl AdmissionLayer {
     /// Keeps to these limits and asks this breaker. The breaker needs no place of its own behind this layer.
     #[must_use]
     pub fn new(limits: LimitSettings, queue: QueueSettings, breaker: BreakerLayer, clock: Arc<dyn Clock>) -> Self {
-        Self { limits: Arc::new(limits), queue, breaker, lanes: Arc::default(), clock }
+        Self { limits: Arc::new(limits), queue, breaker, lanes: Arc::default(), clock, keys: None }
+    }
+
+    /// The same layer, which asks this provider which key a call takes.
+    #[must_use]
+    pub(in crate::call) fn with_keys(mut self, provider: &ProviderService) -> Self {
+        self.keys = Some(provider.clone());
+        self
     }
 
     /// The same layer by other settings. Where limits, queue or breaker change, calls begin in queues of their own: those that wait
@@ -60,36 +76,54 @@ impl AdmissionLayer {
     pub fn reconfigured(&self, limits: LimitSettings, queue: QueueSettings, breaker: BreakerLayer) -> Self {
         let same = limits == *self.limits && queue == self.queue && breaker.decides_like(&self.breaker);
         let lanes = if same { self.lanes.clone() } else { Arc::default() };
-        Self { limits: Arc::new(limits), queue, breaker, lanes, clock: self.clock.clone() }
+        Self { limits: Arc::new(limits), queue, breaker, lanes, clock: self.clock.clone(), keys: None }
+    }
+
+    /// How many targets and keys something is known of.
+    #[cfg(test)]
+    pub(in crate::call) fn known(&self) -> usize {
+        self.lanes.all.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn lane(&self, call: &Call) -> Arc<Lane> {
         let target = &call.target;
-        let mut name = match target.http() {
-            Some(route) => format!("{} {}", target.model, route.base_url),
-            None => target.model.to_string(),
+        let key = call.context.key_print(&target.entry.name);
+        let name = match (target.http(), key) {
+            (Some(route), Some(key)) => format!("{} {} {key}", target.model, route.base_url),
+            (Some(route), None) => format!("{} {}", target.model, route.base_url),
+            (None, _) => target.model.to_string(),
         };
-        let own = call.context.key.as_ref().filter(|key| key.provider == target.entry.name);
-        if let Some(own) = own {
-            // Its print tells two keys apart and does not tell the key.
-            for byte in Sha256::digest(own.key.expose()).iter().take(16) {
-                name.push_str(&format!("{byte:02x}"));
-            }
-        }
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.lanes.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let use_number = self.lanes.uses.fetch_add(1, Ordering::Relaxed);
         if let Some(lane) = lanes.get(&name) {
+            lane.used.store(use_number, Ordering::Relaxed);
             return lane.clone();
         }
         if lanes.len() >= MAX_TARGETS {
-            lanes.retain(|_, lane| !lane.is_fresh());
-            if lanes.len() >= MAX_TARGETS {
-                lanes.clear();
-            }
+            make_room(&mut lanes);
         }
         let limits = self.limits.of(&target.model.provider, &target.model.model);
-        let lane = Arc::new(Lane::new(limits, self.queue, self.breaker.clone(), target, self.clock.clone()));
+        let breaker = self.breaker.of(target, key);
+        let lane = Arc::new(Lane::new(limits, self.queue, self.breaker.clone(), breaker, self.clock.clone()));
+        lane.used.store(use_number, Ordering::Relaxed);
         lanes.insert(name, lane.clone());
         lane
+    }
+}
+
+/// Forgets those of which nothing is known, or else a quarter of those that nobody uses now, the longest unused first. What
+/// is in use stays: two queues for one key would be twice its limits.
+fn make_room(lanes: &mut HashMap<String, Arc<Lane>>) {
+    let is_idle = |lane: &Arc<Lane>| Arc::strong_count(lane) == 1;
+    lanes.retain(|_, lane| !is_idle(lane) || !lane.is_fresh());
+    if lanes.len() < MAX_TARGETS {
+        return;
+    }
+    let idle = lanes.values().filter(|lane| is_idle(lane));
+    let mut last_uses: Vec<u64> = idle.map(|lane| lane.used.load(Ordering::Relaxed)).collect();
+    last_uses.sort_unstable();
+    if let Some(&until) = last_uses.get(last_uses.len() / 4) {
+        lanes.retain(|_, lane| !is_idle(lane) || lane.used.load(Ordering::Relaxed) > until);
     }
 }
 
@@ -123,6 +157,9 @@ where
     fn call(&mut self, mut call: Call) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
+            if let Some(keys) = &layer.keys {
+                call.context.key_print = keys.key_print(&call).await?;
+            }
             let mut leave = layer.lane(&call).enter(&call).await?;
             call.context.quota = Some(leave.listener());
             let events = inner.oneshot(call).await.map_err(|error| leave.failed(error))?;

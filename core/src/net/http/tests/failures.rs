@@ -215,3 +215,124 @@ async fn warming_up_gives_up_on_a_server_that_never_answers_after_the_time_to_co
     caller.gone().await;
     assert_eq!(transport.in_flight(), 0);
 }
+
+/// A name server whose answer is these addresses, or none at all.
+struct NameServer(Option<Vec<SocketAddr>>);
+
+impl reqwest::dns::Resolve for NameServer {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let found = self.0.clone();
+        Box::pin(async move {
+            match found {
+                Some(found) => Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs),
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// A transport that finds these addresses whatever it is asked for.
+fn resolving(found: Option<Vec<SocketAddr>>, clock: Arc<dyn crate::base::Clock>) -> HttpTransport {
+    let mut transport = HttpTransport::new(&NetworkSettings::default(), clock).unwrap();
+    transport.resolver = Some(Arc::new(NameServer(found)));
+    transport
+}
+
+/// Lets the time to connect pass once the call waits for its connection.
+async fn connect_time_passes(clock: &ManualClock) {
+    soon("a wait for the connection", async {
+        while clock.sleepers() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    clock.advance(Duration::from_millis(9_999));
+    assert_eq!(clock.sleepers(), 1, "ten seconds are not over");
+    clock.advance(Duration::from_millis(1));
+}
+
+#[tokio::test]
+async fn a_name_server_that_never_answers_runs_into_the_connect_timeout() {
+    let clock = ManualClock::default();
+    let transport = resolving(None, Arc::new(clock.clone()));
+    let sending = soon("the timeout", transport.send(post("http://canary.example/")));
+    let (answer, ()) = tokio::join!(sending, connect_time_passes(&clock));
+    assert_fails(&answer.unwrap_err(), ErrorKind::TimedOut, "connect", Retry::Safe);
+}
+
+/// A socket that listens and answers nobody: whoever connects is left without a word, as behind a wall that swallows what
+/// comes. Held open with those who have taken its last places.
+async fn swallowing(at: &str) -> (SocketAddr, Box<dyn std::any::Any + Send>) {
+    let socket = if at.starts_with('[') { tokio::net::TcpSocket::new_v6() } else { tokio::net::TcpSocket::new_v4() };
+    let socket = socket.unwrap();
+    socket.bind(at.parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut inside = Vec::new();
+    // Nobody is let in from behind the first who does not get in.
+    loop {
+        let mut knocking = Box::pin(TcpStream::connect(address));
+        match tokio::time::timeout(Duration::from_millis(300), &mut knocking).await {
+            Ok(entered) => inside.push(entered.unwrap()),
+            Err(_) => return (address, Box::new((listener, inside, knocking))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_swallows_what_comes_runs_into_the_connect_timeout() {
+    let clock = ManualClock::default();
+    let (address, _held) = swallowing("127.0.0.1:0").await;
+    let transport = HttpTransport::new(&NetworkSettings::default(), Arc::new(clock.clone())).unwrap();
+    let url = format!("http://{address}/v1/chat");
+    let (answer, ()) = tokio::join!(soon("the timeout", transport.send(post(&url))), connect_time_passes(&clock));
+    assert_fails(&answer.unwrap_err(), ErrorKind::TimedOut, "connect", Retry::Safe);
+    assert_eq!(transport.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn where_the_first_address_is_dead_the_next_one_is_taken() {
+    let mut all_dead = vec![Server::start().await.addr()];
+    // A machine without IPv6 has no address that could be dead in this way.
+    let mut held = None;
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let (swallows, kept) = swallowing("[::1]:0").await;
+        all_dead.push(swallows);
+        held = Some(kept);
+    }
+    for dead in all_dead {
+        let server = Server::start().await;
+        let transport = resolving(Some(vec![dead, server.addr()]), Arc::new(SystemClock::default()));
+        let serving = async {
+            let mut caller = server.accept().await;
+            caller.request().await;
+            caller.say(OK_EMPTY).await;
+        };
+        let (answer, ()) = tokio::join!(soon("an answer", transport.send(post("http://two.example/"))), serving);
+        assert_eq!(answer.unwrap().status(), 200, "{dead}");
+    }
+    drop(held);
+}
+
+#[tokio::test]
+async fn what_comes_behind_a_length_that_is_too_short_is_no_answer_to_the_next_call() {
+    let (transport, server) = (standard(), Server::start().await);
+    let short = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nsix by";
+    let forged = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+    for behind in ["", forged] {
+        let said = format!("{short}{behind}");
+        let (answer, caller) = exchange(&transport, &server, |mut caller| async move {
+            caller.say(said).await;
+            caller
+        })
+        .await;
+        let (read, error) = rest(answer).await;
+        assert_eq!((String::from_utf8(read).unwrap().as_str(), error.is_none()), ("six", true));
+        caller.gone().await;
+        let (answer, ()) = exchange(&transport, &server, |mut caller| async move {
+            caller.say("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nreal").await;
+        })
+        .await;
+        assert_eq!(rest(answer).await.0, b"real");
+    }
+}

@@ -127,6 +127,34 @@ async fn a_connection_that_dies_inside_a_body_is_noticed_by_its_pings() {
 }
 
 #[tokio::test]
+async fn the_call_behind_a_connection_that_died_without_a_word_takes_a_new_one_and_25_seconds_are_enough_to_know() {
+    let (server, transport) = server_and_client(|settings| {
+        let known_in = settings.http2_ping_interval_ms + settings.http2_ping_timeout_ms;
+        assert!(known_in <= 25_000, "{known_in} ms by default");
+        settings.http2_ping_interval_ms = 20;
+        settings.http2_ping_timeout_ms = 20;
+    })
+    .await;
+    let serving = async {
+        let mut peer = Peer::accept(&server).await;
+        peer.frame(HEADERS, END_HEADERS | END_STREAM, 1, STATUS_200).await;
+        peer
+    };
+    let url = server.url();
+    let (answer, mut dead) = tokio::join!(soon("an answer", transport.send(post(&url))), serving);
+    answer.unwrap().into_body().collect(0).await.unwrap();
+    // From here on the peer reads and says nothing any more, until the client closes.
+    while dead.next().await.is_some() {}
+    let serving = async {
+        let mut peer = Peer::accept(&server).await;
+        peer.frame(HEADERS, END_HEADERS | END_STREAM, 1, STATUS_200).await;
+        peer
+    };
+    let (answer, _peer) = tokio::join!(soon("an answer", transport.send(post(&url))), serving);
+    assert_eq!(answer.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_refused_stream_and_a_goaway_are_unprocessed_a_reset_stream_is_reset_and_none_is_retried_here() {
     let (server, transport) = server_and_client(|_| ()).await;
     let go_away = [&[0, 0, 0, 0][..], &[0, 0, 0, 0]].concat();

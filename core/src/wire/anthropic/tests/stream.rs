@@ -627,3 +627,42 @@ fn words_stand_before_and_behind_the_providers_own_tools() {
     assert!(matches!(&parts[1], Part::Opaque { name, attached: false, .. } if name == "server_tool_use"));
     assert_eq!(read.closing.finish_reason, Some(FinishReason::Stop));
 }
+
+#[test]
+fn a_field_that_is_said_twice_in_one_object_makes_no_sense_unless_nobody_reads_it() {
+    for twice in [
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"yes"},"delta":{"type":"text_delta","text":"no"}}"#,
+        r#"{"type":"content_block_delta","index":0,"index":1,"delta":{"type":"text_delta","text":"yes"}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"yes","text":"no"}}"#,
+    ] {
+        let error = read(message(&[TEXT_0, twice, STOP_0])).error();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "malformed"), "{twice}");
+    }
+    let unread = r#"{"type":"content_block_delta","index":0,"odd":1,"odd":2,"delta":{"type":"text_delta","text":"yes","odd":1,"odd":2}}"#;
+    assert_eq!(read(message(&[TEXT_0, unread, STOP_0])).whole().parts(), [Part::text("yes")]);
+}
+
+#[test]
+fn words_count_up_to_the_end_of_the_message_and_none_behind_it() {
+    let more = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" there"}}"#;
+    // Between the word of why it stops and the end, and behind the end.
+    let before = read(sse(&[START, TEXT_0, HELLO_0, END_TURN, more, STOP_0, STOP])).whole();
+    assert_eq!(before.parts(), [Part::text("Hello there")]);
+    let behind = read(sse(&[START, TEXT_0, HELLO_0, STOP_0, END_TURN, STOP, more, TEXT_0, HELLO_0])).whole();
+    assert_eq!(behind.parts(), [Part::text("Hello")]);
+}
+
+#[test]
+fn whoever_is_said_to_speak_the_words_are_those_of_the_answer() {
+    let user = START.replace("\"assistant\"", "\"user\"");
+    let read = read(sse(&[&user, TEXT_0, HELLO_0, STOP_0, END_TURN, STOP])).whole();
+    assert_eq!(read.parts(), [Part::text("Hello")]);
+}
+
+#[test]
+fn of_counts_that_become_smaller_on_the_way_the_last_ones_count() {
+    let counted =
+        |output: i64| json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": output}}).to_string();
+    let usage = read(message(&[TEXT_0, &counted(30), &counted(20), HELLO_0, STOP_0])).whole().closing.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens), (7, 9));
+}

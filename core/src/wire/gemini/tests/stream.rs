@@ -373,3 +373,18 @@ fn a_heartbeat_that_is_a_comment_is_no_event() {
     assert!(read.events.iter().all(|event| matches!(event.kind, StreamEventKind::Text { .. })));
     assert_eq!(read.counts.comments, 1);
 }
+
+#[test]
+fn a_field_that_is_said_twice_in_one_object_makes_no_sense_unless_nobody_reads_it() {
+    for twice in [
+        r#"{"candidates": [{"content": {"parts": [{"text": "yes", "text": "no"}]}}]}"#,
+        r#"{"candidates": [{"content": {"parts": [{"text": "yes"}]}}], "candidates": []}"#,
+        r#"{"candidates": [{"content": {"parts": [{"text": "yes"}]}, "content": {"parts": []}}]}"#,
+    ] {
+        let error = read(sse(&[twice, STOP])).error();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "malformed"), "{twice}");
+    }
+    let unread =
+        r#"{"candidates": [{"content": {"parts": [{"text": "yes"}]}, "odd": 1, "odd": 2}], "odd": 1, "odd": 2}"#;
+    assert_eq!(read(sse(&[unread, STOP])).whole().parts(), [Part::text("yes")]);
+}

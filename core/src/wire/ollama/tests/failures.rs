@@ -169,3 +169,18 @@ fn other_statuses_mean_what_they_mean_elsewhere() {
         assert!(!error.provider_error().unwrap().message().is_empty());
     }
 }
+
+#[test]
+fn a_field_that_is_said_twice_in_one_object_makes_no_sense_unless_nobody_reads_it() {
+    let first = said(json!({"content": "yes"}));
+    let end = done("stop");
+    for twice in [
+        r#"{"message":{"content":"yes","content":"no"},"done":false}"#,
+        r#"{"message":{"content":"yes"},"message":{"content":"no"},"done":false}"#,
+    ] {
+        let error = read(format!("{first}\n{twice}\n{end}\n")).error();
+        assert_eq!(is(&error), (ErrorKind::Truncated, "malformed"), "{twice}");
+    }
+    let unread = r#"{"message":{"content":"!","odd":1,"odd":2},"done":false,"odd":1,"odd":2}"#;
+    assert_eq!(read(format!("{first}\n{unread}\n{end}\n")).whole().parts(), [Part::text("yes!")]);
+}

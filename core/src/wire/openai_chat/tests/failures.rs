@@ -228,3 +228,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_field_that_is_said_twice_in_one_object_makes_no_sense_unless_nobody_reads_it() {
+    let end = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    for twice in [
+        r#"{"choices":[{"delta":{"content":"yes"}}],"choices":[{"delta":{"content":"no"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"yes","content":"no"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"yes"},"delta":{"content":"no"}}]}"#,
+    ] {
+        let error = stream_bytes(format!("data: {twice}\n\n{end}").as_bytes()).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "malformed"), "{twice}");
+    }
+    let unread = r#"{"choices":[{"delta":{"content":"yes"},"odd":1,"odd":2}],"odd":1,"odd":{"odd":1,"odd":2}}"#;
+    let read = stream_bytes(format!("data: {unread}\n\n{end}").as_bytes()).unwrap();
+    assert_eq!(read.parts(), [Part::text("yes")]);
+}

@@ -441,3 +441,49 @@ fn more_reasoning_than_output_stays_as_the_provider_counted() {
         assert_eq!((usage.output_tokens, usage.reasoning_output_tokens), (10, 11), "{counts}");
     }
 }
+
+#[test]
+fn a_piece_without_a_choice_between_two_words_is_read_over() {
+    let word = |text: &str| json!({"choices": [{"index": 0, "delta": {"content": text}}]});
+    for nothing in [json!({"choices": []}), json!({"choices": null}), json!({})] {
+        let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+        let read = stream(&[word("one "), nothing.clone(), word("two"), nothing.clone(), end]).unwrap();
+        assert_eq!(read.parts(), [Part::text("one two")], "{nothing}");
+        assert_eq!(read.events.len(), 2, "{nothing}");
+    }
+}
+
+#[test]
+fn words_behind_the_finish_count_up_to_the_end_of_the_stream() {
+    let read = stream(&[
+        json!({"choices": [{"index": 0, "delta": {"content": "one "}}]}),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}),
+        json!({"choices": [{"index": 0, "delta": {"content": "two"}}]}),
+    ])
+    .unwrap();
+    assert_eq!(read.parts(), [Part::text("one two")]);
+    assert_eq!(read.closing.finish_reason, Some(FinishReason::Stop));
+}
+
+#[test]
+fn whoever_is_said_to_speak_the_words_are_those_of_the_answer() {
+    for role in [json!("user"), json!("system"), json!("tool"), json!(""), json!(null), json!(7)] {
+        let read = deltas(
+            &[
+                json!({"role": "assistant", "content": "one "}),
+                json!({"role": role, "content": "two "}),
+                json!({"content": "three"}),
+            ],
+            "stop",
+        );
+        assert_eq!(read.parts(), [Part::text("one two three")], "{role}");
+    }
+}
+
+#[test]
+fn of_counts_that_become_smaller_on_the_way_the_last_ones_count() {
+    let counted = |output: i64| json!({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": output}});
+    let end = json!({"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]});
+    let usage = stream(&[counted(5), counted(7), end, counted(3)]).unwrap().closing.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens), (9, 3));
+}

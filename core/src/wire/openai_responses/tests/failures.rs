@@ -171,3 +171,20 @@ fn an_error_event_and_the_failure_behind_it_are_one_error() {
     assert_eq!(named(&error), (ErrorKind::RateLimited, "provider_limit"), "the first word says it");
     assert_eq!(error.provider_error().unwrap().message(), "m");
 }
+
+#[test]
+fn a_field_that_is_said_twice_in_one_object_makes_no_sense_unless_nobody_reads_it() {
+    let around = |said: &str| {
+        let (begin, end) = (sse(&[created()]), sse(&[completed(&json!([]))]));
+        read(format!("{begin}data: {said}\n\n{end}"))
+    };
+    for twice in [
+        r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"yes","delta":"no"}"#,
+        r#"{"type":"response.output_text.delta","output_index":0,"output_index":1,"content_index":0,"delta":"yes"}"#,
+    ] {
+        assert_eq!(named(&around(twice).error()), (ErrorKind::Truncated, "malformed"), "{twice}");
+    }
+    let unread =
+        r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"yes","odd":1,"odd":2}"#;
+    assert_eq!(around(unread).whole().parts(), [Part::text("yes")]);
+}
