@@ -57,6 +57,26 @@ async fn the_provider_of_ones_own_answers_after_it_woke_up() {
 }
 
 #[tokio::test]
+async fn every_layer_does_its_work_alone_around_a_service_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = said(&run(env!("CARGO_BIN_EXE_layers_alone"), folder.path(), &[]).await);
+    let lines: Vec<_> = out.lines().collect();
+    let expected = [
+        "retry: Ok(\"hello\") after 3 tries",
+        "breaker: Err(\"asleep\"), asked 1 times",
+        "breaker: Err(\"asleep\"), asked 2 times",
+        "breaker: Err(\"breaker_open\"), asked 2 times",
+        "limits: Ok(\"hello\"), asked 1 times",
+        "limits: Err(\"queue_deadline\"), asked 1 times",
+        "budget: Ok(\"hello\"), asked 1 times",
+        "budget: Err(\"budget\"), asked 1 times",
+        "cache: Ok(\"hello\"), asked 1 times",
+        "cache: Ok(\"hello\"), asked 1 times",
+    ];
+    assert_eq!(lines, expected, "{out}");
+}
+
+#[tokio::test]
 async fn the_chat_answers_keeps_and_continues_the_conversation() {
     let folder = tempfile::tempdir().unwrap();
     let chat = |message: &'static str| {

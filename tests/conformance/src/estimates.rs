@@ -86,3 +86,30 @@ fn an_estimate_is_nearer_than_four_bytes_a_token_and_nearer_still_when_it_has_le
         assert!(before <= 0.20 && before <= rule, "{rule} {before} {after}");
     }
 }
+
+/// Learning from a reply and guessing the same reply proves little: here each is guessed by what the other replies of its
+/// model taught. So few and such short ones cannot make it better, but they must not make it much worse either.
+#[test]
+fn what_other_replies_of_a_model_have_taught_does_not_spoil_the_estimate_of_one() {
+    let all = written(&folder());
+    let mut guessed = Vec::new();
+    for (at, one) in all.iter().enumerate() {
+        let mut known = Calibration::new();
+        let others = all.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
+        others.filter(|other| other.model == one.model).for_each(|other| {
+            known.learn(&other.model, other.estimated, other.reported);
+        });
+        if !known.is_empty() {
+            guessed.push((one, known.tokens(&one.model, one.estimated)));
+        }
+    }
+    let (mut before, mut after, mut reported) = (0, 0, 0);
+    for (one, learnt) in &guessed {
+        println!("{}: {} reported, {} before, {learnt} after", one.model, one.reported, one.estimated);
+        before += one.reported.abs_diff(i64::try_from(one.estimated).unwrap());
+        after += one.reported.abs_diff(*learnt);
+        reported += one.reported.unsigned_abs();
+    }
+    println!("{} replies, {reported} tokens: {before} off before, {after} after", guessed.len());
+    assert!(after <= before + reported / 20, "{before} of {reported} were off, and {after} are");
+}

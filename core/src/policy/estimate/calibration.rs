@@ -5,14 +5,18 @@ use std::collections::HashMap;
 /// So many models are remembered; then the one that was heard of longest ago is forgotten.
 const MAX_MODELS: usize = 512;
 
-/// Less than this says nothing: what stands around the words weighs more than the words.
-const FEW_TOKENS: u64 = 32;
+/// What is believed before the first report: that so many tokens were estimated right. A few short replies, in which what
+/// stands around the words weighs more than the words, change little.
+const BELIEVED: f64 = 1_000.0;
+
+/// So many tokens are remembered; older reports fade as newer ones come.
+const REMEMBERED: f64 = 20_000.0;
+
+/// No single report counts for more tokens than these.
+const MOST: f64 = 2_000.0;
 
 /// No model cuts text so differently; what lies outside is about something else than the text.
 const FACTORS: std::ops::RangeInclusive<f64> = 0.25..=4.0;
-
-/// How much a new report weighs once there are many.
-const WEIGHT: f64 = 0.1;
 
 /// The first reports are all heard, later ones now and then: a model does not change how it cuts.
 const ALL_OF_THE_FIRST: u64 = 8;
@@ -30,11 +34,12 @@ pub struct Calibration {
 
 #[derive(Clone, Copy, Debug)]
 struct Factor {
-    /// An exponentially weighted mean of logarithms, so that twice and half are equally far.
-    log: f64,
+    /// How many tokens were estimated in all that is remembered.
+    estimated: f64,
+    /// How many they were.
+    reported: f64,
     /// How many reports came, whether they were heard or not.
     offered: u64,
-    heard: u32,
     last: u64,
 }
 
@@ -55,28 +60,31 @@ impl Calibration {
     /// Takes in that what was estimated at so many tokens were so many.
     pub fn learn(&mut self, model: &str, estimated: u64, reported: i64) {
         let Ok(reported) = u64::try_from(reported) else { return };
-        if estimated < FEW_TOKENS || reported < FEW_TOKENS {
+        if estimated == 0 || reported == 0 {
             return;
         }
         #[expect(clippy::cast_precision_loss, reason = "no call has so many tokens")]
-        let seen = (reported as f64 / estimated as f64).clamp(*FACTORS.start(), *FACTORS.end()).ln();
+        let (estimated, reported) = (estimated as f64, reported as f64);
+        let seen = (reported / estimated).clamp(*FACTORS.start(), *FACTORS.end());
+        let weight = estimated.min(MOST);
         self.reports += 1;
         if self.models.len() >= MAX_MODELS && !self.models.contains_key(model) {
             let oldest = self.models.iter().min_by_key(|(_, factor)| factor.last).map(|(model, _)| model.clone());
             oldest.map(|model| self.models.remove(&model));
         }
         let last = self.reports;
-        // That nothing is off counts as one report that came before.
-        let factor = self.models.entry(model.to_owned()).or_insert(Factor { log: 0.0, offered: 1, heard: 0, last });
-        factor.heard = factor.heard.saturating_add(1);
-        factor.log += (seen - factor.log) * (1.0 / (f64::from(factor.heard) + 1.0)).max(WEIGHT);
+        let unknown = Factor { estimated: 0.0, reported: 0.0, offered: 1, last };
+        let factor = self.models.entry(model.to_owned()).or_insert(unknown);
+        let (estimated, reported) = (factor.estimated + weight, factor.reported + weight * seen);
+        let kept = (REMEMBERED / estimated).min(1.0);
+        (factor.estimated, factor.reported) = (estimated * kept, reported * kept);
         factor.last = last;
     }
 
     /// What an estimate for this model must be multiplied with; 1 while nothing is known.
     #[must_use]
     pub fn factor(&self, model: &str) -> f64 {
-        self.models.get(model).map_or(1.0, |factor| factor.log.exp())
+        self.models.get(model).map_or(1.0, |known| (known.reported + BELIEVED) / (known.estimated + BELIEVED))
     }
 
     /// An estimate as it would be for this model, rounded up.

@@ -118,10 +118,12 @@ fn everything_that_is_sent_counts() {
 fn a_model_that_cuts_differently_is_learnt_and_no_other_is_touched() {
     let mut known = Calibration::new();
     assert_eq!(known.tokens("lab/m", 100), 100);
+    known.learn("lab/m", 100, 150);
+    assert!((100..=105).contains(&known.tokens("lab/m", 100)), "one short reply proves little");
     for _ in 0..20 {
-        known.learn("lab/m", 100, 150);
+        known.learn("lab/m", 1_000, 1_500);
     }
-    assert!((145..=155).contains(&known.tokens("lab/m", 100)), "{}", known.tokens("lab/m", 100));
+    assert!((145..=150).contains(&known.tokens("lab/m", 100)), "{}", known.tokens("lab/m", 100));
     assert_eq!(known.tokens("lab/other", 100), 100);
 }
 
@@ -140,11 +142,16 @@ fn one_odd_report_moves_little_and_none_moves_out_of_bounds() {
     for _ in 0..1_000 {
         known.learn("lab/m", u64::MAX, 100);
     }
-    assert!((0.25..0.26).contains(&known.factor("lab/m")));
-    for (estimated, reported) in [(0, 0), (100, -1), (100, i64::MIN), (1, 100), (100, 1)] {
+    assert!((0.25..0.3).contains(&known.factor("lab/m")), "{}", known.factor("lab/m"));
+    for (estimated, reported) in [(0, 0), (0, 100), (100, 0), (100, -1), (100, i64::MIN)] {
         let before = known.factor("lab/m");
         known.learn("lab/m", estimated, reported);
         assert_eq!(known.factor("lab/m"), before, "{estimated} {reported} says nothing");
+    }
+    for (estimated, reported) in [(1, 100), (100, 1), (9, 12)] {
+        let mut known = Calibration::new();
+        known.learn("lab/m", estimated, reported);
+        assert!((0.9..1.1).contains(&known.factor("lab/m")), "{estimated} {reported}: {}", known.factor("lab/m"));
     }
 }
 
@@ -156,7 +163,7 @@ fn the_models_that_are_remembered_are_bounded_and_the_one_heard_of_longest_ago_i
         known.learn("lab/0", 100, 200);
         assert!(known.len() <= 512);
     }
-    assert!(known.factor("lab/0") > 1.5 && known.factor("lab/1999") > 1.2, "what is used stays");
+    assert!(known.factor("lab/0") > 1.5 && known.factor("lab/1999") > 1.05, "what is used stays");
     assert_eq!(known.factor("lab/1"), 1.0);
 }
 
