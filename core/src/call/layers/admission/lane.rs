@@ -24,6 +24,8 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// One target's queue.
 pub(super) struct Lane {
+    /// The model, as `provider/model`.
+    pub(super) model: String,
     state: Mutex<State>,
     layer: BreakerLayer,
     breaker: Option<Arc<breaker::Shared>>,
@@ -88,7 +90,8 @@ impl Lane {
     ) -> Self {
         let queue = AdmissionQueue::new(limits, settings, clock.monotonic());
         let breaker = layer.of(target);
-        Self { state: Mutex::new(State { queue, seats: HashMap::new(), watch: None }), layer, breaker, clock }
+        let model = target.model.to_string();
+        Self { model, state: Mutex::new(State { queue, seats: HashMap::new(), watch: None }), layer, breaker, clock }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -166,7 +169,7 @@ impl Lane {
     fn leave(self: &Arc<Self>, call: &Call, lease: Lease, permit: Option<Permit>) -> Leave {
         let shared = self.breaker.clone().zip(permit);
         let guard = shared.map(|(shared, permit)| self.layer.guard(shared, permit, call));
-        Leave::new(self.clone(), lease, guard)
+        Leave::new(self.clone(), lease, guard, call.context.witness.clone())
     }
 
     /// Asks the breaker for leave.
@@ -325,7 +328,7 @@ impl Drop for Seated<'_> {
 
 fn ask_of(context: &CallContext, now: Duration) -> Ask {
     Ask {
-        priority: context.priority,
+        priority: context.plan.as_ref().map_or(context.priority, |plan| plan.urgency(context.priority)),
         owner: context.owner.clone(),
         conversation: context.conversation,
         since: context.waits_since(now),
