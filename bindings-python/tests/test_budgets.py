@@ -115,6 +115,25 @@ def test_a_tier_holds_for_its_users(engine: t.Tertulia, sim: Simulator) -> None:
     assert me.tier() is None and len(sim.requests) == 3
 
 
+def test_tiers_that_an_engine_is_made_with_hold_from_the_first_call_on(sim: Simulator) -> None:
+    tiers = {"free": {"models": ["sim/small"], "priority": "background"}, "paid": t.Tier(models=["sim/*"])}
+    own = {"ana": "free", "bo": "paid"}
+    with t.Tertulia("memory:", providers=[sim.provider()], model="sim/any", tiers=tiers, tier_of=own) as engine:
+        with pytest.raises(t.UnauthorizedError, match="not_allowed"):
+            engine.user("ana").ask("hi")
+        engine.user("bo").ask("hi")
+        assert engine.user("ana").tier() == "free" and engine.tiers()["free"].priority == "background"
+    for bad, error in [
+        ({"tiers": {"free": {"rate": 1}}}, TypeError),
+        ({"tiers": ["free"]}, t.InvalidError),
+        ({"tiers": {"free": {"requests_per_minute": -1}}}, t.InvalidError),
+    ]:
+        with pytest.raises(error):
+            t.Tertulia("memory:", **bad)  # type: ignore[arg-type]
+    with pytest.raises(t.InvalidError, match="unknown_tier"):
+        t.Tertulia("memory:", tier_of={"ana": "free"}).open()
+
+
 @pytest.mark.parametrize(
     ("keywords", "error"),
     [

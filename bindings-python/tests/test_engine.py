@@ -713,6 +713,45 @@ def test_the_child_of_a_fork_opens_for_itself(store: str, parent: str, told: str
     assert (done.returncode, done.stdout) == (0, told), done.stderr
 
 
+RECONFIGURED_AND_FORKED = """
+import os, sys
+import tertulia
+from tertulia.testing import Simulator
+with Simulator() as sim:
+    fast = {"retry": {"base_delay_ms": 1, "max_attempts": 4}}
+    engine = tertulia.Tertulia(sys.argv[1], providers=[sim.provider()], model="sim/sim:status=503", settings=fast)
+    engine.open()
+    engine.reconfigure({"retry": {"max_attempts": 2}}, keys={"sim": "sk-new"})
+    try:
+        engine.reconfigure({"store": {"readers": 1}})
+    except tertulia.InvalidError as e:
+        print(e.reason, flush=True)
+    for generation in range(2):  # the child of a child, too
+        child = os.fork()
+        if child:
+            break
+        try:
+            engine.ask("hi")
+        except tertulia.UnavailableError as e:
+            print(len(e.attempts), flush=True)
+    if not child:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    if generation:
+        os._exit(0)
+    print({r.headers["authorization"] for r in sim.requests}, len(sim.requests))
+    engine.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_the_child_of_a_fork_opens_with_what_the_parent_was_changed_to(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", RECONFIGURED_AND_FORKED, str(tmp_path / "chat.db")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    told = "cannot_change\n2\n2\n{'Bearer sk-new'} 4\n"
+    assert (done.returncode, done.stdout) == (0, told), done.stderr
+
+
 FORKED_WHILE_WRITING = """
 import os, sys, threading
 import tertulia
@@ -750,6 +789,44 @@ def test_a_fork_while_others_write_leaves_no_lock_behind_in_the_child(tmp_path: 
     command = [sys.executable, "-c", FORKED_WHILE_WRITING, str(tmp_path / "chat.db"), "60"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+FORKED_AND_CLOSED = """
+import os, sys
+import tertulia
+engine = tertulia.Tertulia(sys.argv[1], model="echo/any")
+chat = engine.user("ana").conversation_for("one")
+chat.send("before")
+parent_reads, child_writes = os.pipe()
+child_reads, parent_writes = os.pipe()
+child = os.fork()
+if child == 0:
+    chat.send("beside the parent")
+    os.write(child_writes, b".")
+    os.read(child_reads, 1)
+    chat.send("behind the parent")
+    engine.close()
+    os._exit(0)
+os.read(parent_reads, 1)
+chat.send("beside the child")
+engine.close()
+os.write(parent_writes, b".")
+assert os.waitpid(child, 0)[1] == 0
+with tertulia.Tertulia(sys.argv[1]) as engine:
+    said = [m.text for m in engine.user("ana").conversation_for("one").history() if m.role == "user"]
+print(said)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_what_the_child_of_a_fork_says_is_kept_when_its_parent_closes(tmp_path: Path) -> None:
+    path = tmp_path / "chat.db"
+    command = [sys.executable, "-c", FORKED_AND_CLOSED, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "['before', 'beside the parent', 'beside the child', 'behind the parent']\n"
+    with sqlite3.connect(path) as file:
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_a_killed_process_loses_nothing_acknowledged(sim: Simulator, tmp_path: Path) -> None:

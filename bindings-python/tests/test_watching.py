@@ -51,6 +51,31 @@ def test_a_retry_is_told_with_whose_it_is_and_nothing_that_was_said(engine: t.Te
     assert {event.type for event in seen} <= set(get_args(types.EngineEventType))
 
 
+def test_a_function_is_called_with_every_event_and_what_it_raises_costs_it_that_event_alone(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[t.EngineEvent] = []
+    raised: list[Any] = []
+    done = threading.Event()
+    monkeypatch.setattr("sys.unraisablehook", raised.append)
+
+    def listen(event: t.EngineEvent) -> None:
+        heard.append(event)
+        if is_done(event):
+            done.set()
+        elif event.kind.get("state") == "sending":
+            raise ValueError("a bug")
+
+    with t.Tertulia("memory:", providers=[sim.provider()], model="sim/any", on_event=listen) as engine:
+        engine.user("ana").new_conversation().send("hi")
+        assert done.wait(10)
+    states = [event.kind["state"] for event in heard if event.type == "turn_changed"]
+    assert states == ["saved", "sending", "done"]
+    assert [type(why.exc_value) for why in raised] == [ValueError]
+    with pytest.raises(t.InvalidError, match="on_event"):
+        t.Tertulia("memory:", on_event="print")  # type: ignore[arg-type]
+
+
 def test_a_reader_waits_and_ends_when_the_engine_is_closed(engine: t.Tertulia) -> None:
     events, seen = engine.events(), []
 

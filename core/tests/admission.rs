@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use support::{Lab, within};
 use tertulia::{
-    BreakerState, ErrorKind, KeyFuture, KeySource, Priority, Progress, ProviderSpec, Retry, RetryAfterSource,
-    StreamEventKind, TurnState,
+    BreakerState, EngineEventKind, ErrorKind, KeyFuture, KeySource, Priority, Progress, ProviderSpec, Retry,
+    RetryAfterSource, StreamEventKind, Tier, TurnState,
 };
 use tertulia_simulator::Script;
 
@@ -105,6 +105,70 @@ async fn who_is_urgent_goes_first_and_who_waits_hears_of_it() {
     let bodies: Vec<_> =
         lab.simulator.requests().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
     assert!(bodies[1].contains("urgent") && bodies[2].contains("background"), "{bodies:?}");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn no_call_of_a_tier_goes_before_the_class_of_that_tier() {
+    let lab = Lab::memory_with(|settings| settings.limits.max_concurrent = 1).await;
+    let free = Tier { priority: Some(Priority::Background), ..Tier::default() };
+    lab.tertulia.set_tier("free", free).unwrap();
+    lab.tertulia.assign_tier("ana", Some("free")).unwrap();
+    lab.simulator.set_scripts("busy", [script("stall"), script("text=hi")]);
+    let send = |user: &str, text: &'static str, priority| {
+        let chat = lab.tertulia.user(user).new_conversation();
+        async move { chat.stream(text).model("lab/busy").priority(priority).await.unwrap() }
+    };
+    let held = send("bo", "held", Priority::Interactive).await;
+    lab.requested(1).await;
+    let queued = async |stream: &mut tertulia::ReplyStream| {
+        while !matches!(
+            within(stream.next_event()).await.unwrap().unwrap().kind,
+            StreamEventKind::Progress { progress: Progress::Queued { position: 0, .. } }
+        ) {}
+    };
+    let mut free = send("ana", "of the tier", Priority::Interactive).await;
+    queued(&mut free).await;
+    // Less urgent by its own word, and later: it goes first all the same.
+    let mut other = send("bo", "of nobody's", Priority::Normal).await;
+    queued(&mut other).await;
+    drop(held);
+    let (one, two) = within(async { tokio::join!(free.reply(), other.reply()) }).await;
+    assert_eq!((one.unwrap().text(), two.unwrap().text()), ("hi".to_owned(), "hi".to_owned()));
+    let bodies: Vec<_> =
+        lab.simulator.requests().iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
+    assert!(bodies[1].contains("of nobody's") && bodies[2].contains("of the tier"), "{bodies:?}");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn limits_that_a_provider_tells_or_that_are_found_out_are_told_once_and_stand_in_health() {
+    let lab = Lab::memory_with(|settings| settings.retry.max_attempts = 1).await;
+    let mut events = lab.tertulia.events();
+    let told = lab.model(
+        "text=hi;header=x-ratelimit-limit-requests:600;header=x-ratelimit-remaining-requests:599;\
+         header=x-ratelimit-limit-tokens:90000;header=x-ratelimit-remaining-tokens:89000",
+    );
+    for _ in 0..3 {
+        lab.me().ask("hi").model(&*told).await.unwrap();
+    }
+    let found = lab.model("status=429;message=busy");
+    lab.me().ask("hi").model(&*found).await.unwrap_err();
+    lab.tertulia.close().await.unwrap();
+    let mut learnt = Vec::new();
+    while let Some(event) = within(events.next()).await {
+        if let EngineEventKind::LimitLearned { model, requests_per_minute, tokens_per_minute } = event.kind {
+            assert_eq!(event.owner, None, "limits are everybody's");
+            learnt.push((model, requests_per_minute, tokens_per_minute));
+        }
+    }
+    assert_eq!(learnt[0], (told.clone(), Some(600), Some(90_000)));
+    assert!(matches!(&learnt[1], (model, Some(1..), None) if *model == found), "{learnt:?}");
+    assert_eq!(learnt.len(), 2, "{learnt:?}");
+    let limits = lab.tertulia.health().limits;
+    let of = |model: &str| limits.iter().find(|limit| limit.model == model).unwrap();
+    assert_eq!((of(&told).requests_per_minute, of(&told).tokens_per_minute), (Some(600), Some(90_000)));
+    assert!(of(&found).requests_per_minute.is_some());
     lab.close().await;
 }
 

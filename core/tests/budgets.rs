@@ -430,6 +430,49 @@ async fn a_forecast_goes_beyond_a_budget_and_says_so_once() {
     lab.close().await;
 }
 
+#[tokio::test]
+async fn a_budget_that_will_not_last_is_told_while_it_is_spent_and_nobody_asks() {
+    let heard: Arc<Mutex<Vec<SpendingAlert>>> = Arc::default();
+    let ear = heard.clone();
+    let clock = tertulia::base::ManualClock::at(tertulia::Timestamp::from_millis(1_800_000_000_000));
+    let ticking = clock.clone();
+    let lab = Lab::with("text=ok;usage=100000/1", |builder| {
+        builder.with_clock(Arc::new(ticking)).on_spending_alert(move |alert| ear.lock().unwrap().push(alert))
+    })
+    .await;
+    // Enough for what is asked here, and for no day of this kind.
+    lab.tertulia.set_budget(Budget::usd(1.0).per(Window::Day).each(BudgetScope::User)).await.unwrap();
+    lab.tertulia.set_budget(Budget::usd(100_000.0).per(Window::Day)).await.unwrap();
+    for minutes in [0, 1, 11, 12] {
+        clock.advance(Duration::from_secs(60 * minutes));
+        lab.me().new_conversation().send("hi").max_tokens(10).await.unwrap();
+        lab.me().ask("hi").max_tokens(10).await.unwrap();
+    }
+    within(async {
+        while heard.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let heard = heard.lock().unwrap().clone();
+    let [SpendingAlert::Forecast { status, forecast }] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!((status.key.as_deref(), status.budget.scope), (Some("ana"), BudgetScope::User));
+    assert!(forecast.exceeds_at.is_some_and(|at| at < forecast.ends_at), "{forecast:?}");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn what_a_reply_took_is_written_down_before_anybody_has_it() {
+    let lab = Lab::new("text=ok;usage=10/3").await;
+    lab.tertulia.set_budget(Budget::requests(40).each(BudgetScope::User)).await.unwrap();
+    for n in 1..=20 {
+        lab.me().ask("hi").max_tokens(5).await.unwrap();
+        let status = lab.me().budgets().await.unwrap().remove(0);
+        assert_eq!((status.spent, status.reserved), (n, 0));
+    }
+    lab.close().await;
+}
+
 /// A provider that bills whatever it was asked, answered or not, and fails in every way, by chance.
 struct Biller {
     random: SeededRandom,

@@ -182,7 +182,8 @@ async fn what_a_dead_process_left_open_is_told_when_it_is_put_to_rest() {
     let told = heard.clone();
     let mine = open().on_event(move |event| told.lock().unwrap().push(event.kind.clone())).open().await.unwrap();
     mine.close().await.unwrap();
-    assert_eq!(heard.lock().unwrap()[..], [EngineEventKind::StoreRepaired { turns: 1 }]);
+    let interrupted = EngineEventKind::TurnChanged { state: TurnState::Interrupted, model: lab.model("stall") };
+    assert_eq!(heard.lock().unwrap()[..], [EngineEventKind::StoreRepaired { turns: 1 }, interrupted]);
     drop(stream);
     lab.close().await;
 }

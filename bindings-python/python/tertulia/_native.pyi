@@ -1,7 +1,7 @@
 """The native half of the package. Import the names from ``tertulia``."""
 
 import asyncio
-from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import ModuleType
@@ -28,6 +28,7 @@ from .types import (
     OutputSchemaDict,
     OwnProvider,
     Part,
+    Priority,
     ProgressStep,
     PromptCacheDict,
     ProviderFunction,
@@ -715,6 +716,7 @@ class Tier:
         *,
         budgets: Sequence[Budget | Mapping[str, Any]] = ...,
         models: Sequence[str] = ...,
+        priority: Priority | None = None,
     ) -> Self: ...
     @property
     def requests_per_minute(self) -> int | None:
@@ -731,6 +733,10 @@ class Tier:
     @property
     def models(self) -> tuple[str, ...]:
         """The models that may be asked; none named: all."""
+
+    @property
+    def priority(self) -> Priority | None:
+        """No call goes before others of this class, however urgent it says it is."""
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -3680,6 +3686,9 @@ class Tertulia:
         keys: Mapping[str, str] | None = None,
         providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
+        tiers: Mapping[str, Tier | Mapping[str, Any]] | None = None,
+        tier_of: Mapping[str, str] | None = None,
+        on_event: Callable[[EngineEvent], object] | None = None,
     ) -> Self:
         """Prepare an engine.
 
@@ -3692,6 +3701,11 @@ class Tertulia:
         code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of
         its models, its normal end the proof that the reply is whole.
         settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
+        tiers, tier_of: what ``set_tier`` and ``assign_tier`` say later, from the first call on: tiers by name, and the
+        tier of each user. What the outbox sends while the engine opens is held to them, too.
+        on_event: a function that is called with every event of the engine, one after the other, on a thread of its own.
+        What it raises is shown and costs it that event alone. Is it slower than events come, some are left out, and one of
+        the type ``lagged`` says how many.
         """
 
     def user(self, id: str | None = None, *, keys: Mapping[str, str] | None = None) -> UserScope:
@@ -3764,11 +3778,13 @@ class Tertulia:
         tokens_per_minute: int | None = None,
         budgets: Sequence[Budget | Mapping[str, Any]] = ...,
         models: Sequence[str] = ...,
+        priority: Priority | None = None,
     ) -> None:
         """Say what users of this tier may do, for all of their calls from now on.
 
         ``budgets`` are described as ``set_budget`` takes them (``{"usd": 5, "per": "day"}``) and hold for each user
-        apart; ``models`` are names or beginnings as ``"anthropic/*"``. Tiers are kept in memory: set them when the
+        apart; ``models`` are names or beginnings as ``"anthropic/*"``; no call goes before others of
+        the class ``priority``, however urgent it says it is. Tiers are kept in memory: set them when the
         application starts.
         """
 
@@ -4067,6 +4083,9 @@ class AsyncTertulia:
         keys: Mapping[str, str] | None = None,
         providers: Sequence[ProviderSpec | OwnProvider | ProviderFunction] = ...,
         settings: Mapping[str, Any] | None = None,
+        tiers: Mapping[str, Tier | Mapping[str, Any]] | None = None,
+        tier_of: Mapping[str, str] | None = None,
+        on_event: Callable[[EngineEvent], object] | None = None,
     ) -> Self:
         """Prepare an engine.
 
@@ -4079,6 +4098,11 @@ class AsyncTertulia:
         code: a function from a ``ChatRequest`` to events, best an async generator function. Its name is the prefix of
         its models, its normal end the proof that the reply is whole.
         settings: ``{"profile": "mobile", "retry": {"max_attempts": 3}}``; unknown names are refused.
+        tiers, tier_of: what ``set_tier`` and ``assign_tier`` say later, from the first call on: tiers by name, and the
+        tier of each user. What the outbox sends while the engine opens is held to them, too.
+        on_event: a function that is called with every event of the engine, one after the other, on a thread of its own.
+        What it raises is shown and costs it that event alone. Is it slower than events come, some are left out, and one of
+        the type ``lagged`` says how many.
         """
 
     def user(self, id: str | None = None, *, keys: Mapping[str, str] | None = None) -> AsyncUserScope:
@@ -4155,11 +4179,13 @@ class AsyncTertulia:
         tokens_per_minute: int | None = None,
         budgets: Sequence[Budget | Mapping[str, Any]] = ...,
         models: Sequence[str] = ...,
+        priority: Priority | None = None,
     ) -> Coroutine[Any, Any, None]:
         """Say what users of this tier may do, for all of their calls from now on.
 
         ``budgets`` are described as ``set_budget`` takes them (``{"usd": 5, "per": "day"}``) and hold for each user
-        apart; ``models`` are names or beginnings as ``"anthropic/*"``. Tiers are kept in memory: set them when the
+        apart; ``models`` are names or beginnings as ``"anthropic/*"``; no call goes before others of
+        the class ``priority``, however urgent it says it is. Tiers are kept in memory: set them when the
         application starts.
         """
 

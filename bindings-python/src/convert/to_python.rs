@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo};
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState, MessageStatus, ReplyStatus,
+    BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState, MessageStatus, Priority, ReplyStatus,
     RetryAfterSource, Role, TurnState, UsageBy, UsageSource, Window,
 };
 use tertulia::{ErrorKind, Json};
@@ -63,7 +63,7 @@ macro_rules! words {
     };
 }
 
-words!(BudgetScope, UsageBy, Window, BreakerState, Delivery, HealthState, RetryAfterSource);
+words!(BudgetScope, UsageBy, Window, BreakerState, Delivery, HealthState, Priority, RetryAfterSource);
 words!(Role, MessageStatus, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
 
 impl ToPython for () {

@@ -8,6 +8,7 @@ mod twins;
 mod conversation;
 mod events;
 mod incoming;
+mod listener;
 mod options;
 mod outbox;
 mod provider;

@@ -7,9 +7,10 @@ use pyo3::prelude::*;
 use tertulia::base::{Ids, SystemClock, SystemRandom};
 use tertulia::call::OwnCode;
 use tertulia::model::{ModelInfo, ProviderInfo};
-use tertulia::{Catalogue, Error, ErrorKind, Result, Secret, Settings, Tertulia};
+use tertulia::{Catalogue, Error, ErrorKind, Json, Reconfiguration, Result, Secret, Settings, Tertulia, Tier};
 use tokio::sync::OnceCell;
 
+use super::listener::listener;
 use crate::bridge::generation;
 use crate::error::raise;
 use crate::own::Given;
@@ -23,11 +24,61 @@ pub(super) struct Config {
     pub(super) keys: Vec<(String, Secret)>,
     pub(super) providers: Vec<Given>,
     pub(super) settings: Settings,
+    pub(super) tiers: Vec<(String, Tier)>,
+    pub(super) users: Vec<(String, String)>,
+    /// Called with every event.
+    pub(super) on_event: Option<Arc<Py<PyAny>>>,
+    /// What `reconfigure` has changed in a process before this one, in its order.
+    pub(super) changes: Vec<Change>,
+}
+
+/// So many changes are remembered for the children of a fork; of more than these the oldest are taken together, but for
+/// their catalogues.
+const MAX_CHANGES: usize = 16;
+
+/// What one `reconfigure` changes.
+#[derive(Clone, Default)]
+pub(super) struct Change {
+    pub(super) settings: Option<Json>,
+    pub(super) keys: Vec<(String, Secret)>,
+    pub(super) catalogue: Option<String>,
+    /// True once it took hold.
+    pub(super) holds: Arc<AtomicBool>,
+}
+
+impl Change {
+    /// Takes in what a later one changes.
+    fn and_then(&mut self, later: Self) {
+        match (&mut self.settings, later.settings) {
+            // A profile takes the place of all that it does not name.
+            (Some(settings), Some(later)) if later.get("profile").is_none() => lay_over(settings, later),
+            (settings, Some(later)) => *settings = Some(later),
+            (_, None) => {}
+        }
+        self.keys.retain(|(provider, _)| later.keys.iter().all(|(other, _)| provider != other));
+        self.keys.extend(later.keys);
+        self.catalogue = later.catalogue.or(self.catalogue.take());
+    }
+}
+
+fn lay_over(below: &mut Json, above: Json) {
+    match (below, above) {
+        (Json::Object(below), Json::Object(above)) => {
+            for (name, value) in above {
+                lay_over(below.entry(name).or_insert(Json::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 impl Config {
     async fn open(&self) -> Result<Tertulia> {
-        let mut builder = Tertulia::builder().settings(self.settings.clone());
+        let mut settings = self.settings.clone();
+        for json in self.changes.iter().filter_map(|change| change.settings.as_ref()) {
+            settings = settings.with_json(json)?;
+        }
+        let mut builder = Tertulia::builder().settings(settings);
         if let Some(store) = &self.store {
             builder = builder.store(store);
         }
@@ -37,8 +88,17 @@ impl Config {
         if let Some(models) = &self.fallback {
             builder = builder.fallback(models);
         }
-        for (provider, key) in &self.keys {
+        for (provider, key) in self.keys.iter().chain(self.changes.iter().flat_map(|change| &change.keys)) {
             builder = builder.key(provider, key.clone());
+        }
+        for (name, tier) in &self.tiers {
+            builder = builder.tier(name, tier.clone());
+        }
+        for (user, tier) in &self.users {
+            builder = builder.assign_tier(user, tier);
+        }
+        if let Some(called) = &self.on_event {
+            builder = builder.on_event(listener(called.clone())?);
         }
         for provider in &self.providers {
             builder = match provider.clone() {
@@ -46,7 +106,11 @@ impl Config {
                 Given::Code(code) => builder.with_provider(code),
             };
         }
-        builder.open().await
+        let tertulia = builder.open().await?;
+        for catalogue in self.changes.iter().filter_map(|change| change.catalogue.as_ref()) {
+            tertulia.reconfigure(Reconfiguration::new().catalogue(catalogue.clone()))?;
+        }
+        Ok(tertulia)
     }
 
     /// Every provider and model that the engine will know. Asks no engine, so it needs none.
@@ -78,6 +142,10 @@ pub(super) struct Root {
 struct State {
     generation: u64,
     engine: Arc<Engine>,
+    /// What the engine is opened with in this process.
+    config: Arc<Config>,
+    /// What `reconfigure` has changed here.
+    changes: Vec<Change>,
 }
 
 #[derive(Default)]
@@ -152,10 +220,16 @@ impl Way {
 
 impl Root {
     pub(super) fn new(config: Config) -> Self {
+        let config = Arc::new(config);
         Self {
-            config: Arc::new(config),
+            state: Mutex::new(State {
+                generation: generation(),
+                engine: Arc::default(),
+                config: Arc::clone(&config),
+                changes: Vec::new(),
+            }),
+            config,
             ids: Ids::new(Arc::new(SystemClock::default()), Arc::new(SystemRandom)),
-            state: Mutex::new(State { generation: generation(), engine: Arc::default() }),
         }
     }
 
@@ -173,17 +247,37 @@ impl Root {
                 return Err(raise(py, &Error::new(ErrorKind::Closed, "forked", detail)));
             }
             let closed = state.engine.closed.load(Ordering::Acquire);
-            let fresh = State { generation: generation(), engine: Arc::default() };
+            // As it is in the parent by now, not as it was made.
+            let mut config = (*state.config).clone();
+            let holds = |change: &&Change| change.holds.load(Ordering::Acquire);
+            config.changes.extend(state.changes.iter().filter(holds).cloned());
+            let engine = Arc::default();
+            let fresh = State { generation: generation(), engine, config: Arc::new(config), changes: Vec::new() };
             fresh.engine.closed.store(closed, Ordering::Release);
             // The parent's: its threads do not exist here, and dropping it would wait for them.
             std::mem::forget(std::mem::replace(&mut *state, fresh));
         }
-        let way = Way { engine: Arc::clone(&state.engine), config: Arc::clone(&self.config) };
+        let way = Way { engine: Arc::clone(&state.engine), config: Arc::clone(&state.config) };
         drop(state);
         if !way.engine.cell.initialized() {
             crate::logs::refresh(py)?;
         }
         Ok(way)
+    }
+}
+
+impl Root {
+    /// Remembers a change for the children of a fork. Whoever makes it says when it has taken hold.
+    pub(super) fn note(&self, change: Change) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.changes.len() >= MAX_CHANGES {
+            state.changes.retain(|change| change.holds.load(Ordering::Acquire));
+        }
+        if state.changes.len() >= MAX_CHANGES {
+            let second = state.changes.remove(1);
+            state.changes[0].and_then(second);
+        }
+        state.changes.push(change);
     }
 }
 

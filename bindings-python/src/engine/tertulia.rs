@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -10,16 +11,17 @@ use tertulia::{Content, NewMessage, ProviderSpec, Reconfiguration, Result, Setti
 use super::events::{AsyncEngineEvents, EngineEvents};
 use super::options::{Key, options};
 use super::provider::{AsyncProviderHandle, Gate, ProviderHandle};
-use super::root::{Config, Root, Way};
+use super::root::{Change, Config, Root, Way};
 use super::spending::Query;
 use super::user::{AsyncUserScope, Scope, UserScope};
 use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython as _, duration_ms, expected_of, invalid, json};
 use crate::error::raise;
-use crate::values::{described, id_of, tier};
+use crate::values::{described, id_of, tier, tiers};
 
-const KEYWORDS: &[&str] = &["store", "model", "fallback", "keys", "providers", "settings"];
+const KEYWORDS: &[&str] =
+    &["store", "model", "fallback", "keys", "providers", "settings", "tiers", "tier_of", "on_event"];
 
 const SPEC: &[&str] = &[
     "name",
@@ -75,7 +77,21 @@ fn config(class: &str, args: &Bound<'_, PyTuple>, given: Option<&Bound<'_, PyDic
         }
         None => Settings::default(),
     };
+    let tiers = match fields.raw("tiers")?.filter(|tiers| !tiers.is_none()) {
+        Some(given) => tiers(&given)?,
+        None => Vec::new(),
+    };
+    let users: HashMap<String, String> = fields.take("tier_of")?;
+    let on_event = match fields.raw("on_event")?.filter(|called| !called.is_none()) {
+        Some(called) if called.is_callable() => Some(Arc::new(called.unbind())),
+        Some(_) => return Err(invalid(py, "wrong_type", "on_event must be a function of an event")),
+        None => None,
+    };
     Ok(Config {
+        tiers,
+        users: users.into_iter().collect(),
+        on_event,
+        changes: Vec::new(),
         store,
         model: fields.take("model")?,
         fallback: fields.take("fallback")?,
@@ -169,6 +185,11 @@ twins! {
                 None => None,
             };
             let way = self.0.0.way(py)?;
+            let named = keys.iter().flatten().map(|(provider, Key(key))| (provider.clone(), key.clone())).collect();
+            let holds = Arc::new(AtomicBool::new(false));
+            let laid_over = catalogue.as_ref().map(ToString::to_string);
+            let noted = Change { settings: settings.clone(), keys: named, catalogue: laid_over, holds: holds.clone() };
+            self.0.0.note(noted);
             async move {
                 let tertulia = way.open().await?;
                 let mut change = Reconfiguration::new();
@@ -181,7 +202,9 @@ twins! {
                 if let Some(json) = &catalogue {
                     change = change.catalogue(json.to_string());
                 }
-                tertulia.reconfigure(change)
+                tertulia.reconfigure(change)?;
+                holds.store(true, Ordering::Release);
+                Ok(())
             }
         }
 

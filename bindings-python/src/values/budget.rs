@@ -1,5 +1,7 @@
 //! Budgets, where they stand, and what was spent.
 
+use std::collections::HashMap;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -56,9 +58,9 @@ values! {
     matches(total, rows) shows(total, rows, next) hashes(next)
 
     /// What each user of a group may do.
-    Tier(record TierRecord) { requests_per_minute, tokens_per_minute, budgets, models }
+    Tier(record TierRecord) { requests_per_minute, tokens_per_minute, budgets, models, priority }
     matches(requests_per_minute, tokens_per_minute) shows(requests_per_minute, tokens_per_minute, models)
-    hashes(requests_per_minute, tokens_per_minute, models)
+    hashes(requests_per_minute, tokens_per_minute, models, priority)
 
     /// What will have been spent at the end of a window.
     Forecast(record ForecastRecord) {
@@ -141,10 +143,27 @@ pub(crate) fn described(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> Py
     Ok(budget)
 }
 
+/// Tiers by name, as an engine is made with them: each as `set_tier` takes it, or a `Tier`.
+pub(crate) fn tiers(given: &Bound<'_, PyAny>) -> PyResult<Vec<(String, TierRecord)>> {
+    let at = Place::named("tiers");
+    let named: HashMap<String, Bound<'_, PyAny>> = given
+        .extract()
+        .map_err(|_| invalid(given.py(), "wrong_type", "tiers must be a dict of tiers by their names"))?;
+    let mut tiers = Vec::with_capacity(named.len());
+    for (name, value) in named {
+        let tier = match value.cast::<PyDict>() {
+            Ok(dict) => tier(given.py(), Some(dict))?,
+            Err(_) => TierRecord::from_python(&value, &at)?,
+        };
+        tiers.push((name, tier));
+    }
+    Ok(tiers)
+}
+
 /// The tier that the keywords of `set_tier` describe. Its budgets may be described as `set_budget` takes them.
 pub(crate) fn tier(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<TierRecord> {
     let fields = Fields::of_keywords("set_tier", py, given);
-    fields.only(&["requests_per_minute", "tokens_per_minute", "budgets", "models"])?;
+    fields.only(&["requests_per_minute", "tokens_per_minute", "budgets", "models", "priority"])?;
     let mut budgets = Vec::new();
     if let Some(listed) = fields.raw("budgets")?.filter(|listed| !listed.is_none()) {
         for (index, item) in listed.try_iter()?.enumerate() {
@@ -160,6 +179,7 @@ pub(crate) fn tier(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResul
         tokens_per_minute: fields.take("tokens_per_minute")?,
         budgets,
         models: fields.take("models")?,
+        priority: fields.take("priority")?,
     };
     tier.checked().map_err(|e| raise(py, &e))
 }

@@ -26,7 +26,7 @@ mod watch;
 
 use pyo3::prelude::*;
 
-pub(crate) use budget::{described, id_of, tier};
+pub(crate) use budget::{described, id_of, tier, tiers};
 pub(crate) use message::Message;
 pub(crate) use page::Page;
 pub(crate) use request::ChatMessage;

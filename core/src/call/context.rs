@@ -252,9 +252,10 @@ impl CallContext {
         [self.until(), self.share.map(|share| share.begin_by)].into_iter().flatten().min()
     }
 
-    /// How urgent it is to the most urgent of those who wait for it.
+    /// How urgent it is to the most urgent of those who wait for it, as far as the tier lets it be.
     pub(super) fn urgency(&self) -> Priority {
-        self.crowd.as_ref().map_or(self.priority, |crowd| crowd.priority())
+        let said = self.crowd.as_ref().map_or(self.priority, |crowd| crowd.priority());
+        self.plan.as_ref().map_or(said, |plan| plan.urgency(said))
     }
 
     /// Which key its try at this provider takes, as far as that is known.

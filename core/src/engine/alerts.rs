@@ -17,7 +17,8 @@ const MAX_TOLD: usize = 4_096;
 pub enum SpendingAlert {
     /// A share of a budget is spent, as its `warn_at` asks. Told once in each window, to one process.
     Share(BudgetAlert),
-    /// A forecast goes beyond a budget. Told once in each window by each engine, when the forecast is asked for.
+    /// A forecast goes beyond a budget. Told once in each window by each engine: when the forecast is asked for, or when
+    /// something was spent, at most every ten minutes for each user.
     Forecast {
         /// Where the budget stands.
         status: BudgetStatus,

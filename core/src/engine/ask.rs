@@ -128,6 +128,9 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
                 return Err(error.with_attempts(context.attempts()));
             }
         };
+        if reply.cost.nano_usd.is_some_and(|cost| cost > 0) {
+            engine.has_spent(context.owner.as_ref().unwrap_or(&"".into()));
+        }
         reply.attempts = context.attempts();
         reply.latency_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         if !engine.current().settings.store.keep_raw {

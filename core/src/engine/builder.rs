@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::alerts::{Alerts, SpendingAlert};
 use super::catalogue::{Setup, own_code};
+use super::forecast::Foresight;
 use super::home;
 use super::outbox::{self, Drain, settle_recovered};
 use super::recent::Recent;
@@ -16,6 +17,7 @@ use super::target::Targets;
 use super::tasks::Tasks;
 use super::tertulia::{Inner, Tertulia};
 use super::tiers::Tiers;
+use super::user::check_id;
 use super::watch::{LISTENER, Listener, Watch, listen};
 use super::watched_store::WatchedStore;
 use crate::base::{Clock, Ids, Random, Secret, SystemClock, SystemRandom};
@@ -23,7 +25,7 @@ use crate::call::{
     Accounts, Catalogue, Credentials, Environment, KeySource, Layers, OwnCode, Provider, ProviderService, ProviderSpec,
     SystemEnvironment,
 };
-use crate::model::{EngineEvent, Error, Result};
+use crate::model::{EngineEvent, Error, Result, Tier};
 use crate::net::{HttpTransport, Transport};
 use crate::store::{MemoryStore, Store};
 
@@ -41,6 +43,8 @@ pub struct TertuliaBuilder {
     own: Vec<OwnCode>,
     aliases: Vec<(String, String)>,
     catalogue: Option<String>,
+    tiers: Vec<(String, Tier)>,
+    users: Vec<(String, String)>,
     listeners: Vec<Listener>,
     parts: Parts,
 }
@@ -106,6 +110,19 @@ impl TertuliaBuilder {
     /// Another name for a model: `alias("fast", "groq/llama-3.3-70b-versatile")`.
     pub fn alias(mut self, name: impl Into<String>, model: impl Into<String>) -> Self {
         self.aliases.push((name.into(), model.into()));
+        self
+    }
+
+    /// A tier, as [`Tertulia::set_tier`] sets it, from the first call on: what the outbox sends while the engine opens is
+    /// held to it, too.
+    pub fn tier(mut self, name: impl Into<String>, tier: Tier) -> Self {
+        self.tiers.push((name.into(), tier));
+        self
+    }
+
+    /// Says from the first call on that a user belongs to a tier, as [`Tertulia::assign_tier`] does later.
+    pub fn assign_tier(mut self, user: impl Into<String>, tier: impl Into<String>) -> Self {
+        self.users.push((user.into(), tier.into()));
         self
     }
 
@@ -177,7 +194,7 @@ impl TertuliaBuilder {
     /// `TERTULIA_OPENAI_BASE_URL` moves a provider of the catalogue to another address.
     ///
     /// # Errors
-    /// `Invalid` for bad settings, providers or aliases; `Storage` when the store cannot be opened.
+    /// `Invalid` for bad settings, providers, aliases or tiers; `Storage` when the store cannot be opened.
     pub async fn open(self) -> Result<Tertulia> {
         self.assemble().await.map_err(|e| e.during("open"))
     }
@@ -194,11 +211,15 @@ impl TertuliaBuilder {
             own,
             aliases,
             catalogue,
+            tiers,
+            users,
             listeners,
             parts,
         } = self;
         settings.fallback.targets = fallback.unwrap_or(settings.fallback.targets);
         settings.check()?;
+        users.iter().try_for_each(|(user, _)| check_id(user))?;
+        let tiers = Tiers::new(tiers, users)?;
         let clock = parts.clock.unwrap_or_else(|| Arc::new(SystemClock::default()));
         let random = parts.random.unwrap_or_else(|| Arc::new(SystemRandom));
         let environment = parts.environment.unwrap_or_else(|| Arc::new(SystemEnvironment));
@@ -283,7 +304,8 @@ impl TertuliaBuilder {
             current: RwLock::new(Arc::new(Current::new(settings, credentials, provider, layers))),
             reconfiguring: Mutex::default(),
             alerts,
-            tiers: Tiers::default(),
+            tiers,
+            foresight: Foresight::default(),
             targets,
             holder,
             outbox: drain,

@@ -21,6 +21,8 @@ pub(super) struct Standing {
     pub(super) degrades: bool,
     /// Its entry in the send queue while it is worked on; nothing when it is not sent by itself.
     pub(super) queued: Option<QueueEntry>,
+    /// True when it was in the queue before it was taken up.
+    was_queued: bool,
     /// How long it waits, once it has failed.
     pause: Option<Pause>,
 }
@@ -41,7 +43,8 @@ impl Standing {
             }
             _ => QueueEntry { expires_at: Some(engine.outbox.expiry(engine.clock.now())), ..QueueEntry::new(turn) },
         });
-        Self { engine, owner: chat.user.owner.clone(), degrades, queued, pause: None }
+        let was_queued = before.is_some();
+        Self { engine, owner: chat.user.owner.clone(), degrades, queued, was_queued, pause: None }
     }
 
     /// Where the turn comes to rest after this failure, of which no word had arrived.
@@ -85,6 +88,19 @@ impl Standing {
 
     /// Tells those who watch, and the drain, where the turn came to rest.
     pub(super) fn tell(&self, turn: TurnId, state: TurnState) {
+        let moved = match state {
+            // It came in.
+            TurnState::Waiting if !self.was_queued => Some("queued"),
+            TurnState::Waiting => None,
+            TurnState::Parked => self.queued.as_ref().map(|_| "parked"),
+            // It left.
+            TurnState::Cancelled if self.was_queued => Some("discarded"),
+            _ if self.was_queued => Some("sent"),
+            _ => None,
+        };
+        if let Some(moved) = moved {
+            self.engine.outbox.moved(&self.owner, turn, moved);
+        }
         if self.queued.is_none() {
             return;
         }

@@ -73,7 +73,10 @@ impl Task {
         if let Some(model) = context.answering() {
             journal.answered_by(model.to_string());
         }
-        let (state, settled) = journal.settle(outcome, self.log.last_seq() + 1, context.attempts()).await;
+        if let Some(limit) = &context.cost_limit {
+            journal.cost_left(limit.left());
+        }
+        let (state, settled, in_place) = journal.settle(outcome, self.log.last_seq() + 1, context.attempts()).await;
         if let Err(error) = &settled
             && error.kind() == ErrorKind::Storage
         {
@@ -83,7 +86,7 @@ impl Task {
             target: "tertulia::turn", operation = self.operation, owner = &*self.chat.user.owner, conversation = %self.chat.id,
             turn = %self.turn, model = %target.model, state = ?state, duration_ms = latency_ms, "turn came to rest",
         );
-        if let (TurnState::Done, Ok(done), Some(said), Some(lent)) = (state, &settled, said, lent) {
+        if let (TurnState::Done, Ok(done), Some(said), Some(lent), true) = (state, &settled, said, lent, in_place) {
             context::remember(engine, self.chat.id, &said, lent, reply, &done.parts);
         }
         let settled = settled.map(|mut reply| {
@@ -91,6 +94,9 @@ impl Task {
             reply.latency_ms = latency_ms;
             reply
         });
+        if settled.as_ref().is_ok_and(|reply| reply.cost.nano_usd.is_some_and(|cost| cost > 0)) {
+            engine.has_spent(&self.chat.user.owner);
+        }
         if state == TurnState::Done {
             engine.outbox.reached(&context.answering().unwrap_or_else(|| target.model.clone()).to_string());
         }

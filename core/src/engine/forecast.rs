@@ -1,11 +1,13 @@
 //! What a window will have cost at its end.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::tertulia::{Inner, Tertulia};
 use super::user::UserScope;
 use crate::base::Timestamp;
-use crate::model::{BudgetLimit, BudgetScope, Error, Forecast, Result, UsageBy, Window};
+use crate::model::{BudgetLimit, BudgetScope, BudgetStatus, Error, Forecast, Result, UsageBy, Window};
 use crate::policy::forecast::{CONFIDENCE, Piece, outlook, reached_at};
 use crate::store::{Spender, UsageQuery};
 
@@ -20,6 +22,43 @@ const FEW_DAYS: usize = 3;
 
 /// So many hours are looked back on then.
 const HOURS: i64 = 24;
+
+/// How long it is at least between two looks at whether the budgets of one user will last.
+const PAUSE: Duration = Duration::from_secs(600);
+
+/// How long it is at least between any two looks, so that they cost the same with a thousand users as with one.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// So many users are remembered; with more, all of them may be looked at again.
+const MAX_LOOKED: usize = 4_096;
+
+/// When it was looked last whether budgets will last.
+#[derive(Default)]
+pub(super) struct Foresight(Mutex<Looked>);
+
+#[derive(Default)]
+struct Looked {
+    users: HashMap<Arc<str>, Duration>,
+    last: Option<Duration>,
+}
+
+impl Foresight {
+    /// True when it is time to look at this user's budgets, and those of everybody.
+    fn is_time(&self, user: &Arc<str>, now: Duration) -> bool {
+        let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = |at: &Duration, pause| now.saturating_sub(*at) >= pause;
+        if looked.last.is_some_and(|at| !since(&at, BEAT)) || looked.users.get(user).is_some_and(|at| !since(at, PAUSE))
+        {
+            return false;
+        }
+        if looked.users.len() >= MAX_LOOKED {
+            looked.users.clear();
+        }
+        looked.users.insert(user.clone(), now);
+        looked.last = Some(now);
+        true
+    }
+}
 
 impl Tertulia {
     /// What everybody will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
@@ -52,6 +91,46 @@ impl Inner {
             self.foresee(owner, window).await
         };
         self.tasks.on_runtime(work).await.map_err(|e| e.during("forecast"))
+    }
+
+    /// Something was spent for this user: once in a while it is looked whether the budgets last, in a task of its own.
+    pub(super) fn has_spent(self: &Arc<Self>, owner: &Arc<str>) {
+        if self.foresight.is_time(owner, self.clock.monotonic()) {
+            let (engine, owner) = (self.clone(), owner.clone());
+            self.tasks.spawn("forecast", Some(owner.clone()), async move {
+                if let Err(error) = engine.look_ahead(&owner).await {
+                    tracing::warn!(
+                        target: "tertulia::budget", operation = "forecast", error_kind = error.kind().as_str(),
+                        reason = error.reason(), "it could not be seen whether budgets will last",
+                    );
+                }
+                Ok(())
+            });
+        }
+    }
+
+    /// Raises an alert for each budget in money that will not last.
+    async fn look_ahead(&self, owner: &str) -> Result<()> {
+        if !self.store.has_budgets().await? {
+            return Ok(());
+        }
+        let spender = Spender { owner: owner.to_owned(), ..Spender::default() };
+        let mut seen = Vec::new();
+        for BudgetStatus { budget, .. } in self.store.budget_status(spender, self.clock.now()).await? {
+            let of = match budget.scope {
+                BudgetScope::Application => None,
+                // Calls of the application itself are nobody's.
+                BudgetScope::User if !owner.is_empty() => Some(owner),
+                _ => continue,
+            };
+            let is_foreseen = matches!(budget.limit, BudgetLimit::NanoUsd(_))
+                && !matches!(budget.window, Window::Minute | Window::Total);
+            if is_foreseen && !seen.contains(&(of, budget.window)) {
+                seen.push((of, budget.window));
+                self.foresee(of, budget.window).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn foresee(&self, owner: Option<&str>, window: Window) -> Result<Forecast> {

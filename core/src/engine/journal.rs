@@ -9,7 +9,7 @@ use super::content;
 use super::conversation::{Conversation, ConversationOptions};
 use super::degrade::{Standing, degraded};
 use super::draft::Unwritten;
-use super::kept::Asked;
+use super::kept::{Asked, cost_left};
 use super::recent::{Said, is_words};
 use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
@@ -68,6 +68,10 @@ pub(super) struct Journal {
     /// True while the store refuses what is written.
     struggles: bool,
     standing: Standing,
+    /// What is kept of the call's options.
+    kept: Option<Bytes>,
+    /// True once the answer stands behind another message than the one that it answers.
+    displaced: bool,
 }
 
 impl Journal {
@@ -97,7 +101,7 @@ impl Journal {
             message,
             reply,
             model: model.clone(),
-            options: kept,
+            options: kept.clone(),
             holder: engine.holder.clone(),
             lease_until: engine.lease_until(),
         }));
@@ -107,7 +111,7 @@ impl Journal {
         }
         let receipt = engine.store.apply(batch, Durability::PowerSafe).await?;
         let said = Said::new(shown, &receipt.placed);
-        let journal = Self { said, ..Self::new(engine, chat, turn, message, reply, model, standing, 1, 0) };
+        let journal = Self { said, kept, ..Self::new(engine, chat, turn, message, reply, model, standing, 1, 0) };
         Ok(journal.told(TurnState::Saved))
     }
 
@@ -143,7 +147,7 @@ impl Journal {
             state: Some(TurnState::Saved),
             reply: Some(reply),
             model: Some(model.clone()),
-            options: Some(kept),
+            options: Some(kept.clone()),
             not_before: Some(None),
             expires_at: Some(standing.queued.as_ref().and_then(|entry| entry.expires_at)),
             error: Some(None),
@@ -160,7 +164,8 @@ impl Journal {
         engine.store.apply(batch, Durability::PowerSafe).await?;
         let (turn, message, attempt) = (record.id(), record.turn.message_id, record.turn.attempt);
         let epoch = record.epoch + 1;
-        let journal = Self::new(engine.clone(), chat, turn, message, reply, model, standing, epoch, attempt);
+        let new = Self::new(engine.clone(), chat, turn, message, reply, model, standing, epoch, attempt);
+        let journal = Self { kept, ..new };
         Ok(journal.told(TurnState::Saved))
     }
 
@@ -206,12 +211,19 @@ impl Journal {
             noted_seq: 0,
             struggles: false,
             standing,
+            kept: None,
+            displaced: false,
         }
     }
 
     /// Another model than the one that was asked answers.
     pub(super) fn answered_by(&mut self, model: String) {
         self.model = model;
+    }
+
+    /// The tries so far leave so much of what the call may cost.
+    pub(super) fn cost_left(&mut self, nano_usd: i64) {
+        self.kept = cost_left(self.kept.take(), nano_usd);
     }
 
     /// The id that the answer has, or will have.
@@ -324,13 +336,13 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes down how the turn ended, once and for all.
+    /// Writes down how the turn ended, once and for all. Gives, too, whether the answer stands right behind its message.
     pub(super) async fn settle(
         mut self,
         outcome: Outcome,
         last_seq: i64,
         attempts: Vec<Attempt>,
-    ) -> (TurnState, Result<Reply>) {
+    ) -> (TurnState, Result<Reply>, bool) {
         let (state, parts) = match &outcome {
             Outcome::Done(reply) => (TurnState::Done, reply.parts.clone()),
             Outcome::Cancelled(stopped) => (TurnState::Cancelled, stopped.partial().to_vec()),
@@ -365,7 +377,7 @@ impl Journal {
         if let Err(error) = written {
             // The reply is in hand but not kept; the turn stays open and is put to rest at the next open.
             let error = self.standing.worded(error.with_turn(self.turn).with_partial(parts), state);
-            return (state, self.failed(error.with_attempts(attempts), state));
+            return (state, self.failed(error.with_attempts(attempts), state), false);
         }
         let settled = match outcome {
             Outcome::Done(mut reply) => {
@@ -384,7 +396,7 @@ impl Journal {
             }
             Outcome::Failed(error) => self.failed(error.with_attempts(attempts), state),
         };
-        (state, settled)
+        (state, settled, !self.displaced)
     }
 
     /// What the caller gets of a turn that did not end well: the error, or with `degrade` the reply that tells of it.
@@ -460,8 +472,13 @@ impl Journal {
             state: Some(state),
             last_seq: Some(last_seq),
             error: Some(error.map(|e| e.with_partial(Vec::new()).info())),
-            // What is answered is not asked for again.
-            options: (state == TurnState::Done).then_some(None),
+            options: match state {
+                // What is answered is not asked for again.
+                TurnState::Done => Some(None),
+                // What its tries have cost, the next one may not.
+                TurnState::Waiting => Some(self.kept.clone()),
+                _ => None,
+            },
             lease: Some(None),
             ..TurnChange::default()
         };
@@ -535,7 +552,8 @@ impl Journal {
                 states.push(change.state);
             }
         }
-        self.engine.store.apply(batch, durability).await?;
+        let receipt = self.engine.store.apply(batch, durability).await?;
+        self.displaced |= receipt.placed.iter().any(|placed| placed.parent != Some(self.message));
         self.epoch += i64::try_from(states.len()).unwrap_or(0);
         states.into_iter().flatten().for_each(|state| self.tell(state));
         Ok(())

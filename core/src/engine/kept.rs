@@ -77,6 +77,15 @@ impl CallOptions {
     }
 }
 
+/// What is kept of options whose call may cost so much from now on. Without a limit they stay as they are.
+pub(super) fn cost_left(kept: Option<Bytes>, nano_usd: i64) -> Option<Bytes> {
+    let left = |kept: &Bytes| {
+        let options = CallOptions::default().over(Some(kept)).ok()?;
+        CallOptions { max_cost_nano_usd: Some(nano_usd), ..options }.kept().ok().flatten()
+    };
+    kept.as_ref().and_then(left).or(kept)
+}
+
 fn named(options: &CallOptions) -> Result<Map<String, Json>> {
     match serde_json::to_value(options).map_err(unwritable)? {
         Json::Object(fields) => Ok(fields),

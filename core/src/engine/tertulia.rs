@@ -73,6 +73,7 @@ pub(super) struct Inner {
     pub(super) tasks: Tasks,
     pub(super) alerts: super::alerts::Alerts,
     pub(super) tiers: super::tiers::Tiers,
+    pub(super) foresight: super::forecast::Foresight,
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,
     pub(super) closed: AtomicBool,

@@ -31,6 +31,45 @@ impl Tiers {
         Some(Plan::new(name, tier.clone(), minute.clone()))
     }
 
+    /// These tiers, and these users in them.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_tier, bad_budget, unknown_tier).
+    pub(super) fn new(tiers: Vec<(String, Tier)>, users: Vec<(String, String)>) -> Result<Self> {
+        let all = Self::default();
+        for (name, tier) in tiers {
+            all.set(name, tier)?;
+        }
+        for (user, tier) in users {
+            all.assign(&user, Some(&tier))?;
+        }
+        Ok(all)
+    }
+
+    fn set(&self, name: String, tier: Tier) -> Result<()> {
+        let tier = tier.checked()?;
+        self.change(|known| known.tiers.insert(name, Arc::new(tier)));
+        Ok(())
+    }
+
+    fn assign(&self, user: &str, tier: Option<&str>) -> Result<()> {
+        self.change(|known| {
+            let Some(tier) = tier else {
+                known.users.remove(user);
+                return Ok(());
+            };
+            if !known.tiers.contains_key(tier) {
+                let names: Vec<&str> = known.tiers.keys().map(String::as_str).collect();
+                let hint = super::did_you_mean(tier, &names);
+                let detail = format!("no tier has this name; set it with `set_tier` first{hint}");
+                return Err(Error::invalid("unknown_tier", detail));
+            }
+            // What was done in this minute stays done.
+            known.users.entry(user.to_owned()).or_default().0 = tier.to_owned();
+            Ok(())
+        })
+    }
+
     fn change<T>(&self, then: impl FnOnce(&mut Known) -> T) -> T {
         then(&mut self.known.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -44,9 +83,7 @@ impl Tertulia {
     /// # Errors
     /// `Invalid` (bad_tier, bad_budget).
     pub fn set_tier(&self, name: impl Into<String>, tier: Tier) -> Result<()> {
-        let tier = tier.checked().map_err(|e| e.during("set_tier"))?;
-        self.0.tiers.change(|known| known.tiers.insert(name.into(), Arc::new(tier)));
-        Ok(())
+        self.0.tiers.set(name.into(), tier).map_err(|e| e.during("set_tier"))
     }
 
     /// Takes a tier away. Who belongs to it may do whatever the budgets allow, until it is set again.
@@ -69,23 +106,8 @@ impl Tertulia {
     /// # Errors
     /// `Invalid` (unknown_tier), `Invalid` (bad_user).
     pub fn assign_tier(&self, user: impl AsRef<str>, tier: Option<&str>) -> Result<()> {
-        self.user(user.as_ref()).check().map_err(|e| e.during("assign_tier"))?;
-        self.0.tiers.change(|known| {
-            let user = user.as_ref();
-            let Some(tier) = tier else {
-                known.users.remove(user);
-                return Ok(());
-            };
-            if !known.tiers.contains_key(tier) {
-                let names: Vec<&str> = known.tiers.keys().map(String::as_str).collect();
-                let hint = super::did_you_mean(tier, &names);
-                let detail = format!("no tier has this name; set it with `set_tier` first{hint}");
-                return Err(Error::invalid("unknown_tier", detail).during("assign_tier"));
-            }
-            // What was done in this minute stays done.
-            known.users.entry(user.to_owned()).or_default().0 = tier.to_owned();
-            Ok(())
-        })
+        let assigned = self.user(user.as_ref()).check().and_then(|()| self.0.tiers.assign(user.as_ref(), tier));
+        assigned.map_err(|e| e.during("assign_tier"))
     }
 }
 

@@ -191,6 +191,14 @@ impl Task {
             Ok(ready) => ready,
             Err(error) => return drop(saved.send(refused(&self, error))),
         };
+        if self.again {
+            // Another try has the time that the first one was given, unless another is said now.
+            let engine = &self.chat.user.engine;
+            match (total(engine, &self.options), total(engine, &options)) {
+                (Ok(said), Ok(meant)) => self.deadline = self.deadline.saturating_sub(said) + meant,
+                (Err(error), _) | (_, Err(error)) => return drop(saved.send(refused(&self, error))),
+            }
+        }
         self.options = options;
         let target = Arc::new(checked.target);
         // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.

@@ -95,12 +95,7 @@ impl UserScope {
     /// Refuses what cannot be a user before anything is read or written for it.
     pub(super) fn check(&self) -> Result<()> {
         self.engine.check_open()?;
-        let owner = &*self.owner;
-        if owner.is_empty() || owner.len() > MAX_USER_BYTES || content::check_text(owner).is_err() {
-            let detail = format!("a user's id is text of 1 to {MAX_USER_BYTES} bytes without NUL characters");
-            return Err(Error::invalid("bad_user", detail));
-        }
-        Ok(())
+        check_id(&self.owner)
     }
 
     /// True when calls of this handle may be on an account of the user's own.
@@ -113,6 +108,15 @@ impl UserScope {
         let key = call.or_else(|| self.keys.get(provider))?;
         Some(CallKey { provider: provider.to_owned(), key: key.clone() })
     }
+}
+
+/// Refuses what cannot be a user's id.
+pub(super) fn check_id(owner: &str) -> Result<()> {
+    if owner.is_empty() || owner.len() > MAX_USER_BYTES || content::check_text(owner).is_err() {
+        let detail = format!("a user's id is text of 1 to {MAX_USER_BYTES} bytes without NUL characters");
+        return Err(Error::invalid("bad_user", detail));
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for UserScope {

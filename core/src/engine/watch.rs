@@ -16,8 +16,9 @@ use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 
 use crate::base::{Clock, ConversationId, Timestamp, TurnId};
 use crate::call::{CallContext, Witness};
-use crate::model::{BreakerHealth, BreakerState, EngineEvent, EngineEventKind, LimitHealth, Stats};
+use crate::model::{BreakerHealth, BreakerState, EngineEvent, EngineEventKind, LimitHealth, Stats, TurnState};
 use crate::policy::{Figures, Measure};
+use crate::store::TurnRecord;
 
 /// So many events wait for a reader.
 const RING: usize = 1_024;
@@ -65,14 +66,16 @@ impl LastWords {
                     LimitHealth { model: model.clone(), requests_per_minute, tokens_per_minute },
                 );
             }
-            EngineEventKind::OutboxChanged { pending, .. } => {
-                if (*pending > 0) != (self.outbox_pending > 0) {
-                    self.outbox_since = Some(at);
-                }
-                self.outbox_pending = *pending;
-            }
+            EngineEventKind::OutboxChanged { pending, .. } => self.note_outbox(at, *pending),
             _ => {}
         }
+    }
+
+    fn note_outbox(&mut self, at: Timestamp, pending: i64) {
+        if (pending > 0) != (self.outbox_pending > 0) {
+            self.outbox_since = Some(at);
+        }
+        self.outbox_pending = pending;
     }
 }
 
@@ -124,6 +127,23 @@ impl Watch {
     /// Tells what belongs to nobody.
     pub(super) fn tell_all(&self, kind: EngineEventKind) {
         self.tell(About::default(), kind);
+    }
+
+    /// Tells that a turn is in another state, which is written down by now.
+    pub(super) fn tell_turn(&self, record: &TurnRecord, state: TurnState) {
+        if self.is_watched() {
+            let about = About {
+                owner: Some(&record.owner),
+                conversation: Some(record.conversation_id),
+                turn: Some(record.id()),
+            };
+            self.tell(about, EngineEventKind::TurnChanged { state, model: record.model.clone() });
+        }
+    }
+
+    /// So many messages wait in the outbox now.
+    pub(super) fn note_outbox(&self, pending: i64) {
+        lock(&self.words).note_outbox(self.clock.now(), pending);
     }
 
     /// What happens from now on.

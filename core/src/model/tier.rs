@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::{Budget, BudgetScope};
 use super::error::{Error, Result};
+use super::priority::Priority;
 
 /// What each user of a group may do, as those of a plan. What is left out is not limited.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct Tier {
     pub budgets: Vec<Budget>,
     /// The models that may be asked: by name, as `anthropic/*`, or all of them (`*`, or none named).
     pub models: Vec<String>,
+    /// No call goes before others of this class, however urgent it says it is. Nothing: as it says.
+    pub priority: Option<Priority>,
 }
 
 impl Tier {

@@ -28,7 +28,8 @@ mod tests;
 
 pub use adaptive::Adaptive;
 pub use admission::{
-    AdmissionQueue, Ask, Lease, LimitOverride, LimitSettings, Limits, Place, QueueSettings, Refusal, Spent, Ticket,
+    AdmissionQueue, Ask, Learnt, Lease, LimitOverride, LimitSettings, Limits, Place, QueueSettings, Refusal, Spent,
+    Ticket,
 };
 pub use backoff::Backoff;
 pub use bound::{Bound, Room};

@@ -43,6 +43,9 @@ use std::pin::Pin;
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
 
+/// So many turns that wait are counted; where there are more, so many are told.
+pub(crate) const MAX_COUNTED: usize = 10_000;
+
 /// What every store method gives back.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 

@@ -105,6 +105,8 @@ pub struct DueRows {
     pub items: Vec<TurnRecord>,
     /// The next moment after now for which something waits.
     pub next: Option<Timestamp>,
+    /// How many turns wait, due or not; no more than 10,000 are counted.
+    pub waiting: i64,
 }
 
 /// Which turns of a user's send queue.

@@ -54,6 +54,12 @@ impl CostLimit {
         Ok((bound, nano_usd))
     }
 
+    /// What is left of it, in nano-USD.
+    #[must_use]
+    pub fn left(&self) -> i64 {
+        self.0.limit.saturating_sub(*self.taken()).max(0)
+    }
+
     /// Gives back what was taken and not spent.
     pub(super) fn put_back(&self, nano_usd: i64) {
         let mut taken = self.taken();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::{ErrorKind, Retry, Timestamp};
-use crate::model::{Budget, BudgetScope, BudgetStatus, Error, Result, Tier, Window};
+use crate::model::{Budget, BudgetScope, BudgetStatus, Error, Priority, Result, Tier, Window};
 use crate::policy::{Minute, MinuteLimits, Taken, TooMuch};
 
 /// The tier of a user, and what the user has done of it in this minute. Clones are one.
@@ -38,6 +38,12 @@ impl Plan {
             self.0.tier.models.join(", ")
         );
         Err(Error::new(ErrorKind::Unauthorized, "not_allowed", detail))
+    }
+
+    /// How urgent a call may be that says it is so urgent.
+    #[must_use]
+    pub fn urgency(&self, said: Priority) -> Priority {
+        self.0.tier.priority.map_or(said, |least| said.max(least))
     }
 
     /// The budgets that hold besides those that are set.

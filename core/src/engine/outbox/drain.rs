@@ -22,9 +22,10 @@ use super::send::{Sent, is_suspect, send};
 use crate::base::{ConversationId, Random, Timestamp, TurnId};
 use crate::engine::conversation::Conversation;
 use crate::engine::queue::InTurn;
-use crate::engine::tertulia::Inner;
+use crate::engine::tertulia::{Inner, LEASE_MS};
 use crate::engine::user::UserScope;
-use crate::model::{Error, Result, TurnState};
+use crate::engine::watch::About;
+use crate::model::{EngineEventKind, Error, Result, TurnState};
 use crate::policy::{Failure, OutboxPolicy, OutboxSettings, Pause};
 use crate::store::{Due, QueueQuery, TurnRecord};
 
@@ -46,6 +47,17 @@ const MAX_RESTING: usize = 1_024;
 /// How many changes a slow watcher may be behind before it is told everything anew.
 const CHANGES: usize = 256;
 
+/// So many changes wait to be told to who watches the engine; while the store cannot say how many messages wait, further
+/// ones are not told.
+const MAX_UNTOLD: usize = 1_024;
+
+/// How often what dead processes left is looked for.
+const LEASE: Duration = Duration::from_millis(LEASE_MS.unsigned_abs());
+
+/// How late such a look may come, in milliseconds. Later, the machine has slept or its clock has jumped, and those who
+/// live have yet to say so.
+const LATE: i64 = 5_000;
+
 /// A turn in the outbox has changed.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Change {
@@ -62,7 +74,7 @@ pub(in crate::engine) struct Drain {
     /// Leave to send; whoever has one sends one message.
     sends: Semaphore,
     /// Leave to send a message under which a process has ended: one at a time, so that the others are not blamed for it.
-    pub(super) suspects: Semaphore,
+    pub(super) suspects: Arc<Semaphore>,
     /// No further message is taken up.
     pub(in crate::engine) closing: CancellationToken,
     state: Mutex<State>,
@@ -79,6 +91,8 @@ struct State {
     news: Vec<News>,
     resting: HashMap<String, Resting>,
     busy: HashSet<ConversationId>,
+    /// What came into the outbox or left it since the last round.
+    untold: Vec<(Change, &'static str)>,
 }
 
 /// A reason to try before the moment has come.
@@ -105,7 +119,7 @@ impl Drain {
             random,
             wake: Notify::new(),
             sends: Semaphore::new(MAX_SENDS),
-            suspects: Semaphore::new(1),
+            suspects: Arc::new(Semaphore::new(1)),
             closing: CancellationToken::new(),
             state: Mutex::new(State { works: true, ..State::default() }),
             changes: broadcast::Sender::new(CHANGES),
@@ -221,6 +235,17 @@ impl Drain {
         self.has_work();
     }
 
+    /// A message came into the outbox or left it: with the next round who watches the engine is told why (`queued`,
+    /// `sent`, `parked`, `discarded`, `expired`), and how many wait.
+    pub(in crate::engine) fn moved(&self, owner: &Arc<str>, turn: TurnId, reason: &'static str) {
+        let mut state = self.lock();
+        if state.untold.len() < MAX_UNTOLD {
+            state.untold.push((Change { owner: owner.clone(), turn }, reason));
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
     /// Tells those who watch.
     pub(in crate::engine) fn changed(&self, owner: &Arc<str>, turn: TurnId) {
         // Nobody may be watching.
@@ -228,16 +253,39 @@ impl Drain {
     }
 }
 
-/// Starts the task that drains the outbox. It ends when the engine closes or is dropped.
+/// Starts the task that drains the outbox and puts to rest what dead processes leave. It ends when the engine closes or
+/// is dropped.
 pub(in crate::engine) fn start(engine: &Arc<Inner>) {
-    if engine.current().settings.outbox.enabled {
-        let work = run(Arc::downgrade(engine), engine.outbox.clone(), engine.clock.clone());
-        engine.tasks.spawn("outbox", None, work.map(Ok));
+    let work = run(Arc::downgrade(engine), engine.outbox.clone(), engine.clock.clone());
+    engine.tasks.spawn("outbox", None, work.map(Ok));
+}
+
+/// When what dead processes left was looked for last.
+struct Looked {
+    at: Timestamp,
+    monotonic: Duration,
+}
+
+impl Looked {
+    /// True when it is time to look, and leases tell who is dead.
+    fn is_over(&mut self, at: Timestamp, monotonic: Duration) -> bool {
+        if self.wait(monotonic) > Duration::ZERO {
+            return false;
+        }
+        let passed = at.as_millis().saturating_sub(self.at.as_millis());
+        *self = Self { at, monotonic };
+        (0..=LEASE_MS + LATE).contains(&passed)
+    }
+
+    /// How long it is until the next look.
+    fn wait(&self, monotonic: Duration) -> Duration {
+        (self.monotonic + LEASE).saturating_sub(monotonic)
     }
 }
 
 async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base::Clock>) {
     let mut before = (clock.now(), clock.monotonic());
+    let mut looked = Looked { at: before.0, monotonic: before.1 };
     loop {
         // Held for a round alone, so that an engine that nobody holds any more goes.
         let Some(engine) = engine.upgrade() else { return };
@@ -245,16 +293,21 @@ async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base:
         let passed = i64::try_from(now.1.saturating_sub(before.1).as_millis()).unwrap_or(i64::MAX);
         let went_back = now.0.as_millis() < before.0.as_millis().saturating_add(passed).saturating_sub(1_000);
         before = now;
-        let wait = match round(&engine, went_back).await {
-            Ok(wait) => wait,
-            Err(error) => {
-                tracing::warn!(
-                    target: "tertulia::outbox", operation = "drain", error_kind = error.kind().as_str(),
-                    reason = error.reason(), "the outbox could not be read; it is tried again",
-                );
-                drain.longest()
+        let is_time = looked.is_over(now.0, now.1);
+        let work = async {
+            if went_back || is_time {
+                settle_recovered(&engine, engine.store.recover(now.0).await?).await;
             }
+            if engine.current().settings.outbox.enabled { round(&engine).await } else { Ok(LEASE) }
         };
+        let wait = work.await.unwrap_or_else(|error| {
+            tracing::warn!(
+                target: "tertulia::outbox", operation = "drain", error_kind = error.kind().as_str(),
+                reason = error.reason(), "the outbox could not be read; it is tried again",
+            );
+            drain.longest()
+        });
+        let wait = wait.min(looked.wait(clock.monotonic()));
         drop(engine);
         tokio::select! {
             biased;
@@ -265,21 +318,39 @@ async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base:
     }
 }
 
-/// Takes up what is due. Gives how long it is until the next round, at most.
-async fn round(engine: &Arc<Inner>, clock_went_back: bool) -> Result<Duration> {
+/// Takes up what is due, and tells what came and went. Gives how long it is until the next round, at most.
+async fn round(engine: &Arc<Inner>) -> Result<Duration> {
+    let (news, untold) = {
+        let mut state = engine.outbox.lock();
+        (take(&mut state.news), take(&mut state.untold))
+    };
+    let wait = take_up(engine, news.clone(), &untold).await;
+    if wait.is_err() {
+        // What the store could not be asked for is asked for again.
+        let mut state = engine.outbox.lock();
+        for news in news {
+            if !state.news.contains(&news) {
+                state.news.push(news);
+            }
+        }
+        let since = std::mem::replace(&mut state.untold, untold);
+        state.untold.extend(since);
+        state.untold.truncate(MAX_UNTOLD);
+    }
+    wait
+}
+
+async fn take_up(engine: &Arc<Inner>, news: Vec<News>, untold: &[(Change, &'static str)]) -> Result<Duration> {
     let drain = &engine.outbox;
     let now = engine.clock.now();
-    if clock_went_back {
-        settle_recovered(engine, engine.store.recover(now).await?).await;
-    }
-    let (news, except, rest_over, told) = {
+    let (except, rest_over, told) = {
         let monotonic = engine.clock.monotonic();
-        let mut state = drain.lock();
+        let state = drain.lock();
         let except: Vec<_> =
             state.resting.iter().filter(|(_, rest)| rest.until > monotonic).map(|(model, _)| model.clone()).collect();
         let over =
             state.resting.values().filter(|rest| rest.until > monotonic).map(|rest| rest.until - monotonic).min();
-        (take(&mut state.news), except, over, state.told)
+        (except, over, state.told)
     };
     let mut wait = drain.longest().min(rest_over.unwrap_or(Duration::MAX));
     let news = news.into_iter().map(|news| match news {
@@ -302,6 +373,7 @@ async fn round(engine: &Arc<Inner>, clock_went_back: bool) -> Result<Duration> {
                 let millis = u64::try_from(next.as_millis().saturating_sub(now.as_millis())).unwrap_or(0);
                 wait = wait.min(Duration::from_millis(millis.max(1)));
             }
+            tell(engine, rows.waiting, untold);
         }
         for record in rows.items {
             let conversation = record.conversation_id;
@@ -347,6 +419,15 @@ async fn round(engine: &Arc<Inner>, clock_went_back: bool) -> Result<Duration> {
         }
     }
     Ok(wait)
+}
+
+/// Tells who watches the engine what came and went, and how many wait now.
+fn tell(engine: &Inner, pending: i64, untold: &[(Change, &'static str)]) {
+    engine.watch.note_outbox(pending);
+    for (Change { owner, turn }, reason) in untold {
+        let about = About { owner: Some(owner), turn: Some(*turn), ..About::default() };
+        engine.watch.tell(about, EngineEventKind::OutboxChanged { pending, reason: (*reason).to_owned() });
+    }
 }
 
 /// A conversation that is being drained. When that has ended the next round follows, unless the store does not play
@@ -442,10 +523,12 @@ pub(super) fn is_due(record: &TurnRecord, now: Timestamp, eager: bool) -> bool {
     expired || moment.is_none_or(|moment| moment <= now)
 }
 
-/// Lets what a dead process left in the queue wait a little: what ends every process shall not end the next one at once.
+/// Tells what was put to rest for a dead process, and lets what of it is in the queue wait a little: what ends every
+/// process shall not end the next one at once.
 pub(in crate::engine) async fn settle_recovered(engine: &Inner, recovered: Vec<TurnRecord>) {
     use crate::store::{Durability, Op, Precondition, QueueEntry, WriteBatch};
     for record in recovered {
+        engine.watch.tell_turn(&record, record.turn.state);
         let Some(entry) = record.queued.clone().filter(|_| record.turn.state == TurnState::Waiting) else { continue };
         let now = engine.clock.now();
         let not_before = Drain::after(now, engine.outbox.pause_after_crash(entry.crashes));

@@ -76,7 +76,11 @@ impl Outbox {
             let entry = QueueEntry { not_before: Some(not_before), expires_at, crashes: 0, ..entry };
             let batch = self.batch(&record).op(Op::AdvanceTurn { id: turn, change }).op(Op::Enqueue(entry));
             if applied(engine.store.apply(batch, Durability::PowerSafe).await)? {
+                engine.watch.tell_turn(&record, TurnState::Waiting);
                 engine.outbox.changed(&self.user.owner, turn);
+                if record.turn.state == TurnState::Parked {
+                    engine.outbox.moved(&self.user.owner, turn, "queued");
+                }
                 engine.outbox.hurry(&record.model);
                 return Ok(());
             }
@@ -109,9 +113,12 @@ impl Outbox {
                 let rested = engine.store.turn(&self.user.owner, turn).await?;
                 match rested {
                     Some(record) if record.turn.state == TurnState::Cancelled && record.turn.reply_id.is_none() => {
-                        let batch = WriteBatch::new(&*self.user.owner, engine.clock.now())
-                            .op(Op::WithdrawMessage { id: record.turn.message_id });
-                        return engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ());
+                        let batch = self.batch(&record).op(Op::WithdrawMessage { id: record.turn.message_id });
+                        if applied(engine.store.apply(batch, Durability::PowerSafe).await)? {
+                            return Ok(());
+                        }
+                        // Somebody sends it anew.
+                        continue;
                     }
                     Some(record) if record.turn.state == TurnState::Cancelled => return Ok(()),
                     // It had come to rest before it heard of it.
@@ -131,7 +138,9 @@ impl Outbox {
                 .op(Op::Dequeue { turn })
                 .op(Op::WithdrawMessage { id: record.turn.message_id });
             if applied(engine.store.apply(batch, Durability::PowerSafe).await)? {
+                engine.watch.tell_turn(&record, TurnState::Cancelled);
                 engine.outbox.changed(&self.user.owner, turn);
+                engine.outbox.moved(&self.user.owner, turn, "discarded");
                 engine.outbox.may_go_on();
                 return Ok(());
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::drain::{first, is_due};
@@ -128,14 +129,17 @@ async fn park(chat: &Conversation, record: &TurnRecord, error: Error) -> Result<
         turn = %record.id(), model = record.model, error_kind = error.kind().as_str(), reason = error.reason(),
         "a message is parked",
     );
+    engine.watch.tell_turn(record, TurnState::Parked);
     engine.outbox.changed(&chat.user.owner, record.id());
+    engine.outbox.moved(&chat.user.owner, record.id(), if error.reason() == "expired" { "expired" } else { "parked" });
     Ok(Sent::Gone)
 }
 
-/// Sends what waits in this conversation before this turn, so that its order is kept. True when there was something.
+/// Sends what waits in this conversation before this turn, so that its order is kept. True when there was something. Who
+/// is stopped or has no time left waits no longer; what is being sent goes on.
 ///
 /// # Errors
-/// `Unavailable` (earlier_waits) when something of it still waits.
+/// `Unavailable` (earlier_waits) when something of it still waits, `TimedOut` (earlier_waits), `Cancelled`.
 pub(in crate::engine) fn earlier(task: &Task) -> BoxFuture<'_, Result<bool>> {
     // Boxed, because what it sends comes here again.
     Box::pin(async move {
@@ -150,15 +154,46 @@ pub(in crate::engine) fn earlier(task: &Task) -> BoxFuture<'_, Result<bool>> {
         let mut any = false;
         loop {
             let Some(first) = first(&chat).await?.filter(|first| first.id() != task.turn) else { return Ok(any) };
-            let alone = is_suspect(&first).then(|| engine.outbox.suspects.try_acquire().ok());
+            let alone = is_suspect(&first).then(|| engine.outbox.suspects.clone().try_acquire_owned().ok());
             let may_go = first.turn.state == TurnState::Waiting
                 && is_due(&first, engine.clock.now(), true)
                 && !matches!(alone, Some(None));
-            if !may_go || matches!(send(&chat, first).await?, Sent::Waits) {
+            if !may_go || matches!(sent_apart(task, &chat, first, alone.flatten()).await?, Sent::Waits) {
                 let detail = "an earlier message of this conversation waits to be sent; this one goes after it";
                 return Err(Error::new(ErrorKind::Unavailable, EARLIER_WAITS, detail).with_retry(Retry::Safe));
             }
             any = true;
         }
     })
+}
+
+/// Sends an earlier message in a task of its own, which whoever waits for it may leave alone.
+async fn sent_apart(
+    task: &Task,
+    chat: &Conversation,
+    first: TurnRecord,
+    alone: Option<OwnedSemaphorePermit>,
+) -> Result<Sent> {
+    let engine = &chat.user.engine;
+    let (told, sent) = oneshot::channel();
+    let earlier = chat.clone();
+    engine.tasks.spawn("outbox", Some(chat.user.owner.clone()), async move {
+        let outcome = send(&earlier, first).await;
+        drop(alone);
+        // Whoever waited may have gone.
+        drop(told.send(outcome));
+        Ok(())
+    });
+    let left = task.deadline.saturating_sub(engine.clock.monotonic());
+    tokio::select! {
+        biased;
+        () = task.cancel.cancelled() => {
+            Err(Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped while an earlier message was sent"))
+        }
+        sent = sent => sent.map_err(|_| Error::internal("an earlier message was not sent to its end"))?,
+        () = engine.clock.sleep(left) => {
+            let detail = "the time for the call was up while an earlier message of its conversation was sent";
+            Err(Error::new(ErrorKind::TimedOut, EARLIER_WAITS, detail).with_retry(Retry::Safe))
+        }
+    }
 }

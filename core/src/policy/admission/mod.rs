@@ -107,6 +107,27 @@ pub enum Spent {
     Unknown,
 }
 
+/// What is known of a target's limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learnt {
+    /// Requests a minute, where that is known.
+    pub requests_per_minute: Option<i64>,
+    /// Tokens a minute, where that is known.
+    pub tokens_per_minute: Option<i64>,
+}
+
+impl Learnt {
+    /// True when one of the two differs by more than a tenth: what is found out by trying moves with every answer.
+    fn differs(self, other: Self) -> bool {
+        let moved = |a: Option<i64>, b: Option<i64>| match (a, b) {
+            (Some(a), Some(b)) => a.abs_diff(b).saturating_mul(10) > a.unsigned_abs().max(b.unsigned_abs()),
+            (a, b) => a != b,
+        };
+        moved(self.requests_per_minute, other.requests_per_minute)
+            || moved(self.tokens_per_minute, other.tokens_per_minute)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Waiting {
     ask: Ask,
@@ -143,6 +164,8 @@ pub struct AdmissionQueue {
     output: Mean,
     /// How much of what is reserved is taken in the end.
     share: Mean,
+    /// What was told last of the limits.
+    told: Learnt,
 }
 
 impl AdmissionQueue {
@@ -164,6 +187,7 @@ impl AdmissionQueue {
             held: Mean::default(),
             output: Mean::default(),
             share: Mean::default(),
+            told: Learnt::default(),
         }
     }
 
@@ -332,6 +356,21 @@ impl AdmissionQueue {
         if let Some(shut) = quota.shut_for {
             self.hold(shut, now);
         }
+    }
+
+    /// What is known of the limits by now, if it differs from what this gave last.
+    pub fn learnt(&mut self) -> Option<Learnt> {
+        let found = self.pace.rate().map(|rate| rate * 60.0);
+        let [requests, tokens] = self.quotas.per_minute();
+        let requests = [requests, found].into_iter().flatten().reduce(f64::min);
+        #[expect(clippy::cast_possible_truncation, reason = "limits are far below 2^53")]
+        let whole = |rate: f64| rate.round().max(1.0) as i64;
+        let known = Learnt { requests_per_minute: requests.map(whole), tokens_per_minute: tokens.map(whole) };
+        let is_news = known.differs(self.told);
+        if is_news {
+            self.told = known;
+        }
+        is_news.then_some(known)
     }
 
     /// The server wants nothing of us for this long: nobody goes before.

@@ -55,6 +55,14 @@ impl Quotas {
         self.0.iter().any(Option::is_some)
     }
 
+    /// How many requests, and how many tokens, come back each minute, where that is known. Where tokens in and out are
+    /// limited apart, those sent in are meant.
+    pub(super) fn per_minute(&self) -> [Option<f64>; 2] {
+        let [requests, tokens, input, _] = &self.0;
+        let rate = |bucket: &Bucket| bucket.each_minute();
+        [requests.as_ref().map(rate), tokens.as_ref().or(input.as_ref()).map(rate)]
+    }
+
     /// True when tokens are counted, so that they are worth estimating.
     pub(super) fn counts_tokens(&self) -> bool {
         self.0.iter().skip(1).any(Option::is_some)

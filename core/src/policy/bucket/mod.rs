@@ -61,6 +61,12 @@ impl Bucket {
         bucket
     }
 
+    /// How much comes back each minute.
+    #[must_use]
+    pub fn each_minute(&self) -> f64 {
+        self.per_second * MINUTE
+    }
+
     /// What can be drawn now; never below nothing.
     #[must_use]
     pub fn remaining(&mut self, now: Duration) -> f64 {

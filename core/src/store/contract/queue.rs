@@ -51,9 +51,9 @@ pub(super) async fn what_is_due_is_the_first_of_each_conversation_the_earliest_f
     let behind = waiting(&scene, one, "behind", later(1)).await;
     let b = waiting(&scene.of(STRANGER), two, "b", later(10)).await;
     let c = waiting(&scene, three, "c", later(30)).await;
-    assert_eq!(due(&scene, NOW, timed()).await, DueRows { items: vec![], next: Some(later(1)) });
+    assert_eq!(due(&scene, NOW, timed()).await, DueRows { items: vec![], next: Some(later(1)), waiting: 4 });
     // What stands behind another one waits for it, whatever its own moment.
-    assert_eq!(due(&scene, later(5), timed()).await, DueRows { items: vec![], next: Some(later(10)) });
+    assert_eq!(due(&scene, later(5), timed()).await, DueRows { items: vec![], next: Some(later(10)), waiting: 4 });
     let both = due(&scene, later(20), timed()).await;
     assert_eq!((turns(&both), both.next), (vec![b.turn, a.turn], Some(later(30))));
     assert_eq!(both.items[0].owner, STRANGER);
@@ -70,6 +70,8 @@ pub(super) async fn what_is_due_is_the_first_of_each_conversation_the_earliest_f
         scene.apply(scene.batch().op(Op::Enqueue(QueueEntry::new(c.turn))).op(advance(c.turn, state))).await.unwrap();
         assert_eq!(turns(&due(&scene, later(50), timed()).await), [behind.turn, b.turn], "{state:?}");
     }
+    // Neither what is parked or worked on waits, nor what is gone.
+    assert_eq!(due(&scene, NOW, eager(None)).await.waiting, 3);
 }
 
 pub(super) async fn good_news_make_due_what_waits_for_the_model_and_not_for_the_provider(store: Arc<dyn Store>) {

@@ -10,8 +10,8 @@ use crate::store::content::preview;
 use crate::store::refusal;
 use crate::store::span::Span;
 use crate::store::{
-    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery, QueueRow,
-    TurnRecord,
+    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, QueueQuery,
+    QueueRow, TurnRecord,
 };
 
 impl State {
@@ -188,7 +188,8 @@ impl State {
         let items =
             items.into_iter().take(limit).map(|(row, turn, owner)| self.record(owner, row.entry.turn, turn)).collect();
         let next = all.iter().filter_map(|(row, ..)| row.entry.not_before.filter(|moment| *moment > now)).min();
-        DueRows { items, next }
+        let waiting = all.iter().filter(|(row, ..)| row.entry.not_before.is_some()).take(MAX_COUNTED).count();
+        DueRows { items, next, waiting: i64::try_from(waiting).unwrap_or(i64::MAX) }
     }
 
     pub(super) fn queue_of(&self, owner: &str, query: QueueQuery) -> Result<Vec<QueueRow>> {

@@ -180,39 +180,40 @@ impl Opener {
         let open = || {
             let inside = fork::enter();
             let database = connect::open_writer(&self.path, &self.settings)?;
+            let writer = Arc::new(Mutex::new(Writer {
+                connection: database.connection,
+                settings: self.settings.clone(),
+                clock: Arc::clone(&self.clock),
+                counting: Arc::clone(&self.counting),
+                syncs_fully: true,
+                liveness: Some(database.liveness),
+            }));
+            fork::register(&writer);
             drop(inside);
             match Readers::start(&self.path, &self.settings, &self.clock, reads) {
-                Ok(readers) => Ok((database, readers)),
+                Ok(readers) => Ok((writer, readers, database.orphans)),
                 Err(error) => {
                     let _inside = fork::enter();
-                    drop(database);
+                    drop(writer);
                     Err(error)
                 }
             }
         };
-        let (database, readers) = match open() {
+        let (writer, readers, orphans) = match open() {
             Ok(open) => open,
             Err(error) => return drop(opened.send(Err(error))),
         };
         let millis = (self.clock.monotonic() - started).as_millis();
-        let orphans = database.orphans;
         tracing::info!(target: "tertulia::store", operation = "open", %millis, orphans, readers = self.settings.readers, "store opened");
-        let mut writer = Writer {
-            connection: database.connection,
-            settings: self.settings,
-            clock: self.clock,
-            counting: self.counting,
-            syncs_fully: true,
-        };
         if opened.send(Ok(())).is_ok() {
-            writer.work(jobs);
+            Writer::work(&writer, jobs);
         }
         readers.close();
-        let counters = writer.counting.read();
-        let _inside = fork::enter();
+        let counters = self.counting.read();
+        let inside = fork::enter();
         // The last connection to close moves the log into the database and removes it.
         drop(writer);
-        drop(database.liveness);
+        drop(inside);
         tracing::info!(
             target: "tertulia::store", operation = "close",
             batches = counters.batches,

@@ -13,8 +13,8 @@ use crate::model::{ConversationSummary, Message, Part, Result, Turn, text_of};
 use crate::store::content::preview;
 use crate::store::span::Span;
 use crate::store::{
-    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueEntry, QueueQuery,
-    QueueRow, TurnRecord, refusal,
+    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, QueueEntry,
+    QueueQuery, QueueRow, TurnRecord, refusal,
 };
 
 pub(super) const CONVERSATION: &str = "SELECT c.activity_seq, c.id, c.title, c.system, c.model, c.metadata, c.message_count,
@@ -72,6 +72,10 @@ pub(super) const TURN: &str = turns!(
      LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk LEFT JOIN send_queue q ON q.turn_pk = t.pk
      WHERE t.id = ?1"
 );
+
+/// How many turns wait.
+pub(super) const WAITING: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM send_queue WHERE not_before > -9223372036854775808 LIMIT ?)";
 
 macro_rules! due {
     ($condition:literal) => {
@@ -359,7 +363,8 @@ pub(super) fn queue_due(connection: &Connection, now: Timestamp, due: Due, limit
         Due::Eager { model } => all(connection, EAGER, params![now, limit, model], turn_row)?,
     };
     let next = first(connection, NEXT_DUE, [now], |row| optional(row, 0, Timestamp::from_millis))?;
-    Ok(DueRows { items, next: next.flatten() })
+    let waiting = first(connection, WAITING, [i64::try_from(MAX_COUNTED).unwrap_or(i64::MAX)], |row| row.get(0))?;
+    Ok(DueRows { items, next: next.flatten(), waiting: waiting.unwrap_or(0) })
 }
 
 pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery) -> Result<Vec<QueueRow>> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
-use super::connect::open_reader;
+use super::connect::{close_copy, open_reader};
 use super::failure::file_failed;
 use super::fork;
 use super::settings::SqliteSettings;
@@ -40,7 +40,8 @@ impl Readers {
         let mut readers = Self { jobs, threads: Vec::new() };
         for _ in 0..settings.readers.max(1) {
             let inside = fork::enter();
-            let opened = open_reader(path, settings);
+            let opened = open_reader(path, settings).map(|connection| Arc::new(Mutex::new(connection)));
+            opened.iter().for_each(fork::register);
             drop(inside);
             let started = opened.and_then(|connection| {
                 let (waiting, clock) = (Arc::clone(&waiting), Arc::clone(clock));
@@ -75,12 +76,26 @@ impl Readers {
     }
 }
 
-fn read(mut connection: Connection, waiting: &Mutex<mpsc::Receiver<ReadJob>>, clock: &dyn Clock, slow: Duration) {
+impl fork::Inherited for Mutex<Connection> {
+    fn close_copy(&self) {
+        if let Ok(mut connection) = self.try_lock() {
+            close_copy(&mut connection);
+        }
+    }
+}
+
+fn read(
+    connection: Arc<Mutex<Connection>>,
+    waiting: &Mutex<mpsc::Receiver<ReadJob>>,
+    clock: &dyn Clock,
+    slow: Duration,
+) {
     loop {
         // One reader waits at the channel, the others for their turn to do so.
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let _inside = fork::enter();
         let Some(ReadJob::Read(name, work)) = job else { return drop(connection) };
+        let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
         let started = clock.monotonic();
         if catch_unwind(AssertUnwindSafe(|| work(&mut connection))).is_err() {
             tracing::error!(target: "tertulia::store", operation = "read", query = name, "a read panicked");

@@ -6,16 +6,18 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::Applying;
+use super::connect::close_copy;
 use super::failure::failed;
 use super::fork;
+use super::liveness::Liveness;
 use super::row::{first, run};
 use super::settings::SqliteSettings;
 use crate::base::Clock;
@@ -85,12 +87,24 @@ pub(super) struct Writer {
     pub(super) counting: Arc<Counting>,
     /// What the connection is set to now.
     pub(super) syncs_fully: bool,
+    /// Tells others that this store lives. Dropped behind the connection.
+    pub(super) liveness: Option<Liveness>,
+}
+
+impl fork::Inherited for Mutex<Writer> {
+    fn close_copy(&self) {
+        if let Ok(mut writer) = self.try_lock() {
+            close_copy(&mut writer.connection);
+            // The parent's own hold stays.
+            writer.liveness = None;
+        }
+    }
 }
 
 impl Writer {
     /// Works until it is told to close or nobody is left to tell it anything.
-    pub(super) fn work(&mut self, mut jobs: mpsc::Receiver<Job>) {
-        let most = self.settings.group_commit_rows.max(1);
+    pub(super) fn work(writer: &Mutex<Self>, mut jobs: mpsc::Receiver<Job>) {
+        let most = lock(writer).settings.group_commit_rows.max(1);
         let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
@@ -107,21 +121,22 @@ impl Writer {
                 return;
             }
             let _inside = fork::enter();
+            let this = &mut *lock(writer);
             let worked = catch_unwind(AssertUnwindSafe(|| match waiting.front() {
-                Some(Job::Apply(_)) => self.commit_group(&mut waiting, most),
+                Some(Job::Apply(_)) => this.commit_group(&mut waiting, most),
                 _ => {
                     if let Some(Job::Run(work)) = waiting.pop_front() {
-                        work(self);
+                        work(this);
                     }
                 }
             }));
             if worked.is_err() {
                 // A bug of ours costs the callers of this group their answer, not everybody their store.
-                self.roll_back();
+                this.roll_back();
                 tracing::error!(target: "tertulia::store", operation = "apply", "the writing thread panicked; the group was rolled back");
             }
             let idle = waiting.is_empty() && jobs.is_empty();
-            self.checkpoint(if idle { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES });
+            this.checkpoint(if idle { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES });
         }
     }
 
@@ -244,6 +259,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// Nobody else uses it but the child of a fork, to close its copy.
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The batch at the front, unless something else is to be done first.

@@ -26,6 +26,8 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// One target's queue.
 pub(super) struct Lane {
+    /// The model, as `provider/model`.
+    pub(super) model: String,
     state: Mutex<State>,
     layer: BreakerLayer,
     breaker: Option<Arc<breaker::Shared>>,
@@ -84,6 +86,7 @@ impl State {
 
 impl Lane {
     pub(super) fn new(
+        model: String,
         limits: Limits,
         settings: QueueSettings,
         layer: BreakerLayer,
@@ -92,7 +95,7 @@ impl Lane {
     ) -> Self {
         let queue = AdmissionQueue::new(limits, settings, clock.monotonic());
         let state = Mutex::new(State { queue, seats: HashMap::new(), watch: None });
-        Self { state, layer, breaker, clock, used: AtomicU64::new(0) }
+        Self { model, state, layer, breaker, clock, used: AtomicU64::new(0) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -170,7 +173,7 @@ impl Lane {
     fn leave(self: &Arc<Self>, call: &Call, lease: Lease, permit: Option<Permit>) -> Leave {
         let shared = self.breaker.clone().zip(permit);
         let guard = shared.map(|(shared, permit)| self.layer.guard(shared, permit, call));
-        Leave::new(self.clone(), lease, guard)
+        Leave::new(self.clone(), lease, guard, call.context.witness.clone())
     }
 
     /// Asks the breaker for leave.

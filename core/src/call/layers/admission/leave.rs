@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::super::super::context::QuotaSink;
+use super::super::super::context::{CallContext, QuotaSink};
+use super::super::super::witness::Witness;
 use super::super::breaker::{Guard, millis};
-use super::lane::Lane;
+use super::lane::{Lane, State};
 use crate::base::{ErrorKind, Retry};
-use crate::model::{Error, Quota, Result, RetryAfterSource, StreamEvent, StreamEventKind, Usage, UsageSource};
-use crate::policy::{Lease, Spent};
+use crate::model::{
+    EngineEventKind, Error, Quota, Result, RetryAfterSource, StreamEvent, StreamEventKind, Usage, UsageSource,
+};
+use crate::policy::{Learnt, Lease, Spent};
 
 /// Leave to send one request. Dropped without a word, what was reserved counts as taken.
 pub(super) struct Leave {
@@ -23,12 +26,14 @@ struct Held {
     lease: Mutex<Option<Lease>>,
     /// True once the provider has said what its limits are.
     is_informed: AtomicBool,
+    /// Hears what is learnt of the limits.
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl Leave {
-    pub(super) fn new(lane: Arc<Lane>, lease: Lease, guard: Option<Guard>) -> Self {
+    pub(super) fn new(lane: Arc<Lane>, lease: Lease, guard: Option<Guard>, witness: Option<Arc<dyn Witness>>) -> Self {
         Self {
-            held: Arc::new(Held { lane, lease: Mutex::new(Some(lease)), is_informed: AtomicBool::new(false) }),
+            held: Arc::new(Held { lane, lease: Mutex::new(Some(lease)), is_informed: AtomicBool::new(false), witness }),
             guard,
         }
     }
@@ -94,6 +99,18 @@ impl Held {
             if quota.shut_for.is_some() {
                 state.ring_all();
             }
+            self.tell(&mut state);
+        }
+    }
+
+    /// Tells what is known of the limits by now, if that is news.
+    fn tell(&self, state: &mut State) {
+        let Some(witness) = &self.witness else { return };
+        if let Some(Learnt { requests_per_minute, tokens_per_minute }) = state.queue.learnt() {
+            let model = self.lane.model.clone();
+            let what = EngineEventKind::LimitLearned { model, requests_per_minute, tokens_per_minute };
+            // The limits are everybody's, whoever's call has found them out.
+            witness.tell(&CallContext::new("admission"), what);
         }
     }
 
@@ -131,6 +148,9 @@ impl Held {
         let now = self.lane.clock.monotonic();
         let mut state = self.lane.lock();
         state.queue.settle(lease, spent, now);
+        if matches!(spent, Spent::Throttled { .. }) {
+            self.tell(&mut state);
+        }
         if !state.queue.is_empty() && self.lane.pump(&mut state, now).is_some() {
             state.ring_watch();
         }

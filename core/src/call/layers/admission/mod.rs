@@ -104,7 +104,14 @@ impl AdmissionLayer {
         }
         let limits = self.limits.of(&target.model.provider, &target.model.model);
         let breaker = self.breaker.of(target, key);
-        let lane = Arc::new(Lane::new(limits, self.queue, self.breaker.clone(), breaker, self.clock.clone()));
+        let lane = Arc::new(Lane::new(
+            target.model.to_string(),
+            limits,
+            self.queue,
+            self.breaker.clone(),
+            breaker,
+            self.clock.clone(),
+        ));
         lane.used.store(use_number, Ordering::Relaxed);
         lanes.insert(name, lane.clone());
         lane
