@@ -358,37 +358,40 @@ impl State {
             .transpose()
         };
         let (before, after) = (place(query.before)?, place(query.after)?);
-        let leaves = |from, to| self.leaves.range((conversation, from)..=(conversation, to));
+        let leaves = |from, to| {
+            let leaves = self.leaves.range((conversation, from)..=(conversation, to));
+            leaves.map(|((_, made), id)| (*made, *id))
+        };
         let polls = before.is_none() && after.is_some();
-        let mut ids: Vec<(&(ConversationId, (i64, i64)), &MessageId)> = if polls {
+        let mut ids: Vec<((i64, i64), MessageId)> = if polls {
             let newer = leaves(after.unwrap_or(EDGES.0), EDGES.1);
-            newer.filter(|((_, made), _)| Some(*made) != after).take(query.limit).collect()
+            newer.filter(|(made, _)| Some(*made) != after).take(query.limit).collect()
         } else {
             let older = leaves(EDGES.0, before.unwrap_or(EDGES.1)).rev();
-            older.filter(|((_, made), _)| Some(*made) != before).take(query.limit).collect()
+            older.filter(|(made, _)| Some(*made) != before).take(query.limit).collect()
         };
         if polls {
             ids.reverse();
         }
         let mut items = Vec::with_capacity(ids.len());
         for (_, id) in &ids {
-            let Some(row) = self.messages.get(*id) else { continue };
+            let Some(row) = self.messages.get(id) else { continue };
             let words = match row.status {
                 MessageStatus::Streaming => String::new(),
-                _ => preview(&text_of(&self.show(**id, row)?.parts)),
+                _ => preview(&text_of(&self.show(*id, row)?.parts)),
             };
             items.push(Branch {
-                head_id: **id,
+                head_id: *id,
                 depth: row.depth,
                 last_role: row.role,
                 last_preview: Some(words).filter(|words| !words.is_empty()),
                 created_at: row.created_at,
-                is_current: found.shown.head_id == Some(**id),
+                is_current: found.shown.head_id == Some(*id),
             });
         }
-        let newest = ids.first().map(|((_, made), _)| *made);
-        let oldest = ids.last().map(|((_, made), _)| *made);
-        let all = || leaves(EDGES.0, EDGES.1).map(|((_, made), _)| *made);
+        let newest = ids.first().map(|(made, _)| *made);
+        let oldest = ids.last().map(|(made, _)| *made);
+        let all = || leaves(EDGES.0, EDGES.1).map(|(made, _)| made);
         // Of an empty page only its anchor is known.
         let newest = newest.or(if polls { after } else { before.map(|(at, change)| (at, change - 1)) });
         let oldest = oldest.or(if polls { after.map(|(at, change)| (at, change + 1)) } else { before });
