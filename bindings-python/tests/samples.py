@@ -129,6 +129,7 @@ conversation = t.ConversationInfo(
     updated_at=MOMENT + timedelta(seconds=1),
     version=4,
 )
+branch = t.Branch(ID, 4, last_role="assistant", last_preview="Hola", created_at=MOMENT, is_current=True)
 turn = t.Turn(
     ID,
     "interrupted",
@@ -280,6 +281,7 @@ SAMPLES: list[Any] = [
     conversation,
     turn,
     item,
+    branch,
     tier,
     change,
     price,

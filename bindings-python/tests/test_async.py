@@ -196,8 +196,8 @@ def test_a_failure_is_raised_where_it_happens() -> None:
                 await stream.reply()
         assert parked.value.turn_id is not None
         assert (await chat.retry(parked.value.turn_id).reply()).text == "Hello"
-        with pytest.raises(t.ConflictError, match="not_last"):
-            await chat.retry(caught.value.turn_id)
+        with pytest.raises(t.ConflictError, match="already_answered"):
+            await chat.retry(parked.value.turn_id)
         with pytest.raises(t.InvalidError):
             await chat.stream("")
         with pytest.raises(TypeError, match="did you mean 'temperature'"):

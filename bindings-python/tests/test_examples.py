@@ -53,6 +53,16 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
         ("07", ["passed"]),
         ("08", ["clerk asked 1 times; last: Are you open?  (2 tries)", "last: And on Sunday?", "8192 tokens"]),
         ("09", ["old town", "try 3 for ana after", "1 call, 2 retries, success rate 1.0", "store ok - echo ok"]),
+        (
+            "10",
+            [
+                "user 2/2: Plan two days",
+                "assistant 1/2: ",
+                "branches: [2, 2, 2]",
+                "another message by now",
+                "0 shown here, 2 in",
+            ],
+        ),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:
@@ -68,4 +78,4 @@ def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::Lab;
 use tertulia::store::{
-    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore, MessageRows, QueueQuery,
-    QueueRow, Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
+    MessageRows, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery,
+    WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, Conversation, ConversationId, ConversationOptions, ConversationSummary, Media,
@@ -46,6 +47,31 @@ impl Store for Counting {
     ) -> StoreFuture<'_, Option<MessageRows>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.store.messages(owner, conversation, anchor, limit)
+    }
+
+    fn messages_upto(
+        &self,
+        owner: &str,
+        id: ConversationId,
+        last: MessageId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.store.messages_upto(owner, id, last, anchor, limit)
+    }
+
+    fn siblings(
+        &self,
+        owner: &str,
+        id: ConversationId,
+        anchor: SiblingAnchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.store.siblings(owner, id, anchor, limit)
+    }
+
+    fn branches(&self, owner: &str, id: ConversationId, query: BranchQuery) -> StoreFuture<'_, Option<BranchRows>> {
+        self.store.branches(owner, id, query)
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

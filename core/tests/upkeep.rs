@@ -17,8 +17,9 @@ use std::time::Duration;
 use support::{Lab, cause_of, within};
 use tertulia::base::{Clock, ManualClock, Timestamp};
 use tertulia::store::{
-    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore, MessageRows, Op,
-    QueueQuery, QueueRow, Receipt, Spender, Store, StoreFuture, TurnChange, TurnRecord, UsageQuery, WriteBatch,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
+    MessageRows, Op, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnChange, TurnRecord,
+    UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ChatRequest, Conversation, ConversationId, ConversationSummary,
@@ -442,6 +443,31 @@ impl Store for Meddled {
         limit: usize,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         self.store.messages(owner, conversation, anchor, limit)
+    }
+
+    fn messages_upto(
+        &self,
+        owner: &str,
+        id: ConversationId,
+        last: MessageId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.store.messages_upto(owner, id, last, anchor, limit)
+    }
+
+    fn siblings(
+        &self,
+        owner: &str,
+        id: ConversationId,
+        anchor: SiblingAnchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.store.siblings(owner, id, anchor, limit)
+    }
+
+    fn branches(&self, owner: &str, id: ConversationId, query: BranchQuery) -> StoreFuture<'_, Option<BranchRows>> {
+        self.store.branches(owner, id, query)
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

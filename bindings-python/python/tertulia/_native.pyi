@@ -2574,6 +2574,59 @@ class Turn:
     def _of_json(json: str) -> Turn: ...
 
 @final
+class Branch:
+    """A branch of a conversation: the way from its beginning to a message behind which nothing was said."""
+
+    __match_args__: ClassVar[tuple[Literal["head_id"], Literal["depth"]]]
+
+    def __new__(
+        cls,
+        head_id: str,
+        depth: int,
+        *,
+        last_role: Role,
+        last_preview: str | None = None,
+        created_at: datetime,
+        is_current: bool = False,
+    ) -> Self: ...
+    @property
+    def head_id(self) -> str:
+        """Its last message; ``switch_to`` shows the branch."""
+
+    @property
+    def depth(self) -> int:
+        """How many messages stand on it."""
+
+    @property
+    def last_role(self) -> Role:
+        """Who spoke last."""
+
+    @property
+    def last_preview(self) -> str | None:
+        """The beginning of the last message, at most 160 characters; ``None`` while it is being written."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When the last message was saved."""
+
+    @property
+    def is_current(self) -> bool:
+        """True for the branch that is shown."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Branch: ...
+
+@final
 class OutboxItem:
     """A message in the outbox."""
 
@@ -3974,6 +4027,41 @@ class Conversation:
     def retry(self, turn_id: str, **options: Unpack[CallOptions]) -> ReplyStream:
         """Ask again for a turn that was interrupted, parked or cancelled. The message is the same."""
 
+    def edit(self, message_id: str, content: Content, **options: Unpack[CallOptions]) -> ReplyStream:
+        """Say a message anew: it stands beside the old one, is shown in its place, and is answered.
+
+        The old one stays, with what followed; ``switch_to`` shows it. One that waited to be sent is taken back.
+        """
+
+    def regenerate(self, message_id: str, **options: Unpack[CallOptions]) -> ReplyStream:
+        """Ask for another answer: to this message, or beside this answer. It is shown once it begins."""
+
+    def siblings(
+        self, message_id: str, *, limit: int = 50, before: str | None = None, after: str | None = None
+    ) -> Page[Message]:
+        """The messages in the same place, this one among them: what a "2/3" switches between. Fifty about this one."""
+
+    def branches(self, *, limit: int = 50, before: str | None = None, after: str | None = None) -> Page[Branch]:
+        """Its branches, each by its last message, the newest first. ``limit`` is 1 to 200."""
+
+    def switch_to(self, message_id: str) -> str:
+        """Show the branch on which this message stands, as it was left; give the id of its last message."""
+
+    def fork(self, message_id: str) -> None:
+        """Begin a new branch behind this message: the next one goes there. What followed stays. Copies nothing."""
+
+    def at(self, message_id: str) -> Conversation:
+        """The conversation as it is seen from this message: ``history`` ends with it, and what is sent goes behind it."""
+
+    def duplicate(self, message_id: str) -> Conversation:
+        """A conversation of its own, with a copy of what was said up to and including this message."""
+
+    def delete_message(self, message_id: str, *, subtree: bool = False) -> None:
+        """Delete a message: its words and files are gone, it keeps its place with the status ``deleted``.
+
+        With ``subtree`` it goes altogether, and everything below it on all branches.
+        """
+
     def attach(self, turn_id: str, *, after_seq: int = 0) -> ReplyStream:
         """The reply of a turn from behind this event on: as it comes, or from the store. Leaving it changes nothing."""
 
@@ -4382,6 +4470,43 @@ class AsyncConversation:
 
     def retry(self, turn_id: str, **options: Unpack[CallOptions]) -> AsyncReplyStream:
         """Ask again for a turn that was interrupted, parked or cancelled. The message is the same."""
+
+    def edit(self, message_id: str, content: Content, **options: Unpack[CallOptions]) -> AsyncReplyStream:
+        """Say a message anew: it stands beside the old one, is shown in its place, and is answered.
+
+        The old one stays, with what followed; ``switch_to`` shows it. One that waited to be sent is taken back.
+        """
+
+    def regenerate(self, message_id: str, **options: Unpack[CallOptions]) -> AsyncReplyStream:
+        """Ask for another answer: to this message, or beside this answer. It is shown once it begins."""
+
+    def siblings(
+        self, message_id: str, *, limit: int = 50, before: str | None = None, after: str | None = None
+    ) -> Coroutine[Any, Any, Page[Message]]:
+        """The messages in the same place, this one among them: what a "2/3" switches between. Fifty about this one."""
+
+    def branches(
+        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+    ) -> Coroutine[Any, Any, Page[Branch]]:
+        """Its branches, each by its last message, the newest first. ``limit`` is 1 to 200."""
+
+    def switch_to(self, message_id: str) -> Coroutine[Any, Any, str]:
+        """Show the branch on which this message stands, as it was left; give the id of its last message."""
+
+    def fork(self, message_id: str) -> Coroutine[Any, Any, None]:
+        """Begin a new branch behind this message: the next one goes there. What followed stays. Copies nothing."""
+
+    def at(self, message_id: str) -> AsyncConversation:
+        """The conversation as it is seen from this message: ``history`` ends with it, and what is sent goes behind it."""
+
+    def duplicate(self, message_id: str) -> Coroutine[Any, Any, AsyncConversation]:
+        """A conversation of its own, with a copy of what was said up to and including this message."""
+
+    def delete_message(self, message_id: str, *, subtree: bool = False) -> Coroutine[Any, Any, None]:
+        """Delete a message: its words and files are gone, it keeps its place with the status ``deleted``.
+
+        With ``subtree`` it goes altogether, and everything below it on all branches.
+        """
 
     def attach(self, turn_id: str, *, after_seq: int = 0) -> AsyncReplyStream:
         """The reply of a turn from behind this event on: as it comes, or from the store. Leaving it changes nothing."""

@@ -326,6 +326,9 @@ class CallOptions(TypedDict, total=False):
     it. Unless set, as ``settings["outbox"]["degrade"]`` says."""
     client_id: str
     """Your own id for the message: the same id is the same message; another body under it is a ``ConflictError``."""
+    expected_head: str
+    """The id of the last message of what is shown, as you know it: if another one is the last by the time the message is
+    saved, nothing is stored, and a ``ConflictError`` names that one. ``ask`` does not look at it."""
     metadata: Mapping[str, str]
     """Kept beside the message, never sent."""
     key: str

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{ConversationChange, ConversationId, ConversationOptions, NewMessage, Result, TurnId};
+use tertulia::{ConversationChange, ConversationId, ConversationOptions, MessageId, NewMessage, Result, TurnId};
 
 use super::incoming::{Incoming, Opening};
 use super::options::options;
 use super::stream::{AsyncReplyStream, ReplyStream};
 use super::twins::during;
 use super::user::{Scope, User, cursor};
+use crate::bridge::{Awaitable, done, wait};
 use crate::content::parts;
-use crate::convert::{Fields, FromPython, Place};
+use crate::convert::{Fields, FromPython, Place, ToPython};
 
 /// What both handles of a conversation hold.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub(super) struct Chat {
     pub(super) scope: Scope,
     pub(super) id: ConversationId,
     pub(super) origin: Origin,
+    /// The message from which it is seen.
+    pub(super) from: Option<MessageId>,
 }
 
 /// Whether a conversation must be there already.
@@ -35,14 +38,19 @@ struct Open {
     user: User,
     id: ConversationId,
     origin: Origin,
+    from: Option<MessageId>,
 }
 
 impl Open {
     async fn chat(self) -> Result<tertulia::Conversation> {
         let user = self.user.open().await?;
-        Ok(match self.origin {
+        let chat = match self.origin {
             Origin::New(options) => user.new_conversation_at(self.id, (*options).clone()),
             Origin::Existing => user.conversation(self.id),
+        };
+        Ok(match self.from {
+            Some(message) => chat.at(message),
+            None => chat,
         })
     }
 }
@@ -51,9 +59,58 @@ fn turn_id(value: &Bound<'_, PyAny>) -> PyResult<TurnId> {
     FromPython::from_python(value, &Place::named("turn_id"))
 }
 
+fn message_id(value: &Bound<'_, PyAny>) -> PyResult<MessageId> {
+    FromPython::from_python(value, &Place::named("message_id"))
+}
+
 impl Chat {
     fn open(&self, py: Python<'_>) -> PyResult<Open> {
-        Ok(Open { user: self.scope.user(py)?, id: self.id, origin: self.origin.clone() })
+        Ok(Open { user: self.scope.user(py)?, id: self.id, origin: self.origin.clone(), from: self.from })
+    }
+
+    /// The conversation as it is seen from this message.
+    fn at(&self, message: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self { from: Some(message_id(message)?), ..self.clone() })
+    }
+
+    /// Another conversation of the same user.
+    fn other(&self, id: ConversationId) -> Self {
+        Self { id, origin: Origin::Existing, from: None, ..self.clone() }
+    }
+
+    fn editing(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, PyAny>,
+        content: &Bound<'_, PyAny>,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Opening> {
+        let (message, said) = (message_id(message)?, parts(content, &Place::named("content"))?);
+        let (options, open) = (options("edit", py, given)?, self.open(py)?);
+        let call = async move { open.chat().await?.edit(message, said).with(options).await };
+        Ok(during("conversation.edit", call).boxed())
+    }
+
+    fn regenerating(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, PyAny>,
+        given: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Opening> {
+        let (message, options) = (message_id(message)?, options("regenerate", py, given)?);
+        let open = self.open(py)?;
+        let call = async move { open.chat().await?.regenerate(message).with(options).await };
+        Ok(during("conversation.regenerate", call).boxed())
+    }
+
+    fn duplicating(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, PyAny>,
+    ) -> PyResult<impl Future<Output = Result<Self>> + use<>> {
+        let (message, open, this) = (message_id(message)?, self.open(py)?, self.clone());
+        let call = async move { open.chat().await?.duplicate(message).await.map(|copy| this.other(copy.id())) };
+        Ok(during("conversation.duplicate", call))
     }
 
     fn streaming(
@@ -82,6 +139,15 @@ impl Chat {
         let turn = turn_id(turn)?;
         let open = self.open(py)?;
         Ok(during("conversation.attach", async move { open.chat().await?.attach(turn, after_seq).await }).boxed())
+    }
+}
+
+/// A copied conversation on its way to somebody who awaits it.
+struct AsyncCopy(Chat);
+
+impl ToPython for AsyncCopy {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(Bound::new(py, AsyncConversation(self.0.clone()))?.into_any())
     }
 }
 
@@ -137,6 +203,61 @@ twins! {
             async move { open.chat().await?.history().limit(limit).before(before).after(after).await }
         }
 
+        /// The messages that stand in the same place, this one among them.
+        #[pyo3(signature = (message_id, *, limit = 50, before = None, after = None))]
+        fn siblings(
+            &self,
+            py,
+            message_id: &Bound<'_, PyAny>,
+            limit: usize,
+            before: Option<&Bound<'_, PyAny>>,
+            after: Option<&Bound<'_, PyAny>>,
+        ) {
+            let message = self::message_id(message_id)?;
+            let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.siblings(message).limit(limit).before(before).after(after).await }
+        }
+
+        /// Its branches, each by its last message, the newest first.
+        #[pyo3(signature = (*, limit = 50, before = None, after = None))]
+        fn branches(
+            &self,
+            py,
+            limit: usize,
+            before: Option<&Bound<'_, PyAny>>,
+            after: Option<&Bound<'_, PyAny>>,
+        ) {
+            let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.branches().limit(limit).before(before).after(after).await }
+        }
+
+        /// Shows the branch on which this message stands, and gives the id of its last message.
+        fn switch_to(&self, py, message_id: &Bound<'_, PyAny>) {
+            let message = self::message_id(message_id)?;
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.switch_to(message).await }
+        }
+
+        /// Begins a new branch behind this message.
+        fn fork(&self, py, message_id: &Bound<'_, PyAny>) {
+            let message = self::message_id(message_id)?;
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.fork(message).await }
+        }
+
+        /// Deletes a message; with `subtree` everything below it, too.
+        #[pyo3(signature = (message_id, *, subtree = false))]
+        fn delete_message(&self, py, message_id: &Bound<'_, PyAny>, subtree: bool) {
+            let message = self::message_id(message_id)?;
+            let open = self.0.open(py)?;
+            async move {
+                let call = open.chat().await?.delete_message(message);
+                if subtree { call.subtree().await } else { call.await }
+            }
+        }
+
         /// Where every budget stands that holds for a call here.
         fn budgets(&self, py) {
             let open = self.0.open(py)?;
@@ -178,6 +299,39 @@ twins! {
         }
     }
     sync {
+        /// The conversation as it is seen from this message.
+        fn at(&self, message_id: &Bound<'_, PyAny>) -> PyResult<Self> {
+            self.0.at(message_id).map(Self)
+        }
+
+        /// A conversation of its own, with a copy of what was said up to this message.
+        fn duplicate(&self, py: Python<'_>, message_id: &Bound<'_, PyAny>) -> PyResult<Self> {
+            wait(py, self.0.duplicating(py, message_id)?).map(Self)
+        }
+
+        /// Says a message anew, beside the old one.
+        #[pyo3(signature = (message_id, content, **options))]
+        fn edit(
+            &self,
+            py: Python<'_>,
+            message_id: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<ReplyStream> {
+            ReplyStream::begin(py, Incoming::new(self.0.editing(py, message_id, content, options)?))
+        }
+
+        /// Asks for another answer, beside the first.
+        #[pyo3(signature = (message_id, **options))]
+        fn regenerate(
+            &self,
+            py: Python<'_>,
+            message_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<ReplyStream> {
+            ReplyStream::begin(py, Incoming::new(self.0.regenerating(py, message_id, options)?))
+        }
+
         /// Saves the message, sends it, and gives the reply as it comes.
         #[pyo3(signature = (content, **options))]
         fn stream(
@@ -211,6 +365,40 @@ twins! {
         }
     }
     async {
+        /// The conversation as it is seen from this message.
+        fn at(&self, message_id: &Bound<'_, PyAny>) -> PyResult<Self> {
+            self.0.at(message_id).map(Self)
+        }
+
+        /// A conversation of its own, with a copy of what was said up to this message.
+        fn duplicate(&self, py: Python<'_>, message_id: &Bound<'_, PyAny>) -> PyResult<Awaitable> {
+            let call = self.0.duplicating(py, message_id)?;
+            Ok(Awaitable::spawned(async move { call.await.map(|copy| done(AsyncCopy(copy))) }))
+        }
+
+        /// Says a message anew, beside the old one.
+        #[pyo3(signature = (message_id, content, **options))]
+        fn edit(
+            &self,
+            py: Python<'_>,
+            message_id: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<AsyncReplyStream> {
+            Ok(AsyncReplyStream::new(Incoming::new(self.0.editing(py, message_id, content, options)?)))
+        }
+
+        /// Asks for another answer, beside the first.
+        #[pyo3(signature = (message_id, **options))]
+        fn regenerate(
+            &self,
+            py: Python<'_>,
+            message_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<AsyncReplyStream> {
+            Ok(AsyncReplyStream::new(Incoming::new(self.0.regenerating(py, message_id, options)?)))
+        }
+
         /// Saves the message, sends it, and gives the reply as it comes.
         #[pyo3(signature = (content, **options))]
         fn stream(

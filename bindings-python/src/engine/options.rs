@@ -31,6 +31,7 @@ pub(crate) const NAMES: &[&str] = &[
     "priority",
     "degrade",
     "client_id",
+    "expected_head",
     "metadata",
     "key",
     "extra_body",
@@ -80,6 +81,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.priority = fields.take::<Option<Priority>>("priority")?.unwrap_or_default();
     options.degrade = fields.take("degrade")?;
     options.client_id = fields.take("client_id")?;
+    options.expected_head = fields.take("expected_head")?;
     options.metadata = fields.take("metadata")?;
     options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);
     options.extra_body = fields.take("extra_body")?;

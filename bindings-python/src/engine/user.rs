@@ -55,18 +55,23 @@ impl Scope {
             title: fields.take("title")?,
             metadata: fields.take("metadata")?,
         };
-        Ok(Chat { scope: self.clone(), id: self.root.ids().conversation(), origin: Origin::New(options.into()) })
+        Ok(Chat {
+            scope: self.clone(),
+            id: self.root.ids().conversation(),
+            origin: Origin::New(options.into()),
+            from: None,
+        })
     }
 
     fn existing(&self, id: &Bound<'_, PyAny>) -> PyResult<Chat> {
         let id = ConversationId::from_python(id, &Place::named("id"))?;
-        Ok(Chat { scope: self.clone(), id, origin: Origin::Existing })
+        Ok(Chat { scope: self.clone(), id, origin: Origin::Existing, from: None })
     }
 
     fn keyed(&self, key: &Bound<'_, PyAny>) -> PyResult<Chat> {
         let key = String::from_python(key, &Place::named("key"))?;
         let id = ConversationId::derived(&self.id, &key);
-        Ok(Chat { scope: self.clone(), id, origin: Origin::New(Arc::default()) })
+        Ok(Chat { scope: self.clone(), id, origin: Origin::New(Arc::default()), from: None })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Messages, conversations and turns.
 
 use tertulia::model::{
-    ConversationSummary as ConversationRecord, Message as MessageRecord, OutboxItem as OutboxRecord, Turn as TurnRecord,
+    Branch as BranchRecord, ConversationSummary as ConversationRecord, Message as MessageRecord,
+    OutboxItem as OutboxRecord, Turn as TurnRecord,
 };
 
 use crate::convert::OutItem;
@@ -28,6 +29,12 @@ values! {
     }
     matches(id, title) shows(id, title, message_count) hashes(id, version)
 
+    /// A branch of a conversation, by its last message.
+    Branch(record BranchRecord) {
+        head_id, depth, last_role, last_preview, created_at, is_current,
+    }
+    matches(head_id, depth) shows(head_id, depth, last_preview, is_current) hashes(head_id, depth)
+
     /// A user's message and the way to its answer.
     Turn(record TurnRecord) {
         id, state, attempt, message_id, reply_id, last_seq, not_before, expires_at, error,
@@ -48,6 +55,12 @@ values! {
     matches(turn_id, delivery) shows(turn_id, delivery, reason, preview) hashes(turn_id, attempt)
 }
 
-records!(Message = MessageRecord, ConversationInfo = ConversationRecord, Turn = TurnRecord, OutboxItem = OutboxRecord,);
+records!(
+    Message = MessageRecord,
+    ConversationInfo = ConversationRecord,
+    Branch = BranchRecord,
+    Turn = TurnRecord,
+    OutboxItem = OutboxRecord,
+);
 
 impl OutItem for OutboxRecord {}

@@ -6,10 +6,10 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySlice, PyTuple, PyType};
 use tertulia::base::{Cursor, Page as PageOf};
-use tertulia::model::{ConversationSummary as ConversationRecord, Message as MessageRecord};
+use tertulia::model::{Branch as BranchRecord, ConversationSummary as ConversationRecord, Message as MessageRecord};
 
 use super::held::Held;
-use super::message::{ConversationInfo, Message};
+use super::message::{Branch, ConversationInfo, Message};
 use crate::convert::{ToPython, plain};
 
 /// One page of a longer list.
@@ -19,6 +19,7 @@ pub(crate) struct Page(Items);
 enum Items {
     Messages(Arc<PageOf<MessageRecord>>),
     Conversations(Arc<PageOf<ConversationRecord>>),
+    Branches(Arc<PageOf<BranchRecord>>),
 }
 
 /// Runs the same code for whichever page it is.
@@ -27,6 +28,7 @@ macro_rules! page {
         match &$self.0 {
             Items::Messages($page) => $code,
             Items::Conversations($page) => $code,
+            Items::Branches($page) => $code,
         }
     };
 }
@@ -45,7 +47,7 @@ macro_rules! pages {
     };
 }
 
-pages!(MessageRecord messages, ConversationRecord conversations);
+pages!(MessageRecord messages, ConversationRecord conversations, BranchRecord branches);
 
 impl Page {
     /// A page of messages.
@@ -58,12 +60,27 @@ impl Page {
         Self(Items::Conversations(Arc::new(page)))
     }
 
+    /// A page of branches.
+    pub(crate) fn branches(page: PageOf<BranchRecord>) -> Self {
+        Self(Items::Branches(Arc::new(page)))
+    }
+
+    /// What is on it, in a word.
+    const fn kind(&self) -> &'static str {
+        match &self.0 {
+            Items::Messages(_) => "messages",
+            Items::Conversations(_) => "conversations",
+            Items::Branches(_) => "branches",
+        }
+    }
+
     fn item<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
         match &self.0 {
             Items::Messages(page) => Ok(Bound::new(py, Message(Held::Item(Arc::clone(page), index)))?.into_any()),
             Items::Conversations(page) => {
                 Ok(Bound::new(py, ConversationInfo(Held::Item(Arc::clone(page), index)))?.into_any())
             }
+            Items::Branches(page) => Ok(Bound::new(py, Branch(Held::Item(Arc::clone(page), index)))?.into_any()),
         }
     }
 }
@@ -175,6 +192,7 @@ impl Page {
         match (&self.0, &other.cast::<Self>().ok()?.get().0) {
             (Items::Messages(one), Items::Messages(two)) => Some(one == two),
             (Items::Conversations(one), Items::Conversations(two)) => Some(one == two),
+            (Items::Branches(one), Items::Branches(two)) => Some(one == two),
             _ => Some(false),
         }
     }
@@ -186,7 +204,7 @@ impl Page {
     }
 
     fn __repr__(&self) -> String {
-        let of = if matches!(self.0, Items::Messages(_)) { "messages" } else { "conversations" };
+        let of = self.kind();
         let word = |b| if b { "True" } else { "False" };
         format!(
             "Page({} {of}, reached_start={}, reached_end={})",
@@ -197,10 +215,8 @@ impl Page {
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<super::class::Reduced<'py>> {
-        let (kind, json) = match &slf.get().0 {
-            Items::Messages(page) => ("messages", serde_json::to_string(&**page)),
-            Items::Conversations(page) => ("conversations", serde_json::to_string(&**page)),
-        };
+        let kind = slf.get().kind();
+        let json = page!(slf.get(), page => serde_json::to_string(&**page));
         let json = json.map_err(|e| pyo3::exceptions::PyValueError::new_err(e.to_string()))?;
         let restore = slf.py().import("tertulia._native")?.getattr("_restore")?;
         Ok((restore, (slf.get_type(), format!("{kind} {json}"))))
@@ -212,6 +228,7 @@ impl Page {
         match json.split_once(' ') {
             Some(("messages", json)) => serde_json::from_str(json).map(Self::messages).map_err(bad),
             Some(("conversations", json)) => serde_json::from_str(json).map(Self::conversations).map_err(bad),
+            Some(("branches", json)) => serde_json::from_str(json).map(Self::branches).map_err(bad),
             _ => Err(pyo3::exceptions::PyValueError::new_err("not the JSON of a page")),
         }
     }

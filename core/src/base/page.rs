@@ -33,6 +33,10 @@ pub enum CursorKind {
     Messages,
     /// The conversations of one user.
     Conversations,
+    /// The messages in one place of a conversation.
+    Siblings,
+    /// The branches of one conversation.
+    Branches,
 }
 
 /// A place in a list. Opaque text, bound to the user and the list it came from.
@@ -55,6 +59,8 @@ const fn kind_code(kind: CursorKind) -> u8 {
     match kind {
         CursorKind::Messages => 1,
         CursorKind::Conversations => 2,
+        CursorKind::Siblings => 3,
+        CursorKind::Branches => 4,
     }
 }
 

@@ -169,7 +169,7 @@ pub(super) fn recall(
     window: Window,
 ) -> Option<Vec<NewMessage>> {
     let mut messages = match said.placed.parent {
-        Some(parent) => engine.recent.take(conversation, parent)?,
+        Some(parent) => engine.recent.take(conversation, parent, said.placed.deletion)?,
         None => Vec::with_capacity(2),
     };
     messages.push(said.message.clone());
@@ -193,7 +193,7 @@ pub(super) fn remember(
     let is_answered = !messages.windows(2).any(|two| two[0].role == Role::User && two[1].role == Role::User);
     if is_answered && usize::try_from(said.placed.depth) == Ok(messages.len()) {
         messages.push(NewMessage::new(Role::Assistant, parts.to_vec()));
-        engine.recent.keep(conversation, reply, messages);
+        engine.recent.keep(conversation, reply, said.placed.deletion, messages);
     }
 }
 

@@ -14,7 +14,7 @@ use super::turn::{self, Opening};
 use super::user::UserScope;
 use crate::base::{ConversationId, ErrorKind, MessageId, TurnId};
 use crate::model::{ConversationSummary, Error, NewMessage, Reply, Result, Turn};
-use crate::store::{ConversationChange, Durability, Op, WriteBatch};
+use crate::store::{ConversationChange, Durability, Op, Parent, WriteBatch};
 
 /// The longest metadata of a conversation or message, as JSON, in bytes.
 pub(super) const MAX_METADATA_BYTES: usize = 8 * 1024;
@@ -41,11 +41,13 @@ pub struct Conversation {
     pub(super) id: ConversationId,
     /// What it begins with if it is not there yet; nothing for a handle to one that must exist.
     pub(super) fresh: Option<Arc<ConversationOptions>>,
+    /// The message from which it is seen; nothing = as it is shown to everybody.
+    pub(super) from: Option<MessageId>,
 }
 
 impl Conversation {
     pub(super) fn new(user: UserScope, id: ConversationId, fresh: Option<ConversationOptions>) -> Self {
-        Self { user, id, fresh: fresh.map(Arc::new) }
+        Self { user, id, fresh: fresh.map(Arc::new), from: None }
     }
 
     /// Refuses a beginning that no conversation can have.
@@ -55,7 +57,7 @@ impl Conversation {
         check_fields(&self.user, title, system, model, Some(&fresh.metadata))
     }
 
-    fn failed(&self, error: Error, operation: &'static str) -> Error {
+    pub(super) fn failed(&self, error: Error, operation: &'static str) -> Error {
         self.user.engine.failed(error, operation)
     }
 
@@ -98,22 +100,27 @@ impl Conversation {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
-        let _turn = engine.queue(self.id).enter().await.await?;
+        let queue = engine.queue(self.id);
+        let _unsaved = queue.unsaved();
+        let _turn = queue.enter().await.await?;
         let known = engine.store.conversation(&self.user.owner, self.id).await?.is_some();
         let mut batch = rows::begin(self, self.fresh.as_deref().filter(|_| !known));
         let mut ids = Vec::with_capacity(messages.len());
         for message in messages {
             let id = engine.ids.message();
-            batch = rows::append(batch, self, id, None, message)?;
+            let parent = self.from.filter(|_| ids.is_empty()).map_or(Parent::Head, Parent::Message);
+            batch = rows::append(batch, self, id, None, message, parent)?;
             ids.push(id);
         }
         engine.store.apply(batch, Durability::PowerSafe).await?;
         Ok(ids)
     }
 
-    /// Asks again for the last turn, when it was interrupted, parked or cancelled. The message is the same; the answer
-    /// stands beside what had arrived before. Awaiting it fails with `Conflict` (not_last) when the conversation has
-    /// gone on since, (already_answered) or (still_running).
+    /// Asks again for a turn that was interrupted, parked or cancelled. The message is the same; the answer stands beside
+    /// what had arrived before. When the conversation has gone on since, what followed stays on a branch of its own
+    /// (`switch_to`); only what waits in the outbox is answered in its order. Awaiting it fails with `Conflict`
+    /// (already_answered; `regenerate` asks for another answer) or (still_running), and with `Invalid` (deleted) when the
+    /// message is gone.
     pub fn retry(&self, turn: TurnId) -> Verb<StreamTo> {
         Verb::new(StreamTo { chat: self.clone(), opening: Opening::Retry(turn) })
     }
@@ -272,10 +279,10 @@ pub struct SendTo {
     content: Content,
 }
 
-/// What `stream` and `retry` wait for.
+/// What `stream`, `edit`, `regenerate` and `retry` wait for.
 pub struct StreamTo {
-    chat: Conversation,
-    opening: Opening,
+    pub(super) chat: Conversation,
+    pub(super) opening: Opening,
 }
 
 impl IntoFuture for Verb<SendTo> {
@@ -307,6 +314,8 @@ impl IntoFuture for Verb<StreamTo> {
         Box::pin(async move {
             let operation = match opening {
                 Opening::Message(_) => "conversation.stream",
+                Opening::Edit(..) => "conversation.edit",
+                Opening::Regenerate(_) => "conversation.regenerate",
                 Opening::Retry(_) => "conversation.retry",
             };
             turn::start(&chat, opening, options, operation).await.map_err(|e| chat.failed(e, operation))

@@ -9,7 +9,7 @@ use crate::model::{ConversationSummary, Error, Message, Result};
 use crate::store::{Anchor, ListQuery, MessageRows};
 
 /// Items of a page unless told otherwise.
-const PAGE: usize = 50;
+pub(super) const PAGE: usize = 50;
 
 /// The longest page.
 const MAX_PAGE: usize = 200;
@@ -54,7 +54,7 @@ impl HistoryCall {
         let place = |cursor: &Cursor| -> Result<MessageId> {
             let (anchor, _, of) = cursor.open(CursorKind::Messages, owner).map_err(bad_cursor)?;
             if of != conversation_check(&chat) {
-                return Err(bad_cursor(Malformed { expected: "this cursor belongs to another conversation" }));
+                return Err(foreign());
             }
             Ok(MessageId::from_bytes(anchor))
         };
@@ -66,7 +66,11 @@ impl HistoryCall {
             (None, Some(after)) => Anchor::After(place(after)?),
             (None, None) => Anchor::End,
         };
-        let rows = chat.user.engine.store.messages(owner, chat.id, anchor, limit).await?;
+        let store = &chat.user.engine.store;
+        let rows = match chat.from {
+            Some(last) => store.messages_upto(owner, chat.id, last, anchor, limit).await?,
+            None => store.messages(owner, chat.id, anchor, limit).await?,
+        };
         match rows {
             Some(rows) => Ok(page(&chat, rows, before, after)),
             // Nothing was said yet: an empty page, as the empty conversation that it looks like.
@@ -95,7 +99,7 @@ fn page(chat: &Conversation, rows: MessageRows, before: Option<Cursor>, after: O
 }
 
 /// The last half of the conversation's id: enough to refuse a cursor from another one.
-fn conversation_check(chat: &Conversation) -> i64 {
+pub(super) fn conversation_check(chat: &Conversation) -> i64 {
     let mut half = [0_u8; 8];
     half.copy_from_slice(&chat.id.as_bytes()[8..]);
     i64::from_be_bytes(half)
@@ -186,11 +190,16 @@ impl IntoFuture for ConversationsCall {
     }
 }
 
-fn bad_cursor(malformed: Malformed) -> Error {
+pub(super) fn bad_cursor(malformed: Malformed) -> Error {
     malformed.into_error("bad_cursor")
 }
 
-fn check_limit(limit: usize) -> Result<()> {
+/// A cursor of another conversation.
+pub(super) fn foreign() -> Error {
+    bad_cursor(Malformed { expected: "this cursor belongs to another conversation" })
+}
+
+pub(super) fn check_limit(limit: usize) -> Result<()> {
     if (1..=MAX_PAGE).contains(&limit) {
         return Ok(());
     }

@@ -1,9 +1,13 @@
 //! The written side of a turn: what is saved when, and how each end is put down.
 
+mod again;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+
+use again::Again;
 
 use super::content;
 use super::conversation::{Conversation, ConversationOptions};
@@ -13,6 +17,7 @@ use super::kept::{Asked, cost_left};
 use super::recent::{Said, is_words};
 use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
+use super::tree::Placing;
 use super::watch::About;
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::call::CallTarget;
@@ -72,6 +77,15 @@ pub(super) struct Journal {
     kept: Option<Bytes>,
     /// True once the answer stands behind another message than the one that it answers.
     displaced: bool,
+    again: Again,
+}
+
+/// What a turn begins with, besides what is said.
+pub(super) struct Begins<'a> {
+    pub(super) turn: TurnId,
+    pub(super) body_hash: [u8; 32],
+    pub(super) target: &'a CallTarget,
+    pub(super) placing: Placing,
 }
 
 impl Journal {
@@ -79,19 +93,20 @@ impl Journal {
     pub(super) async fn open(
         chat: &Conversation,
         fresh: Option<&ConversationOptions>,
-        turn: TurnId,
         parts: Vec<Part>,
         asked: Asked<'_>,
-        body_hash: [u8; 32],
-        target: &CallTarget,
+        begins: Begins<'_>,
     ) -> Result<Self> {
         let engine = chat.user.engine.clone();
         let Asked { options, kept } = asked;
+        let Begins { turn, body_hash, target, placing } = begins;
         let (message, reply) = (engine.ids.message(), engine.ids.message());
         let model = target.model.to_string();
         let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
         let shown = is_words(&said).then(|| NewMessage::new(said.role, said.parts.clone()));
-        let mut batch = rows::append(rows::begin(chat, fresh), chat, message, Some(turn), said)?;
+        let mut batch = rows::append(rows::begin(chat, fresh), chat, message, Some(turn), said, placing.message)?;
+        batch.preconditions.extend(placing.preconditions);
+        batch.ops.extend(placing.ops);
         batch = batch.op(Op::PutTurn(NewTurn {
             id: turn,
             conversation: chat.id,
@@ -120,10 +135,12 @@ impl Journal {
         chat: &Conversation,
         record: TurnRecord,
         asked: Asked<'_>,
-        target: &CallTarget,
+        begins: Begins<'_>,
     ) -> Result<Self> {
         let engine = &chat.user.engine;
+        let Begins { target, placing, .. } = begins;
         match record.turn.state {
+            TurnState::Done if placing.regenerates => {}
             TurnState::Interrupted | TurnState::Parked | TurnState::Cancelled | TurnState::Waiting => {}
             TurnState::Done => {
                 return Err(Error::new(
@@ -142,7 +159,9 @@ impl Journal {
         }
         let Asked { options, kept } = asked;
         let (reply, model) = (engine.ids.message(), target.model.to_string());
-        let standing = Standing::of(chat, options, record.id(), record.queued.as_ref());
+        let mut standing = Standing::of(chat, options, record.id(), record.queued.as_ref());
+        let again = Again::of(&placing, Some(&record));
+        again.holds(&mut standing);
         let change = TurnChange {
             state: Some(TurnState::Saved),
             reply: Some(reply),
@@ -154,9 +173,11 @@ impl Journal {
             lease: Some(Some((engine.holder.clone(), engine.lease_until()))),
             ..TurnChange::default()
         };
-        let batch = WriteBatch::new(&*chat.user.owner, engine.clock.now())
+        let mut batch = WriteBatch::new(&*chat.user.owner, engine.clock.now())
             .require(Precondition::Epoch { turn: record.id(), expected: record.epoch })
             .op(Op::AdvanceTurn { id: record.id(), change });
+        batch.preconditions.extend(placing.preconditions);
+        batch.ops.extend(placing.ops);
         let batch = match &standing.queued {
             Some(entry) => batch.op(Op::Enqueue(entry.clone())),
             None => batch.op(Op::Dequeue { turn: record.id() }),
@@ -165,8 +186,7 @@ impl Journal {
         let (turn, message, attempt) = (record.id(), record.turn.message_id, record.turn.attempt);
         let epoch = record.epoch + 1;
         let new = Self::new(engine.clone(), chat, turn, message, reply, model, standing, epoch, attempt);
-        let journal = Self { kept, ..new };
-        Ok(journal.told(TurnState::Saved))
+        Ok(Self { kept, again, ..new }.told(TurnState::Saved))
     }
 
     fn told(self, state: TurnState) -> Self {
@@ -213,6 +233,7 @@ impl Journal {
             standing,
             kept: None,
             displaced: false,
+            again: Again::default(),
         }
     }
 
@@ -443,7 +464,7 @@ impl Journal {
                 lease: Some(None),
                 ..TurnChange::default()
             };
-            let batch = self.advance(change);
+            let batch = self.advance(self.again.rest(change));
             // If this fails too, the lease ends and the turn is put to rest by whoever asks for it next: one that is in
             // the queue is sent again then.
             if self.apply(batch, Durability::PowerSafe).await.is_err() && self.standing.queued.is_some() {
@@ -482,10 +503,12 @@ impl Journal {
             lease: Some(None),
             ..TurnChange::default()
         };
+        // An answer without a word (a filter, a tool-less stop) is an answer; a failure without one is none.
+        let is_answer = self.has_row || !parts.is_empty() || state == TurnState::Done;
+        let change = if is_answer { change } else { self.again.rest(change) };
         let mut batch = self.standing.leave(self.turn, state, change, |change| self.advance(change));
         let attachments = content::detach_bytes(&mut parts, &self.engine.ids);
-        // An answer without a word (a filter, a tool-less stop) is an answer; a failure without one is none.
-        if self.has_row || !parts.is_empty() || state == TurnState::Done {
+        if is_answer {
             let content = Content::encode(&parts)?;
             let status = message_status(state);
             batch = batch.op(if self.has_row {
@@ -511,7 +534,7 @@ impl Journal {
         NewRow {
             id: self.reply,
             conversation: self.chat.id,
-            parent: Parent::Answer(self.message),
+            parent: self.again.parent.unwrap_or(Parent::Answer(self.message)),
             turn: Some(self.turn),
             role: Role::Assistant,
             status,
@@ -521,6 +544,7 @@ impl Journal {
             finish_reason: None,
             usage: None,
             cost: None,
+            created_at: None,
         }
     }
 

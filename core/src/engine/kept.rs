@@ -57,8 +57,8 @@ impl CallOptions {
             }
         }
         let all: Self = serde_json::from_value(Json::Object(all)).map_err(corrupt)?;
-        let Self { key, client_id, metadata, detached, .. } = self;
-        Ok(Self { key, client_id, metadata, detached, ..all })
+        let Self { key, client_id, expected_head, metadata, detached, .. } = self;
+        Ok(Self { key, client_id, expected_head, metadata, detached, ..all })
     }
 
     /// What is set, by its name.

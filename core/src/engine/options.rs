@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Json, Secret};
+use crate::base::{Json, MessageId, Secret};
 use crate::call::CostLimit;
 use crate::model::{
     ChatRequest, Error, OutputSchema, Priority, PromptCache, ReasoningEffort, Result, Sampling, ToolChoice, ToolSpec,
@@ -53,6 +53,11 @@ pub struct CallOptions {
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     #[serde(skip)]
     pub client_id: Option<String>,
+    /// The last message of what is shown, as the caller knows it: if another one is the last when the message is about to
+    /// be saved, nothing is stored, and the call fails with `Conflict` (head_moved), which names the one that is. Not
+    /// looked at by `ask`.
+    #[serde(skip)]
+    pub expected_head: Option<MessageId>,
     /// Kept beside the message, never sent.
     #[serde(skip)]
     pub metadata: HashMap<String, String>,
@@ -258,6 +263,12 @@ impl<S> Verb<S> {
     /// Your own id for the message: sending it twice stores and asks once.
     pub fn client_id(mut self, id: impl Into<String>) -> Self {
         self.options.client_id = Some(id.into());
+        self
+    }
+
+    /// Saves the message only if this one is the last of what is shown; otherwise `Conflict` (head_moved).
+    pub fn expected_head(mut self, message: MessageId) -> Self {
+        self.options.expected_head = Some(message);
         self
     }
 

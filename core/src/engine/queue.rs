@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -15,6 +16,17 @@ use crate::model::Result;
 pub(super) struct Queue {
     lock: Arc<Mutex<()>>,
     deleted: CancellationToken,
+    /// How many messages were said here and are not saved yet.
+    unsaved: AtomicUsize,
+}
+
+/// A message that was said and is not saved yet.
+pub(super) struct Unsaved(Arc<Queue>);
+
+impl Drop for Unsaved {
+    fn drop(&mut self) {
+        self.0.unsaved.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A place in the queue; ends when it is the first.
@@ -28,6 +40,17 @@ pub(super) struct InTurn {
 }
 
 impl Queue {
+    /// Notes a message that is about to be saved, until the note goes.
+    pub(super) fn unsaved(self: &Arc<Self>) -> Unsaved {
+        self.unsaved.fetch_add(1, Ordering::AcqRel);
+        Unsaved(self.clone())
+    }
+
+    /// True while messages were said that are not saved yet.
+    pub(super) fn has_unsaved(&self) -> bool {
+        self.unsaved.load(Ordering::Acquire) > 0
+    }
+
     /// Takes the last place, now: whoever enters later comes later.
     pub(super) async fn enter(self: Arc<Self>) -> Place {
         let mut waiting = Box::pin(self.lock.clone().lock_owned());

@@ -3,7 +3,8 @@
 //!
 //! A message that has ended never changes, and neither does what stands above it: the history that ends with a message
 //! is the same for ever, whichever process wrote it, and is known by that message's id alone. A turn takes the history
-//! out, lends it to its request, and puts it back with its own two messages behind it, so that nothing is copied.
+//! out, lends it to its request, and puts it back with its own two messages behind it, so that nothing is copied. What is
+//! deleted is the exception: every history is known with the number of the last deletion that it has heard of.
 //!
 //! Only words are kept. Calls of tools, files and what belongs to one provider are made fit for each request anew.
 
@@ -36,6 +37,8 @@ struct Kept {
 struct History {
     /// The message that it ends with.
     last: MessageId,
+    /// The number of the last deletion in its conversation.
+    deletion: i64,
     /// Oldest first, from the beginning of the conversation on.
     messages: Vec<NewMessage>,
     bytes: usize,
@@ -62,13 +65,13 @@ impl Recent {
 
     /// Takes out the history that ends with this message. Another one of the conversation is forgotten: it has gone on
     /// elsewhere.
-    pub(super) fn take(&self, conversation: ConversationId, last: MessageId) -> Option<Vec<NewMessage>> {
+    pub(super) fn take(&self, conversation: ConversationId, last: MessageId, deletion: i64) -> Option<Vec<NewMessage>> {
         let history = self.lock().remove(conversation)?;
-        (history.last == last).then_some(history.messages)
+        (history.last == last && history.deletion == deletion).then_some(history.messages)
     }
 
     /// Keeps the whole history that ends with this message, if it is made of words alone.
-    pub(super) fn keep(&self, conversation: ConversationId, last: MessageId, messages: Vec<NewMessage>) {
+    pub(super) fn keep(&self, conversation: ConversationId, last: MessageId, deletion: i64, messages: Vec<NewMessage>) {
         let bytes = messages.iter().map(|message| size_of::<NewMessage>() + size_of::<Part>() + weight(message)).sum();
         if bytes > MAX_BYTES || !messages.iter().all(is_words) {
             return;
@@ -82,7 +85,7 @@ impl Recent {
         }
         kept.uses += 1;
         kept.bytes += bytes;
-        let history = History { last, messages, bytes, used: kept.uses };
+        let history = History { last, deletion, messages, bytes, used: kept.uses };
         kept.histories.insert(conversation, history);
     }
 
@@ -126,21 +129,29 @@ mod tests {
     #[test]
     fn a_history_is_given_once_and_only_for_the_message_it_ends_with() {
         let recent = Recent::default();
-        recent.keep(chat(1), message(1), said("one"));
-        assert_eq!(recent.take(chat(2), message(1)), None);
-        assert_eq!(recent.take(chat(1), message(1)), Some(said("one")));
-        assert_eq!(recent.take(chat(1), message(1)), None);
-        recent.keep(chat(1), message(2), said("two"));
-        assert_eq!(recent.take(chat(1), message(1)), None, "the conversation has gone on elsewhere");
-        assert_eq!(recent.take(chat(1), message(2)), None, "and what was known of it is of no use");
+        recent.keep(chat(1), message(1), 7, said("one"));
+        assert_eq!(recent.take(chat(2), message(1), 7), None);
+        assert_eq!(recent.take(chat(1), message(1), 7), Some(said("one")));
+        assert_eq!(recent.take(chat(1), message(1), 7), None);
+        recent.keep(chat(1), message(2), 7, said("two"));
+        assert_eq!(recent.take(chat(1), message(1), 7), None, "the conversation has gone on elsewhere");
+        assert_eq!(recent.take(chat(1), message(2), 7), None, "and what was known of it is of no use");
+    }
+
+    #[test]
+    fn a_history_from_before_a_deletion_is_of_no_use() {
+        let recent = Recent::default();
+        recent.keep(chat(1), message(1), 7, said("one"));
+        assert_eq!(recent.take(chat(1), message(1), 8), None);
+        assert_eq!(recent.lock().bytes, 0);
     }
 
     #[test]
     fn a_deleted_conversation_leaves_nothing_behind() {
         let recent = Recent::default();
-        recent.keep(chat(1), message(1), said("one"));
+        recent.keep(chat(1), message(1), 7, said("one"));
         recent.forget(chat(1));
-        assert_eq!(recent.take(chat(1), message(1)), None);
+        assert_eq!(recent.take(chat(1), message(1), 7), None);
         assert_eq!(recent.lock().bytes, 0);
     }
 
@@ -149,19 +160,19 @@ mod tests {
         let recent = Recent::default();
         let long = "x".repeat(MAX_BYTES / 4);
         for number in 1..=3 {
-            recent.keep(chat(number), message(number), said(&long));
+            recent.keep(chat(number), message(number), 7, said(&long));
         }
-        let first = recent.take(chat(1), message(1)).unwrap();
-        recent.keep(chat(1), message(1), first);
-        recent.keep(chat(4), message(4), said(&long));
+        let first = recent.take(chat(1), message(1), 7).unwrap();
+        recent.keep(chat(1), message(1), 7, first);
+        recent.keep(chat(4), message(4), 7, said(&long));
         assert!(recent.lock().bytes <= MAX_BYTES);
-        assert_eq!(recent.take(chat(2), message(2)), None);
+        assert_eq!(recent.take(chat(2), message(2), 7), None);
         for number in [1, 3, 4] {
-            assert!(recent.take(chat(number), message(number)).is_some(), "{number}");
+            assert!(recent.take(chat(number), message(number), 7).is_some(), "{number}");
         }
         assert_eq!(recent.lock().bytes, 0);
-        recent.keep(chat(1), message(1), said(&"x".repeat(MAX_BYTES)));
-        assert_eq!(recent.take(chat(1), message(1)), None, "one alone may be too long");
+        recent.keep(chat(1), message(1), 7, said(&"x".repeat(MAX_BYTES)));
+        assert_eq!(recent.take(chat(1), message(1), 7), None, "one alone may be too long");
     }
 
     #[test]
@@ -169,8 +180,8 @@ mod tests {
         let recent = Recent::default();
         let opaque = Part::Opaque { provider: "p".into(), name: "n".into(), attached: true, data: Json::Null };
         for parts in [vec![opaque], vec![Part::image(crate::model::Media::url("https://a.example"))], Vec::new()] {
-            recent.keep(chat(1), message(1), vec![NewMessage::new(crate::model::Role::Assistant, parts)]);
-            assert_eq!(recent.take(chat(1), message(1)), None);
+            recent.keep(chat(1), message(1), 7, vec![NewMessage::new(crate::model::Role::Assistant, parts)]);
+            assert_eq!(recent.take(chat(1), message(1), 7), None);
         }
     }
 }

@@ -23,19 +23,20 @@ pub(super) fn begin(chat: &Conversation, fresh: Option<&ConversationOptions>) ->
     }
 }
 
-/// Adds a whole message below the head; its bytes in hand become attachments.
+/// Adds a whole message; its bytes in hand become attachments.
 pub(super) fn append(
     mut batch: WriteBatch,
     chat: &Conversation,
     id: MessageId,
     turn: Option<TurnId>,
     mut message: NewMessage,
+    parent: Parent,
 ) -> Result<WriteBatch> {
     let attachments = content::detach_bytes(&mut message.parts, &chat.user.engine.ids);
     batch = batch.op(Op::AppendMessage(NewRow {
         id,
         conversation: chat.id,
-        parent: Parent::Head,
+        parent,
         turn,
         role: message.role,
         status: MessageStatus::Complete,
@@ -45,6 +46,7 @@ pub(super) fn append(
         finish_reason: None,
         usage: None,
         cost: None,
+        created_at: None,
     }));
     for bytes in attachments {
         batch = batch.op(put_attachment(id, bytes));

@@ -23,18 +23,20 @@ use super::attach::attach_record;
 use super::content::{self, Content, Said, media_of};
 use super::conversation::{Conversation, check_metadata, not_found};
 use super::fallback;
-use super::journal::Journal;
+use super::journal::{Begins, Journal};
 use super::kept::Asked;
 use super::log::{EndOnDrop, TurnLog};
 use super::media::MediaPlan;
 use super::options::CallOptions;
-use super::queue::Place;
+use super::queue::{Place, Unsaved};
 use super::stream::ReplyStream;
 use super::tertulia::Live;
-use crate::base::{ErrorKind, TurnId};
+use super::tree::{self, Aim, Placing};
+use crate::base::{ErrorKind, MessageId, TurnId};
 use crate::call::{CallContext, CallTarget, failure};
 use crate::model::{
-    ConversationSummary, Error, MediaSource, NewMessage, Part, Reply, Result, Role, StreamEventKind, ToolCall,
+    ConversationSummary, Error, MediaSource, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEventKind,
+    ToolCall,
 };
 use crate::store::{Anchor, TurnRecord};
 
@@ -48,6 +50,10 @@ const MAX_ANSWERS: usize = 50;
 pub(super) enum Opening {
     /// A new message.
     Message(Content),
+    /// A message in the place of another one.
+    Edit(MessageId, Content),
+    /// Another answer to this message, or beside this answer.
+    Regenerate(MessageId),
     /// Another try of a turn that came to rest.
     Retry(TurnId),
 }
@@ -65,18 +71,27 @@ pub(super) async fn start(
     let engine = chat.user.engine.clone();
     let deadline = engine.clock.monotonic() + total(&engine, &options)?;
     let retry = matches!(opening, Opening::Retry(_));
-    let (turn, parts) = match opening {
-        Opening::Retry(turn) => (turn, Vec::new()),
-        Opening::Message(Content(Said::Messages(_))) => {
+    let (aim, turn, said) = match opening {
+        Opening::Retry(turn) => (Aim::Retry, turn, None),
+        Opening::Regenerate(message) => {
+            let (aim, turn) = Aim::answer(chat, message).await?;
+            (aim, turn, None)
+        }
+        Opening::Message(content) => (Aim::Say, engine.ids.turn(), Some(content)),
+        Opening::Edit(message, content) => (Aim::Instead(message), engine.ids.turn(), Some(content)),
+    };
+    let parts = match said {
+        None => Vec::new(),
+        Some(Content(Said::Messages(_))) => {
             return Err(Error::invalid(
                 "unsupported",
                 "a conversation is sent one message at a time; `ask` takes a list",
             ));
         }
-        Opening::Message(Content(Said::Parts(mut parts))) => {
+        Some(Content(Said::Parts(mut parts))) => {
             content::check(&parts)?;
             engine.tasks.on_runtime(content::load_files(&mut parts)).await?;
-            (engine.ids.turn(), parts)
+            parts
         }
     };
     let body_hash = match &options.client_id {
@@ -93,12 +108,15 @@ pub(super) async fn start(
     // Dropping this future before the stream exists stops the turn, too.
     let guard = cancel.clone().drop_guard();
     let log = Arc::new(TurnLog::new(Some(turn)));
-    let place = engine.queue(chat.id).enter().await;
+    let queue = engine.queue(chat.id);
+    let unsaved = queue.unsaved();
+    let place = queue.enter().await;
     let (saved, is_saved) = oneshot::channel();
     let (detached, degrade) = (options.detached, options.degrade);
     let task = Task {
         chat: chat.clone(),
         again: retry,
+        aim,
         max_wait: None,
         options,
         operation,
@@ -110,7 +128,7 @@ pub(super) async fn start(
         stopper,
     };
     let owner = Some(chat.user.owner.clone());
-    engine.tasks.spawn("turn", owner, task.run(place, parts, saved).map(Ok));
+    engine.tasks.spawn("turn", owner, task.run((place, unsaved), parts, saved).map(Ok));
     let begun = is_saved.await.map_err(|_| Error::internal("a turn ended before it was saved"))??;
     drop(guard.disarm());
     let mut stream = match begun {
@@ -148,6 +166,8 @@ pub(super) struct Task {
     pub(super) chat: Conversation,
     /// True for another try of a turn that came to rest.
     pub(super) again: bool,
+    /// Where in the tree it goes.
+    pub(super) aim: Aim,
     pub(super) options: CallOptions,
     pub(super) operation: &'static str,
     pub(super) turn: TurnId,
@@ -171,10 +191,16 @@ struct Checked {
     kept: Option<Bytes>,
     /// The turn that is tried again.
     before: Option<TurnRecord>,
+    placing: Placing,
 }
 
 impl Task {
-    async fn run(mut self, place: Place, parts: Vec<Part>, saved: oneshot::Sender<Result<Begun>>) {
+    async fn run(
+        mut self,
+        (place, unsaved): (Place, Unsaved),
+        parts: Vec<Part>,
+        saved: oneshot::Sender<Result<Begun>>,
+    ) {
         let refused = |task: &Self, error: Error| {
             let mut context = CallContext::new(task.operation);
             context.owner = Some(task.chat.user.owner.clone());
@@ -203,16 +229,22 @@ impl Task {
         let target = Arc::new(checked.target);
         // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
         let asked = Asked { options: &self.options, kept: checked.kept };
-        let journal = match checked.before {
-            Some(record) => {
+        // What came late to earlier messages stands behind what was said last, and nowhere else.
+        self.again &= checked.placing.answer.is_none();
+        let taken_back = checked.placing.taken_back;
+        let begins = Begins { turn: self.turn, body_hash: self.body_hash, target: &target, placing: checked.placing };
+        let journal = match (checked.before, self.aim) {
+            (Some(record), _) => {
                 self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
-                Journal::reopen(&self.chat, record, asked, &target).await
+                Journal::reopen(&self.chat, record, asked, begins).await
             }
-            None => {
+            (None, Aim::Answer { question, .. }) => Journal::open_for(&self.chat, question, asked, begins).await,
+            (None, _) => {
                 let fresh = self.chat.fresh.clone().filter(|_| checked.summary.is_none());
-                Journal::open(&self.chat, fresh.as_deref(), self.turn, parts, asked, self.body_hash, &target).await
+                Journal::open(&self.chat, fresh.as_deref(), parts, asked, begins).await
             }
         };
+        drop(unsaved);
         let journal = match journal {
             Ok(journal) => journal,
             Err(error) => {
@@ -224,6 +256,9 @@ impl Task {
                 return drop(saved.send(begun));
             }
         };
+        if let Some(turn) = taken_back {
+            self.chat.user.engine.outbox.changed(&self.chat.user.owner, turn);
+        }
         let _end = EndOnDrop(self.log.clone());
         let log = self.log.clone();
         let outcome = self.carry(journal, target, checked.others, || drop(saved.send(Ok(Begun::Here(log))))).await;
@@ -280,7 +315,21 @@ impl Task {
         if summary.is_none() && fresh.is_none() {
             return Err(not_found("conversation"));
         }
-        let before = if self.again { Some(self.tried(summary.as_ref()).await?) } else { None };
+        let placing = Placing::of(&self.chat, &self.options);
+        let (before, placing) = match self.aim {
+            Aim::Say => (None, placing),
+            Aim::Instead(old) => (None, placing.instead(&self.chat, old).await?),
+            Aim::Retry => {
+                let (record, is_last) = self.tried(summary.as_ref()).await?;
+                let message = record.turn.message_id;
+                let placing = if is_last { placing } else { placing.another_answer(&self.chat, message) };
+                (Some(record), placing)
+            }
+            Aim::Answer { below, fresh, .. } => {
+                let placing = Placing { regenerates: true, ..placing.another_answer(&self.chat, below) };
+                (if fresh { None } else { Some(self.answered().await?) }, placing)
+            }
+        };
         // Another try asks for what the first one asked for, but for what is said now.
         let mut options = self.options.clone().over(before.as_ref().and_then(|record| record.options.as_ref()))?;
         let kept = options.kept()?;
@@ -293,17 +342,22 @@ impl Task {
         let others = fallback::others(engine, &options, &target, engine.tiers.plan(owner).as_ref()).await?;
         self.check_keys(&options, &target, &others).await?;
         options.system = options.system.or_else(|| of_conversation.1.cloned());
-        self.check_answers(summary.as_ref(), parts).await?;
+        self.check_answers(parts).await?;
         let plan = MediaPlan::of(&target);
         plan.check(parts)?;
-        if let Some(record) = &before
-            && let Some(message) = engine.store.message(owner, record.turn.message_id).await?
-        {
+        let said = match (&before, self.aim) {
+            (Some(record), _) => Some(record.turn.message_id),
+            (None, Aim::Answer { question, .. }) => Some(question),
+            _ => None,
+        };
+        if let Some(message) = said {
+            let message = engine.store.message(owner, message).await?;
+            let message = message.filter(|m| m.status != MessageStatus::Deleted).ok_or_else(tree::deleted)?;
             // The message is the same, the model may be another.
             plan.check(&message.parts)?;
         }
         check_request(&options, parts, &target)?;
-        Ok((Checked { target, others, summary, kept, before }, options))
+        Ok((Checked { target, others, summary, kept, before, placing }, options))
     }
 
     /// Refuses a call that nobody could be asked for: without a key, and without anybody to go on to who has one.
@@ -326,18 +380,25 @@ impl Task {
         Err(refused)
     }
 
-    /// The turn that is to be tried again, put to rest first if whoever had it is gone.
-    async fn tried(&self, summary: Option<&ConversationSummary>) -> Result<TurnRecord> {
+    /// The turn to which another answer is asked for.
+    async fn answered(&self) -> Result<TurnRecord> {
+        let record = super::attach::rested(&self.chat.user.engine, &self.chat.user.owner, self.turn).await?;
+        let record = record.filter(|r| r.conversation_id == self.chat.id).ok_or_else(|| not_found("turn"))?;
+        if record.queued.is_some() { Err(tree::waits()) } else { Ok(record) }
+    }
+
+    /// The turn that is to be tried again, put to rest first if whoever had it is gone, and whether the conversation is
+    /// still where it was then.
+    async fn tried(&self, summary: Option<&ConversationSummary>) -> Result<(TurnRecord, bool)> {
         let engine = &self.chat.user.engine;
         let owner = &self.chat.user.owner;
         let record = super::attach::rested(engine, owner, self.turn).await?;
         let record = record.filter(|r| r.conversation_id == self.chat.id).ok_or_else(|| not_found("turn"))?;
         // What is in the send queue is answered in its order, whatever was said since.
         if record.queued.is_some() {
-            return Ok(record);
+            return Ok((record, true));
         }
-        // A new answer to an older message would begin a branch and hide everything said later.
-        // Answers to earlier ones, which came late, hide nothing, and neither does what had arrived of its own.
+        // Behind the last message only answers to earlier ones stand, which came late, and what had arrived of its own.
         let since = match summary {
             Some(_) => {
                 let after = Anchor::After(record.turn.message_id);
@@ -350,31 +411,19 @@ impl Task {
         };
         let is_last =
             since.is_some_and(|since| since.reached_end && since.items.iter().all(|m| m.role == Role::Assistant));
-        if !is_last {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                "not_last",
-                "the conversation has gone on since this turn; only its last turn can be asked for again",
-            ));
-        }
-        Ok(record)
+        Ok((record, is_last))
     }
 
     /// Answers of tools must answer calls of the message that is last: any other would be dropped before the model
     /// saw it.
-    async fn check_answers(&self, summary: Option<&ConversationSummary>, parts: &[Part]) -> Result<()> {
+    async fn check_answers(&self, parts: &[Part]) -> Result<()> {
         let mut answered = parts.iter().filter_map(|part| match part {
             Part::ToolResult { result } => Some(result.call_id.as_str()),
             _ => None,
         });
         let Some(first) = answered.next() else { return Ok(()) };
-        let store = &self.chat.user.engine.store;
-        let latest = match summary {
-            Some(_) => store.messages(&self.chat.user.owner, self.chat.id, Anchor::End, MAX_ANSWERS).await?,
-            None => None,
-        };
         // Some of the calls may have been answered before: only answers may stand behind them.
-        let latest = latest.map(|rows| rows.items).unwrap_or_default();
+        let latest = self.aim.before(&self.chat, MAX_ANSWERS).await?;
         let asking = latest.iter().rev().find(|message| message.role != Role::Tool);
         let asked = |id: &str| {
             let mut parts = asking.iter().flat_map(|message| &message.parts);

@@ -13,8 +13,8 @@ use crate::model::{
 };
 use crate::policy::Buckets;
 use crate::store::{
-    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, QueueQuery, QueueRow,
-    Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
+    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
 };
 
 /// A store that is watched.
@@ -146,6 +146,37 @@ impl Store for WatchedStore {
         limit: usize,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         self.timed("messages", Some(owner), self.inner.messages(owner, conversation, anchor, limit))
+    }
+
+    fn messages_upto(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        last: MessageId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        let work = self.inner.messages_upto(owner, conversation, last, anchor, limit);
+        self.timed("messages_upto", Some(owner), work)
+    }
+
+    fn siblings(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        anchor: SiblingAnchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.timed("siblings", Some(owner), self.inner.siblings(owner, conversation, anchor, limit))
+    }
+
+    fn branches(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: BranchQuery,
+    ) -> StoreFuture<'_, Option<BranchRows>> {
+        self.timed("branches", Some(owner), self.inner.branches(owner, conversation, query))
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

@@ -243,6 +243,7 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             priority: options.priority.map(model::Priority::from).unwrap_or_default(),
             degrade: options.degrade,
             client_id: options.client_id,
+            expected_head: None,
             metadata: options.metadata,
             key: options.key.map(Secret::from),
             extra_body: options.extra_body.map(|body| json::value("extra_body", &body)).transpose()?,

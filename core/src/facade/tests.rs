@@ -552,6 +552,7 @@ fn every_knob_of_a_call_reaches_the_engine() {
         mid_stream: None,
         priority: model::Priority::Background,
         client_id: Some("mine".to_owned()),
+        expected_head: None,
         metadata: HashMap::from([("screen".to_owned(), "home".to_owned())]),
         key: Some(base::Secret::new("sk-secret")),
         extra_body: Some(json!({"service_tier": "flex"})),

@@ -168,3 +168,20 @@ pub struct ConversationSummary {
     /// Grows with every change of the conversation.
     pub version: i64,
 }
+
+/// A branch of a conversation: the way from its beginning to a message behind which nothing was said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Branch {
+    /// Its last message; `switch_to` shows the branch.
+    pub head_id: MessageId,
+    /// How many messages stand on it.
+    pub depth: i32,
+    /// Who spoke last.
+    pub last_role: Role,
+    /// The beginning of the last message, at most 160 characters; nothing while it is being written.
+    pub last_preview: Option<String>,
+    /// When the last message was saved.
+    pub created_at: Timestamp,
+    /// True for the branch that is shown.
+    pub is_current: bool,
+}

@@ -102,9 +102,46 @@ pub enum Op {
         /// The conversation.
         id: ConversationId,
     },
-    /// Adds a message below its parent, selects it there, and makes it the head. The turn it names may be made by the
-    /// same batch. A streaming one must name a turn, and shows in the conversation's preview when it has ended.
+    /// Adds a message below its parent, selects it there, and makes it the head (but see [`Parent::Answer`]). The turn
+    /// it names may be made by the same batch. A streaming one must name a turn, and shows in the conversation's
+    /// preview when it has ended.
     AppendMessage(NewRow),
+    /// Shows the branch on which this message stands: the head is the one that it had when it was shown last, on a
+    /// branch that never was shown its end. On the branch that is shown already nothing changes. The conversation keeps
+    /// its place in the list.
+    SwitchTo {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The message.
+        message: MessageId,
+    },
+    /// Makes this message the head, so that the next one begins a branch there. What stands below it stays.
+    ForkAt {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The message.
+        message: MessageId,
+    },
+    /// Wipes what a message says, with its attachments and metadata; its row stays, `deleted`, so that everything else
+    /// keeps its place. What it took and cost stays. One that is streaming is `Conflict` (still_streaming).
+    WipeMessage {
+        /// The message.
+        id: MessageId,
+    },
+    /// Removes rows from a message downwards, those without children first, at most so many steps; the receipt says where
+    /// to go on. When the branch that is shown goes through it, the head is the message before it from now on. Turns of
+    /// removed messages go with them. One that is streaming is `Conflict` (still_streaming), and so is one whose turn is
+    /// under way (turn_open). What was removed before stays removed.
+    RemoveMessages {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The message with which it ends.
+        top: MessageId,
+        /// Where the batch before stopped; nothing for the first one, or when it is not there any more.
+        from: Option<MessageId>,
+        /// How many rows are looked at, at most.
+        steps: usize,
+    },
     /// Writes what became of a message that was streaming; its draft is deleted. One that has ended already is
     /// `Conflict` (not_streaming).
     EndMessage(MessageEnd),
@@ -116,7 +153,7 @@ pub enum Op {
     },
     /// Keeps bytes that belong to a message.
     PutAttachment(NewAttachment),
-    /// Makes a turn at epoch 1. A second turn with the same client id in the conversation is `Conflict` (client_id).
+    /// Makes a turn at epoch 1. A message that belonged to none belongs to it from now on. A second turn with the same client id in the conversation is `Conflict` (client_id).
     PutTurn(NewTurn),
     /// Moves a turn on and raises its epoch by one.
     AdvanceTurn {
@@ -213,8 +250,14 @@ pub enum Parent {
     /// Below this one, which must stand in the same conversation.
     Message(MessageId),
     /// As the answer to this one: below it, beside other answers of the same turn. Where the conversation has gone on
-    /// below it in another turn, below the head, so that nothing that was said since is hidden.
+    /// below it in another turn, below the head, so that nothing that was said since is hidden. Where another branch is
+    /// shown by now, that one stays shown.
     Answer(MessageId),
+    /// As another answer to this one: below it, beside what stands there. Where another branch is shown by now, that one
+    /// stays shown.
+    Below(MessageId),
+    /// In the place of this one: below the same parent.
+    Beside(MessageId),
     /// At the beginning.
     Start,
 }
@@ -246,6 +289,8 @@ pub struct NewRow {
     pub usage: Option<Usage>,
     /// What it cost; counted into the conversation.
     pub cost: Option<Cost>,
+    /// When it was said, if that was before the batch.
+    pub created_at: Option<Timestamp>,
 }
 
 /// What became of a streaming message.
@@ -415,6 +460,10 @@ pub struct Receipt {
     pub placed: Vec<Placed>,
     /// Shares of budgets that are now spent and were not before, told to this batch alone.
     pub alerts: Vec<BudgetAlert>,
+    /// The head after its last switch or fork.
+    pub head: Option<MessageId>,
+    /// Where to go on with the removal of messages; nothing when all are gone, or none was to go.
+    pub goes_on: Option<MessageId>,
 }
 
 /// Where a message was put.
@@ -428,4 +477,6 @@ pub struct Placed {
     pub depth: i32,
     /// Its place among its siblings, from 0.
     pub sibling_index: i32,
+    /// The number of the last deletion in its conversation: what was read before another one is not to be used.
+    pub deletion: i64,
 }

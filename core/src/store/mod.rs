@@ -31,7 +31,8 @@ pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
 pub use memory::MemoryStore;
 pub use read::{
-    Anchor, Attachment, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery, QueueRow, TurnRecord,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery,
+    QueueRow, SiblingAnchor, TurnRecord,
 };
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
@@ -75,6 +76,43 @@ pub trait Store: Send + Sync + 'static {
         anchor: Anchor,
         limit: usize,
     ) -> StoreFuture<'_, Option<MessageRows>>;
+
+    /// The same on the branch that ends with this message, whichever is shown; nothing when there is no such conversation.
+    ///
+    /// # Errors
+    /// `NotFound` when the conversation has no such message; `Invalid` (bad_cursor) when the anchor is not on the branch.
+    fn messages_upto(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        last: MessageId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>>;
+
+    /// The messages that stand in the same place of a conversation, in the order in which they were made; nothing when
+    /// there is no such conversation.
+    ///
+    /// # Errors
+    /// `NotFound` when the conversation has no such message.
+    fn siblings(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        anchor: SiblingAnchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>>;
+
+    /// The branches of a conversation, the newest last message first; nothing when there is no such conversation.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_cursor) when the conversation has no such message.
+    fn branches(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: BranchQuery,
+    ) -> StoreFuture<'_, Option<BranchRows>>;
 
     /// One message of this owner, or nothing.
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>>;

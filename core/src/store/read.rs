@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::batch::QueueEntry;
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Message, Turn};
+use crate::model::{Branch, ConversationSummary, Message, Turn};
 
 /// Where a page of messages begins. Exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,42 @@ pub struct MessageRows {
     /// True when the first message of the branch is among them, or there is none before them.
     pub reached_start: bool,
     /// True when the head is among them, or there is none after them.
+    pub reached_end: bool,
+    /// The conversation's version.
+    pub version: i64,
+}
+
+/// Which of the messages that stand below the same parent. Exclusive, but for the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SiblingAnchor {
+    /// This one and those about it.
+    Around(MessageId),
+    /// Those before this one.
+    Before(MessageId),
+    /// Those after this one.
+    After(MessageId),
+}
+
+/// Which branches of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BranchQuery {
+    /// At most this many.
+    pub limit: usize,
+    /// Those that end with an older message than this one; nothing = from the newest.
+    pub before: Option<MessageId>,
+    /// Those that end with a newer message than this one; used alone, for polling.
+    pub after: Option<MessageId>,
+}
+
+/// A page of branches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BranchRows {
+    /// The newest last message first.
+    pub items: Vec<Branch>,
+    /// True when nothing newer exists.
+    pub reached_start: bool,
+    /// True when nothing older exists.
     pub reached_end: bool,
     /// The conversation's version.
     pub version: i64,

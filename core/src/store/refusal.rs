@@ -1,6 +1,6 @@
 //! What every backend answers when it refuses: the same kind, reason and words, whichever stands below.
 
-use crate::base::{ErrorKind, Retry, TurnId};
+use crate::base::{ErrorKind, MessageId, Retry, TurnId};
 use crate::model::{BudgetStatus, Error, ErrorInfo};
 
 pub(super) fn no_conversation() -> Error {
@@ -19,8 +19,11 @@ fn conflict(reason: &'static str, detail: &'static str) -> Error {
     Error::new(ErrorKind::Conflict, reason, detail)
 }
 
-pub(super) fn head_moved() -> Error {
-    conflict("head_moved", "the conversation went on since it was read; read it anew and decide again")
+/// Says the head, so that whoever is refused need not ask for it.
+pub(super) fn head_moved(head: Option<MessageId>) -> Error {
+    let now = head.map_or_else(|| "it is empty now".to_owned(), |head| format!("it ends with message {head} now"));
+    let detail = format!("the conversation went on since it was read; {now}; read it anew and decide again");
+    Error::new(ErrorKind::Conflict, "head_moved", detail)
 }
 
 pub(super) fn epoch_moved() -> Error {
@@ -41,6 +44,10 @@ pub(super) fn not_streaming() -> Error {
 
 pub(super) fn still_streaming() -> Error {
     conflict("still_streaming", "the message is being written; stop its turn first")
+}
+
+pub(super) fn turn_open() -> Error {
+    conflict("turn_open", "a turn of this message is under way; stop it first")
 }
 
 pub(super) fn draft_out_of_order() -> Error {

@@ -1,6 +1,6 @@
 //! Which depths of a branch a page covers: the same arithmetic for every backend.
 
-use super::read::{Anchor, ConversationRows, ListQuery};
+use super::read::{Anchor, ConversationRows, ListQuery, SiblingAnchor};
 use crate::model::ConversationSummary;
 
 /// The depths of a page, both included; empty when `first` is greater than `last`.
@@ -27,6 +27,24 @@ impl Span {
         // The anchor's own message lies outside the page, so behind it there is always something.
         let before = matches!(anchor, Anchor::Before(_));
         Self { first, last, reached_start: first <= 1, reached_end: !before && last >= head }
+    }
+
+    /// The page in the middle of which this one stands, as far as the ends let it.
+    pub(super) fn around(anchored: i32, head: i32, limit: usize) -> Self {
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let latest = head.saturating_sub(limit).saturating_add(1);
+        let first = (anchored - (limit.saturating_sub(1)) / 2).min(latest).max(1);
+        let last = first.saturating_sub(1).saturating_add(limit).min(head);
+        Self { first, last, reached_start: first <= 1, reached_end: last >= head }
+    }
+
+    /// The page of siblings at this anchor. `index` is that of the anchor's message, from 0.
+    pub(super) fn of_siblings(anchor: SiblingAnchor, index: i32, count: i32, limit: usize) -> Self {
+        match anchor {
+            SiblingAnchor::Around(_) => Self::around(index + 1, count, limit),
+            SiblingAnchor::Before(id) => Self::of(Anchor::Before(id), index + 1, count, limit),
+            SiblingAnchor::After(id) => Self::of(Anchor::After(id), index + 1, count, limit),
+        }
     }
 
     /// How many messages.
@@ -70,6 +88,21 @@ mod tests {
         assert_eq!(span(Anchor::Before(X), 5, 10, 3), (2, 4, false, false));
         assert_eq!(span(Anchor::After(X), 7, 10, 3), (8, 10, false, true));
         assert_eq!(span(Anchor::After(X), 6, 10, 3), (7, 9, false, false));
+    }
+
+    #[test]
+    fn a_page_around_a_message_holds_it_and_is_as_full_as_it_can_be() {
+        let around = |anchored, head, limit| {
+            let span = Span::around(anchored, head, limit);
+            (span.first, span.last, span.reached_start, span.reached_end)
+        };
+        assert_eq!(around(5, 10, 3), (4, 6, false, false));
+        assert_eq!(around(5, 10, 4), (4, 7, false, false));
+        assert_eq!(around(1, 10, 3), (1, 3, true, false));
+        assert_eq!(around(10, 10, 3), (8, 10, false, true));
+        assert_eq!(around(2, 3, 50), (1, 3, true, true));
+        assert_eq!(around(2, 3, usize::MAX), (1, 3, true, true));
+        assert_eq!(around(2, 3, 1), (2, 2, false, false));
     }
 
     #[test]

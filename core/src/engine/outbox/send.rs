@@ -12,10 +12,11 @@ use crate::base::{ErrorKind, Retry};
 use crate::engine::ask::total;
 use crate::engine::conversation::Conversation;
 use crate::engine::fallback;
-use crate::engine::journal::Journal;
+use crate::engine::journal::{Begins, Journal};
 use crate::engine::kept::Asked;
 use crate::engine::log::{EndOnDrop, TurnLog};
 use crate::engine::options::CallOptions;
+use crate::engine::tree::{Aim, Placing};
 use crate::engine::turn::Task;
 use crate::engine::user::UserScope;
 use crate::model::{Error, Priority, ReplyStatus, Result, TurnState};
@@ -74,7 +75,8 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
     };
     let target = Arc::new(target);
     let (turn, last_seq) = (record.id(), record.turn.last_seq);
-    let journal = match Journal::reopen(chat, record, Asked { options: &options, kept }, &target).await {
+    let begins = Begins { turn, body_hash: [0; 32], target: &target, placing: Placing::of(chat, &options) };
+    let journal = match Journal::reopen(chat, record, Asked { options: &options, kept }, begins).await {
         Ok(journal) => journal,
         // Another process was faster.
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(Sent::Waits),
@@ -85,6 +87,7 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
     let task = Task {
         chat: chat.clone(),
         again: true,
+        aim: Aim::Retry,
         options,
         operation: "outbox.send",
         turn,

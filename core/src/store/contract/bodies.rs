@@ -82,6 +82,7 @@ pub(super) async fn every_field_of_a_message_comes_back(store: Arc<dyn Store>) {
         finish_reason: Some(FinishReason::ToolCalls),
         usage: Some(usage.clone()),
         cost: Some(cost.clone()),
+        created_at: None,
     };
     let batch = scene.batch().op(Op::AppendMessage(row));
     let at = batch.at;

@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), expect(clippy::unwrap_used, clippy::expect_used, reason = "a behaviour fails by panicking"))]
 
 mod bodies;
+mod branches;
 mod pages;
 mod queue;
 mod recount;
@@ -13,6 +14,7 @@ pub(super) mod scene;
 pub(super) mod spending;
 mod turns;
 mod usage;
+pub(super) mod walks;
 mod writes;
 
 use std::panic::AssertUnwindSafe;
@@ -67,6 +69,23 @@ behaviours! {
         a_list_shows_the_latest_activity_first,
         a_list_has_no_gaps_under_concurrent_activity,
         a_list_shows_only_the_owners_conversations,
+    }
+    branches {
+        a_switch_shows_a_branch_as_it_was_left,
+        a_switch_keeps_the_conversations_place_in_the_list,
+        a_fork_hides_what_follows_and_keeps_it,
+        a_late_answer_leaves_the_branch_that_is_shown,
+        siblings_are_read_in_pages,
+        branches_are_listed_the_newest_first,
+        a_page_goes_up_to_any_message,
+        a_wiped_message_keeps_its_place_and_nothing_else,
+        messages_are_removed_in_batches,
+        a_removal_takes_turns_along_and_spares_what_is_under_way,
+        a_turn_takes_a_message_that_belonged_to_none,
+        a_message_may_say_when_it_was_said,
+    }
+    walks {
+        random_walks_equal_those_of_a_naive_model,
     }
     turns {
         client_id_twice_is_conflict_and_found_again,

@@ -19,7 +19,11 @@ pub(super) async fn page_of_empty_conversation_reached_both_ends(store: Arc<dyn 
 }
 
 /// Reads the whole branch in pages of this size, from the start and from the end.
-async fn both_ways(scene: &Scene, conversation: ConversationId, limit: usize) -> (Vec<MessageId>, Vec<MessageId>) {
+pub(super) async fn both_ways(
+    scene: &Scene,
+    conversation: ConversationId,
+    limit: usize,
+) -> (Vec<MessageId>, Vec<MessageId>) {
     let mut forward = Vec::new();
     let mut anchor = Anchor::Start;
     loop {

@@ -183,6 +183,7 @@ pub(crate) fn user_row(id: MessageId, conversation: ConversationId, parent: Pare
         finish_reason: None,
         usage: None,
         cost: None,
+        created_at: None,
     }
 }
 

@@ -9,8 +9,8 @@ use super::scene::{NOW, STRANGER, Scene, advance, chunk, later, new_turn, put_co
 use crate::base::{AttachmentId, ErrorKind, MessageId, Random as _, SeededRandom, TurnId};
 use crate::model::{Cost, CostSource, Usage};
 use crate::store::{
-    Anchor, ConversationChange, Due, Durability, ListQuery, MessageEnd, NewAttachment, NewStep, Op, Parent,
-    Precondition, QueueEntry, QueueQuery, StepKind, Store,
+    Anchor, BranchQuery, ConversationChange, Due, Durability, ListQuery, MessageEnd, NewAttachment, NewStep, Op,
+    Parent, Precondition, QueueEntry, QueueQuery, SiblingAnchor, StepKind, Store,
 };
 
 pub(super) async fn append_then_page_returns_same_order(store: Arc<dyn Store>) {
@@ -236,6 +236,15 @@ pub(super) async fn another_owners_ids_are_not_found_by_any_op(store: Arc<dyn St
         (Op::AppendMessage(user_row(mine.ids.message(), conversation, Parent::Head, "x")), "no_conversation"),
         (Op::AppendMessage(user_row(mine.ids.message(), own, Parent::Message(sent.message), "x")), "no_message"),
         (Op::AppendMessage(with_my_turn), "no_turn"),
+        (Op::AppendMessage(user_row(mine.ids.message(), own, Parent::Beside(sent.message), "x")), "no_message"),
+        (Op::AppendMessage(user_row(mine.ids.message(), own, Parent::Below(sent.message), "x")), "no_message"),
+        (Op::SwitchTo { conversation, message: sent.message }, "no_conversation"),
+        (Op::SwitchTo { conversation: own, message: sent.message }, "no_message"),
+        (Op::ForkAt { conversation, message: sent.message }, "no_conversation"),
+        (Op::ForkAt { conversation: own, message: sent.message }, "no_message"),
+        (Op::WipeMessage { id: sent.message }, "no_message"),
+        (Op::RemoveMessages { conversation, top: sent.message, from: None, steps: 9 }, "no_conversation"),
+        (Op::RemoveMessages { conversation: own, top: sent.message, from: None, steps: 9 }, "no_message"),
         (Op::EndMessage(whole(sent.reply, "x")), "no_message"),
         (Op::PutAttachment(bytes_of(mine.ids.attachment(), sent.message, b"x")), "no_message"),
         (Op::PutTurn(new_turn(mine.planned(conversation))), "no_conversation"),
@@ -443,6 +452,9 @@ pub(super) async fn close_then_use_is_closed_error(store: Arc<dyn Store>) {
     closed(store.conversation(scene.owner, conversation).await);
     closed(store.conversations(scene.owner, ListQuery { limit: 5, before: None, after: None }).await);
     closed(store.messages(scene.owner, conversation, Anchor::End, 5).await);
+    closed(store.messages_upto(scene.owner, conversation, planned.message, Anchor::End, 5).await);
+    closed(store.siblings(scene.owner, conversation, SiblingAnchor::Around(planned.message), 5).await);
+    closed(store.branches(scene.owner, conversation, BranchQuery { limit: 5, before: None, after: None }).await);
     closed(store.message(scene.owner, planned.message).await);
     closed(store.turn(scene.owner, planned.turn).await);
     closed(store.turn_of_client(scene.owner, conversation, "c").await);

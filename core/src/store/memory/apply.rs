@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::state::{AttachmentRow, ConversationRow, MessageRow, QueuedRow, State, TurnRow};
-use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::base::{ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Cost, MessageStatus, Result, Role, Usage};
 use crate::store::books;
 use crate::store::refusal;
@@ -37,14 +37,24 @@ impl State {
         for precondition in &batch.preconditions {
             self.check(owner, precondition)?;
         }
-        let mut placed = Vec::new();
-        let mut alerts = Vec::new();
+        let (mut placed, mut alerts) = (Vec::new(), Vec::new());
+        let (mut head, mut goes_on) = (None, None);
         for op in &batch.ops {
             match op {
                 Op::PutConversation(new) => self.put_conversation(owner, new, batch.at)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(owner, *id, change, batch.at)?,
                 Op::DeleteConversation { id } => self.delete_conversation(owner, *id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
+                Op::SwitchTo { conversation, message } => {
+                    head = self.switch_to(owner, *conversation, *message, batch.at)?;
+                }
+                Op::ForkAt { conversation, message } => {
+                    head = self.fork_at(owner, *conversation, *message, batch.at)?;
+                }
+                Op::WipeMessage { id } => self.wipe_message(owner, *id, batch.at)?,
+                Op::RemoveMessages { conversation, top, from, steps } => {
+                    goes_on = self.remove_messages(owner, *conversation, (*top, *from), *steps, batch.at)?;
+                }
                 Op::EndMessage(end) => self.end_message(owner, end, batch.at)?,
                 Op::WithdrawMessage { id } => self.withdraw_message(owner, *id)?,
                 Op::PutAttachment(new) => self.put_attachment(owner, new)?,
@@ -68,7 +78,7 @@ impl State {
                 Op::RenewReservations { holder, until } => self.renew_reservations(holder, *until),
             }
         }
-        Ok(Receipt { change_seq: self.change, placed, alerts })
+        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on })
     }
 
     fn check(&self, owner: &str, precondition: &Precondition) -> Result<()> {
@@ -76,7 +86,7 @@ impl State {
             Precondition::Owns { conversation } => self.conversation(owner, *conversation).map(drop),
             Precondition::Head { conversation, expected } => {
                 let row = self.conversation(owner, *conversation)?;
-                if row.shown.head_id == *expected { Ok(()) } else { Err(refusal::head_moved()) }
+                if row.shown.head_id == *expected { Ok(()) } else { Err(refusal::head_moved(row.shown.head_id)) }
             }
             Precondition::Epoch { turn, expected } => {
                 let row = self.turn(owner, *turn)?;
@@ -107,7 +117,15 @@ impl State {
             updated_at: at,
             version: change,
         };
-        let row = ConversationRow { owner: owner.to_owned(), shown, activity: change, head_depth: 0, beginnings: 0 };
+        let row = ConversationRow {
+            owner: owner.to_owned(),
+            shown,
+            activity: change,
+            head_depth: 0,
+            beginnings: 0,
+            selected: None,
+            deletion: change,
+        };
         self.conversations.put(new.id, row);
         self.by_activity.put((owner.to_owned(), change), new.id);
         Ok(())
@@ -147,31 +165,17 @@ impl State {
         let span = (id, TurnId::from_bytes([0; 16]))..=(id, TurnId::from_bytes([0xff; 16]));
         let turns: Vec<TurnId> = self.turns_of.range(span).map(|((_, turn), ())| *turn).collect();
         for turn in turns {
-            let steps: Vec<i32> =
-                self.steps.range((turn, i32::MIN)..=(turn, i32::MAX)).map(|((_, index), _)| *index).collect();
-            for index in steps {
-                self.steps.remove(&(turn, index));
-            }
-            self.queue.remove(&turn);
-            self.turns_of.remove(&(id, turn));
-            if let Some(TurnRow { client_id: Some(client_id), .. }) = self.turns.remove(&turn) {
-                self.clients.remove(&(id, client_id));
-            }
+            self.remove_turn(id, turn);
         }
         let span = (id, MessageId::from_bytes([0; 16]))..=(id, MessageId::from_bytes([0xff; 16]));
         let messages: Vec<MessageId> = self.messages_of.range(span).map(|((_, message), ())| *message).collect();
         for message in messages {
             self.delete_draft(message);
-            let span = (message, AttachmentId::from_bytes([0; 16]))..=(message, AttachmentId::from_bytes([0xff; 16]));
-            let attachments: Vec<AttachmentId> = self.attachments_of.range(span).map(|((_, a), ())| *a).collect();
-            for attachment in attachments {
-                self.attachments_of.remove(&(message, attachment));
-                if let Some(row) = self.attachments.remove(&attachment) {
-                    self.release_blob(row.hash);
-                }
-            }
+            self.release_attachments(message);
             self.messages_of.remove(&(id, message));
             if let Some(row) = self.messages.remove(&message) {
+                self.siblings.remove(&(id, row.parent, row.sibling_index));
+                self.leaves.remove(&(id, row.made));
                 self.release_content(&row.body);
             }
         }
@@ -194,11 +198,17 @@ impl State {
         if self.messages.get(&new.id).is_some() {
             return Err(refusal::id_taken());
         }
-        let parent = match new.parent {
-            Parent::Start => None,
-            Parent::Head => conversation.shown.head_id,
-            Parent::Message(id) => Some(id),
-            Parent::Answer(id) => Some(self.place_of_answer(id, new.turn, conversation.shown.head_id)?),
+        let head = conversation.shown.head_id;
+        let (parent, is_shown) = match new.parent {
+            Parent::Start => (None, true),
+            Parent::Head => (head, true),
+            Parent::Message(id) => (Some(id), true),
+            Parent::Beside(id) => {
+                let row = self.messages.get(&id).filter(|row| row.conversation == new.conversation);
+                (row.ok_or_else(refusal::no_message)?.parent, true)
+            }
+            Parent::Below(id) => (Some(id), self.is_shown(id, head)),
+            Parent::Answer(id) => (Some(self.place_of_answer(id, new.turn, head)?), self.is_shown(id, head)),
         };
         let beginnings = conversation.beginnings;
         let (depth, jump, jump_depth, sibling_index) = match parent {
@@ -221,6 +231,10 @@ impl State {
                 (row.depth + 1, jump, jump_depth, row.children)
             }
         };
+        let deletion = conversation.deletion;
+        if is_shown {
+            self.stop_at(new.conversation, head, parent)?;
+        }
         let version = self.next_change();
         let row = MessageRow {
             conversation: new.conversation,
@@ -230,11 +244,14 @@ impl State {
             jump_depth,
             sibling_index,
             children: 0,
+            selected: None,
+            left: None,
+            made: (batch.at.as_millis(), version),
             turn: new.turn,
             role: new.role,
             status: new.status,
             body: self.keep_content(&new.content),
-            created_at: batch.at,
+            created_at: new.created_at.unwrap_or(batch.at),
             model: new.model.clone(),
             finish_reason: new.finish_reason,
             usage: new.usage.clone(),
@@ -242,25 +259,40 @@ impl State {
             metadata: new.metadata.clone(),
             version,
         };
+        self.leaves.put((new.conversation, row.made), new.id);
+        self.siblings.put((new.conversation, parent, sibling_index), new.id);
         self.messages.put(new.id, row);
         self.messages_of.put((new.conversation, new.id), ());
         if let Some(parent) = parent {
-            self.messages.edit(&parent, |row| row.children += 1);
+            let made = self.messages.edit(&parent, |row| {
+                row.children += 1;
+                row.made
+            });
+            if let Some(made) = made {
+                self.leaves.remove(&(new.conversation, made));
+            }
+        }
+        if is_shown {
+            self.select(new.conversation, parent, Some(new.id));
+        } else {
+            self.select_first(new.conversation, parent, new.id);
         }
         self.conversations.edit(&new.conversation, |row| {
             if parent.is_none() {
                 row.beginnings += 1;
             }
-            row.head_depth = depth;
-            row.shown.head_id = Some(new.id);
             row.shown.message_count += 1;
-            if new.status != MessageStatus::Streaming {
-                show_last(&mut row.shown, new.role, &new.content);
+            if is_shown {
+                row.head_depth = depth;
+                row.shown.head_id = Some(new.id);
+                if new.status != MessageStatus::Streaming {
+                    show_last(&mut row.shown, new.role, &new.content);
+                }
             }
             add_up(&mut row.shown, new.usage.as_ref(), new.cost.as_ref());
         });
         self.note_activity(new.conversation, version, batch.at);
-        Ok(Placed { id: new.id, parent, depth, sibling_index })
+        Ok(Placed { id: new.id, parent, depth, sibling_index, deletion })
     }
 
     pub(super) fn end_message(&mut self, owner: &str, end: &MessageEnd, at: Timestamp) -> Result<()> {
@@ -334,9 +366,11 @@ impl State {
 
     fn put_turn(&mut self, owner: &str, new: &NewTurn, at: Timestamp) -> Result<()> {
         self.conversation(owner, new.conversation)?;
-        if self.message(owner, new.message)?.conversation != new.conversation {
+        let message = self.message(owner, new.message)?;
+        if message.conversation != new.conversation {
             return Err(refusal::no_message());
         }
+        let is_free = message.turn.is_none();
         let client = new.client_id.clone().map(|client_id| (new.conversation, client_id));
         if client.as_ref().is_some_and(|client| self.clients.get(client).is_some()) {
             return Err(refusal::client_id_taken());
@@ -364,6 +398,9 @@ impl State {
             created_at: at,
         };
         self.turns.put(new.id, row);
+        if is_free {
+            self.messages.edit(&new.message, |row| row.turn = Some(new.id));
+        }
         self.turns_of.put((new.conversation, new.id), ());
         if let Some(client) = client {
             self.clients.put(client, new.id);
@@ -425,6 +462,11 @@ impl State {
         let seq = self.queue.get(&entry.turn).map_or(self.change, |row| row.seq);
         self.queue.put(entry.turn, QueuedRow { entry: entry.clone(), conversation, seq, set_at: at });
         Ok(())
+    }
+
+    /// True when this message is on the branch that is shown.
+    fn is_shown(&self, message: MessageId, head: Option<MessageId>) -> bool {
+        self.messages.get(&message).is_some_and(|row| self.ancestor(head, row.depth) == Some(message))
     }
 
     /// Below which message an answer to this one stands.

@@ -10,6 +10,7 @@ mod recover;
 mod spend;
 mod state;
 mod table;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +18,9 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, QueueQuery, QueueRow,
-    Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch, refusal,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
+    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    refusal,
 };
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
@@ -68,7 +70,40 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let owner = owner.to_owned();
-        self.with(move |state| state.page(&owner, conversation, anchor, limit))
+        self.with(move |state| state.page(&owner, conversation, None, anchor, limit))
+    }
+
+    fn messages_upto(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        last: MessageId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.page(&owner, conversation, Some(last), anchor, limit))
+    }
+
+    fn siblings(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        anchor: SiblingAnchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.siblings_of(&owner, conversation, anchor, limit))
+    }
+
+    fn branches(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: BranchQuery,
+    ) -> StoreFuture<'_, Option<BranchRows>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.branches(&owner, conversation, query))
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

@@ -47,11 +47,18 @@ impl State {
         &self,
         owner: &str,
         id: ConversationId,
+        last: Option<MessageId>,
         anchor: Anchor,
         limit: usize,
     ) -> Result<Option<MessageRows>> {
         let Ok(conversation) = self.conversation(owner, id) else { return Ok(None) };
-        let head = conversation.shown.head_id;
+        let (head, head_depth) = match last {
+            Some(last) => {
+                let row = self.messages.get(&last).filter(|row| row.conversation == id);
+                (Some(last), row.ok_or_else(refusal::no_message)?.depth)
+            }
+            None => (conversation.shown.head_id, conversation.head_depth),
+        };
         let anchored = match anchor {
             Anchor::Before(x) | Anchor::After(x) => {
                 let row = self.messages.get(&x).filter(|row| row.conversation == id).ok_or_else(refusal::bad_cursor)?;
@@ -62,7 +69,7 @@ impl State {
             }
             Anchor::Start | Anchor::End => None,
         };
-        let span = Span::of(anchor, anchored.map_or(0, |row| row.depth), conversation.head_depth, limit);
+        let span = Span::of(anchor, anchored.map_or(0, |row| row.depth), head_depth, limit);
         let mut at = match anchor {
             Anchor::Before(_) => anchored.and_then(|row| row.parent),
             _ => self.ancestor(head, span.last),

@@ -23,6 +23,10 @@ pub(super) struct ConversationRow {
     pub(super) head_depth: i32,
     /// How many messages stand at the beginning.
     pub(super) beginnings: i32,
+    /// Which of them goes on.
+    pub(super) selected: Option<MessageId>,
+    /// The number of the last deletion.
+    pub(super) deletion: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +45,12 @@ pub(super) struct MessageRow {
     pub(super) jump_depth: i32,
     pub(super) sibling_index: i32,
     pub(super) children: i32,
+    /// Which of them goes on.
+    pub(super) selected: Option<MessageId>,
+    /// The head when the branch that begins here was left.
+    pub(super) left: Option<MessageId>,
+    /// Milliseconds and number of the batch that made it: the order of what was made.
+    pub(super) made: (i64, i64),
     pub(super) turn: Option<TurnId>,
     pub(super) role: Role,
     pub(super) status: MessageStatus,
@@ -106,6 +116,10 @@ pub(super) struct State {
     pub(super) by_activity: Table<(String, i64), ConversationId>,
     pub(super) messages: Table<MessageId, MessageRow>,
     pub(super) messages_of: Table<(ConversationId, MessageId), ()>,
+    /// By parent and place among its children.
+    pub(super) siblings: Table<(ConversationId, Option<MessageId>, i32), MessageId>,
+    /// Messages without children, in the order of what was made.
+    pub(super) leaves: Table<(ConversationId, (i64, i64)), MessageId>,
     pub(super) turns: Table<TurnId, TurnRow>,
     pub(super) turns_of: Table<(ConversationId, TurnId), ()>,
     pub(super) clients: Table<(ConversationId, String), TurnId>,
@@ -127,12 +141,14 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 18] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 20] {
         [
             &mut self.conversations,
             &mut self.by_activity,
             &mut self.messages,
             &mut self.messages_of,
+            &mut self.siblings,
+            &mut self.leaves,
             &mut self.turns,
             &mut self.turns_of,
             &mut self.clients,

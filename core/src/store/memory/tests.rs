@@ -12,6 +12,11 @@ async fn memory_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn longer_walks_equal_those_of_a_naive_model() {
+    contract::walks::walks(&(Arc::new(MemoryStore::new()) as Arc<dyn Store>), 6..60).await;
+}
+
+#[tokio::test]
 async fn counters_of_windows_that_are_over_are_swept() {
     let store = Arc::new(MemoryStore::new());
     let scene = Scene::new(Arc::clone(&store) as Arc<dyn Store>);

@@ -13,6 +13,7 @@
 //! Files: the database, SQLite's `-wal` and `-shm` while open, and `.lock`, which tells who else lives.
 
 mod apply;
+mod branches;
 mod connect;
 mod failure;
 pub mod fork;
@@ -38,8 +39,9 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Anchor, Attachment, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, QueueQuery, QueueRow,
-    Receipt, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch, refusal,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
+    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Result, UsageReport};
@@ -258,7 +260,42 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let owner = owner.to_owned();
-        self.read("messages", move |connection| read::messages(connection, &owner, conversation, anchor, limit))
+        self.read("messages", move |connection| read::messages(connection, &owner, conversation, None, anchor, limit))
+    }
+
+    fn messages_upto(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        last: MessageId,
+        anchor: Anchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        let owner = owner.to_owned();
+        self.read("messages_upto", move |connection| {
+            read::messages(connection, &owner, conversation, Some(last), anchor, limit)
+        })
+    }
+
+    fn siblings(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        anchor: SiblingAnchor,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        let owner = owner.to_owned();
+        self.read("siblings", move |connection| branches::siblings(connection, &owner, conversation, anchor, limit))
+    }
+
+    fn branches(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: BranchQuery,
+    ) -> StoreFuture<'_, Option<BranchRows>> {
+        let owner = owner.to_owned();
+        self.read("branches", move |connection| branches::branches(connection, &owner, conversation, query))
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

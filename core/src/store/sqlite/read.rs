@@ -7,7 +7,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
 use super::failure::failed;
-use super::row::{Coded, Json, all, first, json};
+use super::row::{Coded, Json, all, first, json, prepared};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Message, Part, Result, Turn, text_of};
 use crate::store::content::preview;
@@ -39,13 +39,24 @@ pub(super) const NEWER: &str = list!("activity_seq > ?2 ORDER BY activity_seq");
 pub(super) const EDGES: &str = "SELECT (SELECT max(activity_seq) FROM conversation WHERE owner_pk = ?1),
     (SELECT min(activity_seq) FROM conversation WHERE owner_pk = ?1)";
 
+/// What `walked` reads of a message `m` and its blob `b`.
+macro_rules! message_columns {
+    () => {
+        "m.depth, m.child_count, m.id, m.turn_id, m.role, m.status, m.created_at, m.model, m.finish_reason, m.usage, m.cost,
+         m.sibling_ix, m.metadata, m.change_seq, m.content, b.data"
+    };
+}
+pub(super) use message_columns;
+
 /// From a message towards the beginning. The last row only tells how many siblings the one before it has.
-pub(super) const WALK: &str = "WITH RECURSIVE walk(pk, parent_pk) AS (
+pub(super) const WALK: &str = concat!(
+    "WITH RECURSIVE walk(pk, parent_pk) AS (
       SELECT pk, parent_pk FROM message WHERE pk = ?1
       UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
-    SELECT m.depth, m.child_count, m.id, m.turn_id, m.role, m.status, m.created_at, m.model, m.finish_reason, m.usage, m.cost,
-      m.sibling_ix, m.metadata, m.change_seq, m.content, b.data
-    FROM walk CROSS JOIN message m ON m.pk = walk.pk LEFT JOIN blob_inline b ON b.hash = m.content_hash";
+    SELECT ",
+    message_columns!(),
+    " FROM walk CROSS JOIN message m ON m.pk = walk.pk LEFT JOIN blob_inline b ON b.hash = m.content_hash"
+);
 
 /// The ancestor of a message at a depth, in a logarithmic number of steps.
 pub(super) const ANCESTOR: &str = "WITH RECURSIVE way(pk, parent_pk, jump_pk, jump_depth, depth) AS (
@@ -196,13 +207,13 @@ pub(super) fn conversations(connection: &Connection, owner: &str, query: ListQue
 }
 
 /// A message of a page, and what its child needs of it: the id (nothing for the root) and the number of children.
-struct Walked {
+pub(super) struct Walked {
     depth: i32,
     children: i32,
-    message: Option<Message>,
+    pub(super) message: Option<Message>,
 }
 
-fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walked> {
+pub(super) fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walked> {
     let (depth, children) = row.get(0).and_then(|depth| Ok((depth, row.get(1)?))).map_err(failed)?;
     if depth == 0 {
         return Ok(Walked { depth, children, message: None });
@@ -240,7 +251,7 @@ fn walk(connection: &Connection, conversation: ConversationId, from: i64, count:
         return Ok(Vec::new());
     }
     let limit = i64::try_from(count).unwrap_or(i64::MAX).saturating_add(1);
-    let mut statement = connection.prepare_cached(WALK).map_err(failed)?;
+    let mut statement = prepared(connection, WALK).map_err(failed)?;
     let mut rows = statement.query([from, limit]).map_err(failed)?;
     let mut way = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
@@ -267,6 +278,7 @@ pub(super) fn messages(
     connection: &Connection,
     owner: &str,
     conversation: ConversationId,
+    last: Option<MessageId>,
     anchor: Anchor,
     limit: usize,
 ) -> Result<Option<MessageRows>> {
@@ -277,7 +289,13 @@ pub(super) fn messages(
         params![conversation.as_bytes(), owner],
         |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?, row.get::<_, i64>(3)?)),
     )?;
-    let Some((conv_pk, head_pk, head_depth, version)) = found else { return Ok(None) };
+    let Some((conv_pk, mut head_pk, mut head_depth, version)) = found else { return Ok(None) };
+    if let Some(last) = last {
+        let sql = "SELECT pk, depth FROM message WHERE id = ? AND conv_pk = ?";
+        let found = first(connection, sql, params![last.as_bytes(), conv_pk], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (pk, depth) = found.ok_or_else(refusal::no_message)?;
+        (head_pk, head_depth) = (Some(pk), depth);
+    }
     let mut anchored = 0;
     let mut from = None;
     if let Anchor::Before(x) | Anchor::After(x) = anchor {

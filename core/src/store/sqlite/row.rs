@@ -9,9 +9,22 @@ use super::failure::failed;
 use crate::model::{Error, Result};
 use crate::store::codes::Code;
 
+#[cfg(test)]
+thread_local! {
+    /// How many statements were run on this thread.
+    pub(super) static STATEMENTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// A kept statement, ready to be run.
+pub(super) fn prepared<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<rusqlite::CachedStatement<'c>> {
+    #[cfg(test)]
+    STATEMENTS.set(STATEMENTS.get() + 1);
+    connection.prepare_cached(sql)
+}
+
 /// Runs a statement; gives the number of rows it changed.
 pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
-    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map_err(failed)
+    prepared(connection, sql).and_then(|mut statement| statement.execute(params)).map_err(failed)
 }
 
 /// The first row, or nothing.
@@ -21,7 +34,7 @@ pub(super) fn first<T>(
     params: impl Params,
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Option<T>> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut statement = prepared(connection, sql).map_err(failed)?;
     statement.query_row(params, read).optional().map_err(failed)
 }
 
@@ -32,7 +45,7 @@ pub(super) fn all<T>(
     params: impl Params,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut statement = prepared(connection, sql).map_err(failed)?;
     statement.query_map(params, read).and_then(Iterator::collect).map_err(failed)
 }
 
@@ -43,7 +56,7 @@ pub(super) fn visit(
     params: impl Params,
     mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
 ) -> Result<()> {
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut statement = prepared(connection, sql).map_err(failed)?;
     let mut rows = statement.query(params).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         if !each(row).map_err(failed)? {

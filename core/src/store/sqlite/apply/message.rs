@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{Applying, Place, map_json};
-use crate::base::{MessageId, TurnId};
+use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{Cost, MessageStatus, Result, Role, Usage};
 use crate::store::codes::Change;
 use crate::store::sqlite::read::ANCESTOR;
@@ -30,19 +30,26 @@ impl Applying<'_> {
         }
     }
 
-    /// Below which message an answer to this one stands.
-    fn place_of_answer(&self, place: &Place, message: MessageId, turn: Option<TurnId>) -> Result<i64> {
-        let sql = "SELECT pk, depth FROM message WHERE id = ? AND conv_pk = ?";
-        let (pk, depth): (i64, i32) =
-            first(self.connection, sql, params![message.as_bytes(), place.pk], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .ok_or_else(refusal::no_message)?;
-        let Some(head_pk) = place.head_pk.filter(|head| *head != pk) else { return Ok(pk) };
+    /// Below which message an answer to this one stands, and whether its branch is shown.
+    fn place_of_answer(&self, place: &Place, message: MessageId, turn: Option<TurnId>) -> Result<(i64, bool)> {
+        let (pk, is_shown) = self.place_below(place, message)?;
+        let Some(head_pk) = place.head_pk.filter(|head| is_shown && *head != pk) else { return Ok((pk, is_shown)) };
         let of_head = first(self.connection, "SELECT turn_id FROM message WHERE pk = ?", [head_pk], |row| {
             row.get::<_, Option<[u8; 16]>>(0)
         })?;
         let same_turn = of_head.flatten().map(TurnId::from_bytes).is_some_and(|of| Some(of) == turn);
+        Ok((if same_turn { pk } else { head_pk }, true))
+    }
+
+    /// The row of this message, and whether its branch is shown.
+    fn place_below(&self, place: &Place, message: MessageId) -> Result<(i64, bool)> {
+        let sql = "SELECT pk, depth FROM message WHERE id = ? AND conv_pk = ?";
+        let (pk, depth): (i64, i32) =
+            first(self.connection, sql, params![message.as_bytes(), place.pk], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .ok_or_else(refusal::no_message)?;
+        let Some(head_pk) = place.head_pk.filter(|head| *head != pk) else { return Ok((pk, true)) };
         let below = first(self.connection, ANCESTOR, params![head_pk, depth], |row| row.get::<_, i64>(0))?;
-        Ok(if !same_turn && below == Some(pk) { head_pk } else { pk })
+        Ok((pk, below == Some(pk)))
     }
 
     pub(super) fn append_message(&mut self, batch: &WriteBatch, new: &NewRow) -> Result<Placed> {
@@ -59,27 +66,32 @@ impl Applying<'_> {
         if self.exists("SELECT 1 FROM message WHERE id = ?", new.id.as_bytes())? {
             return Err(refusal::id_taken());
         }
-        let parent_pk = match new.parent {
-            Parent::Start => place.root_pk,
-            Parent::Head => place.head_pk.unwrap_or(place.root_pk),
-            Parent::Message(id) => {
-                let sql = "SELECT pk FROM message WHERE id = ? AND conv_pk = ?";
-                first(self.connection, sql, params![id.as_bytes(), place.pk], |row| row.get(0))?
-                    .ok_or_else(refusal::no_message)?
+        let (parent_pk, is_shown) = match new.parent {
+            Parent::Start => (place.root_pk, true),
+            Parent::Head => (place.shown(), true),
+            Parent::Message(id) => (self.key_of(&place, id)?, true),
+            Parent::Beside(id) => {
+                let sql = "SELECT parent_pk FROM message WHERE id = ? AND conv_pk = ?";
+                let parent = first(self.connection, sql, params![id.as_bytes(), place.pk], |row| row.get(0))?;
+                (parent.ok_or_else(refusal::no_message)?, true)
             }
+            Parent::Below(id) => self.place_below(&place, id)?,
             Parent::Answer(id) => self.place_of_answer(&place, id, new.turn)?,
         };
-        let (parent, depth, jump_pk, jump_depth, sibling_index) = first(
+        if is_shown {
+            self.stop_at(&place, parent_pk)?;
+        }
+        let (parent, depth, jump_pk, jump_depth, sibling_index, deletion) = first(
             self.connection,
-            "SELECT p.id, p.depth, p.jump_pk, p.jump_depth, p.child_count, j.jump_pk, j.jump_depth
-             FROM message p JOIN message j ON j.pk = p.jump_pk WHERE p.pk = ?",
-            [parent_pk],
+            "SELECT p.id, p.depth, p.jump_pk, p.jump_depth, p.child_count, j.jump_pk, j.jump_depth, r.change_seq
+             FROM message p CROSS JOIN message j ON j.pk = p.jump_pk CROSS JOIN message r ON r.pk = ?2 WHERE p.pk = ?1",
+            [parent_pk, place.root_pk],
             |row| {
                 let (depth, jump_depth, far_depth): (i32, i32, i32) = (row.get(1)?, row.get(3)?, row.get(6)?);
                 let (jump_pk, jump_depth): (i64, i32) =
                     if jumps_on(depth, jump_depth, far_depth) { (row.get(5)?, far_depth) } else { (parent_pk, depth) };
                 let id = row.get::<_, Option<[u8; 16]>>(0)?.map(MessageId::from_bytes);
-                Ok((id, depth + 1, jump_pk, jump_depth, row.get::<_, i32>(4)?))
+                Ok((id, depth + 1, jump_pk, jump_depth, row.get::<_, i32>(4)?, row.get(7)?))
             },
         )?
         .ok_or_else(refusal::no_message)?;
@@ -91,7 +103,7 @@ impl Applying<'_> {
             self.connection,
             "INSERT INTO message(pk, conv_pk, parent_pk, depth, jump_pk, jump_depth, sibling_ix, id, turn_id, role, status,
              change_seq, created_at, updated_at, finish_reason, model, usage, cost, metadata, content_hash, content)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?21, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
             params![
                 pk,
                 place.pk,
@@ -105,7 +117,7 @@ impl Applying<'_> {
                 Coded(new.role),
                 Coded(new.status),
                 change,
-                at,
+                new.created_at.map_or(at, Timestamp::as_millis),
                 new.finish_reason.map(Coded),
                 new.model,
                 new.usage.as_ref().map(json).transpose()?,
@@ -113,23 +125,34 @@ impl Applying<'_> {
                 map_json(&new.metadata)?,
                 new.content.spilled,
                 content,
+                at,
             ],
         )?;
-        run(
-            self.connection,
-            "UPDATE message SET child_count = child_count + 1, selected_child_pk = ? WHERE pk = ?",
-            [pk, parent_pk],
-        )?;
-        run(
-            self.connection,
-            "UPDATE conversation SET head_pk = ?2, head_id = ?3, head_depth = ?4, message_count = message_count + 1 WHERE pk = ?1",
-            params![place.pk, pk, new.id.as_bytes(), depth],
-        )?;
-        if new.status != MessageStatus::Streaming {
-            self.show_last(&place, new.role, &new.content)?;
+        if is_shown {
+            run(
+                self.connection,
+                "UPDATE message SET child_count = child_count + 1, selected_child_pk = ? WHERE pk = ?",
+                [pk, parent_pk],
+            )?;
+            run(
+                self.connection,
+                "UPDATE conversation SET head_pk = ?2, head_id = ?3, head_depth = ?4, message_count = message_count + 1 WHERE pk = ?1",
+                params![place.pk, pk, new.id.as_bytes(), depth],
+            )?;
+            if new.status != MessageStatus::Streaming {
+                self.show_last(&place, new.role, &new.content)?;
+            }
+        } else {
+            run(
+                self.connection,
+                "UPDATE message SET child_count = child_count + 1, selected_child_pk = coalesce(selected_child_pk, ?) WHERE pk = ?",
+                [pk, parent_pk],
+            )?;
+            let sql = "UPDATE conversation SET message_count = message_count + 1 WHERE pk = ?";
+            run(self.connection, sql, [place.pk])?;
         }
         self.add_up(&place, change, new.usage.as_ref(), new.cost.as_ref())?;
-        Ok(Placed { id: new.id, parent, depth, sibling_index })
+        Ok(Placed { id: new.id, parent, depth, sibling_index, deletion })
     }
 
     pub(in crate::store::sqlite) fn end_message(&mut self, end: &MessageEnd) -> Result<()> {

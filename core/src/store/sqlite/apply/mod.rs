@@ -3,6 +3,7 @@
 mod blob;
 mod conversation;
 mod message;
+mod tree;
 mod turn;
 
 use rusqlite::{Connection, params};
@@ -55,14 +56,20 @@ impl Applying<'_> {
         for precondition in &batch.preconditions {
             self.check(precondition)?;
         }
-        let mut placed = Vec::new();
-        let mut alerts = Vec::new();
+        let (mut placed, mut alerts) = (Vec::new(), Vec::new());
+        let (mut head, mut goes_on) = (None, None);
         for op in &batch.ops {
             match op {
                 Op::PutConversation(new) => self.put_conversation(new)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(*id, change)?,
                 Op::DeleteConversation { id } => self.delete_conversation(*id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
+                Op::SwitchTo { conversation, message } => head = self.switch_to(*conversation, *message)?,
+                Op::ForkAt { conversation, message } => head = self.fork_at(*conversation, *message)?,
+                Op::WipeMessage { id } => self.wipe_message(*id)?,
+                Op::RemoveMessages { conversation, top, from, steps } => {
+                    goes_on = self.remove_messages(*conversation, *top, *from, *steps)?;
+                }
                 Op::EndMessage(end) => self.end_message(end)?,
                 Op::WithdrawMessage { id } => self.withdraw_message(*id)?,
                 Op::PutAttachment(new) => self.put_attachment(new)?,
@@ -81,7 +88,7 @@ impl Applying<'_> {
                 Op::RenewReservations { holder, until } => spend::renew(self.connection, holder, *until)?,
             }
         }
-        Ok(Receipt { change_seq: self.change, placed, alerts })
+        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on })
     }
 
     /// Where the owner's money is counted.
@@ -94,7 +101,7 @@ impl Applying<'_> {
             Precondition::Owns { conversation } => self.conversation(*conversation).map(drop),
             Precondition::Head { conversation, expected } => {
                 let head = self.conversation(*conversation)?.head_id;
-                if head == *expected { Ok(()) } else { Err(refusal::head_moved()) }
+                if head == *expected { Ok(()) } else { Err(refusal::head_moved(head)) }
             }
             Precondition::Epoch { turn, expected } => {
                 let (_, _, epoch) = self.turn(*turn)?;

@@ -12,8 +12,16 @@ use crate::store::{DraftChunk, NewStep, NewTurn, QueueEntry, TurnChange, refusal
 impl Applying<'_> {
     pub(super) fn put_turn(&mut self, new: &NewTurn) -> Result<()> {
         let place = self.conversation(new.conversation)?;
-        if self.message(new.message)?.conversation != new.conversation {
+        let message = self.message(new.message)?;
+        if message.conversation != new.conversation {
             return Err(refusal::no_message());
+        }
+        if message.turn.is_none() {
+            run(
+                self.connection,
+                "UPDATE message SET turn_id = ? WHERE pk = ?",
+                params![new.id.as_bytes(), message.pk],
+            )?;
         }
         if let Some(client_id) = &new.client_id {
             let sql = "SELECT 1 FROM turn WHERE conv_pk = ? AND client_id = ?";

@@ -4,6 +4,7 @@ mod files;
 mod fork;
 mod groups;
 mod lifecycle;
+mod moves;
 mod plans;
 mod processes;
 mod spending;
@@ -42,13 +43,14 @@ fn assert_sound(path: &Path, name: &str) {
          OR head_pk IS NOT (SELECT pk FROM message m WHERE m.id = c.head_id)
          OR head_depth <> coalesce((SELECT depth FROM message m WHERE m.pk = c.head_pk), 0)",
         "SELECT count(*) FROM conversation c JOIN message m ON m.conv_pk = c.pk GROUP BY c.pk
-         HAVING c.cost_nano_usd <> sum(max(0, coalesce(m.cost ->> '$.nano_usd', 0)))",
+         HAVING c.cost_nano_usd < sum(max(0, coalesce(m.cost ->> '$.nano_usd', 0)))",
         "SELECT count(*) FROM message p WHERE child_count <> (SELECT count(*) FROM message m WHERE m.parent_pk = p.pk)
          OR child_count <> coalesce((SELECT max(sibling_ix) + 1 FROM message m WHERE m.parent_pk = p.pk), 0)
-         OR (child_count > 0 AND selected_child_pk IS NULL)
          OR (selected_child_pk IS NOT NULL AND selected_child_pk NOT IN (SELECT pk FROM message m WHERE m.parent_pk = p.pk))",
         "SELECT count(*) FROM message m JOIN message p ON p.pk = m.parent_pk JOIN message j ON j.pk = m.jump_pk
          WHERE m.depth <> p.depth + 1 OR m.jump_depth <> j.depth OR m.conv_pk <> p.conv_pk OR m.conv_pk <> j.conv_pk",
+        "SELECT count(*) FROM message m WHERE left_pk IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM message h WHERE h.pk = m.left_pk AND h.conv_pk = m.conv_pk AND h.depth >= m.depth)",
         "SELECT count(*) FROM blob b WHERE refs <> (SELECT count(*) FROM message m WHERE m.content_hash = b.hash)
          + (SELECT count(*) FROM attachment a WHERE a.hash = b.hash)
          OR size IS NOT (SELECT length(data) FROM blob_inline i WHERE i.hash = b.hash)",

@@ -1,0 +1,148 @@
+//! What it costs to move about in a tree: the same at any length.
+
+use rusqlite::StatementStatus;
+
+use super::*;
+use crate::base::{Ids, SeededRandom};
+use crate::store::contract::scene::{NOW, OWNER, later, put_conversation, user_row};
+use crate::store::sqlite::apply::Applying;
+use crate::store::{Anchor, BranchQuery, Op, Parent, SiblingAnchor};
+
+/// A file that is written to and read from on this thread, so that its statements can be counted.
+struct Desk {
+    connection: Connection,
+    ids: Ids,
+    conversation: ConversationId,
+    change: i64,
+}
+
+impl Desk {
+    fn new(path: &Path) -> Self {
+        let connection = Connection::open(path).unwrap();
+        let ids = Ids::new(Arc::new(ManualClock::at(NOW)), Arc::new(SeededRandom::new(7)));
+        let conversation = ids.conversation();
+        let mut desk = Self { connection, ids, conversation, change: 0 };
+        desk.apply([put_conversation(conversation)]);
+        desk
+    }
+
+    fn apply(&mut self, ops: impl IntoIterator<Item = Op>) -> Receipt {
+        let transaction = self.connection.unchecked_transaction().unwrap();
+        let batch = WriteBatch { ops: ops.into_iter().collect(), ..WriteBatch::new(OWNER, later(self.change)) };
+        let mut applying = Applying { connection: &transaction, owner: OWNER, at: batch.at, change: self.change };
+        let receipt = applying.apply(&batch).unwrap();
+        self.change = applying.change;
+        writer::set_last_change(&transaction, self.change).unwrap();
+        transaction.commit().unwrap();
+        receipt
+    }
+
+    fn row(&self, parent: Parent) -> Op {
+        Op::AppendMessage(user_row(self.ids.message(), self.conversation, parent, "words"))
+    }
+
+    fn append(&mut self, parent: Parent) -> MessageId {
+        let op = self.row(parent);
+        self.apply([op]).placed[0].id
+    }
+
+    fn say(&mut self, parent: Parent) {
+        self.append(parent);
+    }
+
+    fn fill(&mut self, count: usize) -> Vec<MessageId> {
+        let ops: Vec<Op> = (0..count).map(|_| self.row(Parent::Head)).collect();
+        self.apply(ops).placed.iter().map(|placed| placed.id).collect()
+    }
+}
+
+/// How many statements each verb runs in a conversation with two branches of this length.
+fn statements(path: &Path, length: usize) -> Vec<(&'static str, usize)> {
+    let mut desk = Desk::new(path);
+    let conversation = desk.conversation;
+    let first = desk.fill(length);
+    let edited = desk.append(Parent::Beside(first[0]));
+    let second = desk.fill(length);
+    let middle = first[length / 2];
+    let mut counted = Vec::new();
+    let mut count = |name: &'static str, desk: &mut Desk, work: &mut dyn FnMut(&mut Desk)| {
+        row::STATEMENTS.set(0);
+        work(desk);
+        counted.push((name, row::STATEMENTS.get()));
+    };
+    let switch = |message| Op::SwitchTo { conversation, message };
+    count("append", &mut desk, &mut |desk| desk.say(Parent::Head));
+    count("switch far", &mut desk, &mut |desk| drop(desk.apply([switch(first[0])])));
+    count("switch back", &mut desk, &mut |desk| drop(desk.apply([switch(edited)])));
+    count("switch to the middle", &mut desk, &mut |desk| drop(desk.apply([switch(middle)])));
+    count("switch to what is shown", &mut desk, &mut |desk| drop(desk.apply([switch(first[1])])));
+    count("edit in the middle", &mut desk, &mut |desk| desk.say(Parent::Beside(middle)));
+    count("answer elsewhere", &mut desk, &mut |desk| desk.say(Parent::Below(second[length / 2])));
+    count("fork", &mut desk, &mut |desk| {
+        drop(desk.apply([Op::ForkAt { conversation, message: second[length / 3] }]));
+    });
+    count("wipe", &mut desk, &mut |desk| drop(desk.apply([Op::WipeMessage { id: middle }])));
+    count("remove an end", &mut desk, &mut |desk| {
+        let top = *first.last().unwrap();
+        let removed = desk.apply([Op::RemoveMessages { conversation, top, from: None, steps: 10 }]);
+        assert_eq!(removed.goes_on, None);
+    });
+    count("siblings", &mut desk, &mut |desk| {
+        let anchor = SiblingAnchor::Around(middle);
+        assert_eq!(
+            branches::siblings(&desk.connection, OWNER, conversation, anchor, 50).unwrap().unwrap().items.len(),
+            2
+        );
+    });
+    count("branches", &mut desk, &mut |desk| {
+        let query = BranchQuery { limit: 2, before: None, after: None };
+        assert_eq!(branches::branches(&desk.connection, OWNER, conversation, query).unwrap().unwrap().items.len(), 2);
+    });
+    for (name, anchor) in
+        [("up to", Anchor::End), ("up to, from the start", Anchor::Start), ("up to, after", Anchor::After(second[1]))]
+    {
+        count(name, &mut desk, &mut |desk| {
+            let last = Some(second[length - 1]);
+            let page = read::messages(&desk.connection, OWNER, conversation, last, anchor, 3).unwrap().unwrap();
+            assert_eq!(page.items.len(), 3);
+        });
+    }
+    counted
+}
+
+#[tokio::test]
+async fn no_verb_runs_more_statements_in_a_longer_conversation() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = async |length: usize| {
+        let path = folder.path().join(format!("{length}.db"));
+        open(&path).await.close().await.unwrap();
+        let counted = statements(&path, length);
+        assert_sound(&path, "after all of it");
+        counted
+    };
+    let short = of(10).await;
+    assert!(short.iter().all(|(_, statements)| *statements > 0), "{short:?}");
+    assert_eq!(short, of(5_000).await);
+}
+
+#[tokio::test]
+async fn a_switch_looks_at_few_rows_however_long_the_branches_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    open(&path).await.close().await.unwrap();
+    let mut desk = Desk::new(&path);
+    let first = desk.fill(4_000);
+    desk.append(Parent::Beside(first[2]));
+    let second = desk.fill(3_997);
+    let key = |id: MessageId| -> i64 {
+        let sql = "SELECT pk FROM message WHERE id = ?";
+        desk.connection.query_row(sql, [id.as_bytes()], |row| row.get(0)).unwrap()
+    };
+    let (ours, theirs) = (key(first[3_999]), key(second[3_996]));
+    let mut statement = desk.connection.prepare(branches::DIVERGENCE).unwrap();
+    let found: (i64, i64) = statement.query_row([ours, theirs], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(found.0, key(first[2]));
+    // About 3 log2(4000) = 36 pairs of some 60 steps each; a walk by parents alone would be 3,998 pairs.
+    let steps = statement.get_status(StatementStatus::VmStep);
+    assert!(steps < 5_000, "{steps} steps");
+}
