@@ -40,13 +40,27 @@ impl Limits {
         } else {
             ("total", Duration::from_millis(self.network.total_timeout_ms))
         };
-        let left = call.context.left(self.clock.monotonic());
-        let (reason, limit) = if left < limit { ("total", left) } else { (reason, limit) };
+        let started = self.clock.monotonic();
+        let ends = started.saturating_add(limit);
+        let passed = async {
+            loop {
+                // Asked anew each time: whoever has joined the call meanwhile may have brought more time along.
+                let (at, passed) = match call.context.begin_by() {
+                    Some(total) if total < ends => (total, ("total", total.saturating_sub(started))),
+                    _ => (ends, (reason, limit)),
+                };
+                let left = at.saturating_sub(self.clock.monotonic());
+                if left.is_zero() {
+                    return passed;
+                }
+                self.clock.sleep(left).await;
+            }
+        };
         tokio::select! {
             biased;
             () = call.context.cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped")),
             done = work => done,
-            () = self.clock.sleep(limit) => Err(call.timed_out(reason, limit)),
+            (reason, limit) = passed => Err(call.timed_out(reason, limit)),
         }
     }
 

@@ -107,23 +107,25 @@ const fn max_wait(retry: RetrySettings) -> Duration {
 /// Puts the layers around a provider.
 #[must_use]
 pub fn stack(provider: ProviderService, layers: &Layers) -> ChatService {
+    let keys = Arc::new(provider.clone());
     let service = ServiceBuilder::new()
         .layer(layers.trace.clone())
         .layer(layers.cache.clone())
-        .layer(layers.fallback.clone().with_keys(&provider))
-        .service(one_target(provider, layers));
+        .layer(layers.fallback.clone().with_keys(keys.clone()))
+        .service(one_target(provider, keys, layers));
     BoxCloneSyncService::new(service)
 }
 
 /// What a call goes through at each of its targets.
 fn one_target(
     provider: ProviderService,
+    keys: Arc<ProviderService>,
     layers: &Layers,
 ) -> impl Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + Sync + 'static + use<> {
     ServiceBuilder::new()
         .layer(layers.hedge.clone())
         .layer(layers.retry.clone())
         .layer(layers.budget.clone())
-        .layer(layers.admission.clone().with_keys(&provider))
+        .layer(layers.admission.clone().with_keys(keys))
         .service(provider)
 }

@@ -709,8 +709,8 @@ async fn who_may_be_answered_by_somebody_else_or_in_another_way_shares_no_call_w
     }
 }
 
-/// Code of the application's own that says what it is told to.
-struct House(Mutex<Option<mpsc::UnboundedReceiver<Result<StreamEventKind>>>>);
+/// Code of the application's own that begins once it may, and says what it is told to.
+struct House(Mutex<Option<mpsc::UnboundedReceiver<Result<StreamEventKind>>>>, Arc<tokio::sync::Semaphore>);
 
 impl Provider for House {
     fn name(&self) -> &str {
@@ -718,13 +718,18 @@ impl Provider for House {
     }
 
     async fn stream(&self, _: ChatRequest) -> Result<EventStream> {
-        Ok(EventStream::new(self.0.lock().unwrap().take().expect("it was asked twice")))
+        let said = self.0.lock().unwrap().take().expect("it was asked twice");
+        self.1.acquire().await.unwrap().forget();
+        Ok(EventStream::new(said))
     }
 }
 
-#[tokio::test]
-async fn a_reply_goes_on_for_whoever_has_the_most_time_and_its_first_caller_leaves_in_time() {
-    let bench = Bench::new();
+type Says = mpsc::UnboundedSender<Result<StreamEventKind>>;
+
+/// Who asks the house with so many seconds left, what it says, and whether it may begin.
+fn house(
+    bench: &Bench,
+) -> (impl Fn(u64) -> BoxFuture<'static, Result<ReplyEvents>> + '_, Says, Arc<tokio::sync::Semaphore>) {
     let clock: Arc<dyn Clock> = Arc::new(bench.clock.clone());
     let provider = ProviderService::new(
         Arc::new(ReplayTransport::new([])),
@@ -735,12 +740,37 @@ async fn a_reply_goes_on_for_whoever_has_the_most_time_and_its_first_caller_leav
     );
     let (says, heard) = mpsc::unbounded();
     let CallTarget { model, entry, info, max_event_bytes, .. } = Arc::into_inner(asks("hi", anyone()).target).unwrap();
-    let route = Route::Own(OwnCode::new(House(Mutex::new(Some(heard)))));
+    let may_begin = Arc::new(tokio::sync::Semaphore::new(0));
+    let route = Route::Own(OwnCode::new(House(Mutex::new(Some(heard)), may_begin.clone())));
     let target = Arc::new(CallTarget { model, entry, route, info, max_event_bytes });
-    let ask = |seconds| {
+    let ask = move |seconds| {
         let call = Call { target: target.clone(), ..asks("hi", until(seconds)) };
-        Box::pin(bench.layer.layer(provider.clone()).oneshot(call))
+        Box::pin(bench.layer.layer(provider.clone()).oneshot(call)) as BoxFuture<'static, _>
     };
+    (ask, says, may_begin)
+}
+
+#[tokio::test]
+async fn a_call_that_has_not_begun_goes_on_for_who_has_more_time_than_its_first_caller() {
+    let bench = Bench::new();
+    let (ask, says, may_begin) = house(&bench);
+    let (mut first, mut second) = (ask(2), ask(10));
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
+    bench.clock.advance(Duration::from_secs(2));
+    let error = first.await.err().unwrap();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::TimedOut, "total"));
+    assert!(futures::poll!(&mut second).is_pending());
+    may_begin.add_permits(1);
+    says.unbounded_send(Ok(StreamEventKind::text("hello"))).unwrap();
+    drop(says);
+    assert_eq!(last(second.await.unwrap()).await.text(), "hello");
+}
+
+#[tokio::test]
+async fn a_reply_goes_on_for_whoever_has_the_most_time_and_its_first_caller_leaves_in_time() {
+    let bench = Bench::new();
+    let (ask, says, may_begin) = house(&bench);
+    may_begin.add_permits(1);
     let mut first = ask(2);
     assert!(futures::poll!(&mut first).is_pending());
     let mut second = ask(60);

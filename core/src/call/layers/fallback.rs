@@ -30,7 +30,7 @@ pub struct FallbackLayer {
     latches: Arc<Mutex<Refusals>>,
     clock: Arc<dyn Clock>,
     /// Knows the keys; nothing = those that came with a call are all there are.
-    keys: Option<ProviderService>,
+    keys: Option<Arc<ProviderService>>,
 }
 
 impl FallbackLayer {
@@ -43,8 +43,8 @@ impl FallbackLayer {
 
     /// The same layer, which asks this provider which key a call takes.
     #[must_use]
-    pub(in crate::call) fn with_keys(mut self, provider: &ProviderService) -> Self {
-        self.keys = Some(provider.clone());
+    pub(in crate::call) fn with_keys(mut self, provider: Arc<ProviderService>) -> Self {
+        self.keys = Some(provider);
         self
     }
 

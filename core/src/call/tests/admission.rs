@@ -500,11 +500,11 @@ async fn who_goes_at_once_or_not_at_all_takes_no_place_in_the_queue() {
     assert_eq!(hurried().await.unwrap(), "hi", "at once");
     let mut held = target.ask(target.context("held", Priority::Interactive));
     assert!(futures::poll!(&mut held).is_pending());
-    let error = hurried().await.unwrap_err();
+    let error = hurried().now_or_never().expect("it waits").unwrap_err();
     assert_eq!((error.kind(), error.reason(), is_refusal(&error)), (ErrorKind::RateLimited, "queue_deadline", true));
     let mut waits = target.ask(target.context("waits", Priority::Background));
     assert!(futures::poll!(&mut waits).is_pending());
-    assert!(hurried().await.is_err());
+    assert!(hurried().now_or_never().expect("it waits").is_err());
     let told = target.told.lock().unwrap().clone();
     assert!(matches!(told[..], [Progress::Queued { position: 0, .. }]), "one alone has waited: {told:?}");
     target.answers.add_permits(2);
@@ -522,7 +522,7 @@ async fn nobody_waits_for_a_target_that_wants_nothing_who_may_ask_another_or_may
     let mut impatient = target.context("impatient", Priority::Interactive);
     impatient.max_wait = Some(Duration::ZERO);
     for context in [with_others, impatient] {
-        let error = target.ask(context.clone()).await.unwrap_err();
+        let error = target.ask(context.clone()).now_or_never().expect("it waits").unwrap_err();
         assert_eq!(
             (error.reason(), error.retry_after()),
             ("queue_deadline", Some(20 * SECOND)),

@@ -45,7 +45,7 @@ pub struct AdmissionLayer {
     lanes: Arc<Lanes>,
     clock: Arc<dyn Clock>,
     /// Knows the keys; nothing = those that came with a call are all there are.
-    keys: Option<ProviderService>,
+    keys: Option<Arc<ProviderService>>,
 }
 
 /// What is known of each target and key.
@@ -65,8 +65,8 @@ impl AdmissionLayer {
 
     /// The same layer, which asks this provider which key a call takes.
     #[must_use]
-    pub(in crate::call) fn with_keys(mut self, provider: &ProviderService) -> Self {
-        self.keys = Some(provider.clone());
+    pub(in crate::call) fn with_keys(mut self, provider: Arc<ProviderService>) -> Self {
+        self.keys = Some(provider);
         self
     }
 
