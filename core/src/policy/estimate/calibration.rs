@@ -55,11 +55,6 @@ impl Calibration {
     /// Takes in that what was estimated at so many tokens were so many.
     pub fn learn(&mut self, model: &str, estimated: u64, reported: i64) {
         let Ok(reported) = u64::try_from(reported) else { return };
-        if estimated < FEW_TOKENS || reported < FEW_TOKENS {
-            return;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "no call has so many tokens")]
-        let seen = (reported as f64 / estimated as f64).clamp(*FACTORS.start(), *FACTORS.end()).ln();
         self.reports += 1;
         if self.models.len() >= MAX_MODELS && !self.models.contains_key(model) {
             let oldest = self.models.iter().min_by_key(|(_, factor)| factor.last).map(|(model, _)| model.clone());
@@ -68,6 +63,12 @@ impl Calibration {
         let last = self.reports;
         // That nothing is off counts as one report that came before.
         let factor = self.models.entry(model.to_owned()).or_insert(Factor { log: 0.0, offered: 1, heard: 0, last });
+        // That it came counts all the same, or every short call would be estimated for nothing.
+        if estimated < FEW_TOKENS || reported < FEW_TOKENS {
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "no call has so many tokens")]
+        let seen = (reported as f64 / estimated as f64).clamp(*FACTORS.start(), *FACTORS.end()).ln();
         factor.heard = factor.heard.saturating_add(1);
         factor.log += (seen - factor.log) * (1.0 / (f64::from(factor.heard) + 1.0)).max(WEIGHT);
         factor.last = last;
