@@ -4,7 +4,7 @@
 //! Before the first content a failure comes out as it is, and the call may be tried again. After it, every failure is
 //! `Truncated` with what had arrived; nothing is ever restarted in silence.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,17 +13,25 @@ use std::time::Duration;
 use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::limits::stopped;
 use super::meter::Heard;
 use super::pieces::{Piece, Pieces};
 use super::target::Call;
+use super::timer::Timer;
 use super::tokens::TokenCounts;
-use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep, Timestamp};
+use crate::base::{Clock, ErrorKind, Ids, Retry, Timestamp};
 use crate::model::{
-    Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
+    Cost, CostSource, Error, Part, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage,
+    UsageSource,
 };
 use crate::net::NetworkSettings;
 use crate::policy::{Buckets, Measure};
 use crate::wire::{Closing, tools};
+
+/// So many pieces, and about so many events, are taken in one go. What was taken in and not handed out is lost work for
+/// whoever lets go of the reply, and is paid for.
+const MAX_PIECES: usize = 64;
+const MAX_READY: usize = 64;
 
 /// What is known of a reply when its first byte is there.
 pub(super) struct ReplyFrame {
@@ -31,6 +39,8 @@ pub(super) struct ReplyFrame {
     /// How long the first byte of the body may take, from `started` on.
     pub(super) first_byte: Duration,
     pub(super) request_id: Option<String>,
+    /// What was set for the wait until now.
+    pub(super) timer: Timer,
     pub(super) limits: Arc<NetworkSettings>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
@@ -42,8 +52,11 @@ pub(super) struct GuardedStream {
     call: Call,
     frame: ReplyFrame,
     source: Source,
-    ready: VecDeque<StreamEvent>,
+    /// Events that wait to be handed out, the newest first.
+    ready: Vec<StreamEvent>,
     scratch: Vec<StreamEvent>,
+    /// What ends the reply behind the events that are ready, and what was decoded with it.
+    failed: Option<(Vec<StreamEvent>, Error)>,
     draft: ReplyDraft,
     text_bytes: usize,
     /// How much of a tool call's arguments is counted already, by part.
@@ -51,8 +64,8 @@ pub(super) struct GuardedStream {
     /// Names that were made for tool calls without one, by part.
     made_names: Vec<(i32, String)>,
     first_content: Option<Duration>,
-    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
-    timer: Sleep,
+    /// Told when the call is stopped, once there was something to wait for.
+    cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Nothing while the body has not begun.
     last_byte: Option<Duration>,
     last_event: Duration,
@@ -69,36 +82,34 @@ enum Source {
 impl GuardedStream {
     /// Reads a reply that comes piece by piece.
     pub(super) fn streamed(call: Call, frame: ReplyFrame, pieces: impl Pieces + 'static) -> Self {
-        Self::new(call, frame, Source::Streaming { pieces: Box::new(pieces) }, VecDeque::new())
+        Self::new(call, frame, Source::Streaming { pieces: Box::new(pieces) }, Vec::new())
     }
 
     /// Hands out a reply that was there in one piece.
-    pub(super) fn decoded(call: Call, frame: ReplyFrame, events: Vec<StreamEvent>, closing: Closing) -> Self {
-        Self::new(call, frame, Source::Decoded { closing: Box::new(closing) }, events.into())
+    pub(super) fn decoded(call: Call, frame: ReplyFrame, mut events: Vec<StreamEvent>, closing: Closing) -> Self {
+        events.reverse();
+        Self::new(call, frame, Source::Decoded { closing: Box::new(closing) }, events)
     }
 
-    fn new(call: Call, frame: ReplyFrame, source: Source, ready: VecDeque<StreamEvent>) -> Self {
+    fn new(call: Call, frame: ReplyFrame, source: Source, ready: Vec<StreamEvent>) -> Self {
         let now = frame.clock.monotonic();
-        let cancelled = Box::pin(call.context.cancel.clone().cancelled_owned());
-        let mut this = Self {
-            timer: Box::pin(std::future::pending()),
+        Self {
             call,
             frame,
             source,
             ready,
             scratch: Vec::new(),
+            failed: None,
             draft: ReplyDraft::new(),
             text_bytes: 0,
             counted: BTreeMap::new(),
             made_names: Vec::new(),
             first_content: None,
-            cancelled,
+            cancelled: None,
             last_byte: None,
             last_event: now,
             gaps: Buckets::default(),
-        };
-        this.arm(now);
-        this
+        }
     }
 
     /// The nearest limit: when it passes, and what it is called. A head says little: a server may send it at once and
@@ -125,15 +136,16 @@ impl GuardedStream {
         nearest
     }
 
-    fn arm(&mut self, now: Duration) {
-        self.timer = self.frame.clock.sleep(self.limit().0.saturating_sub(now));
-    }
-
     /// One step: an event, or nothing while nothing is there.
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<StreamEvent>>> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.ready.pop() {
                 return Poll::Ready(Some(self.pass(event)));
+            }
+            if let Some((decoded, error)) = self.failed.take() {
+                // What was decoded with the failure belongs to the reply.
+                decoded.iter().for_each(|event| self.draft.push(event));
+                return Poll::Ready(Some(Err(self.broken(error))));
             }
             match &mut self.source {
                 Source::Ended => return Poll::Ready(None),
@@ -141,69 +153,79 @@ impl GuardedStream {
                     let closing = std::mem::take(&mut **closing);
                     return Poll::Ready(Some(Ok(self.done(closing))));
                 }
-                Source::Streaming { pieces } => {
-                    if self.cancelled.as_mut().poll(cx).is_ready() {
-                        let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped");
-                        return Poll::Ready(Some(Err(self.left_off(stopped))));
-                    }
-                    let piece = match pieces.poll_piece(cx, &mut self.scratch) {
-                        Poll::Ready(piece) => piece,
-                        Poll::Pending => match self.timer.as_mut().poll(cx) {
+                Source::Streaming { .. } if self.call.context.cancel.is_cancelled() => {
+                    return Poll::Ready(Some(Err(self.left_off(stopped()))));
+                }
+                Source::Streaming { .. } => {
+                    if !self.take_in(cx) {
+                        match self.wait(cx) {
                             Poll::Pending => return Poll::Pending,
-                            Poll::Ready(()) => {
-                                let now = self.frame.clock.monotonic();
-                                let (at, reason, limit) = self.limit();
-                                if at <= now {
-                                    let error = self.call.timed_out(reason, limit);
-                                    return Poll::Ready(Some(Err(self.broken(error))));
-                                }
-                                self.arm(now);
-                                continue;
-                            }
-                        },
-                    };
-                    let now = self.frame.clock.monotonic();
-                    let mut begun = false;
-                    let fed = match piece {
-                        Ok(Piece::End(closing)) => {
-                            self.source = Source::Decoded { closing };
-                            Ok(())
+                            Poll::Ready(Some(error)) => return Poll::Ready(Some(Err(error))),
+                            Poll::Ready(None) => {}
                         }
-                        Ok(Piece::More) => {
-                            // From here on a nearer limit than the first byte's may count.
-                            begun = self.last_byte.replace(now).is_none();
-                            Ok(())
-                        }
-                        Err(error) => Err(error),
-                    };
-                    if self.scratch.iter().any(|e| !matches!(e.kind, StreamEventKind::Progress { .. })) {
-                        // The first content ends the wait for it, which is measured otherwise.
-                        if self.first_content.is_some() && self.call.context.witness.is_some() {
-                            let gap = now.saturating_sub(self.last_event);
-                            self.gaps.record(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
-                        }
-                        self.last_event = now;
                     }
-                    if begun {
-                        self.arm(now);
-                    }
-                    // Whoever always has something ready never lets the timer be asked.
-                    let fed = fed.and_then(|()| match self.limit() {
-                        (at, reason, limit) if at <= now && matches!(self.source, Source::Streaming { .. }) => {
-                            Err(self.call.timed_out(reason, limit))
-                        }
-                        _ => Ok(()),
-                    });
-                    if let Err(error) = fed {
-                        // What was decoded before the failure belongs to the reply.
-                        let decoded = std::mem::take(&mut self.scratch);
-                        decoded.iter().for_each(|event| self.draft.push(event));
-                        return Poll::Ready(Some(Err(self.broken(error))));
-                    }
-                    self.ready.extend(self.scratch.drain(..));
                 }
             }
         }
+    }
+
+    /// Takes in all that is there, so that what each look costs (the clock, the limits) is paid once for events that come
+    /// together. False when nothing is there.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
+        let Source::Streaming { pieces } = &mut self.source else { return false };
+        let (mut came, mut sound, mut end) = (0, 0, None);
+        while came < MAX_PIECES && sound < MAX_READY {
+            match pieces.poll_piece(cx, &mut self.scratch) {
+                Poll::Ready(Ok(Piece::More)) => (came, sound) = (came + 1, self.scratch.len()),
+                Poll::Ready(other) => {
+                    end = Some(other);
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if came == 0 && end.is_none() {
+            return false;
+        }
+        let now = self.frame.clock.monotonic();
+        if came > 0 {
+            self.last_byte = Some(now);
+        }
+        if self.scratch.iter().any(|event| !matches!(event.kind, StreamEventKind::Progress { .. })) {
+            // The first content ends the wait for it, which is measured otherwise.
+            if self.first_content.is_some() && self.call.context.witness.is_some() {
+                let gap = now.saturating_sub(self.last_event);
+                self.gaps.record(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+            }
+            self.last_event = now;
+        }
+        match end {
+            Some(Ok(Piece::End(closing))) => self.source = Source::Decoded { closing },
+            Some(Err(error)) => self.failed = Some((self.scratch.split_off(sound), error)),
+            // Whoever always has something ready never waits for the timer.
+            Some(Ok(Piece::More)) | None => {
+                let (at, reason, limit) = self.limit();
+                if at <= now {
+                    self.failed = Some((std::mem::take(&mut self.scratch), self.call.timed_out(reason, limit)));
+                }
+            }
+        }
+        std::mem::swap(&mut self.scratch, &mut self.ready);
+        self.ready.reverse();
+        true
+    }
+
+    /// Waits for the call to be stopped (nothing then), or for its nearest limit to pass.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+        let cancel = &self.call.context.cancel;
+        let cancelled = self.cancelled.get_or_insert_with(|| Box::pin(cancel.clone().cancelled_owned()));
+        if cancelled.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        let (at, reason, limit) = self.limit();
+        std::task::ready!(self.frame.timer.poll(at, &self.frame.clock, cx));
+        let error = self.call.timed_out(reason, limit);
+        Poll::Ready(Some(self.broken(error)))
     }
 
     /// Lets one event through: folds it, and holds the reply to its bounds.
@@ -235,7 +257,8 @@ impl GuardedStream {
             _ => {}
         }
         if event.kind.is_content() && self.first_content.is_none() {
-            self.first_content = Some(self.frame.clock.monotonic());
+            // It was the first thing that came, so this is when it came.
+            self.first_content = Some(self.last_event);
         }
         self.draft.push(&event);
         if self.text_bytes > self.frame.limits.max_text_bytes {
@@ -268,10 +291,11 @@ impl GuardedStream {
     /// What it cost at the hour it was asked for.
     fn price(&self, usage: &Usage) -> Cost {
         let price = self.call.target.info.as_ref().and_then(|info| info.price.as_ref());
+        let Some(price) = price else { return Cost::default() };
         let clock = &self.frame.clock;
         let took = millis(clock.monotonic().saturating_sub(self.frame.started));
         let asked = Timestamp::from_millis(clock.now().as_millis().saturating_sub(took));
-        price.map_or_else(Cost::default, |price| price.cost(usage, asked))
+        price.cost(usage, asked)
     }
 
     /// The reply, whole.
@@ -292,12 +316,13 @@ impl GuardedStream {
         reply.usage.requests = 1;
         reply.cost = closing.cost_nano_usd.map_or_else(|| self.price(&reply.usage), named);
         reply.request_id = self.frame.request_id.take().or(closing.id);
-        reply.latency_ms = millis(self.frame.clock.monotonic().saturating_sub(self.frame.started));
+        let now = self.frame.clock.monotonic();
+        reply.latency_ms = millis(now.saturating_sub(self.frame.started));
         reply.first_token_ms = self.first_content.map(|at| millis(at.saturating_sub(self.frame.started)));
         reply.raw = closing.raw;
         // A reply that came in one piece has no speed.
         if let Some(first) = self.first_content.filter(|_| self.gaps.count() > 0) {
-            let over = self.frame.clock.monotonic().saturating_sub(first);
+            let over = now.saturating_sub(first);
             let (gaps, output_tokens) = (std::mem::take(&mut self.gaps), reply.usage.output_tokens);
             self.count(&Measure::Streamed { gaps, output_tokens, over });
         }
@@ -305,12 +330,10 @@ impl GuardedStream {
     }
 
     fn count(&self, what: &Measure) {
-        if self.call.context.witness.is_some() {
-            self.call.context.count(&self.call.target.model.to_string(), what);
-        }
+        self.call.context.count(self.call.target.name(), what);
     }
 
-    fn estimate(&self, parts: &[crate::model::Part]) -> Usage {
+    fn estimate(&self, parts: &[Part]) -> Usage {
         let (model, tokens) = (&self.call.target.model, &self.frame.tokens);
         Usage {
             input_tokens: tokens.sent(model, &self.call.request),
@@ -322,7 +345,7 @@ impl GuardedStream {
 
     /// What a reply took and cost that ends before its time. What the provider had said by then stands; what it would
     /// have said last, how much it wrote, is estimated, so the figure as a whole is an estimate.
-    fn spent(&self, parts: &[crate::model::Part]) -> (Usage, Cost) {
+    fn spent(&self, parts: &[Part]) -> (Usage, Cost) {
         let mut usage = self.estimate(parts);
         // Fragments of a tool call are paid for, too, though no part holds them.
         usage.output_tokens = usage.output_tokens.max(of_fragments(self.text_bytes));
@@ -416,6 +439,11 @@ impl Drop for GuardedStream {
             let gaps = std::mem::take(&mut self.gaps);
             self.count(&Measure::Streamed { gaps, output_tokens: 0, over: Duration::ZERO });
         }
+        let failed = self.failed.take().map(|(decoded, _)| decoded).unwrap_or_default();
+        for event in std::mem::take(&mut self.ready).iter().rev().chain(&failed) {
+            self.text_bytes = self.text_bytes.saturating_add(bytes_unread(&event.kind));
+            self.draft.push(event);
+        }
         self.tell();
         if !matches!(self.source, Source::Ended) {
             let parts = std::mem::take(&mut self.draft).into_parts();
@@ -435,6 +463,19 @@ impl Stream for GuardedStream {
             self.ready.clear();
         }
         step
+    }
+}
+
+/// What an event counts that came and was handed to nobody. What cannot be counted counts as the most there can be.
+fn bytes_unread(kind: &StreamEventKind) -> usize {
+    match kind {
+        StreamEventKind::Text { delta }
+        | StreamEventKind::Reasoning { delta }
+        | StreamEventKind::Refusal { delta }
+        | StreamEventKind::ToolCallDelta { arguments_delta: delta, .. } => delta.len(),
+        StreamEventKind::Part { part: Part::Text { .. } | Part::Opaque { .. } } => 0,
+        StreamEventKind::Part { .. } => usize::MAX,
+        _ => 0,
     }
 }
 

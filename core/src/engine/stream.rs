@@ -1,6 +1,8 @@
 //! A reply on its way, as a handle that is pulled.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -23,6 +25,9 @@ pub struct ReplyStream {
     ended: bool,
 }
 
+/// So many events are taken in one go.
+const MAX_AHEAD: usize = 32;
+
 enum Source {
     /// A task writes, this reads.
     Log { log: Arc<TurnLog>, place: usize },
@@ -32,10 +37,12 @@ enum Source {
 
 struct Direct {
     events: ReplyEvents,
+    /// What came with the event that was given out last.
+    ahead: VecDeque<Result<StreamEvent>>,
     tasks: Tasks,
     seq: i64,
     /// The model that is asked, until the first event has told it.
-    model: Option<String>,
+    model: Option<Arc<str>>,
     finish: Option<Finish>,
     outcome: Option<Result<Box<Reply>>>,
     /// The last event was given out.
@@ -51,6 +58,7 @@ impl Direct {
 
     async fn next(&mut self) -> Found {
         if let Some(model) = self.model.take() {
+            let model = model.to_string();
             return self.event(0, StreamEventKind::Started { turn_id: None, message_id: None, model });
         }
         if let Some(event) = self.advance().await {
@@ -71,7 +79,10 @@ impl Direct {
         if self.outcome.is_some() {
             return None;
         }
-        let ended = match self.tasks.next_on_runtime(&mut self.events).await {
+        if self.ahead.is_empty() {
+            self.read_ahead().await;
+        }
+        let ended = match self.ahead.pop_front() {
             Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(*reply),
             Some(Ok(event)) => return Some(event),
             Some(Err(error)) => Err(error),
@@ -83,6 +94,31 @@ impl Direct {
         };
         self.outcome = Some(ended.map(Box::new));
         None
+    }
+
+    /// Waits for an event and takes those that are there with it: the way to the runtime is gone once for all of them.
+    async fn read_ahead(&mut self) {
+        let Self { tasks, events, ahead, .. } = self;
+        tasks
+            .poll_on_runtime(|cx| {
+                while ahead.len() < MAX_AHEAD {
+                    match events.as_mut().poll_next(cx) {
+                        Poll::Ready(Some(event)) => {
+                            let is_last =
+                                event.as_ref().map_or(true, |e| matches!(e.kind, StreamEventKind::Done { .. }));
+                            ahead.push_back(event);
+                            if is_last {
+                                break;
+                            }
+                        }
+                        Poll::Ready(None) => break,
+                        Poll::Pending if ahead.is_empty() => return Poll::Pending,
+                        Poll::Pending => break,
+                    }
+                }
+                Poll::Ready(())
+            })
+            .await;
     }
 
     /// How it ended. Copies nothing of the reply, which nobody else asks for.
@@ -110,14 +146,23 @@ impl ReplyStream {
     /// A call of this model that nothing is stored of.
     pub(super) fn direct(
         events: ReplyEvents,
-        model: String,
+        model: Arc<str>,
         cancel: CancellationToken,
         tasks: Tasks,
         finish: Finish,
     ) -> Self {
         let owner = Some(cancel.clone().drop_guard());
         let (model, finish) = (Some(model), Some(finish));
-        let source = Source::Direct(Direct { events, tasks, seq: 0, model, finish, outcome: None, told: false });
+        let source = Source::Direct(Direct {
+            events,
+            ahead: VecDeque::new(),
+            tasks,
+            seq: 0,
+            model,
+            finish,
+            outcome: None,
+            told: false,
+        });
         Self { source, cancel, owner, turn: None, ended: false }
     }
 

@@ -163,7 +163,7 @@ pub(super) struct Task {
 
 /// What must be known before the save.
 struct Checked {
-    target: CallTarget,
+    target: Arc<CallTarget>,
     /// Whom it may go on to.
     others: Vec<Arc<CallTarget>>,
     summary: Option<ConversationSummary>,
@@ -192,7 +192,7 @@ impl Task {
             Err(error) => return drop(saved.send(refused(&self, error))),
         };
         self.options = options;
-        let target = Arc::new(checked.target);
+        let target = checked.target;
         // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
         let asked = Asked { options: &self.options, kept: checked.kept };
         let journal = match checked.before {

@@ -102,7 +102,7 @@ impl Held {
             // Nobody said what it took.
             return self.settle_at(self.bound());
         }
-        self.settle(reply.usage.clone(), reply.cost.clone());
+        self.settle(reply.usage.counts(), reply.cost.clone());
     }
 
     fn broke_off(&mut self, error: Option<&Error>) {

@@ -67,7 +67,7 @@ impl BreakerLayer {
     /// How long this target is left alone; nothing when it may be asked now.
     #[must_use]
     pub fn left_alone(&self, target: &CallTarget) -> Option<Duration> {
-        let shared = self.lock().get(&name(target)?).cloned()?;
+        let shared = self.lock().get(place(target)?).cloned()?;
         let left = shared.lock().left_alone(self.clock.monotonic());
         left.filter(|_| self.settings.enabled)
     }
@@ -93,9 +93,12 @@ impl BreakerLayer {
     /// The breaker of a target. Code of the application's own has none: it knows best when not to be asked, and its
     /// errors are no outage of a server.
     pub(super) fn of(&self, target: &CallTarget) -> Option<Arc<Shared>> {
-        let name = name(target).filter(|_| self.settings.enabled)?;
+        let place = place(target).filter(|_| self.settings.enabled)?;
         let mut targets = self.lock();
-        if targets.len() >= MAX_TARGETS && !targets.contains_key(&name) {
+        if let Some(shared) = targets.get(place) {
+            return Some(shared.clone());
+        }
+        if targets.len() >= MAX_TARGETS {
             let now = self.clock.monotonic();
             targets.retain(|_, shared| !shared.lock().is_fresh(now));
             if targets.len() >= MAX_TARGETS {
@@ -103,11 +106,11 @@ impl BreakerLayer {
             }
         }
         let fresh = || Arc::new(Shared { breaker: Mutex::new(Breaker::new(self.settings)), changed: Notify::new() });
-        Some(targets.entry(name).or_insert_with(fresh).clone())
+        Some(targets.entry(place.to_owned()).or_insert_with(fresh).clone())
     }
 
     /// What gives a permit back, however the try of this call ends.
-    pub(super) fn guard(&self, shared: Arc<Shared>, permit: Permit, call: &Call) -> Guard {
+    pub(super) fn guard(self: &Arc<Self>, shared: Arc<Shared>, permit: Permit, call: &Call) -> Guard {
         Guard { permit, shared, layer: self.clone(), call: call.clone(), is_recorded: false }
     }
 
@@ -132,7 +135,7 @@ impl BreakerLayer {
     }
 
     /// Waits for leave to make a try.
-    async fn admit(&self, call: &Call, shared: Arc<Shared>) -> Result<Guard> {
+    async fn admit(self: &Arc<Self>, call: &Call, shared: Arc<Shared>) -> Result<Guard> {
         let context = &call.context;
         loop {
             // Listens before it looks, so that no change is missed.
@@ -162,8 +165,8 @@ impl BreakerLayer {
 }
 
 /// What a breaker stands for.
-fn name(target: &CallTarget) -> Option<String> {
-    target.http().map(|route| format!("{} {}", target.model, route.base_url))
+fn place(target: &CallTarget) -> Option<&str> {
+    target.http().map(|_| target.place())
 }
 
 /// What is told to a call that waits for a breaker.
@@ -187,7 +190,7 @@ pub(super) fn millis(wait: Duration) -> i64 {
 pub(super) struct Guard {
     permit: Permit,
     shared: Arc<Shared>,
-    layer: BreakerLayer,
+    layer: Arc<BreakerLayer>,
     call: Call,
     is_recorded: bool,
 }
@@ -205,7 +208,7 @@ impl Guard {
                 Change::Freed => (None, 0),
             };
             if let Some(state) = state {
-                let model = self.call.target.model.to_string();
+                let model = self.call.target.name().to_string();
                 self.call.context.tell(EngineEventKind::BreakerChanged { model, state, wait_ms });
             }
             self.shared.changed.notify_waiters();
@@ -242,7 +245,7 @@ impl<S> Layer<S> for BreakerLayer {
     type Service = BreakerService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BreakerService { inner, layer: self.clone() }
+        BreakerService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -250,7 +253,7 @@ impl<S> Layer<S> for BreakerLayer {
 #[derive(Clone)]
 pub struct BreakerService<S> {
     inner: S,
-    layer: BreakerLayer,
+    layer: Arc<BreakerLayer>,
 }
 
 impl<S> Service<Call> for BreakerService<S>

@@ -71,7 +71,6 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
         }
         Err(error) => return park(chat, &record, error).await,
     };
-    let target = Arc::new(target);
     let (turn, last_seq) = (record.id(), record.turn.last_seq);
     let journal = match Journal::reopen(chat, record, Asked { options: &options, kept }, &target).await {
         Ok(journal) => journal,

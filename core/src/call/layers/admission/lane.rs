@@ -25,7 +25,7 @@ const BEAT: Duration = Duration::from_secs(1);
 /// One target's queue.
 pub(super) struct Lane {
     state: Mutex<State>,
-    layer: BreakerLayer,
+    layer: Arc<BreakerLayer>,
     breaker: Option<Arc<breaker::Shared>>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -82,7 +82,7 @@ impl Lane {
     pub(super) fn new(
         limits: Limits,
         settings: QueueSettings,
-        layer: BreakerLayer,
+        layer: Arc<BreakerLayer>,
         target: &CallTarget,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -119,7 +119,8 @@ impl Lane {
         }
         ask.bytes = weight(&call.request);
         let (ticket, bell) = self.sit(call, ask, now)?;
-        Seated::new(self, ticket, call, now).wait(&bell).await
+        // Apart, so that calls which need not wait carry nothing of it with them.
+        Box::pin(Seated::new(self, ticket, call, now).wait(&bell)).await
     }
 
     fn counts_tokens(&self) -> bool {
@@ -244,7 +245,7 @@ impl<'a> Seated<'a> {
     }
 
     fn count(&self, what: &Measure) {
-        self.call.context.count(&self.call.target.model.to_string(), what);
+        self.call.context.count(self.call.target.name(), what);
     }
 
     async fn wait(self, bell: &Notify) -> Result<Leave> {

@@ -5,6 +5,7 @@
 mod lane;
 mod leave;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -42,7 +43,7 @@ pub fn is_refusal(error: &Error) -> bool {
 pub struct AdmissionLayer {
     limits: Arc<LimitSettings>,
     queue: QueueSettings,
-    breaker: BreakerLayer,
+    breaker: Arc<BreakerLayer>,
     lanes: Arc<Mutex<HashMap<String, Arc<Lane>>>>,
     clock: Arc<dyn Clock>,
 }
@@ -51,7 +52,7 @@ impl AdmissionLayer {
     /// Keeps to these limits and asks this breaker. The breaker needs no place of its own behind this layer.
     #[must_use]
     pub fn new(limits: LimitSettings, queue: QueueSettings, breaker: BreakerLayer, clock: Arc<dyn Clock>) -> Self {
-        Self { limits: Arc::new(limits), queue, breaker, lanes: Arc::default(), clock }
+        Self { limits: Arc::new(limits), queue, breaker: Arc::new(breaker), lanes: Arc::default(), clock }
     }
 
     /// The same layer by other settings. Where limits, queue or breaker change, calls begin in queues of their own: those that wait
@@ -60,24 +61,21 @@ impl AdmissionLayer {
     pub fn reconfigured(&self, limits: LimitSettings, queue: QueueSettings, breaker: BreakerLayer) -> Self {
         let same = limits == *self.limits && queue == self.queue && breaker.decides_like(&self.breaker);
         let lanes = if same { self.lanes.clone() } else { Arc::default() };
-        Self { limits: Arc::new(limits), queue, breaker, lanes, clock: self.clock.clone() }
+        Self { limits: Arc::new(limits), queue, breaker: Arc::new(breaker), lanes, clock: self.clock.clone() }
     }
 
     fn lane(&self, call: &Call) -> Arc<Lane> {
         let target = &call.target;
-        let mut name = match target.http() {
-            Some(route) => format!("{} {}", target.model, route.base_url),
-            None => target.model.to_string(),
-        };
+        let mut name = Cow::Borrowed(target.place());
         let own = call.context.key.as_ref().filter(|key| key.provider == target.entry.name);
         if let Some(own) = own {
             // Its print tells two keys apart and does not tell the key.
             for byte in Sha256::digest(own.key.expose()).iter().take(16) {
-                name.push_str(&format!("{byte:02x}"));
+                name.to_mut().push_str(&format!("{byte:02x}"));
             }
         }
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(&name) {
+        if let Some(lane) = lanes.get(&*name) {
             return lane.clone();
         }
         if lanes.len() >= MAX_TARGETS {
@@ -88,7 +86,7 @@ impl AdmissionLayer {
         }
         let limits = self.limits.of(&target.model.provider, &target.model.model);
         let lane = Arc::new(Lane::new(limits, self.queue, self.breaker.clone(), target, self.clock.clone()));
-        lanes.insert(name, lane.clone());
+        lanes.insert(name.into_owned(), lane.clone());
         lane
     }
 }
@@ -97,7 +95,7 @@ impl<S> Layer<S> for AdmissionLayer {
     type Service = AdmissionService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AdmissionService { inner, layer: self.clone() }
+        AdmissionService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -105,7 +103,7 @@ impl<S> Layer<S> for AdmissionLayer {
 #[derive(Clone)]
 pub struct AdmissionService<S> {
     inner: S,
-    layer: AdmissionLayer,
+    layer: Arc<AdmissionLayer>,
 }
 
 impl<S> Service<Call> for AdmissionService<S>
