@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::Stream;
@@ -27,11 +27,6 @@ use crate::model::{
 use crate::net::NetworkSettings;
 use crate::policy::{Buckets, Measure};
 use crate::wire::{Closing, tools};
-
-/// So many pieces, and about so many events, are taken in one go. What was taken in and not handed out is lost work for
-/// whoever lets go of the reply, and is paid for.
-const MAX_PIECES: usize = 64;
-const MAX_READY: usize = 64;
 
 /// What is known of a reply when its first byte is there.
 pub(super) struct ReplyFrame {
@@ -55,8 +50,6 @@ pub(super) struct GuardedStream {
     /// Events that wait to be handed out, the newest first.
     ready: Vec<StreamEvent>,
     scratch: Vec<StreamEvent>,
-    /// What ends the reply behind the events that are ready, and what was decoded with it.
-    failed: Option<(Vec<StreamEvent>, Error)>,
     draft: ReplyDraft,
     text_bytes: usize,
     /// How much of a tool call's arguments is counted already, by part.
@@ -66,6 +59,8 @@ pub(super) struct GuardedStream {
     first_content: Option<Duration>,
     /// Told when the call is stopped, once there was something to wait for.
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Who is told then.
+    listener: Option<Waker>,
     /// Nothing while the body has not begun.
     last_byte: Option<Duration>,
     last_event: Duration,
@@ -82,7 +77,7 @@ enum Source {
 impl GuardedStream {
     /// Reads a reply that comes piece by piece.
     pub(super) fn streamed(call: Call, frame: ReplyFrame, pieces: impl Pieces + 'static) -> Self {
-        Self::new(call, frame, Source::Streaming { pieces: Box::new(pieces) }, Vec::new())
+        Self::new(call, frame, Source::Streaming { pieces: Box::new(pieces) }, Vec::with_capacity(1))
     }
 
     /// Hands out a reply that was there in one piece.
@@ -98,14 +93,15 @@ impl GuardedStream {
             frame,
             source,
             ready,
-            scratch: Vec::new(),
-            failed: None,
+            // Mostly one event comes at a time, and a call is small where it can be.
+            scratch: Vec::with_capacity(1),
             draft: ReplyDraft::new(),
             text_bytes: 0,
             counted: BTreeMap::new(),
             made_names: Vec::new(),
             first_content: None,
             cancelled: None,
+            listener: None,
             last_byte: None,
             last_event: now,
             gaps: Buckets::default(),
@@ -115,14 +111,10 @@ impl GuardedStream {
     /// The nearest limit: when it passes, and what it is called. A head says little: a server may send it at once and
     /// think then, so until the body begins the time to the first byte goes on.
     fn limit(&self) -> (Duration, &'static str, Duration) {
-        let ms = Duration::from_millis;
         let limits = &self.frame.limits;
-        let idle = ms(limits.idle_timeout_ms);
-        let progress = ms(limits.progress_timeout_ms);
-        let context = &self.call.context;
-        let begin_by = context.share.filter(|_| self.first_content.is_none()).map(|share| share.begin_by);
-        let total = [context.deadline, begin_by].into_iter().flatten().min().unwrap_or(Duration::MAX);
+        let idle = Duration::from_millis(limits.idle_timeout_ms);
         let mut nearest = if let Some(last_byte) = self.last_byte {
+            let progress = Duration::from_millis(limits.progress_timeout_ms);
             let stalled = (self.last_event.saturating_add(progress), "progress", progress);
             let silent = (last_byte.saturating_add(idle), "idle", idle);
             if stalled.0 < silent.0 { stalled } else { silent }
@@ -130,10 +122,21 @@ impl GuardedStream {
             let first = self.frame.first_byte.max(idle);
             (self.frame.started.saturating_add(first), "first_byte", first)
         };
+        let total = self.end();
         if total < nearest.0 {
             nearest = (total, "total", total.saturating_sub(self.frame.started));
         }
         nearest
+    }
+
+    /// When the time of the whole call is up, or before the first content its share of it.
+    fn end(&self) -> Duration {
+        let context = &self.call.context;
+        let end = context.deadline.unwrap_or(Duration::MAX);
+        match &context.share {
+            Some(share) if self.first_content.is_none() => end.min(share.begin_by),
+            _ => end,
+        }
     }
 
     /// One step: an event, or nothing while nothing is there.
@@ -142,55 +145,44 @@ impl GuardedStream {
             if let Some(event) = self.ready.pop() {
                 return Poll::Ready(Some(self.pass(event)));
             }
-            if let Some((decoded, error)) = self.failed.take() {
-                // What was decoded with the failure belongs to the reply.
-                decoded.iter().for_each(|event| self.draft.push(event));
-                return Poll::Ready(Some(Err(self.broken(error))));
-            }
             match &mut self.source {
                 Source::Ended => return Poll::Ready(None),
                 Source::Decoded { closing } => {
                     let closing = std::mem::take(&mut **closing);
                     return Poll::Ready(Some(Ok(self.done(closing))));
                 }
-                Source::Streaming { .. } if self.call.context.cancel.is_cancelled() => {
-                    return Poll::Ready(Some(Err(self.left_off(stopped()))));
-                }
-                Source::Streaming { .. } => {
-                    if !self.take_in(cx) {
-                        match self.wait(cx) {
-                            Poll::Pending => return Poll::Pending,
-                            Poll::Ready(Some(error)) => return Poll::Ready(Some(Err(error))),
-                            Poll::Ready(None) => {}
-                        }
+                Source::Streaming { pieces } => {
+                    let taken = match pieces.poll_piece(cx, &mut self.scratch) {
+                        Poll::Ready(piece) => self.take_in(piece),
+                        Poll::Pending => Err(std::task::ready!(self.wait(cx))),
+                    };
+                    if let Err(error) = taken {
+                        // What was decoded before the failure belongs to the reply.
+                        let decoded = std::mem::take(&mut self.scratch);
+                        decoded.iter().for_each(|event| self.draft.push(event));
+                        let is_stopped =
+                            error.kind() == ErrorKind::Cancelled && self.call.context.cancel.is_cancelled();
+                        let error = if is_stopped { self.left_off(error) } else { self.broken(error) };
+                        return Poll::Ready(Some(Err(error)));
                     }
                 }
             }
         }
     }
 
-    /// Takes in all that is there, so that what each look costs (the clock, the limits) is paid once for events that come
-    /// together. False when nothing is there.
-    fn take_in(&mut self, cx: &mut Context<'_>) -> bool {
-        let Source::Streaming { pieces } = &mut self.source else { return false };
-        let (mut came, mut sound, mut end) = (0, 0, None);
-        while came < MAX_PIECES && sound < MAX_READY {
-            match pieces.poll_piece(cx, &mut self.scratch) {
-                Poll::Ready(Ok(Piece::More)) => (came, sound) = (came + 1, self.scratch.len()),
-                Poll::Ready(other) => {
-                    end = Some(other);
-                    break;
-                }
-                Poll::Pending => break,
-            }
-        }
-        if came == 0 && end.is_none() {
-            return false;
+    /// Takes in a piece with the events that it completes.
+    ///
+    /// # Errors
+    /// What ends the reply now: the piece itself, a limit that has passed, or that the call was stopped.
+    fn take_in(&mut self, piece: Result<Piece>) -> Result<()> {
+        if self.call.context.cancel.is_cancelled() {
+            return Err(stopped());
         }
         let now = self.frame.clock.monotonic();
-        if came > 0 {
-            self.last_byte = Some(now);
-        }
+        let piece = piece.map(|piece| match piece {
+            Piece::End(closing) => self.source = Source::Decoded { closing },
+            Piece::More => self.last_byte = Some(now),
+        });
         if self.scratch.iter().any(|event| !matches!(event.kind, StreamEventKind::Progress { .. })) {
             // The first content ends the wait for it, which is measured otherwise.
             if self.first_content.is_some() && self.call.context.witness.is_some() {
@@ -199,33 +191,35 @@ impl GuardedStream {
             }
             self.last_event = now;
         }
-        match end {
-            Some(Ok(Piece::End(closing))) => self.source = Source::Decoded { closing },
-            Some(Err(error)) => self.failed = Some((self.scratch.split_off(sound), error)),
-            // Whoever always has something ready never waits for the timer.
-            Some(Ok(Piece::More)) | None => {
-                let (at, reason, limit) = self.limit();
-                if at <= now {
-                    self.failed = Some((std::mem::take(&mut self.scratch), self.call.timed_out(reason, limit)));
-                }
+        piece?;
+        // Whoever always has something ready never waits for the timer.
+        if matches!(self.source, Source::Streaming { .. }) {
+            let (at, reason, limit) = self.limit();
+            if at <= now {
+                return Err(self.call.timed_out(reason, limit));
             }
         }
         std::mem::swap(&mut self.scratch, &mut self.ready);
         self.ready.reverse();
-        true
+        Ok(())
     }
 
-    /// Waits for the call to be stopped (nothing then), or for its nearest limit to pass.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Error>> {
+    /// Waits for the call to be stopped or for its nearest limit to pass, and gives the error of that.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let cancel = &self.call.context.cancel;
-        let cancelled = self.cancelled.get_or_insert_with(|| Box::pin(cancel.clone().cancelled_owned()));
-        if cancelled.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
+        if cancel.is_cancelled() {
+            return Poll::Ready(stopped());
+        }
+        // Whoever listens already is told; to listen anew for each event costs more than to look.
+        if !self.listener.as_ref().is_some_and(|listener| listener.will_wake(cx.waker())) {
+            let cancelled = self.cancelled.get_or_insert_with(|| Box::pin(cancel.clone().cancelled_owned()));
+            if cancelled.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(stopped());
+            }
+            self.listener = Some(cx.waker().clone());
         }
         let (at, reason, limit) = self.limit();
-        std::task::ready!(self.frame.timer.poll(at, &self.frame.clock, cx));
-        let error = self.call.timed_out(reason, limit);
-        Poll::Ready(Some(self.broken(error)))
+        self.frame.timer.poll(at, &self.frame.clock, cx).map(|()| self.call.timed_out(reason, limit))
     }
 
     /// Lets one event through: folds it, and holds the reply to its bounds.
@@ -439,8 +433,7 @@ impl Drop for GuardedStream {
             let gaps = std::mem::take(&mut self.gaps);
             self.count(&Measure::Streamed { gaps, output_tokens: 0, over: Duration::ZERO });
         }
-        let failed = self.failed.take().map(|(decoded, _)| decoded).unwrap_or_default();
-        for event in std::mem::take(&mut self.ready).iter().rev().chain(&failed) {
+        for event in std::mem::take(&mut self.ready).iter().rev() {
             self.text_bytes = self.text_bytes.saturating_add(bytes_unread(&event.kind));
             self.draft.push(event);
         }
@@ -463,6 +456,11 @@ impl Stream for GuardedStream {
             self.ready.clear();
         }
         step
+    }
+
+    /// The least is what is there already.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.ready.len(), None)
     }
 }
 

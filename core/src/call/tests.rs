@@ -438,13 +438,13 @@ async fn what_came_before_a_failure_is_delivered_though_both_are_there_at_once()
 
 #[tokio::test]
 async fn whoever_lets_go_of_a_reply_pays_for_what_had_come_unread() {
+    const MORE: &str = "there was a king who had twelve daughters ";
     let lost = async |unread: usize| {
         let mut context = CallContext::new("test");
         let meter = Meter::default();
         context.meter = Some(meter.clone());
-        let replay = (0..unread).fold(sse().piece(words("Once upon a time ")), |replay, _| {
-            replay.piece(words("there was a king who had twelve daughters "))
-        });
+        // All of it comes in one piece.
+        let replay = sse().piece(words("Once upon a time ") + &words(MORE).repeat(unread));
         let mut events = Guarded::new(replay.stalls()).run_with(context.clone()).await.unwrap();
         assert_eq!(events.next().await.unwrap().unwrap().kind, StreamEventKind::text("Once upon a time "));
         drop(events);
@@ -454,7 +454,7 @@ async fn whoever_lets_go_of_a_reply_pays_for_what_had_come_unread() {
     assert_eq!(bytes, "Once upon a time ".len());
     let (more_tokens, more_bytes) = lost(10).await;
     assert!(more_tokens > 10 * tokens, "{more_tokens} {tokens}");
-    assert_eq!(more_bytes, bytes + 10 * "there was a king who had twelve daughters ".len());
+    assert_eq!(more_bytes, bytes + 10 * MORE.len());
 }
 
 #[test]

@@ -42,9 +42,11 @@ impl IntoFuture for Verb<AskOf> {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
+        let engine = self.subject.engine.clone();
+        // What is asked is moved once, into the future that opens the call.
+        let opening = engine.tasks.on_runtime(open(self.subject, self.options, "ask"));
         Box::pin(async move {
-            let engine = self.subject.engine.clone();
-            let reply = match self.stream().await {
+            let reply = match opening.await {
                 Ok(stream) => stream.reply().await,
                 Err(error) => Err(error),
             };
@@ -115,7 +117,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     let answering = context.answering();
     let name = answering.as_ref().map_or_else(|| asked.name().clone(), |model| model.to_string().into());
     let tasks = engine.tasks.clone();
-    let finish = move |ended: Result<Reply>| {
+    let finish = move |ended: Result<Box<Reply>>| {
         meter.end(ended.as_ref().map(drop).map_err(Error::kind));
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         let mut reply = match ended {
@@ -123,7 +125,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
             // Stopped by who reads it: what had arrived is the reply.
             Err(error) if error.kind() == ErrorKind::Cancelled && context.cancel.is_cancelled() => {
                 let model = answering.as_ref().unwrap_or(&asked.model);
-                Reply::cancelled(&*model.provider, &*model.model, &error)
+                Box::new(Reply::cancelled(&*model.provider, &*model.model, &error))
             }
             Err(error) => {
                 failure(&context, &error, elapsed);

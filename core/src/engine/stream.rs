@@ -83,16 +83,15 @@ impl Direct {
             self.read_ahead().await;
         }
         let ended = match self.ahead.pop_front() {
-            Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(*reply),
+            Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(reply),
             Some(Ok(event)) => return Some(event),
             Some(Err(error)) => Err(error),
             None => Err(Error::internal("a call ended without a reply")),
         };
-        let ended = match self.finish.take() {
+        self.outcome = Some(match self.finish.take() {
             Some(finish) => finish(ended),
             None => ended,
-        };
-        self.outcome = Some(ended.map(Box::new));
+        });
         None
     }
 
@@ -101,19 +100,16 @@ impl Direct {
         let Self { tasks, events, ahead, .. } = self;
         tasks
             .poll_on_runtime(|cx| {
-                while ahead.len() < MAX_AHEAD {
+                loop {
                     match events.as_mut().poll_next(cx) {
-                        Poll::Ready(Some(event)) => {
-                            let is_last =
-                                event.as_ref().map_or(true, |e| matches!(e.kind, StreamEventKind::Done { .. }));
-                            ahead.push_back(event);
-                            if is_last {
-                                break;
-                            }
-                        }
+                        Poll::Ready(Some(event)) => ahead.push_back(event),
                         Poll::Ready(None) => break,
                         Poll::Pending if ahead.is_empty() => return Poll::Pending,
                         Poll::Pending => break,
+                    }
+                    // Whoever asks a stream that has nothing more to give asks in vain, and has to ask again.
+                    if events.size_hint().0 == 0 || ahead.len() >= MAX_AHEAD {
+                        break;
                     }
                 }
                 Poll::Ready(())
@@ -130,7 +126,7 @@ impl Direct {
 }
 
 /// What the caller makes of the end of a call without a store.
-pub(super) type Finish = Box<dyn FnOnce(Result<Reply>) -> Result<Reply> + Send>;
+pub(super) type Finish = Box<dyn FnOnce(Result<Box<Reply>>) -> Result<Box<Reply>> + Send>;
 
 impl ReplyStream {
     pub(super) fn owning(log: Arc<TurnLog>, turn: TurnId, cancel: CancellationToken) -> Self {
@@ -155,7 +151,7 @@ impl ReplyStream {
         let (model, finish) = (Some(model), Some(finish));
         let source = Source::Direct(Direct {
             events,
-            ahead: VecDeque::new(),
+            ahead: VecDeque::with_capacity(1),
             tasks,
             seq: 0,
             model,

@@ -247,16 +247,16 @@ impl Accounts {
     }
 
     /// Writes an end down, in a task of its own, and tries again while the store struggles.
-    fn write(&self, call: &Call, op: Op, is_held: bool) {
+    fn write(&self, call: &Call, make: impl Fn(&Call) -> Op + Send + 'static, is_held: bool) {
         let (accounts, call) = (self.clone(), call.clone());
         let work = async move {
             let owner = owner(&call);
-            let mut written = accounts.apply(owner, op.clone()).await;
+            let mut written = accounts.apply(owner, make(&call)).await;
             for pause_ms in PAUSES_MS {
                 match &written {
                     Err(error) if error.kind() == ErrorKind::Storage => {
                         accounts.0.clock.sleep(Duration::from_millis(pause_ms)).await;
-                        written = accounts.apply(owner, op.clone()).await;
+                        written = accounts.apply(owner, make(&call)).await;
                     }
                     _ => break,
                 }

@@ -167,14 +167,13 @@ impl HttpTransport {
         let (permit, waited) = self.permit().await?;
         let client = self.client()?;
         if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
-            self.tls.load_system_roots().await?;
+            Box::pin(self.tls.load_system_roots()).await?;
         }
         let (head, body) = request.into_parts();
         let mut request = reqwest::Request::new(head.method, self.addresses.url(&head.uri)?);
         (*request.headers_mut(), *request.version_mut()) = (head.headers, head.version);
         *request.body_mut() = Some(body.into());
-        let sending = async move { client.execute(request).await };
-        let mut flight = self.flights.start(Box::pin(sending), permit)?;
+        let mut flight = self.flights.start(Box::pin(client.execute(request)), permit)?;
         let mut head = flight.head().await?;
         if let Some(waited) = waited {
             head.extensions_mut().insert(waited);

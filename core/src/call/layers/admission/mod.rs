@@ -7,10 +7,11 @@ mod leave;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use futures::StreamExt as _;
+use futures::Stream;
 use futures::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
 use tower::{Layer, Service, ServiceExt as _};
@@ -18,9 +19,10 @@ use tower::{Layer, Service, ServiceExt as _};
 use super::super::target::{Call, ReplyEvents};
 use super::breaker::{BreakerLayer, MAX_TARGETS, is_breaker_open};
 use crate::base::{Clock, ErrorKind};
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, StreamEvent};
 use crate::policy::{LimitSettings, QueueSettings};
 use lane::Lane;
+use leave::Leave;
 
 /// The reason word of a call for which there is no room in the queue.
 const FULL: &str = "queue_full";
@@ -124,7 +126,29 @@ where
             let mut leave = layer.lane(&call).enter(&call).await?;
             call.context.quota = Some(leave.listener());
             let events = inner.oneshot(call).await.map_err(|error| leave.failed(error))?;
-            Ok(Box::pin(events.map(move |event| leave.look_at(event))) as ReplyEvents)
+            Ok(Box::pin(Admitted { events, leave }) as ReplyEvents)
         })
+    }
+}
+
+/// The events of a call with the leave that it was given.
+struct Admitted {
+    events: ReplyEvents,
+    leave: Leave,
+}
+
+impl Stream for Admitted {
+    type Item = Result<StreamEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut event = std::task::ready!(self.events.as_mut().poll_next(cx));
+        if let Some(event) = &mut event {
+            self.leave.look_at(event);
+        }
+        Poll::Ready(event)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.events.size_hint()
     }
 }
