@@ -58,6 +58,26 @@ async fn a_provider_is_added_by_writing_one_catalogue_entry_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_address_that_the_environment_fills_in_is_read_at_each_call() {
+    let (one, other) =
+        (tertulia_simulator::Simulator::start().await.unwrap(), tertulia_simulator::Simulator::start().await.unwrap());
+    let place = Arc::new(std::sync::Mutex::new(one.url()));
+    let read = place.clone();
+    let environment = move |name: &str| (name == "LAB_ENDPOINT").then(|| read.lock().unwrap().clone());
+    let lab = ProviderSpec::openai_chat("lab", "{LAB_ENDPOINT}/v1");
+    let builder = Tertulia::builder().store("memory:").with_environment(Arc::new(environment)).provider(lab);
+    let tertulia = builder.open().await.unwrap();
+    for (at, asked) in [(&one, (1, 0)), (&one, (2, 0)), (&other, (2, 1)), (&one, (3, 1))] {
+        *place.lock().unwrap() = at.url();
+        tertulia.ask("Hi").model("lab/echo").await.unwrap();
+        assert_eq!((one.requests().len(), other.requests().len()), asked);
+    }
+    tertulia.close().await.unwrap();
+    one.shutdown().await;
+    other.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_catalogue_that_is_wrong_changes_nothing_and_says_what_is_wrong() {
     let lab = Lab::memory().await;
     let before = lab.tertulia.models("*");

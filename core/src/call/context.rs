@@ -1,7 +1,8 @@
 //! What a call carries with it through every layer.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -36,9 +37,31 @@ pub struct Share {
 /// Where a call tells what its provider says of its limits.
 pub type QuotaSink = Arc<dyn Fn(&Quota) + Send + Sync>;
 
-/// What a call carries with it: whose it is, how long it may take, who may stop it, who listens.
+/// What a call carries with it, as [`Carried`] names it: whose it is, how long it may take, who may stop it, who listens.
+///
+/// Every layer has a copy, so copies are cheap: they share what they carry until one of them is changed, which changes
+/// no other. What happens to the call on its way is noted in all of them.
 #[derive(Clone)]
-pub struct CallContext {
+pub struct CallContext(Arc<Carried>);
+
+impl Deref for CallContext {
+    type Target = Carried;
+
+    fn deref(&self) -> &Carried {
+        &self.0
+    }
+}
+
+impl DerefMut for CallContext {
+    /// The other copies keep what they have.
+    fn deref_mut(&mut self) -> &mut Carried {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+/// What a [`CallContext`] carries.
+#[derive(Clone)]
+pub struct Carried {
     /// What is being done, as `conversation.send`.
     pub operation: &'static str,
     /// Whom it is for.
@@ -67,8 +90,6 @@ pub struct CallContext {
     pub(super) key_print: Option<KeyPrint>,
     /// All who wait for it, where it is made for several.
     pub(super) crowd: Option<Arc<Crowd>>,
-    /// Since when it waits to be sent, whatever came between.
-    waits_since: Arc<OnceLock<Duration>>,
     /// What it does with the cache of replies; nothing = what the settings say.
     pub cache: Option<CacheMode>,
     /// Whom else it may ask.
@@ -90,6 +111,8 @@ pub struct CallContext {
 #[derive(Default)]
 struct SoFar {
     attempts: Vec<Attempt>,
+    /// Since when it waits to be sent, whatever came between.
+    waits_since: Option<Duration>,
     /// Who answers, when it is not the call's own target.
     answering: Option<ModelRef>,
     /// What replies took that nobody waits for any more.
@@ -103,7 +126,7 @@ impl CallContext {
     /// A context for this operation: no deadline, nobody listens, nobody stops it.
     #[must_use]
     pub fn new(operation: &'static str) -> Self {
-        Self {
+        Self(Arc::new(Carried {
             operation,
             owner: None,
             conversation: None,
@@ -118,7 +141,6 @@ impl CallContext {
             quota: None,
             key_print: None,
             crowd: None,
-            waits_since: Arc::default(),
             cache: None,
             alternatives: None,
             share: None,
@@ -127,7 +149,7 @@ impl CallContext {
             plan: None,
             meter: None,
             so_far: Arc::default(),
-        }
+        }))
     }
 
     /// Tells who listens.
@@ -167,7 +189,7 @@ impl CallContext {
 
     /// Since when it waits to be sent: from the first time that it was asked, so that a retry keeps its age.
     pub(super) fn waits_since(&self, now: Duration) -> Duration {
-        *self.waits_since.get_or_init(|| now)
+        *self.so_far().waits_since.get_or_insert(now)
     }
 
     /// Notes a try.
@@ -188,6 +210,17 @@ impl CallContext {
     #[must_use]
     pub fn attempts(&self) -> Vec<Attempt> {
         self.so_far().attempts.clone()
+    }
+
+    /// Every try of a call that is over: nobody asks for them again.
+    pub(crate) fn take_attempts(&self) -> Vec<Attempt> {
+        std::mem::take(&mut self.so_far().attempts)
+    }
+
+    /// Counts or measures something of the model that was asked last, or of this one when none was.
+    pub(crate) fn count_last(&self, model: &str, what: &Measure) {
+        let so_far = self.so_far();
+        self.count(so_far.attempts.last().map_or(model, |last| &last.model), what);
     }
 
     /// How many tries there were so far.

@@ -4,22 +4,25 @@
 //! Before the first content a failure comes out as it is, and the call may be tried again. After it, every failure is
 //! `Truncated` with what had arrived; nothing is ever restarted in silence.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::Stream;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::limits::stopped;
 use super::meter::Heard;
 use super::pieces::{Piece, Pieces};
 use super::target::Call;
+use super::timer::Timer;
 use super::tokens::TokenCounts;
-use crate::base::{Clock, ErrorKind, Ids, Retry, Sleep, Timestamp};
+use crate::base::{Clock, ErrorKind, Ids, Retry, Timestamp};
 use crate::model::{
-    Cost, CostSource, Error, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage, UsageSource,
+    Cost, CostSource, Error, Part, Progress, Reply, ReplyDraft, Result, StreamEvent, StreamEventKind, Usage,
+    UsageSource,
 };
 use crate::net::NetworkSettings;
 use crate::policy::{Buckets, Measure};
@@ -31,6 +34,8 @@ pub(super) struct ReplyFrame {
     /// How long the first byte of the body may take, from `started` on.
     pub(super) first_byte: Duration,
     pub(super) request_id: Option<String>,
+    /// What was set for the wait until now.
+    pub(super) timer: Timer,
     pub(super) limits: Arc<NetworkSettings>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Ids,
@@ -42,7 +47,8 @@ pub(super) struct GuardedStream {
     call: Call,
     frame: ReplyFrame,
     source: Source,
-    ready: VecDeque<StreamEvent>,
+    /// Events that wait to be handed out, the newest first.
+    ready: Vec<StreamEvent>,
     scratch: Vec<StreamEvent>,
     draft: ReplyDraft,
     text_bytes: usize,
@@ -51,8 +57,10 @@ pub(super) struct GuardedStream {
     /// Names that were made for tool calls without one, by part.
     made_names: Vec<(i32, String)>,
     first_content: Option<Duration>,
-    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
-    timer: Sleep,
+    /// Told when the call is stopped, once there was something to wait for.
+    cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Who is told then.
+    listener: Option<Waker>,
     /// Nothing while the body has not begun.
     last_byte: Option<Duration>,
     last_event: Duration,
@@ -69,49 +77,44 @@ enum Source {
 impl GuardedStream {
     /// Reads a reply that comes piece by piece.
     pub(super) fn streamed(call: Call, frame: ReplyFrame, pieces: impl Pieces + 'static) -> Self {
-        Self::new(call, frame, Source::Streaming { pieces: Box::new(pieces) }, VecDeque::new())
+        Self::new(call, frame, Source::Streaming { pieces: Box::new(pieces) }, Vec::with_capacity(1))
     }
 
     /// Hands out a reply that was there in one piece.
-    pub(super) fn decoded(call: Call, frame: ReplyFrame, events: Vec<StreamEvent>, closing: Closing) -> Self {
-        Self::new(call, frame, Source::Decoded { closing: Box::new(closing) }, events.into())
+    pub(super) fn decoded(call: Call, frame: ReplyFrame, mut events: Vec<StreamEvent>, closing: Closing) -> Self {
+        events.reverse();
+        Self::new(call, frame, Source::Decoded { closing: Box::new(closing) }, events)
     }
 
-    fn new(call: Call, frame: ReplyFrame, source: Source, ready: VecDeque<StreamEvent>) -> Self {
+    fn new(call: Call, frame: ReplyFrame, source: Source, ready: Vec<StreamEvent>) -> Self {
         let now = frame.clock.monotonic();
-        let cancelled = Box::pin(call.context.cancel.clone().cancelled_owned());
-        let mut this = Self {
-            timer: Box::pin(std::future::pending()),
+        Self {
             call,
             frame,
             source,
             ready,
-            scratch: Vec::new(),
+            // Mostly one event comes at a time, and a call is small where it can be.
+            scratch: Vec::with_capacity(1),
             draft: ReplyDraft::new(),
             text_bytes: 0,
             counted: BTreeMap::new(),
             made_names: Vec::new(),
             first_content: None,
-            cancelled,
+            cancelled: None,
+            listener: None,
             last_byte: None,
             last_event: now,
             gaps: Buckets::default(),
-        };
-        this.arm(now);
-        this
+        }
     }
 
     /// The nearest limit: when it passes, and what it is called. A head says little: a server may send it at once and
     /// think then, so until the body begins the time to the first byte goes on.
     fn limit(&self) -> (Duration, &'static str, Duration) {
-        let ms = Duration::from_millis;
         let limits = &self.frame.limits;
-        let idle = ms(limits.idle_timeout_ms);
-        let progress = ms(limits.progress_timeout_ms);
-        let context = &self.call.context;
-        let total = if self.first_content.is_none() { context.begin_by() } else { context.until() };
-        let total = total.unwrap_or(Duration::MAX);
+        let idle = Duration::from_millis(limits.idle_timeout_ms);
         let mut nearest = if let Some(last_byte) = self.last_byte {
+            let progress = Duration::from_millis(limits.progress_timeout_ms);
             let stalled = (self.last_event.saturating_add(progress), "progress", progress);
             let silent = (last_byte.saturating_add(idle), "idle", idle);
             if stalled.0 < silent.0 { stalled } else { silent }
@@ -119,20 +122,24 @@ impl GuardedStream {
             let first = self.frame.first_byte.max(idle);
             (self.frame.started.saturating_add(first), "first_byte", first)
         };
+        let total = self.end();
         if total < nearest.0 {
             nearest = (total, "total", total.saturating_sub(self.frame.started));
         }
         nearest
     }
 
-    fn arm(&mut self, now: Duration) {
-        self.timer = self.frame.clock.sleep(self.limit().0.saturating_sub(now));
+    /// When the time of the whole call is up, or before the first content its share of it.
+    fn end(&self) -> Duration {
+        let context = &self.call.context;
+        let end = if self.first_content.is_none() { context.begin_by() } else { context.until() };
+        end.unwrap_or(Duration::MAX)
     }
 
     /// One step: an event, or nothing while nothing is there.
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<StreamEvent>>> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
+            if let Some(event) = self.ready.pop() {
                 return Poll::Ready(Some(self.pass(event)));
             }
             match &mut self.source {
@@ -142,68 +149,74 @@ impl GuardedStream {
                     return Poll::Ready(Some(Ok(self.done(closing))));
                 }
                 Source::Streaming { pieces } => {
-                    if self.cancelled.as_mut().poll(cx).is_ready() {
-                        let stopped = Error::new(ErrorKind::Cancelled, "stopped", "the call was stopped");
-                        return Poll::Ready(Some(Err(self.left_off(stopped))));
-                    }
-                    let piece = match pieces.poll_piece(cx, &mut self.scratch) {
-                        Poll::Ready(piece) => piece,
-                        Poll::Pending => match self.timer.as_mut().poll(cx) {
-                            Poll::Pending => return Poll::Pending,
-                            Poll::Ready(()) => {
-                                let now = self.frame.clock.monotonic();
-                                let (at, reason, limit) = self.limit();
-                                if at <= now {
-                                    let error = self.call.timed_out(reason, limit);
-                                    return Poll::Ready(Some(Err(self.broken(error))));
-                                }
-                                self.arm(now);
-                                continue;
-                            }
-                        },
+                    let taken = match pieces.poll_piece(cx, &mut self.scratch) {
+                        Poll::Ready(piece) => self.take_in(piece),
+                        Poll::Pending => Err(std::task::ready!(self.wait(cx))),
                     };
-                    let now = self.frame.clock.monotonic();
-                    let mut begun = false;
-                    let fed = match piece {
-                        Ok(Piece::End(closing)) => {
-                            self.source = Source::Decoded { closing };
-                            Ok(())
-                        }
-                        Ok(Piece::More) => {
-                            // From here on a nearer limit than the first byte's may count.
-                            begun = self.last_byte.replace(now).is_none();
-                            Ok(())
-                        }
-                        Err(error) => Err(error),
-                    };
-                    if self.scratch.iter().any(|e| !matches!(e.kind, StreamEventKind::Progress { .. })) {
-                        // The first content ends the wait for it, which is measured otherwise.
-                        if self.first_content.is_some() && self.call.context.witness.is_some() {
-                            let gap = now.saturating_sub(self.last_event);
-                            self.gaps.record(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
-                        }
-                        self.last_event = now;
-                    }
-                    if begun {
-                        self.arm(now);
-                    }
-                    // Whoever always has something ready never lets the timer be asked.
-                    let fed = fed.and_then(|()| match self.limit() {
-                        (at, reason, limit) if at <= now && matches!(self.source, Source::Streaming { .. }) => {
-                            Err(self.call.timed_out(reason, limit))
-                        }
-                        _ => Ok(()),
-                    });
-                    if let Err(error) = fed {
+                    if let Err(error) = taken {
                         // What was decoded before the failure belongs to the reply.
                         let decoded = std::mem::take(&mut self.scratch);
                         decoded.iter().for_each(|event| self.draft.push(event));
-                        return Poll::Ready(Some(Err(self.broken(error))));
+                        let is_stopped =
+                            error.kind() == ErrorKind::Cancelled && self.call.context.cancel.is_cancelled();
+                        let error = if is_stopped { self.left_off(error) } else { self.broken(error) };
+                        return Poll::Ready(Some(Err(error)));
                     }
-                    self.ready.extend(self.scratch.drain(..));
                 }
             }
         }
+    }
+
+    /// Takes in a piece with the events that it completes.
+    ///
+    /// # Errors
+    /// What ends the reply now: the piece itself, a limit that has passed, or that the call was stopped.
+    fn take_in(&mut self, piece: Result<Piece>) -> Result<()> {
+        if self.call.context.cancel.is_cancelled() {
+            return Err(stopped());
+        }
+        let now = self.frame.clock.monotonic();
+        let piece = piece.map(|piece| match piece {
+            Piece::End(closing) => self.source = Source::Decoded { closing },
+            Piece::More => self.last_byte = Some(now),
+        });
+        if self.scratch.iter().any(|event| !matches!(event.kind, StreamEventKind::Progress { .. })) {
+            // The first content ends the wait for it, which is measured otherwise.
+            if self.first_content.is_some() && self.call.context.witness.is_some() {
+                let gap = now.saturating_sub(self.last_event);
+                self.gaps.record(u64::try_from(gap.as_micros()).unwrap_or(u64::MAX));
+            }
+            self.last_event = now;
+        }
+        piece?;
+        // Whoever always has something ready never waits for the timer.
+        if matches!(self.source, Source::Streaming { .. }) {
+            let (at, reason, limit) = self.limit();
+            if at <= now {
+                return Err(self.call.timed_out(reason, limit));
+            }
+        }
+        std::mem::swap(&mut self.scratch, &mut self.ready);
+        self.ready.reverse();
+        Ok(())
+    }
+
+    /// Waits for the call to be stopped or for its nearest limit to pass, and gives the error of that.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let cancel = &self.call.context.cancel;
+        if cancel.is_cancelled() {
+            return Poll::Ready(stopped());
+        }
+        // Whoever listens already is told; to listen anew for each event costs more than to look.
+        if !self.listener.as_ref().is_some_and(|listener| listener.will_wake(cx.waker())) {
+            let cancelled = self.cancelled.get_or_insert_with(|| Box::pin(cancel.clone().cancelled_owned()));
+            if cancelled.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(stopped());
+            }
+            self.listener = Some(cx.waker().clone());
+        }
+        let (at, reason, limit) = self.limit();
+        self.frame.timer.poll(at, &self.frame.clock, cx).map(|()| self.call.timed_out(reason, limit))
     }
 
     /// Lets one event through: folds it, and holds the reply to its bounds.
@@ -235,7 +248,8 @@ impl GuardedStream {
             _ => {}
         }
         if event.kind.is_content() && self.first_content.is_none() {
-            self.first_content = Some(self.frame.clock.monotonic());
+            // It was the first thing that came, so this is when it came.
+            self.first_content = Some(self.last_event);
         }
         self.draft.push(&event);
         if self.text_bytes > self.frame.limits.max_text_bytes {
@@ -268,10 +282,11 @@ impl GuardedStream {
     /// What it cost at the hour it was asked for.
     fn price(&self, usage: &Usage) -> Cost {
         let price = self.call.target.info.as_ref().and_then(|info| info.price.as_ref());
+        let Some(price) = price else { return Cost::default() };
         let clock = &self.frame.clock;
         let took = millis(clock.monotonic().saturating_sub(self.frame.started));
         let asked = Timestamp::from_millis(clock.now().as_millis().saturating_sub(took));
-        price.map_or_else(Cost::default, |price| price.cost(usage, asked))
+        price.cost(usage, asked)
     }
 
     /// The reply, whole.
@@ -292,12 +307,13 @@ impl GuardedStream {
         reply.usage.requests = 1;
         reply.cost = closing.cost_nano_usd.map_or_else(|| self.price(&reply.usage), named);
         reply.request_id = self.frame.request_id.take().or(closing.id);
-        reply.latency_ms = millis(self.frame.clock.monotonic().saturating_sub(self.frame.started));
+        let now = self.frame.clock.monotonic();
+        reply.latency_ms = millis(now.saturating_sub(self.frame.started));
         reply.first_token_ms = self.first_content.map(|at| millis(at.saturating_sub(self.frame.started)));
         reply.raw = closing.raw;
         // A reply that came in one piece has no speed.
         if let Some(first) = self.first_content.filter(|_| self.gaps.count() > 0) {
-            let over = self.frame.clock.monotonic().saturating_sub(first);
+            let over = now.saturating_sub(first);
             let (gaps, output_tokens) = (std::mem::take(&mut self.gaps), reply.usage.output_tokens);
             self.count(&Measure::Streamed { gaps, output_tokens, over });
         }
@@ -305,12 +321,10 @@ impl GuardedStream {
     }
 
     fn count(&self, what: &Measure) {
-        if self.call.context.witness.is_some() {
-            self.call.context.count(&self.call.target.model.to_string(), what);
-        }
+        self.call.context.count(self.call.target.name(), what);
     }
 
-    fn estimate(&self, parts: &[crate::model::Part]) -> Usage {
+    fn estimate(&self, parts: &[Part]) -> Usage {
         let (model, tokens) = (&self.call.target.model, &self.frame.tokens);
         Usage {
             input_tokens: tokens.sent(model, &self.call.request),
@@ -322,7 +336,7 @@ impl GuardedStream {
 
     /// What a reply took and cost that ends before its time. What the provider had said by then stands; what it would
     /// have said last, how much it wrote, is estimated, so the figure as a whole is an estimate.
-    fn spent(&self, parts: &[crate::model::Part]) -> (Usage, Cost) {
+    fn spent(&self, parts: &[Part]) -> (Usage, Cost) {
         let mut usage = self.estimate(parts);
         // Fragments of a tool call are paid for, too, though no part holds them.
         usage.output_tokens = usage.output_tokens.max(of_fragments(self.text_bytes));
@@ -416,6 +430,10 @@ impl Drop for GuardedStream {
             let gaps = std::mem::take(&mut self.gaps);
             self.count(&Measure::Streamed { gaps, output_tokens: 0, over: Duration::ZERO });
         }
+        for event in std::mem::take(&mut self.ready).iter().rev() {
+            self.text_bytes = self.text_bytes.saturating_add(bytes_unread(&event.kind));
+            self.draft.push(event);
+        }
         self.tell();
         if !matches!(self.source, Source::Ended) {
             let parts = std::mem::take(&mut self.draft).into_parts();
@@ -435,6 +453,24 @@ impl Stream for GuardedStream {
             self.ready.clear();
         }
         step
+    }
+
+    /// The least is what is there already.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.ready.len(), None)
+    }
+}
+
+/// What an event counts that came and was handed to nobody. What cannot be counted counts as the most there can be.
+fn bytes_unread(kind: &StreamEventKind) -> usize {
+    match kind {
+        StreamEventKind::Text { delta }
+        | StreamEventKind::Reasoning { delta }
+        | StreamEventKind::Refusal { delta }
+        | StreamEventKind::ToolCallDelta { arguments_delta: delta, .. } => delta.len(),
+        StreamEventKind::Part { part: Part::Text { .. } | Part::Opaque { .. } } => 0,
+        StreamEventKind::Part { .. } => usize::MAX,
+        _ => 0,
     }
 }
 

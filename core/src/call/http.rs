@@ -20,6 +20,7 @@ use super::latches::Latches;
 use super::limits::Limits;
 use super::pieces::Decoded;
 use super::target::{Call, HttpRoute, ReplyEvents};
+use super::timer::Timer;
 use crate::base::{ErrorKind, Retry, Secret};
 use crate::model::{Cost, EngineEventKind, Error, Result, Usage, UsageSource};
 use crate::net::{Body, ConnectionWait, Transport};
@@ -43,16 +44,17 @@ impl HttpProvider {
     /// One try.
     pub(super) async fn attempt(&self, call: &Call, route: &HttpRoute) -> Result<ReplyEvents> {
         let started = self.limits.clock.monotonic();
-        let mut key = self.limits.in_time(call, self.key(call)).await?;
+        let mut timer = Timer::default();
+        let mut key = self.limits.in_time(call, &mut timer, self.key(call)).await?;
         self.latches.ask(call, route, key.as_ref())?;
         let mut signed = Signed::default();
-        let answered = match (self.exchange(call, route, key.as_ref(), &mut signed).await, &key) {
+        let answered = match (self.exchange(call, route, key.as_ref(), &mut signed, &mut timer).await, &key) {
             (Err(error), Some(rejected))
                 if error.reason() == "key_rejected"
                     && (self.auth.rejected(rejected, signed) || self.has_another(call, rejected)) =>
             {
-                key = self.limits.in_time(call, self.key(call)).await?;
-                self.exchange(call, route, key.as_ref(), &mut signed).await
+                key = self.limits.in_time(call, &mut timer, self.key(call)).await?;
+                Box::pin(self.exchange(call, route, key.as_ref(), &mut signed, &mut timer)).await
             }
             (outcome, _) => outcome,
         };
@@ -60,16 +62,18 @@ impl HttpProvider {
         let response = answered?;
         let (head, body) = response.into_parts();
         let request_id = hints::request_id(&head.headers).map(str::to_owned);
-        let frame = self.limits.frame(call, started, request_id);
-        match content_type(&head.headers).as_deref() {
-            Some("text/html") => Err(not_a_reply("an HTML page")),
-            Some("application/json") => self.whole(call, route, frame, body).await,
+        let frame = self.limits.frame(call, started, request_id, timer);
+        match content_type(&head.headers) {
+            Some(html) if html.eq_ignore_ascii_case("text/html") => Err(not_a_reply("an HTML page")),
+            Some(json) if json.eq_ignore_ascii_case("application/json") => {
+                Box::pin(self.whole(call, route, frame, body)).await
+            }
             _ if call.target.streams() => {
                 let decoder = route.dialect.decoder(&call.target.wire(route, true));
                 let pieces = Decoded::new(body, decoder, frame.clock.clone());
                 Ok(Box::pin(GuardedStream::streamed(call.clone(), frame, pieces)))
             }
-            _ => self.whole(call, route, frame, body).await,
+            _ => Box::pin(self.whole(call, route, frame, body)).await,
         }
     }
 
@@ -90,25 +94,27 @@ impl HttpProvider {
         route: &HttpRoute,
         key: Option<&Secret>,
         signed: &mut Signed,
+        timer: &mut Timer,
     ) -> Result<http::Response<Body>> {
         let target = &call.target;
         let mut request = route.dialect.encode(&call.request, &target.wire(route, target.streams()))?;
         let signing = self.auth.sign(&target.entry, &route.base_url, key, &mut request);
-        *signed = self.limits.in_time(call, signing).await?;
+        *signed = self.limits.in_time(call, timer, signing).await?;
         let unheard = Unheard::new(call, &self.limits);
         call.context.sent();
-        let sent = self.limits.in_time(call, self.transport.send(request)).await;
+        let sent = self.limits.in_time(call, timer, self.transport.send(request)).await;
         unheard.heard();
         let response = sent?;
         if let Some(ConnectionWait(wait)) = response.extensions().get() {
-            call.context.count(&target.model.to_string(), &Measure::ConnectionWait(*wait));
+            call.context.count(target.name(), &Measure::ConnectionWait(*wait));
         }
         call.context.learn(|| hints::quota(response.headers()));
         if response.status().is_success() {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
-        let body = self.limits.in_time(call, async { Ok(body.head(ERROR_BODY_BYTES).await) }).await.unwrap_or_default();
+        let body = self.limits.in_time(call, timer, async { Ok(body.head(ERROR_BODY_BYTES).await) });
+        let body = Box::pin(body).await.unwrap_or_default();
         let error = route.dialect.classify(head.status, &head.headers, &body);
         if error.reason() == "key_rejected" {
             call.context.tell(EngineEventKind::KeyRejected { provider: target.entry.name.clone() });
@@ -117,8 +123,9 @@ impl HttpProvider {
     }
 
     /// A reply that comes in one piece: the same events as a stream of it.
-    async fn whole(&self, call: &Call, route: &HttpRoute, frame: ReplyFrame, body: Body) -> Result<ReplyEvents> {
-        let bytes: Bytes = self.limits.in_time(call, body.collect(self.limits.network.max_response_bytes)).await?;
+    async fn whole(&self, call: &Call, route: &HttpRoute, mut frame: ReplyFrame, body: Body) -> Result<ReplyEvents> {
+        let all = body.collect(self.limits.network.max_response_bytes);
+        let bytes: Bytes = self.limits.in_time(call, &mut frame.timer, all).await?;
         let target = call.target.wire(route, false);
         let (events, closing) = route.dialect.decode(&bytes, &target)?;
         Ok(Box::pin(GuardedStream::decoded(call.clone(), frame, events, closing)))
@@ -165,7 +172,7 @@ pub(super) fn not_a_reply(what: &str) -> Error {
     Error::new(ErrorKind::Unavailable, "bad_response", detail).with_retry(Retry::Safe)
 }
 
-fn content_type(headers: &HeaderMap) -> Option<String> {
+fn content_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(http::header::CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+    Some(value.split(';').next().unwrap_or_default().trim())
 }

@@ -25,6 +25,7 @@ mod pieces;
 mod service;
 mod stack;
 mod target;
+mod timer;
 mod tokens;
 mod witness;
 
@@ -36,7 +37,7 @@ pub use alternatives::{Alternative, Alternatives, MakeRequest};
 pub use auth::{Auth, Signed};
 pub use cache::CacheState;
 pub use catalog::{AuthScheme, AwsScope, Catalogue, MediaLimits, ModelRef, ProviderEntry, ProviderSpec};
-pub use context::{CallContext, ProgressSink, QuotaSink, Share};
+pub use context::{CallContext, Carried, ProgressSink, QuotaSink, Share};
 pub use credentials::{CallKey, Credentials, Environment, KeyFile, KeyFuture, KeyPrint, KeySource, SystemEnvironment};
 pub use layers::{
     AdmissionLayer, BreakerLayer, BudgetLayer, CacheLayer, FallbackLayer, HedgeLayer, RetryLayer, TraceLayer, failure,

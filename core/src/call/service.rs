@@ -13,6 +13,7 @@ use super::http::HttpProvider;
 use super::latches::Latches;
 use super::limits::Limits;
 use super::target::{Call, CallTarget, ReplyEvents, Route};
+use super::timer::Timer;
 use super::tokens::TokenCounts;
 use crate::base::{Clock, Ids};
 use crate::model::{Error, Result};
@@ -23,7 +24,7 @@ const LATCHED_PROBE: Duration = Duration::from_secs(600);
 
 /// The innermost service. Cheap to clone; always ready.
 #[derive(Clone)]
-pub struct ProviderService(HttpProvider);
+pub struct ProviderService(Arc<HttpProvider>);
 
 impl ProviderService {
     /// Calls over this transport, with these keys, within these limits. `ids` names tool calls that come without a name.
@@ -38,13 +39,14 @@ impl ProviderService {
         let auth = Arc::new(Auth::new(transport.clone(), clock.clone(), network.clone()));
         let latches = Latches::new(LATCHED_PROBE, clock.clone());
         let limits = Limits { clock, network, ids, tokens: TokenCounts::new() };
-        Self(HttpProvider { transport, credentials, auth, latches, limits })
+        Self(Arc::new(HttpProvider { transport, credentials, auth, latches, limits }))
     }
 
     /// A key that the provider has refused is tried again by one call each so long. 10 min unless set.
     #[must_use]
     pub fn with_latched_probe(mut self, pause: Duration) -> Self {
-        self.0.latches = Latches::new(pause, self.0.limits.clock.clone());
+        let http = Arc::make_mut(&mut self.0);
+        http.latches = Latches::new(pause, http.limits.clock.clone());
         self
     }
 
@@ -57,8 +59,8 @@ impl ProviderService {
     /// The same service with other keys and limits. The tokens that were fetched stay.
     #[must_use]
     pub fn reconfigured(&self, credentials: Arc<Credentials>, network: Arc<NetworkSettings>) -> Self {
-        let Self(HttpProvider { transport, auth, limits, latches, .. }) = self.clone();
-        Self(HttpProvider { transport, auth, latches, credentials, limits: Limits { network, ..limits } })
+        let HttpProvider { transport, auth, limits, latches, .. } = (*self.0).clone();
+        Self(Arc::new(HttpProvider { transport, auth, latches, credentials, limits: Limits { network, ..limits } }))
     }
 
     /// Which key a call of this owner takes at this target, as [`Credentials::known`] says. Code of the application's own
@@ -82,7 +84,8 @@ impl ProviderService {
         if let Some(known) = self.known_key(owner, target, key) {
             return Ok(known);
         }
-        let print = self.0.limits.in_time(call, self.0.credentials.print(owner, &target.entry.name, key)).await;
+        let print = self.0.credentials.print(owner, &target.entry.name, key);
+        let print = self.0.limits.in_time(call, &mut Timer::default(), print).await;
         print.map_err(|e| e.with_target(&target.model.provider, &target.model.model))
     }
 

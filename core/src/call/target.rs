@@ -33,6 +33,8 @@ pub struct CallTarget {
     pub info: Option<ModelInfo>,
     /// The longest event of a stream, in bytes.
     pub max_event_bytes: usize,
+    name: Arc<str>,
+    place: Arc<str>,
 }
 
 /// The way to a provider.
@@ -54,6 +56,34 @@ pub struct HttpRoute {
 }
 
 impl CallTarget {
+    /// This model of this provider, asked by this way, with what is known of it.
+    #[must_use]
+    pub fn new(
+        model: ModelRef,
+        entry: Arc<ProviderEntry>,
+        route: Route,
+        info: Option<ModelInfo>,
+        max_event_bytes: usize,
+    ) -> Self {
+        let name: Arc<str> = model.to_string().into();
+        let place = match &route {
+            Route::Http(http) => format!("{name} {}", http.base_url).into(),
+            Route::Own(_) => name.clone(),
+        };
+        Self { model, entry, route, info, max_event_bytes, name, place }
+    }
+
+    /// The model as `provider/model`, under which it is counted.
+    #[must_use]
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The model and where it is: what has a queue and a breaker of its own.
+    pub(super) const fn place(&self) -> &Arc<str> {
+        &self.place
+    }
+
     /// The target in the words of its dialect.
     pub(crate) fn wire<'a>(&'a self, route: &'a HttpRoute, stream: bool) -> Target<'a> {
         let max_output_tokens = self.info.as_ref().and_then(|info| info.max_output_tokens);

@@ -16,14 +16,15 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, stream};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer as _, Service, ServiceExt as _};
 
 use super::pieces::{Decoded, Piece, Pieces as _};
 use super::*;
 use crate::base::{Clock, ErrorKind, Ids, ManualClock, Retry, SeededRandom};
-use crate::model::{Error, Progress, Reply, Result, StreamEvent, StreamEventKind};
-use crate::net::{Body, FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport};
+use crate::model::{Cost, Error, Part, Progress, Reply, Result, StreamEvent, StreamEventKind, Usage};
+use crate::net::{Body, FaultTransport, Faults, NetworkSettings, Replay, ReplayTransport, Transport, TransportFuture};
 use crate::policy::{BreakerSettings, FallbackSettings, RetryPolicy, RetrySettings};
 use crate::store::MemoryStore;
 use crate::wire::{Anthropic, Dialect, Gemini, OpenAiChat, OpenAiResponses};
@@ -99,13 +100,8 @@ fn named(spec: ProviderSpec, model: &str, context: CallContext) -> Call {
     let catalogue = Catalogue::bundled().unwrap().with_provider(spec).unwrap();
     let model: ModelRef = model.parse().unwrap();
     let entry = catalogue.provider("lab").unwrap().clone();
-    let target = CallTarget {
-        route: Route::Http(HttpRoute { base_url: entry.address(|_| None).unwrap(), dialect: Arc::new(OpenAiChat) }),
-        info: None,
-        model,
-        entry,
-        max_event_bytes: 16 << 20,
-    };
+    let route = Route::Http(HttpRoute { base_url: entry.address(|_| None).unwrap(), dialect: Arc::new(OpenAiChat) });
+    let target = CallTarget::new(model, entry, route, None, 16 << 20);
     Call { request: Arc::default(), target: Arc::new(target), context }
 }
 
@@ -305,11 +301,15 @@ impl Guarded {
     }
 
     fn run_with(&self, context: CallContext) -> BoxFuture<'static, Result<ReplyEvents>> {
-        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
-        let random = Arc::new(SeededRandom::new(5));
         let faults = Faults { latency: self.latency..=self.latency, ..Faults::default() };
         let replays = ReplayTransport::new([self.replay.clone()]);
-        let transport = FaultTransport::new(replays, faults, clock.clone(), random.clone());
+        let random = Arc::new(SeededRandom::new(5));
+        self.run_over(FaultTransport::new(replays, faults, Arc::new(self.clock.clone()), random), context)
+    }
+
+    fn run_over(&self, transport: impl Transport, context: CallContext) -> BoxFuture<'static, Result<ReplyEvents>> {
+        let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let random = Arc::new(SeededRandom::new(5));
         let credentials = Credentials::new(clock.clone(), |_: &str| None);
         let ids = Ids::new(clock.clone(), random);
         let settings = Arc::new(self.settings.clone());
@@ -384,6 +384,89 @@ async fn once_the_body_has_begun_silence_is_idle() {
     assert!(futures::poll!(&mut next).is_pending());
     bench.clock.advance(Duration::from_millis(1));
     assert_eq!(next.await.unwrap().unwrap_err().reason(), "idle");
+}
+
+/// Answers with a body whose pieces the test hands in one by one.
+struct Fed(Mutex<Option<mpsc::Receiver<String>>>);
+
+impl Transport for Fed {
+    fn send(&self, _: ::http::Request<bytes::Bytes>) -> TransportFuture<'_> {
+        let pieces = self.0.lock().unwrap().take().expect("one request");
+        let pieces = stream::unfold(pieces, |mut pieces| async { Some((Ok(pieces.recv().await?.into()), pieces)) });
+        let head = ::http::Response::builder().header("content-type", "text/event-stream");
+        Box::pin(std::future::ready(Ok(head.body(Body::new(pieces)).unwrap())))
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_moves_away_with_every_event_is_kept_to_the_millisecond() {
+    let (feed, pieces) = mpsc::channel(1);
+    let bench = Guarded::new(Replay::silence());
+    let mut events = bench.run_over(Fed(Mutex::new(Some(pieces))), CallContext::new("test")).await.unwrap();
+    for word in 0..5 {
+        let mut next = events.next();
+        assert!(futures::poll!(&mut next).is_pending(), "word {word}");
+        bench.clock.advance(Duration::from_secs(80));
+        assert!(futures::poll!(&mut next).is_pending(), "word {word}");
+        feed.send(delta(serde_json::json!({"content": "word "}))).await.unwrap();
+        assert_eq!(next.await.unwrap().unwrap().kind, StreamEventKind::text("word "));
+    }
+    let mut next = events.next();
+    assert!(futures::poll!(&mut next).is_pending());
+    bench.clock.advance(Duration::from_millis(89_999));
+    assert!(futures::poll!(&mut next).is_pending());
+    bench.clock.advance(Duration::from_millis(1));
+    let error = next.await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::Truncated, "stalled"));
+}
+
+fn words(text: &str) -> String {
+    delta(serde_json::json!({"content": text}))
+}
+
+#[tokio::test]
+async fn what_came_before_a_failure_is_delivered_though_both_are_there_at_once() {
+    let nonsense = "data: {\"choices\": 1}\n\n";
+    for replay in [sse().piece(words("one ")).piece(words("two")), sse().piece(words("one ") + &words("two"))] {
+        for broken in [replay.clone().piece(nonsense), replay.breaks(down())] {
+            let (said, error) = texts(Guarded::new(broken).run().await.unwrap()).await;
+            assert_eq!(said, "one two");
+            let error = error.unwrap();
+            assert_eq!((error.kind(), error.partial()), (ErrorKind::Truncated, &[Part::text("one two")][..]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_lets_go_of_a_reply_pays_for_what_had_come_unread() {
+    const MORE: &str = "there was a king who had twelve daughters ";
+    let lost = async |unread: usize| {
+        let mut context = CallContext::new("test");
+        let meter = Meter::default();
+        context.meter = Some(meter.clone());
+        // All of it comes in one piece.
+        let replay = sse().piece(words("Once upon a time ") + &words(MORE).repeat(unread));
+        let mut events = Guarded::new(replay.stalls()).run_with(context.clone()).await.unwrap();
+        assert_eq!(events.next().await.unwrap().unwrap().kind, StreamEventKind::text("Once upon a time "));
+        drop(events);
+        (context.take_lost()[0].0.output_tokens, meter.heard().bytes)
+    };
+    let (tokens, bytes) = lost(0).await;
+    assert_eq!(bytes, "Once upon a time ".len());
+    let (more_tokens, more_bytes) = lost(10).await;
+    assert!(more_tokens > 10 * tokens, "{more_tokens} {tokens}");
+    assert_eq!(more_bytes, bytes + 10 * MORE.len());
+}
+
+#[test]
+fn a_copy_of_a_context_is_changed_alone_and_what_happens_is_known_to_all() {
+    let one = CallContext::new("test");
+    let mut other = one.clone();
+    other.deadline = Some(Duration::from_secs(5));
+    assert_eq!((one.deadline, other.deadline), (None, Some(Duration::from_secs(5))));
+    other.note_lost(Usage::default(), Cost::default());
+    other.cancel.cancel();
+    assert!(one.cancel.is_cancelled() && one.take_lost().len() == 1);
 }
 
 const fn heartbeat() -> StreamEventKind {

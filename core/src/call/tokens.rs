@@ -46,22 +46,22 @@ impl TokenCounts {
         if usage.source != UsageSource::Reported {
             return;
         }
-        let model = call.target.model.to_string();
+        let model = &**call.target.name();
         let sent = call.request.messages.iter().all(|message| message.parts.iter().all(is_text));
         let written = parts.iter().all(is_text);
         let (sent, written) = {
             let mut known = self.known();
-            (sent && known.sent.is_due(&model), written && known.written.is_due(&model))
+            (sent && known.sent.is_due(model), written && known.written.is_due(model))
         };
         // Counted without the lock: a long conversation takes its time.
         let sent = sent.then(|| tokens_of_request(&call.request));
         let written = written.then(|| tokens_of_parts(parts));
         let mut known = self.known();
         if let Some(estimated) = sent {
-            known.sent.learn(&model, estimated, usage.input_tokens);
+            known.sent.learn(model, estimated, usage.input_tokens);
         }
         if let Some(estimated) = written {
-            known.written.learn(&model, estimated, usage.output_tokens - usage.reasoning_output_tokens);
+            known.written.learn(model, estimated, usage.output_tokens - usage.reasoning_output_tokens);
         }
     }
 

@@ -42,9 +42,11 @@ impl IntoFuture for Verb<AskOf> {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Reply>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
+        let engine = self.subject.engine.clone();
+        // What is asked is moved once, into the future that opens the call.
+        let opening = engine.tasks.on_runtime(open(self.subject, self.options, "ask"));
         Box::pin(async move {
-            let engine = self.subject.engine.clone();
-            let reply = match self.stream().await {
+            let reply = match opening.await {
                 Ok(stream) => stream.reply().await,
                 Err(error) => Err(error),
             };
@@ -73,7 +75,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         content::check(&message.parts)?;
         content::load_files(&mut message.parts).await?;
     }
-    let target = Arc::new(engine.targets.resolve(options.model.as_deref(), None).await?);
+    let target = engine.targets.resolve(options.model.as_deref(), None).await?;
     let plan = owner.as_ref().and_then(|user| engine.tiers.plan(&user.owner));
     let others = fallback::others(&engine, &options, &target, plan.as_ref()).await?;
     // All of them are one request.
@@ -99,7 +101,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         })
     });
     let cancel = context.cancel.clone();
-    let asked = target.model.clone();
+    let asked = target.clone();
     let guard = cancel.clone().drop_guard();
     context.witness = Some(engine.watch.clone());
     let mut meter = Meter::new(&engine, &context, &target);
@@ -112,16 +114,18 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         }
     };
     drop(guard.disarm());
-    let model = context.answering().unwrap_or(asked);
-    let (name, tasks) = (model.to_string(), engine.tasks.clone());
-    let finish = move |ended: Result<Reply>| {
+    let answering = context.answering();
+    let name = answering.as_ref().map_or_else(|| asked.name().clone(), |model| model.to_string().into());
+    let tasks = engine.tasks.clone();
+    let finish = move |ended: Result<Box<Reply>>| {
         meter.end(ended.as_ref().map(drop).map_err(Error::kind));
         let elapsed = engine.clock.monotonic().saturating_sub(started);
         let mut reply = match ended {
             Ok(reply) => reply,
             // Stopped by who reads it: what had arrived is the reply.
             Err(error) if error.kind() == ErrorKind::Cancelled && context.cancel.is_cancelled() => {
-                Reply::cancelled(&*model.provider, model.model, &error)
+                let model = answering.as_ref().unwrap_or(&asked.model);
+                Box::new(Reply::cancelled(&*model.provider, &*model.model, &error))
             }
             Err(error) => {
                 failure(&context, &error, elapsed);
@@ -131,7 +135,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         if reply.cost.nano_usd.is_some_and(|cost| cost > 0) {
             engine.has_spent(context.owner.as_ref().unwrap_or(&"".into()));
         }
-        reply.attempts = context.attempts();
+        reply.attempts = context.take_attempts();
         reply.latency_ms = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
         if !engine.current().settings.store.keep_raw {
             reply.raw = None;

@@ -24,7 +24,7 @@ pub(super) async fn others(
     plan: Option<&Plan>,
 ) -> Result<Vec<Arc<CallTarget>>> {
     if let Some(plan) = plan {
-        plan.check_model(&own.model.to_string())?;
+        plan.check_model(own.name())?;
     }
     let current = engine.current();
     let names = options.fallback.as_ref().unwrap_or(&current.settings.fallback.targets);
@@ -34,14 +34,14 @@ pub(super) async fn others(
     let mut others: Vec<Arc<CallTarget>> = Vec::with_capacity(names.len());
     for name in names {
         let target = engine.targets.resolve(Some(name), None).await?;
-        match plan.map(|plan| plan.check_model(&target.model.to_string())) {
+        match plan.map(|plan| plan.check_model(target.name())) {
             Some(Err(refusal)) if options.fallback.is_some() => return Err(refusal),
             // What the settings name for everybody is left out for whom it is not.
             Some(Err(_)) => continue,
             _ => {}
         }
         if target.model != own.model && others.iter().all(|other| other.model != target.model) {
-            others.push(Arc::new(target));
+            others.push(target);
         }
     }
     Ok(others)

@@ -4,6 +4,8 @@
 //! a new message with such a file is refused before it is saved; and where an older message holds one, because the
 //! conversation has moved to another model, a line says in its place that it was left out.
 
+use std::sync::Arc;
+
 use super::content::MAX_MEDIA_BYTES;
 use crate::call::{CallTarget, MediaLimits};
 use crate::model::{Capabilities, Error, Media, MediaSource, Part, Result};
@@ -16,7 +18,7 @@ const MAX_FILE_BYTES: u64 = 2 * MAX_MEDIA_BYTES;
 pub(super) struct MediaPlan {
     limits: MediaLimits,
     can: Capabilities,
-    model: String,
+    model: Arc<str>,
 }
 
 /// What a medium is to a provider.
@@ -60,14 +62,14 @@ impl MediaPlan {
     /// What this target takes.
     pub(super) fn of(target: &CallTarget) -> Self {
         let can = target.info.as_ref().map(|info| info.capabilities.clone()).unwrap_or_default();
-        Self { limits: target.entry.media, can, model: target.model.to_string() }
+        Self { limits: target.entry.media, can, model: target.name().clone() }
     }
 
     /// A plan with room for so many bytes of files, a multiple of 3.
     #[cfg(test)]
     pub(super) fn with_room(bytes: u64) -> Self {
         let limits = MediaLimits { request_base64_bytes: Some(bytes / 3 * 4), ..MediaLimits::default() };
-        Self { limits, can: Capabilities::default(), model: "a/b".to_owned() }
+        Self { limits, can: Capabilities::default(), model: "a/b".into() }
     }
 
     /// Refuses media of one request that this target does not take.

@@ -15,7 +15,7 @@ use crate::policy::Measure;
 pub(super) struct Meter {
     engine: Arc<Inner>,
     context: CallContext,
-    model: String,
+    model: Arc<str>,
     started: Duration,
     first_delta: Option<Duration>,
     added: Duration,
@@ -28,7 +28,7 @@ impl Meter {
         Self {
             engine: engine.clone(),
             context: context.clone(),
-            model: target.model.to_string(),
+            model: target.name().clone(),
             started: engine.clock.monotonic(),
             first_delta: None,
             added: Duration::ZERO,
@@ -70,10 +70,7 @@ impl Meter {
         let (first_delta, added) = (self.first_delta, self.added);
         let what = Measure::Call { outcome, duration, first_delta, added };
         // Who had the last word may be another model than the one that was asked first.
-        match self.context.attempts().last() {
-            Some(last) => watch.count(&last.model, &what),
-            None => watch.count(&self.model, &what),
-        }
+        self.context.count_last(&self.model, &what);
     }
 }
 

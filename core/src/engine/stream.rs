@@ -1,6 +1,8 @@
 //! A reply on its way, as a handle that is pulled.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -23,6 +25,9 @@ pub struct ReplyStream {
     ended: bool,
 }
 
+/// So many events are taken in one go.
+const MAX_AHEAD: usize = 32;
+
 enum Source {
     /// A task writes, this reads.
     Log { log: Arc<TurnLog>, place: usize },
@@ -32,10 +37,12 @@ enum Source {
 
 struct Direct {
     events: ReplyEvents,
+    /// What came with the event that was given out last.
+    ahead: VecDeque<Result<StreamEvent>>,
     tasks: Tasks,
     seq: i64,
     /// The model that is asked, until the first event has told it.
-    model: Option<String>,
+    model: Option<Arc<str>>,
     finish: Option<Finish>,
     outcome: Option<Result<Box<Reply>>>,
     /// The last event was given out.
@@ -51,6 +58,7 @@ impl Direct {
 
     async fn next(&mut self) -> Found {
         if let Some(model) = self.model.take() {
+            let model = model.to_string();
             return self.event(0, StreamEventKind::Started { turn_id: None, message_id: None, model });
         }
         if let Some(event) = self.advance().await {
@@ -71,18 +79,42 @@ impl Direct {
         if self.outcome.is_some() {
             return None;
         }
-        let ended = match self.tasks.next_on_runtime(&mut self.events).await {
-            Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(*reply),
+        if self.ahead.is_empty() {
+            self.read_ahead().await;
+        }
+        let ended = match self.ahead.pop_front() {
+            Some(Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. })) => Ok(reply),
             Some(Ok(event)) => return Some(event),
             Some(Err(error)) => Err(error),
             None => Err(Error::internal("a call ended without a reply")),
         };
-        let ended = match self.finish.take() {
+        self.outcome = Some(match self.finish.take() {
             Some(finish) => finish(ended),
             None => ended,
-        };
-        self.outcome = Some(ended.map(Box::new));
+        });
         None
+    }
+
+    /// Waits for an event and takes those that are there with it: the way to the runtime is gone once for all of them.
+    async fn read_ahead(&mut self) {
+        let Self { tasks, events, ahead, .. } = self;
+        tasks
+            .poll_on_runtime(|cx| {
+                loop {
+                    match events.as_mut().poll_next(cx) {
+                        Poll::Ready(Some(event)) => ahead.push_back(event),
+                        Poll::Ready(None) => break,
+                        Poll::Pending if ahead.is_empty() => return Poll::Pending,
+                        Poll::Pending => break,
+                    }
+                    // Whoever asks a stream that has nothing more to give asks in vain, and has to ask again.
+                    if events.size_hint().0 == 0 || ahead.len() >= MAX_AHEAD {
+                        break;
+                    }
+                }
+                Poll::Ready(())
+            })
+            .await;
     }
 
     /// How it ended. Copies nothing of the reply, which nobody else asks for.
@@ -94,7 +126,7 @@ impl Direct {
 }
 
 /// What the caller makes of the end of a call without a store.
-pub(super) type Finish = Box<dyn FnOnce(Result<Reply>) -> Result<Reply> + Send>;
+pub(super) type Finish = Box<dyn FnOnce(Result<Box<Reply>>) -> Result<Box<Reply>> + Send>;
 
 impl ReplyStream {
     pub(super) fn owning(log: Arc<TurnLog>, turn: TurnId, cancel: CancellationToken) -> Self {
@@ -110,14 +142,23 @@ impl ReplyStream {
     /// A call of this model that nothing is stored of.
     pub(super) fn direct(
         events: ReplyEvents,
-        model: String,
+        model: Arc<str>,
         cancel: CancellationToken,
         tasks: Tasks,
         finish: Finish,
     ) -> Self {
         let owner = Some(cancel.clone().drop_guard());
         let (model, finish) = (Some(model), Some(finish));
-        let source = Source::Direct(Direct { events, tasks, seq: 0, model, finish, outcome: None, told: false });
+        let source = Source::Direct(Direct {
+            events,
+            ahead: VecDeque::with_capacity(1),
+            tasks,
+            seq: 0,
+            model,
+            finish,
+            outcome: None,
+            told: false,
+        });
         Self { source, cancel, owner, turn: None, ended: false }
     }
 

@@ -1,5 +1,6 @@
 //! From the name of a model to everything needed to call it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -22,13 +23,24 @@ pub(super) struct Targets {
     echo: tokio::sync::Mutex<Option<tertulia_simulator::Simulator>>,
 }
 
+/// The provider that is the bundled simulator.
+const ECHO: &str = "echo";
+
 /// The catalogue in two states. Calls that are under way keep what they began with.
 struct Known {
     /// As it was read.
     read: Catalogue,
     /// With what the engine was set up with on top.
     used: Catalogue,
+    /// What names were found to mean by it.
+    found: Arc<Found>,
 }
+
+/// Targets by the names under which they were asked for.
+type Found = Mutex<HashMap<String, Arc<CallTarget>>>;
+
+/// So many names are remembered; with more of them, all are forgotten.
+const MAX_FOUND: usize = 1_024;
 
 /// A catalogue that was read and may become the known one. While it is there no other is read.
 pub(super) struct Prepared<'a> {
@@ -50,7 +62,7 @@ impl Targets {
         let used = setup.on(&read)?;
         Ok(Self {
             setup,
-            known: RwLock::new(Known { read, used }),
+            known: RwLock::new(Known { read, used, found: Arc::default() }),
             loading: Mutex::default(),
             default_model,
             max_event_bytes: AtomicUsize::new(max_event_bytes),
@@ -82,7 +94,7 @@ impl Targets {
         let before = self.known.read().unwrap_or_else(PoisonError::into_inner).read.clone();
         let read = before.with_json(json)?;
         let used = self.setup.on(&read)?;
-        Ok(Prepared { known: Known { read, used }, _alone: alone })
+        Ok(Prepared { known: Known { read, used, found: Arc::default() }, _alone: alone })
     }
 
     /// Makes a prepared catalogue the known one, for all calls from now on.
@@ -91,7 +103,7 @@ impl Targets {
     }
 
     /// The target of a call: the call's model, else the conversation's, else the engine's.
-    pub(super) async fn resolve(&self, call: Option<&str>, conversation: Option<&str>) -> Result<CallTarget> {
+    pub(super) async fn resolve(&self, call: Option<&str>, conversation: Option<&str>) -> Result<Arc<CallTarget>> {
         let name = call.or(conversation).or(self.default_model.as_deref()).ok_or_else(|| {
             Error::invalid(
                 "model_missing",
@@ -99,7 +111,15 @@ impl Targets {
                  or set TERTULIA_MODEL",
             )
         })?;
-        let catalogue = self.catalogue();
+        let max_event_bytes = self.max_event_bytes.load(Ordering::Relaxed);
+        let (catalogue, found) = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let before = lock(&known.found).get(name).cloned();
+            if let Some(target) = before.filter(|target| target.max_event_bytes == max_event_bytes) {
+                return Ok(target);
+            }
+            (known.used.clone(), known.found.clone())
+        };
         let model = catalogue.resolve(name)?;
         let entry = catalogue.require_provider(&model.provider)?.clone();
         let route = match self.setup.own.get(&entry.name) {
@@ -107,8 +127,17 @@ impl Targets {
             None => Route::Http(HttpRoute { base_url: self.base_url(&entry).await?, dialect: dialect(&entry)? }),
         };
         let info = entry.model(&model.model);
-        let max_event_bytes = self.max_event_bytes.load(Ordering::Relaxed);
-        Ok(CallTarget { route, info, model, entry, max_event_bytes })
+        // Where the environment has a say it is asked each time, and so is a simulator that may not run yet.
+        let is_fixed = entry.is_own() || (entry.base_url.fixed().is_some() && entry.name != ECHO);
+        let target = Arc::new(CallTarget::new(model, entry, route, info, max_event_bytes));
+        if is_fixed {
+            let mut found = lock(&found);
+            if found.len() >= MAX_FOUND {
+                found.clear();
+            }
+            found.insert(name.to_owned(), target.clone());
+        }
+        Ok(target)
     }
 
     /// The entry of a provider.
@@ -123,7 +152,7 @@ impl Targets {
     #[cfg_attr(not(feature = "echo"), expect(clippy::unused_async, reason = "only the simulator has to be started"))]
     pub(super) async fn base_url(&self, entry: &ProviderEntry) -> Result<Uri> {
         #[cfg(feature = "echo")]
-        if entry.name == "echo" && !entry.is_own() {
+        if entry.name == ECHO && !entry.is_own() {
             let mut echo = self.echo.lock().await;
             let simulator = match &mut *echo {
                 Some(simulator) => simulator,
@@ -154,6 +183,10 @@ impl Targets {
             simulator.shutdown().await;
         }
     }
+}
+
+fn lock(found: &Found) -> MutexGuard<'_, HashMap<String, Arc<CallTarget>>> {
+    found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The dialect of a provider.

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -102,11 +102,11 @@ impl Tasks {
         &self.closing
     }
 
-    /// The next item of a stream that lives on the engine's runtime, whoever awaits it.
-    pub(crate) async fn next_on_runtime<S: Stream + Unpin>(&self, stream: &mut S) -> Option<S::Item> {
+    /// Waits for what this gives, which is asked on the engine's runtime, whoever awaits it.
+    pub(crate) async fn poll_on_runtime<T>(&self, mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         poll_fn(|cx| {
             let _entered = self.handle.enter();
-            stream.poll_next_unpin(cx)
+            ask(cx)
         })
         .await
     }

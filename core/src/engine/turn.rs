@@ -183,7 +183,7 @@ pub(super) struct Task {
 
 /// What must be known before the save.
 struct Checked {
-    target: CallTarget,
+    target: Arc<CallTarget>,
     /// Whom it may go on to.
     others: Vec<Arc<CallTarget>>,
     summary: Option<ConversationSummary>,
@@ -226,7 +226,7 @@ impl Task {
             }
         }
         self.options = options;
-        let target = Arc::new(checked.target);
+        let target = checked.target;
         // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
         let asked = Asked { options: &self.options, kept: checked.kept };
         // What came late to earlier messages stands behind what was said last, and nowhere else.

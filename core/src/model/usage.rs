@@ -33,6 +33,22 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The same without the provider's own object, which costs more to copy than all else.
+    #[cfg(feature = "engine")]
+    pub(crate) fn counts(&self) -> Self {
+        Self {
+            input_tokens: self.input_tokens,
+            output_tokens: self.output_tokens,
+            cache_read_input_tokens: self.cache_read_input_tokens,
+            cache_creation_input_tokens: self.cache_creation_input_tokens,
+            reasoning_output_tokens: self.reasoning_output_tokens,
+            requests: self.requests,
+            details: self.details.clone(),
+            source: self.source,
+            raw: None,
+        }
+    }
+
     /// Both together. What only one of them knows well is known as badly as the other is; the provider's own object is
     /// kept of the second alone.
     #[must_use]

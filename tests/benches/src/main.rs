@@ -9,6 +9,7 @@
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
 //! tertulia-bench profile chat     where the time goes: chat, stream or history
+//! tertulia-bench alone call 3     three rounds of one candidate, for tools that count instructions or allocations
 //! ```
 
 mod bare;
@@ -47,8 +48,12 @@ async fn main() -> ExitCode {
         ["simulator"] => simulator::serve().await,
         #[cfg(unix)]
         ["profile", workload] => profile::run(workload).await,
+        ["alone", candidate, rounds] => alone(candidate, rounds.parse().unwrap_or(1)).await,
         [] => measure().await,
-        _ => Err("usage: tertulia-bench [profile chat|stream|history]".into()),
+        _ => {
+            Err("usage: tertulia-bench [profile chat|stream|history | alone call|call_bare|event|event_bare ROUNDS]"
+                .into())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,6 +99,23 @@ async fn measure() -> Outcome<()> {
     report.difference("call.history200.cpu_us", "turn_with_200_messages", "turn");
     report.difference("call.history200_first.cpu_us", "turn_first_of_200_messages", "turn_first");
     report.write()
+}
+
+/// So many rounds of one candidate and nothing else, for tools that count instructions.
+async fn alone(candidate: &str, rounds: usize) -> Outcome<()> {
+    let simulator = simulator::Process::start().await?;
+    let bare = bare::Client::new(&simulator.url)?;
+    let engine = engine::Engine::open(&simulator.url, AT_ONCE).await?;
+    for _ in 0..rounds {
+        match candidate {
+            "call" => engine.calls(CALLS, AT_ONCE).await?,
+            "call_bare" => bare.calls(CALLS, AT_ONCE).await?,
+            "event" => engine.streams(STREAMS, EVENTS, AT_ONCE).await?,
+            "event_bare" => bare.streams(STREAMS, EVENTS, AT_ONCE).await?,
+            other => return Err(format!("there is no candidate `{other}`").into()),
+        }
+    }
+    engine.close().await
 }
 
 /// Estimates the tokens of so many kilobytes of words, signs and code.

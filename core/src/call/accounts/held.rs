@@ -102,7 +102,7 @@ impl Held {
             // Nobody said what it took.
             return self.settle_at(self.bound());
         }
-        self.settle(reply.usage.clone(), reply.cost.clone());
+        self.settle(reply.usage.counts(), reply.cost.clone());
     }
 
     fn broke_off(&mut self, error: Option<&Error>) {
@@ -143,13 +143,13 @@ impl Held {
         if let Some((limit, taken)) = self.taken.take() {
             limit.put_back(taken.saturating_sub(cost.nano_usd.unwrap_or(taken)));
         }
-        let entry = entry(&self.call, usage, cost);
         if let Some((plan, taken)) = self.minute.take() {
-            plan.settle(taken, entry.spend().tokens);
+            plan.settle(taken, entry(&self.call, usage.counts(), cost.clone()).spend().tokens);
         }
+        let entry = move |call: &Call| entry(call, usage.counts(), cost.clone());
         match self.reserved.take() {
-            Some(id) => self.accounts.write(&self.call, Op::Settle { id, entry }, true),
-            None => self.accounts.write(&self.call, Op::Charge(entry), false),
+            Some(id) => self.accounts.write(&self.call, move |call| Op::Settle { id, entry: entry(call) }, true),
+            None => self.accounts.write(&self.call, move |call| Op::Charge(entry(call)), false),
         }
     }
 
@@ -163,7 +163,7 @@ impl Held {
             plan.give_back(taken);
         }
         if let Some(id) = self.reserved.take() {
-            self.accounts.write(&self.call, Op::Release { id }, true);
+            self.accounts.write(&self.call, move |_| Op::Release { id }, true);
         }
     }
 }

@@ -115,7 +115,7 @@ impl Accounts {
             })?;
         }
         if !standing.is_empty() {
-            bound = self.reserve(call, &mut held, bound, &standing).await?;
+            bound = Box::pin(self.reserve(call, &mut held, bound, &standing)).await?;
         }
         if let Some(max_tokens) = bound.max_tokens
             && bounds_length
@@ -247,23 +247,23 @@ impl Accounts {
     }
 
     /// Writes an end down, in a task of its own, and tries again while the store struggles.
-    fn write(&self, call: &Call, op: Op, is_held: bool) {
-        let (accounts, owner) = (self.clone(), owner(call).to_owned());
-        let model = call.target.model.to_string();
+    fn write(&self, call: &Call, make: impl Fn(&Call) -> Op + Send + 'static, is_held: bool) {
+        let (accounts, call) = (self.clone(), call.clone());
         let work = async move {
-            let mut written = accounts.apply(&owner, op.clone()).await;
+            let owner = owner(&call);
+            let mut written = accounts.apply(owner, make(&call)).await;
             for pause_ms in PAUSES_MS {
                 match &written {
                     Err(error) if error.kind() == ErrorKind::Storage => {
                         accounts.0.clock.sleep(Duration::from_millis(pause_ms)).await;
-                        written = accounts.apply(&owner, op.clone()).await;
+                        written = accounts.apply(owner, make(&call)).await;
                     }
                     _ => break,
                 }
             }
             if let Err(error) = written {
                 tracing::error!(
-                    target: "tertulia::budget", operation = "settle", owner, model, error_kind = error.kind().as_str(),
+                    target: "tertulia::budget", operation = "settle", owner, model = &**call.target.name(), error_kind = error.kind().as_str(),
                     reason = error.reason(), "what a call cost could not be written down",
                 );
             }
@@ -318,7 +318,7 @@ fn worst(call: &Call, bound: &Bound, at: Timestamp) -> LedgerEntry {
 
 fn entry(call: &Call, usage: Usage, cost: Cost) -> LedgerEntry {
     let run = call.context.run.as_deref().map(str::to_owned);
-    LedgerEntry { model: call.target.model.to_string(), conversation: call.context.conversation, run, usage, cost }
+    LedgerEntry { model: call.target.name().to_string(), conversation: call.context.conversation, run, usage, cost }
 }
 
 /// What all of these leave.

@@ -83,7 +83,7 @@ impl Auth {
             AuthScheme::GoogleOauth => match google::read(key, base_url::is_on_loopback(base_url))? {
                 Credential::Token(token) => header::bearer(&token, request.headers_mut())?,
                 Credential::Grant(grant) => {
-                    let (token, stamp) = self.tokens.get(key, self.exchange(grant)).await?;
+                    let (token, stamp) = Box::pin(self.tokens.get(key, self.exchange(grant))).await?;
                     header::bearer(&token, request.headers_mut())?;
                     return Ok(Signed { token: Some(stamp) });
                 }

@@ -29,7 +29,7 @@ pub(super) use kept::replay;
 pub(super) use reader::{Opening, Reader};
 
 use super::accounts::CostLimit;
-use super::context::CallContext;
+use super::context::Carried;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
 use crate::model::Reply;
@@ -160,7 +160,7 @@ impl Shelf {
     /// breaks off, and whether the call's own limit may make it short. A whole reply of the model that was asked is good
     /// for everybody, so what is kept needs no terms.
     fn terms(&self, key: Fingerprint, call: &Call) -> Fingerprint {
-        let CallContext { alternatives, cost_limit, .. } = &call.context;
+        let Carried { alternatives, cost_limit, .. } = &*call.context;
         let others: Option<Vec<_>> = alternatives.as_ref().map(|alternatives| {
             let all = alternatives.targets.iter().map(|other| {
                 let base_url = other.target.http().map(|route| route.base_url.to_string());

@@ -742,7 +742,7 @@ fn house(
     let CallTarget { model, entry, info, max_event_bytes, .. } = Arc::into_inner(asks("hi", anyone()).target).unwrap();
     let may_begin = Arc::new(tokio::sync::Semaphore::new(0));
     let route = Route::Own(OwnCode::new(House(Mutex::new(Some(heard)), may_begin.clone())));
-    let target = Arc::new(CallTarget { model, entry, route, info, max_event_bytes });
+    let target = Arc::new(CallTarget::new(model, entry, route, info, max_event_bytes));
     let ask = move |seconds| {
         let call = Call { target: target.clone(), ..asks("hi", until(seconds)) };
         Box::pin(bench.layer.layer(provider.clone()).oneshot(call)) as BoxFuture<'static, _>

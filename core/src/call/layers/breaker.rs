@@ -24,6 +24,9 @@ use crate::policy::{Admission, Breaker, BreakerSettings, Change, Failure, Health
 /// So many targets have a breaker of their own; with more of them, those of which nothing is known are forgotten.
 pub(super) const MAX_TARGETS: usize = 1_024;
 
+/// What has a queue and a breaker of its own: a model where it is, for who has this key.
+pub(super) type Place = (Arc<str>, Option<KeyPrint>);
+
 /// The longest pause that is asked of a clock; who has no deadline looks again then.
 pub(super) const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -42,10 +45,10 @@ pub fn is_breaker_open(error: &Error) -> bool {
 pub struct BreakerLayer {
     settings: BreakerSettings,
     max_wait: Duration,
-    targets: Arc<Mutex<HashMap<String, Arc<Shared>>>>,
+    targets: Arc<Mutex<HashMap<Place, Arc<Shared>>>>,
     /// Of which models it was told that they are left alone, until when. One key's breaker may never be asked again; then
     /// the answer to another key's call tells that the model is back.
-    told: Arc<Mutex<HashMap<String, Duration>>>,
+    told: Arc<Mutex<HashMap<Arc<str>, Duration>>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -72,12 +75,12 @@ impl BreakerLayer {
     /// How long this target is left alone by who has this key; nothing when it may be asked now.
     #[must_use]
     pub fn left_alone(&self, target: &CallTarget, key: Option<KeyPrint>) -> Option<Duration> {
-        let shared = self.lock().get(&name(target, key)?).cloned()?;
+        let shared = self.lock().get(&place(target, key)?).cloned()?;
         let left = shared.lock().left_alone(self.clock.monotonic());
         left.filter(|_| self.settings.enabled)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Arc<Shared>>> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,9 +101,12 @@ impl BreakerLayer {
     /// The breaker of a target for this key. Code of the application's own has none: it knows best when not to be asked,
     /// and its errors are no outage of a server.
     pub(super) fn of(&self, target: &CallTarget, key: Option<KeyPrint>) -> Option<Arc<Shared>> {
-        let name = name(target, key).filter(|_| self.settings.enabled)?;
+        let place = place(target, key).filter(|_| self.settings.enabled)?;
         let mut targets = self.lock();
-        if targets.len() >= MAX_TARGETS && !targets.contains_key(&name) {
+        if let Some(shared) = targets.get(&place) {
+            return Some(shared.clone());
+        }
+        if targets.len() >= MAX_TARGETS {
             let now = self.clock.monotonic();
             targets.retain(|_, shared| !shared.lock().is_fresh(now));
             if targets.len() >= MAX_TARGETS {
@@ -112,11 +118,11 @@ impl BreakerLayer {
             }
         }
         let fresh = || Arc::new(Shared { breaker: Mutex::new(Breaker::new(self.settings)), changed: Notify::new() });
-        Some(targets.entry(name).or_insert_with(fresh).clone())
+        Some(targets.entry(place).or_insert_with(fresh).clone())
     }
 
     /// What gives a permit back, however the try of this call ends.
-    pub(super) fn guard(&self, shared: Arc<Shared>, permit: Permit, call: &Call) -> Guard {
+    pub(super) fn guard(self: &Arc<Self>, shared: Arc<Shared>, permit: Permit, call: &Call) -> Guard {
         Guard { permit, shared, layer: self.clone(), call: call.clone(), is_recorded: false }
     }
 
@@ -141,7 +147,7 @@ impl BreakerLayer {
     }
 
     /// Waits for leave to make a try.
-    async fn admit(&self, call: &Call, shared: Arc<Shared>) -> Result<Guard> {
+    async fn admit(self: &Arc<Self>, call: &Call, shared: Arc<Shared>) -> Result<Guard> {
         let context = &call.context;
         loop {
             // Listens before it looks, so that no change is missed.
@@ -171,12 +177,8 @@ impl BreakerLayer {
 }
 
 /// What a breaker stands for.
-fn name(target: &CallTarget, key: Option<KeyPrint>) -> Option<String> {
-    let route = target.http()?;
-    Some(match key {
-        Some(key) => format!("{} {} {key}", target.model, route.base_url),
-        None => format!("{} {}", target.model, route.base_url),
-    })
+fn place(target: &CallTarget, key: Option<KeyPrint>) -> Option<Place> {
+    target.http().map(|_| (target.place().clone(), key))
 }
 
 /// What is told to a call that waits for a breaker.
@@ -201,7 +203,7 @@ pub(super) fn millis(wait: Duration) -> i64 {
 pub(super) struct Guard {
     permit: Permit,
     shared: Arc<Shared>,
-    layer: BreakerLayer,
+    layer: Arc<BreakerLayer>,
     call: Call,
     is_recorded: bool,
 }
@@ -221,31 +223,30 @@ impl Guard {
     /// Tells who watches the engine, model by model.
     fn tell(&self, change: Option<Change>, health: Health, now: Duration) {
         let mut told = self.layer.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let model = || self.call.target.model.to_string();
+        let model = self.call.target.name();
         let (state, wait_ms) = match change {
             Some(Change::Opened(wait)) => {
                 if told.len() >= MAX_TARGETS {
                     told.clear();
                 }
-                told.insert(model(), now.saturating_add(wait));
+                told.insert(model.clone(), now.saturating_add(wait));
                 (BreakerState::Open, millis(wait))
             }
             Some(Change::Closed) => {
-                told.remove(&model());
+                told.remove(model);
                 (BreakerState::Closed, 0)
             }
             None if health == Health::Good && !told.is_empty() => {
-                let model = model();
-                if told.get(&model).is_none_or(|until| *until > now) {
+                if told.get(model).is_none_or(|until| *until > now) {
                     return;
                 }
-                told.remove(&model);
+                told.remove(model);
                 (BreakerState::Closed, 0)
             }
             None | Some(Change::Freed) => return,
         };
         drop(told);
-        self.call.context.tell(EngineEventKind::BreakerChanged { model: model(), state, wait_ms });
+        self.call.context.tell(EngineEventKind::BreakerChanged { model: model.to_string(), state, wait_ms });
     }
 
     pub(super) fn failed(&mut self, error: &Error) {
@@ -278,7 +279,7 @@ impl<S> Layer<S> for BreakerLayer {
     type Service = BreakerService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BreakerService { inner, layer: self.clone() }
+        BreakerService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -286,7 +287,7 @@ impl<S> Layer<S> for BreakerLayer {
 #[derive(Clone)]
 pub struct BreakerService<S> {
     inner: S,
-    layer: BreakerLayer,
+    layer: Arc<BreakerLayer>,
 }
 
 impl<S> Service<Call> for BreakerService<S>

@@ -79,4 +79,8 @@ impl Stream for Metered {
         }
         Poll::Ready(event)
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.events.size_hint()
+    }
 }

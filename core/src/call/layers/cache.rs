@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either};
 use futures::{TryStreamExt as _, stream};
+use tower::util::Oneshot;
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::cache::{CacheState, Entry, Opening, Shelf, replay};
@@ -67,7 +68,7 @@ where
 {
     type Response = ReplyEvents;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<ReplyEvents>>;
+    type Future = Either<Oneshot<S, Call>, BoxFuture<'static, Result<ReplyEvents>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
@@ -78,8 +79,8 @@ where
         let mode = shelf.settings.mode(call.context.cache);
         let question = if mode == CacheMode::Bypass { None } else { shelf.question(&call) };
         match question {
-            None => Box::pin(inner.oneshot(call)),
-            Some(question) => Box::pin(answer(inner, shelf, mode, question, call)),
+            None => Either::Left(inner.oneshot(call)),
+            Some(question) => Either::Right(Box::pin(answer(inner, shelf, mode, question, call))),
         }
     }
 }
@@ -95,7 +96,7 @@ async fn answer<S>(
 where
     S: Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Clone + Send + 'static,
 {
-    let model = call.target.model.to_string();
+    let model = call.target.name().clone();
     loop {
         let inner = inner.clone();
         // Nothing is sent before somebody reads.

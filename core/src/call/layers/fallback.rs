@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::alternatives::Alternatives;
@@ -71,7 +71,7 @@ impl<S> Layer<S> for FallbackLayer {
     type Service = FallbackService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FallbackService { inner, layer: self.clone() }
+        FallbackService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -79,7 +79,7 @@ impl<S> Layer<S> for FallbackLayer {
 #[derive(Clone)]
 pub struct FallbackService<S> {
     inner: S,
-    layer: FallbackLayer,
+    layer: Arc<FallbackLayer>,
 }
 
 /// A call, all whom it may ask (its own target first), and how.
@@ -204,7 +204,7 @@ where
 {
     type Response = ReplyEvents;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<ReplyEvents>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<ReplyEvents>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.inner.poll_ready(cx)
@@ -212,16 +212,16 @@ where
 
     fn call(&mut self, call: Call) -> Self::Future {
         let Some(alternatives) = call.context.alternatives.clone() else {
-            return Box::pin(self.inner.call(call));
+            return Either::Left(self.inner.call(call));
         };
         let way = Way { service: self.clone(), call, alternatives };
-        Box::pin(async move {
+        Either::Right(Box::pin(async move {
             let started = way.now();
             let (at, events) = way.begin(0, None).await?;
             if way.alternatives.mid_stream != MidStream::Continue {
                 return Ok(events);
             }
             Ok(Continuing::new(way, at, events, started).into_events())
-        })
+        }))
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::context::Share;
@@ -59,7 +59,7 @@ impl<S> Layer<S> for HedgeLayer {
     type Service = HedgeService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HedgeService { inner, layer: self.clone() }
+        HedgeService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -67,7 +67,7 @@ impl<S> Layer<S> for HedgeLayer {
 #[derive(Clone)]
 pub struct HedgeService<S> {
     inner: S,
-    layer: HedgeLayer,
+    layer: Arc<HedgeLayer>,
 }
 
 impl<S> HedgeService<S>
@@ -76,7 +76,7 @@ where
 {
     async fn race(self, call: Call) -> Result<ReplyEvents> {
         let Self { inner, layer } = self;
-        let target = call.target.model.to_string();
+        let target = call.target.name().clone();
         let (began, tries) = (layer.clock.monotonic(), call.context.attempt_count());
         let delay = layer.with(&target, Hedge::begin);
         let since = |then: Duration| layer.clock.monotonic().saturating_sub(then);
@@ -125,7 +125,7 @@ where
         if let Some(since_when) = lost {
             let took = |then| i64::try_from(since(then).as_millis()).unwrap_or(i64::MAX);
             let attempt = Attempt {
-                model: target,
+                model: target.to_string(),
                 kind: Some(ErrorKind::Cancelled),
                 status: None,
                 delay_ms: 0,
@@ -168,7 +168,7 @@ where
 {
     type Response = ReplyEvents;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<ReplyEvents>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<ReplyEvents>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         self.inner.poll_ready(cx)
@@ -177,8 +177,8 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         // Code of the application's own may do something else than answer, and twice of it is twice.
         if !self.layer.settings.hedge || call.target.http().is_none() {
-            return Box::pin(self.inner.call(call));
+            return Either::Left(self.inner.call(call));
         }
-        Box::pin(self.clone().race(call))
+        Either::Right(Box::pin(self.clone().race(call)))
     }
 }

@@ -70,7 +70,7 @@ impl<S> Layer<S> for RetryLayer {
     type Service = RetryService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RetryService { inner, layer: self.clone() }
+        RetryService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -78,7 +78,7 @@ impl<S> Layer<S> for RetryLayer {
 #[derive(Clone)]
 pub struct RetryService<S> {
     inner: S,
-    layer: RetryLayer,
+    layer: Arc<RetryLayer>,
 }
 
 impl<S> Service<Call> for RetryService<S>
@@ -96,7 +96,7 @@ where
     fn call(&mut self, call: Call) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
-            let target = call.target.model.to_string();
+            let target = call.target.name().clone();
             let share = call.context.share;
             let policy = share.map_or(layer.policy, |share| layer.policy.within(share.attempts, share.others));
             let mut delay_ms = 0;
@@ -107,7 +107,7 @@ where
                 // What nobody has looked at is still the same try: it goes out once more at once, and counts and costs
                 // nothing.
                 if outcome.as_ref().is_err_and(|error| error.reason() == UNPROCESSED) {
-                    outcome = first_content(inner.clone(), call.clone()).await;
+                    outcome = Box::pin(first_content(inner.clone(), call.clone())).await;
                 }
                 // Nothing was sent, so it was no try, and trying again is no use: the wait is longer than the call may
                 // take, or no budget has room.
@@ -120,7 +120,7 @@ where
                 let now = layer.clock.monotonic();
                 let error = outcome.as_ref().err();
                 call.context.note(Attempt {
-                    model: target.clone(),
+                    model: target.to_string(),
                     kind: error.map(Error::kind),
                     status: error.and_then(Error::status),
                     delay_ms,
@@ -147,7 +147,7 @@ where
                 // Those of targets before this one count, too.
                 let attempt = i32::try_from(call.context.attempt_count() + 1).unwrap_or(i32::MAX);
                 let (kind, reason) = (error.kind(), error.reason().to_owned());
-                let model = target.clone();
+                let model = target.to_string();
                 call.context.tell(EngineEventKind::RetryScheduled { model, attempt, kind, reason, delay_ms });
                 call.context.report(Progress::Retrying { attempt, kind: error.kind(), delay_ms });
                 before = Some(error);
@@ -192,7 +192,8 @@ where
 {
     let context = call.context.clone();
     let mut stream = inner.oneshot(call).await?;
-    let mut early = Vec::new();
+    // Mostly the first words and nothing before them.
+    let mut early = Vec::with_capacity(1);
     while let Some(event) = stream.next().await {
         let event = event?;
         // A sign of life is for who waits now.

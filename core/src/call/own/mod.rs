@@ -23,6 +23,7 @@ use super::catalog::ProviderEntry;
 use super::guard::GuardedStream;
 use super::limits::Limits;
 use super::target::{Call, ReplyEvents};
+use super::timer::Timer;
 use crate::base::ErrorKind;
 use crate::model::{ChatRequest, Error, ModelInfo, Result, StreamEventKind};
 use arriving::Arriving;
@@ -181,9 +182,10 @@ impl OwnCode {
             let opened = opening.await.unwrap_or_else(|_| Err(panicked(&self.name)));
             opened.map_err(Error::of_another_call)
         };
-        let events = limits.in_time(call, opened).await?;
+        let mut timer = Timer::default();
+        let events = limits.in_time(call, &mut timer, opened).await?;
         let arriving = Arriving::new(self.name.clone(), events, limits.network.max_response_bytes);
-        Ok(Box::pin(GuardedStream::streamed(call.clone(), limits.frame(call, started, None), arriving)))
+        Ok(Box::pin(GuardedStream::streamed(call.clone(), limits.frame(call, started, None, timer), arriving)))
     }
 }
 

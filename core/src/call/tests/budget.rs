@@ -28,7 +28,7 @@ impl Service<Call> for Silent {
 
     fn call(&mut self, call: Call) -> Self::Future {
         if self.sends {
-            call.context.meter.unwrap().sent();
+            call.context.meter.as_ref().unwrap().sent();
         }
         self.asked.store(true, Ordering::SeqCst);
         Box::pin(std::future::pending())

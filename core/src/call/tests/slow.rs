@@ -47,7 +47,7 @@ async fn ended(
     let CallTarget { model, entry, info, max_event_bytes, .. } = Arc::into_inner(target).unwrap();
     let base_url = ::http::Uri::from_static("http://127.0.0.1:9/v1");
     let route = Route::Http(HttpRoute { base_url, dialect: dialect.clone() });
-    let target = Arc::new(CallTarget { model, entry, route, info, max_event_bytes });
+    let target = Arc::new(CallTarget::new(model, entry, route, info, max_event_bytes));
     let mut events = provider.oneshot(Call { request, target, context }).await.unwrap();
     says.unbounded_send(Ok(said.into())).unwrap();
     let mut heard = Vec::new();

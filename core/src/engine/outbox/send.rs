@@ -73,7 +73,6 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
         }
         Err(error) => return park(chat, &record, error).await,
     };
-    let target = Arc::new(target);
     let (turn, last_seq) = (record.id(), record.turn.last_seq);
     let begins = Begins { turn, body_hash: [0; 32], target: &target, placing: Placing::of(chat, &options) };
     let journal = match Journal::reopen(chat, record, Asked { options: &options, kept }, begins).await {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt as _};
 
 use crate::base::Clock;
 
@@ -28,33 +28,40 @@ impl<S> Layer<S> for Within {
     type Service = ConnectWithin<S>;
 
     fn layer(&self, connector: S) -> Self::Service {
-        ConnectWithin { connector, within: self.clone() }
+        ConnectWithin { connector: Arc::new(connector), within: Arc::new(self.clone()) }
     }
 }
 
-#[derive(Clone)]
+/// The client copies its connector several times for each request and connects once in a while, so a copy is two counts.
 pub(super) struct ConnectWithin<S> {
-    connector: S,
-    within: Within,
+    connector: Arc<S>,
+    within: Arc<Within>,
+}
+
+impl<S> Clone for ConnectWithin<S> {
+    fn clone(&self) -> Self {
+        Self { connector: self.connector.clone(), within: self.within.clone() }
+    }
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl<S, Target> Service<Target> for ConnectWithin<S>
 where
-    S: Service<Target, Error = BoxError>,
+    S: Service<Target, Error = BoxError> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
+    Target: Send + 'static,
 {
     type Response = S::Response;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.connector.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, target: Target) -> Self::Future {
-        let connecting = self.connector.call(target);
+        let connecting = S::clone(&self.connector).oneshot(target);
         let up = self.within.clock.sleep(self.within.limit);
         Box::pin(async move {
             tokio::select! {

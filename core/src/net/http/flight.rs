@@ -94,11 +94,17 @@ impl Slot {
         std::mem::replace(&mut *self.lock(), stage)
     }
 
-    fn poll_head(&self, cx: &mut Context<'_>) -> Poll<Result<http::Response<()>>> {
+    /// The owner is to be told when the call is ended from outside. Asked while the stage is locked, so that no end comes
+    /// in between unheard.
+    fn waits<T>(&self, cx: &Context<'_>) -> Poll<T> {
         self.owner.register(cx.waker());
+        Poll::Pending
+    }
+
+    fn poll_head(&self, cx: &mut Context<'_>) -> Poll<Result<http::Response<()>>> {
         let mut stage = self.lock();
         let Stage::Sending { sending, .. } = &mut *stage else { return Poll::Ready(Err(failure::closed())) };
-        let answer = ready!(sending.as_mut().poll(cx));
+        let Poll::Ready(answer) = sending.as_mut().poll(cx) else { return self.waits(cx) };
         let Stage::Sending { permit, .. } = std::mem::replace(&mut *stage, Stage::Over) else {
             return Poll::Ready(Err(failure::closed()));
         };
@@ -115,10 +121,12 @@ impl Slot {
     }
 
     fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        self.owner.register(cx.waker());
         let mut stage = self.lock();
         let piece = match &mut *stage {
-            Stage::Receiving { pieces, .. } => ready!(pieces.poll_next_unpin(cx)),
+            Stage::Receiving { pieces, .. } => match pieces.poll_next_unpin(cx) {
+                Poll::Ready(piece) => piece,
+                Poll::Pending => return self.waits(cx),
+            },
             Stage::Grounded => {
                 *stage = Stage::Over;
                 return Poll::Ready(Some(Err(failure::closed())));

@@ -11,6 +11,7 @@
 //! Rejected: hyper-util without reqwest (a proxy, decompression and connector of our own for a gain of some
 //! microseconds), and a process-wide TLS provider (it would clash with the host application's).
 
+mod address;
 mod connect;
 mod failure;
 mod flight;
@@ -28,6 +29,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
+use self::address::Addresses;
 use self::flight::Flights;
 use self::tls::Tls;
 use super::body::Body;
@@ -50,6 +52,7 @@ pub struct HttpTransport {
     proxy: Option<reqwest::Proxy>,
     client: Mutex<ClientState>,
     flights: Arc<Flights>,
+    addresses: Addresses,
     /// Counts the clients and TLS connections that are not gone yet.
     alive: TaskTracker,
     /// Finds addresses in place of the system.
@@ -95,6 +98,7 @@ impl HttpTransport {
             client: Mutex::new(ClientState::Unmade),
             limits: Mutex::new(limits),
             flights: Arc::default(),
+            addresses: Addresses::default(),
             alive: TaskTracker::new(),
             #[cfg(test)]
             resolver: None,
@@ -172,12 +176,13 @@ impl HttpTransport {
         let (permit, waited) = self.permit().await?;
         let client = self.client()?;
         if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
-            self.tls.load_system_roots().await?;
+            Box::pin(self.tls.load_system_roots()).await?;
         }
-        let request = reqwest::Request::try_from(request)
-            .map_err(|_| Error::invalid("url", "the request needs an absolute `http` or `https` URL"))?;
-        let sending = async move { client.execute(request).await };
-        let mut flight = self.flights.start(Box::pin(sending), permit)?;
+        let (head, body) = request.into_parts();
+        let mut request = reqwest::Request::new(head.method, self.addresses.url(&head.uri)?);
+        (*request.headers_mut(), *request.version_mut()) = (head.headers, head.version);
+        *request.body_mut() = Some(body.into());
+        let mut flight = self.flights.start(Box::pin(client.execute(request)), permit)?;
         let mut head = flight.head().await?;
         if let Some(waited) = waited {
             head.extensions_mut().insert(waited);

@@ -179,3 +179,17 @@ fn the_first_reports_are_all_heard_and_later_ones_now_and_then() {
     }
     assert_eq!(heard, 8 + 62, "eight, then every sixteenth");
 }
+
+#[test]
+fn a_model_of_short_calls_alone_is_not_estimated_at_each_of_them() {
+    let mut known = Calibration::new();
+    let mut heard = 0;
+    for _ in 0..1_000 {
+        if known.is_due("lab/m") {
+            known.learn("lab/m", 5, 4);
+            heard += 1;
+        }
+    }
+    assert_eq!(heard, 8 + 62, "eight, then every sixteenth");
+    assert_eq!(known.factor("lab/m"), 1.0, "and nothing is learnt of them");
+}

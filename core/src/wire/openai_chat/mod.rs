@@ -4,6 +4,7 @@
 //! encode.rs    ChatRequest ──▶ body, written straight into one buffer
 //! content.rs                    … its messages and their parts, in the shapes of shapes.rs
 //! chunk.rs     event or whole reply ──▶ borrowed shapes
+//! words.rs     event of words alone ──▶ the same, by a shorter way
 //! reply.rs     shapes ──▶ StreamEvent …, Closing      (calls.rs, details.rs, usage.rs: what needs putting together)
 //! stream.rs    bytes ──▶ frames ──▶ shapes
 //! ```
@@ -22,6 +23,7 @@ mod reply;
 pub(super) mod shapes;
 mod stream;
 pub(super) mod usage;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
-use super::chunk::{Audio, Choice, Chunk, Content, Message, Piece};
+use super::chunk::{Audio, Choice, Chunk, Content, Message, Piece, Text};
+use super::words::{Delta, Words};
 use super::{details, usage};
 use crate::base::{ErrorKind, Json, Retry};
 use crate::model::{Citation, Error, FinishReason, Media, MediaSource, Part, Result, StreamEvent, StreamEventKind};
@@ -81,12 +82,7 @@ impl Reply {
 
     /// Takes in an event. `payload` is its text, for the account of an error.
     pub(super) fn take(&mut self, chunk: Chunk<'_>, payload: &str, events: &mut Vec<StreamEvent>) -> Result<()> {
-        if self.closing.id.is_none() && !chunk.id.is_empty() {
-            self.closing.id = Some(chunk.id.0.into_owned());
-        }
-        if self.closing.model.is_none() && !chunk.model.is_empty() {
-            self.closing.model = Some(chunk.model.0.into_owned());
-        }
+        self.take_names(chunk.id, chunk.model);
         for usage in [chunk.x_groq.and_then(|groq| groq.usage), chunk.usage].into_iter().flatten() {
             self.take_usage(usage);
         }
@@ -105,6 +101,38 @@ impl Reply {
         self.take_choice(choice, events)
     }
 
+    /// Takes in an event of words alone: the same as [`take`](Self::take) of its general shape.
+    pub(super) fn take_words(&mut self, words: Words<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
+        self.take_names(words.id, words.model);
+        if let Some(usage) = words.usage {
+            self.take_usage(usage);
+        }
+        let Some(choice) = words.choice else { return Ok(()) };
+        if let Some(Delta { content, reasoning, reasoning_content }) = choice.delta {
+            self.deltas = true;
+            self.reasoning(first(reasoning_content, reasoning), events)?;
+            self.text(content.0.into_owned(), events)?;
+        }
+        self.take_finish(choice.finish_reason);
+        Ok(())
+    }
+
+    fn take_finish(&mut self, reason: Text<'_>) {
+        if !reason.is_empty() {
+            self.closing.finish_reason = Some(finish_reason(&reason));
+            self.closing.finish_reason_raw = Some(reason.0.into_owned());
+        }
+    }
+
+    fn take_names(&mut self, id: Text<'_>, model: Text<'_>) {
+        if self.closing.id.is_none() && !id.is_empty() {
+            self.closing.id = Some(id.0.into_owned());
+        }
+        if self.closing.model.is_none() && !model.is_empty() {
+            self.closing.model = Some(model.0.into_owned());
+        }
+    }
+
     fn take_choice(&mut self, choice: Choice<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
         self.deltas |= choice.delta.is_some();
         let message = match choice.delta {
@@ -117,10 +145,7 @@ impl Reply {
         if let Some(error) = choice.error.filter(|error| says_something(error)) {
             return Err(failure::inside_reply(&serde_json::json!({ "error": error })));
         }
-        if !choice.finish_reason.is_empty() {
-            self.closing.finish_reason = Some(finish_reason(&choice.finish_reason));
-            self.closing.finish_reason_raw = Some(choice.finish_reason.0.into_owned());
-        }
+        self.take_finish(choice.finish_reason);
         Ok(())
     }
 
@@ -136,20 +161,14 @@ impl Reply {
     }
 
     fn take_message(&mut self, message: Message<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
-        // The same thoughts under several names are the same thoughts.
-        let mut thoughts = message.reasoning_content.0;
-        if thoughts.is_empty() {
-            thoughts = message.reasoning.0;
-        }
+        let mut thoughts = first(message.reasoning_content, message.reasoning);
         if let Some(raw) = message.reasoning_details {
             let told = self.details.take(raw, self.limits.text_bytes)?;
             if thoughts.is_empty() {
-                thoughts = told.into();
+                thoughts = told;
             }
         }
-        if !thoughts.is_empty() {
-            self.reasoning(thoughts.into_owned(), events)?;
-        }
+        self.reasoning(thoughts, events)?;
         match message.content {
             Content::Nothing => {}
             Content::Text(text) => self.text(text.0.into_owned(), events)?,
@@ -354,6 +373,11 @@ fn citation(source: &Json) -> Option<Citation> {
     let url = Some(word("url")?);
     let quote = word("content").or_else(|| word("snippet"));
     Some(Citation { start: place("start_index"), end: place("end_index"), url, title: word("title"), quote })
+}
+
+/// The same thoughts under several names are the same thoughts.
+fn first(one: Text<'_>, other: Text<'_>) -> String {
+    if one.is_empty() { other.0.into_owned() } else { one.0.into_owned() }
 }
 
 /// A picture in a `data:` URL becomes bytes in hand; any other URL stays one.

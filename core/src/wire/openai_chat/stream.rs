@@ -2,6 +2,7 @@
 
 use super::chunk::Chunk;
 use super::reply::Reply;
+use super::words::Words;
 use crate::base::Json;
 use crate::model::{Result, StreamEvent};
 use crate::wire::frame::{Frame, FrameLimits, SseDecoder};
@@ -20,11 +21,20 @@ pub(super) struct ChatStream {
 struct Reader {
     reply: Reply,
     counts: Counts,
+    /// How many events in a row were no words alone.
+    others: u32,
 }
+
+/// So many events in a row that are no words alone, and the stream is taken to be one of something else.
+const MANY_OTHERS: u32 = 8;
 
 impl ChatStream {
     pub(super) fn new(reply: Reply, limits: FrameLimits) -> Self {
-        Self { frames: SseDecoder::new(limits), reader: Reader { reply, counts: Counts::default() }, failed: false }
+        Self {
+            frames: SseDecoder::new(limits),
+            reader: Reader { reply, counts: Counts::default(), others: 0 },
+            failed: false,
+        }
     }
 
     pub(super) fn into_closing(self) -> Closing {
@@ -82,6 +92,14 @@ fn looks_like_error(payload: &Json) -> bool {
 impl Reader {
     fn take(&mut self, frame: Frame<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
         let data = frame.data.trim_ascii();
+        if frame.event.is_empty() && !self.counts.done_sentinel && self.others < MANY_OTHERS {
+            if let Ok(words) = serde_json::from_str::<Words<'_>>(data) {
+                self.others = 0;
+                self.counts.json_frames += 1;
+                return self.reply.take_words(words, events);
+            }
+            self.others += 1;
+        }
         if data.starts_with('{')
             && let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(data)
         {

@@ -1,5 +1,7 @@
 //! What a reply took, out of the many ways of saying so.
 
+use std::collections::HashMap;
+
 use crate::base::Json;
 use crate::model::{Usage, UsageSource};
 
@@ -8,38 +10,72 @@ use crate::model::{Usage, UsageSource};
 /// Input and output are the totals with their parts in them. Whether a provider left the reasoning tokens out
 /// of its output is told by its own sum where it gives one, and by the quirk where it does not.
 pub(super) fn read(wire: Json, output_excludes_reasoning: bool) -> Option<Usage> {
-    let count = |place: &str| at(&wire, place).and_then(tokens);
-    let (input, output) = (count("/prompt_tokens"), count("/completion_tokens"));
-    if input.is_none() && output.is_none() {
+    let said = Said::of(&wire);
+    if said.input.is_none() && said.output.is_none() {
         return None;
     }
-    let (input, output) = (input.unwrap_or(0), output.unwrap_or(0));
-    let reasoning = count("/completion_tokens_details/reasoning_tokens").unwrap_or(0);
+    let (input, output, reasoning) = (said.input.unwrap_or(0), said.output.unwrap_or(0), said.reasoning);
     let left_out = reasoning > 0
-        && match count("/total_tokens") {
+        && match said.total {
             Some(total) => total == input.saturating_add(output).saturating_add(reasoning),
             None => output_excludes_reasoning,
         };
-    let cached = ["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens", "/cached_tokens"];
     Some(Usage {
         input_tokens: input,
         output_tokens: if left_out { output.saturating_add(reasoning) } else { output },
-        cache_read_input_tokens: cached.iter().find_map(|place| count(place)).unwrap_or(0),
-        cache_creation_input_tokens: count("/prompt_tokens_details/cache_write_tokens").unwrap_or(0),
+        cache_read_input_tokens: said.cached.into_iter().flatten().next().unwrap_or(0),
+        cache_creation_input_tokens: said.cache_write,
         reasoning_output_tokens: reasoning,
         requests: 1,
-        details: ["prompt_tokens_details", "completion_tokens_details"]
-            .iter()
-            .filter_map(|group| Some((group, wire.get(group)?.as_object()?)))
-            .flat_map(|(group, counts)| counts.iter().map(move |(name, value)| (group, name, value)))
-            .filter(|(_, name, _)| {
-                !matches!(name.as_str(), "cached_tokens" | "cache_write_tokens" | "reasoning_tokens")
-            })
-            .filter_map(|(group, name, value)| Some((format!("{group}.{name}"), tokens(value).filter(|n| *n > 0)?)))
-            .collect(),
+        details: said.details,
         source: UsageSource::Reported,
         raw: Some(wire),
     })
+}
+
+/// The counts of a usage object. Each field is looked at once: looking each name up takes longer than reading it.
+#[derive(Default)]
+struct Said {
+    input: Option<i64>,
+    output: Option<i64>,
+    total: Option<i64>,
+    /// Under the names that there are for it, the best first.
+    cached: [Option<i64>; 3],
+    cache_write: i64,
+    reasoning: i64,
+    details: HashMap<String, i64>,
+}
+
+impl Said {
+    fn of(wire: &Json) -> Self {
+        let mut said = Self::default();
+        for (name, value) in wire.as_object().into_iter().flatten() {
+            match name.as_str() {
+                "prompt_tokens" => said.input = tokens(value),
+                "completion_tokens" => said.output = tokens(value),
+                "total_tokens" => said.total = tokens(value),
+                "prompt_cache_hit_tokens" => said.cached[1] = tokens(value),
+                "cached_tokens" => said.cached[2] = tokens(value),
+                "prompt_tokens_details" | "completion_tokens_details" => said.take_details(name, value),
+                _ => {}
+            }
+        }
+        said
+    }
+
+    fn take_details(&mut self, group: &str, counts: &Json) {
+        for (name, value) in counts.as_object().into_iter().flatten() {
+            match (group, name.as_str(), tokens(value)) {
+                ("prompt_tokens_details", "cached_tokens", count) => self.cached[0] = count,
+                ("prompt_tokens_details", "cache_write_tokens", count) => self.cache_write = count.unwrap_or(0),
+                ("completion_tokens_details", "reasoning_tokens", count) => self.reasoning = count.unwrap_or(0),
+                // The same names in the other group mean nothing.
+                (_, "cached_tokens" | "cache_write_tokens" | "reasoning_tokens", _) => {}
+                (_, name, Some(count)) if count > 0 => drop(self.details.insert(format!("{group}.{name}"), count)),
+                _ => {}
+            }
+        }
+    }
 }
 
 /// What stands at this place, as `/cost/total_cost`. As a JSON pointer without its escapes, which cost two copies of
@@ -51,6 +87,10 @@ fn at<'a>(wire: &'a Json, place: &str) -> Option<&'a Json> {
 /// The cost that the provider names itself, in nano-USD: OpenRouter's `cost`, Perplexity's `cost.total_cost`
 /// (both in US dollars) and xAI's `cost_in_usd_ticks` (ten to a nano-USD).
 pub(in crate::wire) fn cost_nano_usd(wire: &Json) -> Option<i64> {
+    // Most name none, and looking at every name is faster than looking one up.
+    if !wire.as_object()?.keys().any(|name| name.starts_with("cost")) {
+        return None;
+    }
     let dollars = |place: &str| at(wire, place).and_then(Json::as_f64);
     if let Some(ticks) = wire.get("cost_in_usd_ticks").and_then(Json::as_i64) {
         return Some(ticks / 10).filter(|nano| *nano >= 0);

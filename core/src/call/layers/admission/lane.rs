@@ -27,9 +27,9 @@ const BEAT: Duration = Duration::from_secs(1);
 /// One target's queue.
 pub(super) struct Lane {
     /// The model, as `provider/model`.
-    pub(super) model: String,
+    pub(super) model: Arc<str>,
     state: Mutex<State>,
-    layer: BreakerLayer,
+    layer: Arc<BreakerLayer>,
     breaker: Option<Arc<breaker::Shared>>,
     pub(super) clock: Arc<dyn Clock>,
     /// When it was last used: a number that grows.
@@ -86,10 +86,10 @@ impl State {
 
 impl Lane {
     pub(super) fn new(
-        model: String,
+        model: Arc<str>,
         limits: Limits,
         settings: QueueSettings,
-        layer: BreakerLayer,
+        layer: Arc<BreakerLayer>,
         breaker: Option<Arc<breaker::Shared>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -126,7 +126,8 @@ impl Lane {
         }
         ask.bytes = weight(&call.request);
         let (ticket, bell) = self.sit(call, ask, now)?;
-        Seated::new(self, ticket, call, now).wait(&bell).await
+        // Apart, so that calls which need not wait carry nothing of it with them.
+        Box::pin(Seated::new(self, ticket, call, now).wait(&bell)).await
     }
 
     fn counts_tokens(&self) -> bool {
@@ -251,7 +252,7 @@ impl<'a> Seated<'a> {
     }
 
     fn count(&self, what: &Measure) {
-        self.call.context.count(&self.call.target.model.to_string(), what);
+        self.call.context.count(self.call.target.name(), what);
     }
 
     async fn wait(self, bell: &Notify) -> Result<Leave> {

@@ -54,26 +54,24 @@ impl Leave {
     }
 
     /// The request has failed. Gives the error, which says how long to wait if the provider is busy.
-    pub(super) fn failed(&mut self, error: Error) -> Error {
+    pub(super) fn failed(&mut self, mut error: Error) -> Error {
         if let Some(guard) = &mut self.guard {
             guard.failed(&error);
         }
-        self.held.failed(error)
+        self.held.failed(&mut error);
+        error
     }
 
-    /// One event of the reply. With the last one all is given back.
-    pub(super) fn look_at(&mut self, event: Result<StreamEvent>) -> Result<StreamEvent> {
+    /// One event of the reply. With the last one all is given back. An error is told how long to wait, as by
+    /// [`failed`](Self::failed).
+    pub(super) fn look_at(&mut self, event: &mut Result<StreamEvent>) {
         if let Some(guard) = &mut self.guard {
-            guard.look_at(&event);
+            guard.look_at(event);
         }
         match event {
-            Err(error) => Err(self.held.failed(error)),
-            Ok(event) => {
-                if let StreamEventKind::Done { reply } = &event.kind {
-                    self.held.settle(tokens(&reply.usage));
-                }
-                Ok(event)
-            }
+            Err(error) => self.held.failed(error),
+            Ok(StreamEvent { kind: StreamEventKind::Done { reply }, .. }) => self.held.settle(tokens(&reply.usage)),
+            Ok(_) => {}
         }
     }
 }
@@ -107,14 +105,14 @@ impl Held {
     fn tell(&self, state: &mut State) {
         let Some(witness) = &self.witness else { return };
         if let Some(Learnt { requests_per_minute, tokens_per_minute }) = state.queue.learnt() {
-            let model = self.lane.model.clone();
+            let model = self.lane.model.to_string();
             let what = EngineEventKind::LimitLearned { model, requests_per_minute, tokens_per_minute };
             // The limits are everybody's, whoever's call has found them out.
             witness.tell(&CallContext::new("admission"), what);
         }
     }
 
-    fn failed(&self, mut error: Error) -> Error {
+    fn failed(&self, error: &mut Error) {
         let now = self.lane.clock.monotonic();
         let is_busy = error.kind() == ErrorKind::RateLimited;
         if let Some(lease) = &*self.lease() {
@@ -130,16 +128,15 @@ impl Held {
                 && error.retry_after_source() == Some(RetryAfterSource::Assumed)
                 && let Some(wait) = state.queue.returns_in(lease, now)
             {
-                error = error.with_retry_after(millis(wait), RetryAfterSource::Bucket);
+                *error = error.clone().with_retry_after(millis(wait), RetryAfterSource::Bucket);
             }
         }
         self.settle(match error.spent() {
             _ if is_busy => Spent::Throttled { informed: self.is_informed.load(Ordering::Relaxed) },
             Some((usage, _)) => tokens(usage),
-            None if was_sent(&error) => Spent::Failed,
+            None if was_sent(error) => Spent::Failed,
             None => Spent::Unsent,
         });
-        error
     }
 
     /// Gives the lease back, once.

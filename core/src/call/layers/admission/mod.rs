@@ -6,21 +6,23 @@ mod lane;
 mod leave;
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use futures::StreamExt as _;
+use futures::Stream;
 use futures::future::BoxFuture;
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::service::ProviderService;
 use super::super::target::{Call, ReplyEvents};
-use super::breaker::{BreakerLayer, MAX_TARGETS};
+use super::breaker::{BreakerLayer, MAX_TARGETS, Place};
 use crate::base::Clock;
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, StreamEvent};
 use crate::policy::{LimitSettings, QueueSettings};
 use lane::Lane;
+use leave::Leave;
 
 /// The reason word of a call for which there is no room in the queue.
 const FULL: &str = "queue_full";
@@ -41,7 +43,7 @@ pub fn is_refusal(error: &Error) -> bool {
 pub struct AdmissionLayer {
     limits: Arc<LimitSettings>,
     queue: QueueSettings,
-    breaker: BreakerLayer,
+    breaker: Arc<BreakerLayer>,
     lanes: Arc<Lanes>,
     clock: Arc<dyn Clock>,
     /// Knows the keys; nothing = those that came with a call are all there are.
@@ -51,7 +53,7 @@ pub struct AdmissionLayer {
 /// What is known of each target and key.
 #[derive(Default)]
 struct Lanes {
-    all: Mutex<HashMap<String, Arc<Lane>>>,
+    all: Mutex<HashMap<Place, Arc<Lane>>>,
     /// How often one was used.
     uses: AtomicU64,
 }
@@ -60,7 +62,7 @@ impl AdmissionLayer {
     /// Keeps to these limits and asks this breaker. The breaker needs no place of its own behind this layer.
     #[must_use]
     pub fn new(limits: LimitSettings, queue: QueueSettings, breaker: BreakerLayer, clock: Arc<dyn Clock>) -> Self {
-        Self { limits: Arc::new(limits), queue, breaker, lanes: Arc::default(), clock, keys: None }
+        Self { limits: Arc::new(limits), queue, breaker: Arc::new(breaker), lanes: Arc::default(), clock, keys: None }
     }
 
     /// The same layer, which asks this provider which key a call takes.
@@ -76,7 +78,8 @@ impl AdmissionLayer {
     pub fn reconfigured(&self, limits: LimitSettings, queue: QueueSettings, breaker: BreakerLayer) -> Self {
         let same = limits == *self.limits && queue == self.queue && breaker.decides_like(&self.breaker);
         let lanes = if same { self.lanes.clone() } else { Arc::default() };
-        Self { limits: Arc::new(limits), queue, breaker, lanes, clock: self.clock.clone(), keys: None }
+        let (limits, breaker) = (Arc::new(limits), Arc::new(breaker));
+        Self { limits, queue, breaker, lanes, clock: self.clock.clone(), keys: None }
     }
 
     /// How many targets and keys something is known of.
@@ -88,14 +91,10 @@ impl AdmissionLayer {
     fn lane(&self, call: &Call) -> Arc<Lane> {
         let target = &call.target;
         let key = call.context.key_print(&target.entry.name);
-        let name = match (target.http(), key) {
-            (Some(route), Some(key)) => format!("{} {} {key}", target.model, route.base_url),
-            (Some(route), None) => format!("{} {}", target.model, route.base_url),
-            (None, _) => target.model.to_string(),
-        };
+        let place = (target.place().clone(), key);
         let mut lanes = self.lanes.all.lock().unwrap_or_else(PoisonError::into_inner);
         let use_number = self.lanes.uses.fetch_add(1, Ordering::Relaxed);
-        if let Some(lane) = lanes.get(&name) {
+        if let Some(lane) = lanes.get(&place) {
             lane.used.store(use_number, Ordering::Relaxed);
             return lane.clone();
         }
@@ -104,23 +103,17 @@ impl AdmissionLayer {
         }
         let limits = self.limits.of(&target.model.provider, &target.model.model);
         let breaker = self.breaker.of(target, key);
-        let lane = Arc::new(Lane::new(
-            target.model.to_string(),
-            limits,
-            self.queue,
-            self.breaker.clone(),
-            breaker,
-            self.clock.clone(),
-        ));
+        let (model, layer) = (target.name().clone(), self.breaker.clone());
+        let lane = Arc::new(Lane::new(model, limits, self.queue, layer, breaker, self.clock.clone()));
         lane.used.store(use_number, Ordering::Relaxed);
-        lanes.insert(name, lane.clone());
+        lanes.insert(place, lane.clone());
         lane
     }
 }
 
 /// Forgets those of which nothing is known, or else a quarter of those that nobody uses now, the longest unused first. What
 /// is in use stays: two queues for one key would be twice its limits.
-fn make_room(lanes: &mut HashMap<String, Arc<Lane>>) {
+fn make_room(lanes: &mut HashMap<Place, Arc<Lane>>) {
     let is_idle = |lane: &Arc<Lane>| Arc::strong_count(lane) == 1;
     lanes.retain(|_, lane| !is_idle(lane) || !lane.is_fresh());
     if lanes.len() < MAX_TARGETS {
@@ -138,7 +131,7 @@ impl<S> Layer<S> for AdmissionLayer {
     type Service = AdmissionService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AdmissionService { inner, layer: self.clone() }
+        AdmissionService { inner, layer: Arc::new(self.clone()) }
     }
 }
 
@@ -146,7 +139,7 @@ impl<S> Layer<S> for AdmissionLayer {
 #[derive(Clone)]
 pub struct AdmissionService<S> {
     inner: S,
-    layer: AdmissionLayer,
+    layer: Arc<AdmissionLayer>,
 }
 
 impl<S> Service<Call> for AdmissionService<S>
@@ -170,7 +163,29 @@ where
             let mut leave = layer.lane(&call).enter(&call).await?;
             call.context.quota = Some(leave.listener());
             let events = inner.oneshot(call).await.map_err(|error| leave.failed(error))?;
-            Ok(Box::pin(events.map(move |event| leave.look_at(event))) as ReplyEvents)
+            Ok(Box::pin(Admitted { events, leave }) as ReplyEvents)
         })
+    }
+}
+
+/// The events of a call with the leave that it was given.
+struct Admitted {
+    events: ReplyEvents,
+    leave: Leave,
+}
+
+impl Stream for Admitted {
+    type Item = Result<StreamEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut event = std::task::ready!(self.events.as_mut().poll_next(cx));
+        if let Some(event) = &mut event {
+            self.leave.look_at(event);
+        }
+        Poll::Ready(event)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.events.size_hint()
     }
 }

@@ -4,6 +4,7 @@ mod encoding;
 mod failures;
 mod replies;
 mod tools;
+mod words;
 
 use serde_json::{Value, json};
 
