@@ -1,7 +1,7 @@
 //! The gate that is closed around a fork. That a child can open what its parent writes is shown from Python, where forks
 //! happen.
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::thread::{scope, spawn};
 
 use super::super::fork::Gate;
@@ -15,7 +15,7 @@ fn gate() -> &'static Gate {
 fn a_fork_waits_until_everybody_who_is_inside_has_left() {
     let gate = gate();
     let inside = gate.enter();
-    let (forked, has_forked) = channel();
+    let (forked, has_forked) = sync_channel(4);
     let forking = spawn(move || {
         gate.close();
         forked.send(()).unwrap();
@@ -34,7 +34,7 @@ fn nobody_enters_before_every_fork_is_over() {
     let gate = gate();
     gate.close();
     gate.close();
-    let (entered, has_entered) = channel();
+    let (entered, has_entered) = sync_channel(4);
     scope(|scope| {
         for _ in 0..4 {
             let entered = entered.clone();
