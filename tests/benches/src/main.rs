@@ -8,7 +8,8 @@
 //!
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
-//! tertulia-bench profile chat     where the time goes (feature `profile`): chat, stream or history
+//! tertulia-bench profile chat     where the time goes (feature `profile`): chat, stream, turn or history
+//! tertulia-bench work chat        the same work alone, for a profiler from outside
 //! ```
 
 mod bare;
@@ -19,6 +20,7 @@ mod figures;
 mod profile;
 mod report;
 mod simulator;
+mod work;
 
 use std::process::ExitCode;
 
@@ -47,8 +49,12 @@ async fn main() -> ExitCode {
         ["simulator"] => simulator::serve().await,
         #[cfg(all(unix, feature = "profile"))]
         ["profile", workload] => profile::run(workload).await,
+        ["work", workload] => work::run(workload).await,
         [] => measure().await,
-        _ => Err("usage: tertulia-bench [profile chat|stream|history]; profiles need the feature `profile`".into()),
+        _ => {
+            Err("usage: tertulia-bench [profile|work chat|stream|turn|history]; profiles need the feature `profile`"
+                .into())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
