@@ -22,6 +22,7 @@ use super::ask::total;
 use super::attach::attach_record;
 use super::content::{self, Content, Said, media_of};
 use super::conversation::{Conversation, check_metadata, not_found};
+use super::facts::{Fact, Seen};
 use super::fallback;
 use super::journal::Journal;
 use super::kept::Asked;
@@ -33,9 +34,7 @@ use super::stream::ReplyStream;
 use super::tertulia::Live;
 use crate::base::{ErrorKind, TurnId};
 use crate::call::{CallContext, CallTarget, failure};
-use crate::model::{
-    ConversationSummary, Error, MediaSource, NewMessage, Part, Reply, Result, Role, StreamEventKind, ToolCall,
-};
+use crate::model::{Error, MediaSource, NewMessage, Part, Reply, Result, Role, StreamEventKind, ToolCall};
 use crate::store::{Anchor, TurnRecord};
 
 /// The longest id that a host may give a message, in bytes.
@@ -166,7 +165,8 @@ struct Checked {
     target: CallTarget,
     /// Whom it may go on to.
     others: Vec<Arc<CallTarget>>,
-    summary: Option<ConversationSummary>,
+    /// What the conversation says of itself.
+    seen: Seen,
     /// What is kept of the options, so that the message can be sent again.
     kept: Option<Bytes>,
     /// The turn that is tried again.
@@ -174,7 +174,7 @@ struct Checked {
 }
 
 impl Task {
-    async fn run(mut self, place: Place, parts: Vec<Part>, saved: oneshot::Sender<Result<Begun>>) {
+    async fn run(mut self, place: Place, mut parts: Vec<Part>, saved: oneshot::Sender<Result<Begun>>) {
         let refused = |task: &Self, error: Error| {
             let mut context = CallContext::new(task.operation);
             context.owner = Some(task.chat.user.owner.clone());
@@ -187,24 +187,39 @@ impl Task {
             let checked = self.check(&parts).await?;
             Ok((in_turn, checked))
         };
-        let (in_turn, (checked, options)) = match self.before_save(checked).await {
+        let (in_turn, (mut checked, mut options)) = match self.before_save(checked).await {
             Ok(ready) => ready,
             Err(error) => return drop(saved.send(refused(&self, error))),
         };
-        self.options = options;
-        let target = Arc::new(checked.target);
-        // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
-        let asked = Asked { options: &self.options, kept: checked.kept };
-        let journal = match checked.before {
-            Some(record) => {
-                self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
-                Journal::reopen(&self.chat, record, asked, &target).await
+        let (journal, target) = loop {
+            let target = Arc::new(checked.target);
+            // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
+            let asked = Asked { options: &options, kept: checked.kept };
+            let is_recalled = checked.seen.is_recalled;
+            let journal = match checked.before {
+                Some(record) => {
+                    self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
+                    Journal::reopen(&self.chat, record, asked, &target).await
+                }
+                None => {
+                    let fresh = self.chat.fresh.clone().filter(|_| checked.seen.version.is_none());
+                    let parts = if is_recalled { parts.clone() } else { std::mem::take(&mut parts) };
+                    let (fresh, seen) = (fresh.as_deref(), checked.seen);
+                    Journal::open(&self.chat, fresh, self.turn, parts, asked, self.body_hash, &target, seen).await
+                }
+            };
+            let has_changed = |error: &Error| matches!(error.reason(), "version_moved" | "no_conversation");
+            if !is_recalled || !journal.as_ref().is_err_and(has_changed) {
+                break (journal, target);
             }
-            None => {
-                let fresh = self.chat.fresh.clone().filter(|_| checked.summary.is_none());
-                Journal::open(&self.chat, fresh.as_deref(), self.turn, parts, asked, self.body_hash, &target).await
-            }
+            // The conversation is not as this process knew it. Nothing was stored: it is read, and all is checked again.
+            self.chat.user.engine.facts.forget(self.chat.id);
+            (checked, options) = match self.before_save(self.check(&parts)).await {
+                Ok(ready) => ready,
+                Err(error) => return drop(saved.send(refused(&self, error))),
+            };
         };
+        self.options = options;
         let journal = match journal {
             Ok(journal) => journal,
             Err(error) => {
@@ -267,25 +282,17 @@ impl Task {
         let engine = &self.chat.user.engine;
         let owner = &self.chat.user.owner;
         engine.check_open()?;
-        let summary = engine.store.conversation(owner, self.chat.id).await?;
-        let fresh = self.chat.fresh.as_ref().filter(|_| summary.is_none());
-        if summary.is_none() && fresh.is_none() {
-            return Err(not_found("conversation"));
-        }
-        let before = if self.again { Some(self.tried(summary.as_ref()).await?) } else { None };
+        let seen = self.look().await?;
+        let before = if self.again { Some(self.tried(seen.version.is_some()).await?) } else { None };
         // Another try asks for what the first one asked for, but for what is said now.
         let mut options = self.options.clone().over(before.as_ref().and_then(|record| record.options.as_ref()))?;
         let kept = options.kept()?;
-        let of_conversation = match (&summary, fresh) {
-            (Some(summary), _) => (summary.model.as_deref(), summary.system.as_ref()),
-            (None, fresh) => (fresh.and_then(|f| f.model.as_deref()), fresh.and_then(|f| f.system.as_ref())),
-        };
-        let model = before.as_ref().map(|record| record.model.as_str()).or(of_conversation.0);
+        let model = before.as_ref().map(|record| record.model.as_str()).or(seen.fact.model.as_deref());
         let target = engine.targets.resolve(options.model.as_deref(), model).await?;
         let others = fallback::others(engine, &options, &target, engine.tiers.plan(owner).as_ref()).await?;
         self.check_keys(&options, &target, &others).await?;
-        options.system = options.system.or_else(|| of_conversation.1.cloned());
-        self.check_answers(summary.as_ref(), parts).await?;
+        options.system = options.system.or_else(|| seen.fact.system.clone());
+        self.check_answers(seen.version.is_some(), parts).await?;
         let plan = MediaPlan::of(&target);
         plan.check(parts)?;
         if let Some(record) = &before
@@ -295,7 +302,24 @@ impl Task {
             plan.check(&message.parts)?;
         }
         check_request(&options, parts, &target)?;
-        Ok((Checked { target, others, summary, kept, before }, options))
+        Ok((Checked { target, others, seen, kept, before }, options))
+    }
+
+    /// What the conversation says of itself: as the last turn here found it, or else as the store has it.
+    async fn look(&self) -> Result<Seen> {
+        let (engine, owner) = (&self.chat.user.engine, &self.chat.user.owner);
+        if !self.again
+            && let Some((fact, version)) = engine.facts.of(owner, self.chat.id)
+        {
+            return Ok(Seen { fact, version: Some(version), is_recalled: true });
+        }
+        let summary = engine.store.conversation(owner, self.chat.id).await?;
+        let (model, system, version) = match (summary, &self.chat.fresh) {
+            (Some(summary), _) => (summary.model, summary.system, Some(summary.version)),
+            (None, Some(fresh)) => (fresh.model.clone(), fresh.system.clone(), None),
+            (None, None) => return Err(not_found("conversation")),
+        };
+        Ok(Seen { fact: Arc::new(Fact { model, system }), version, is_recalled: false })
     }
 
     /// Refuses a call that nobody could be asked for: without a key, and without anybody to go on to who has one.
@@ -319,7 +343,7 @@ impl Task {
     }
 
     /// The turn that is to be tried again, put to rest first if whoever had it is gone.
-    async fn tried(&self, summary: Option<&ConversationSummary>) -> Result<TurnRecord> {
+    async fn tried(&self, exists: bool) -> Result<TurnRecord> {
         let engine = &self.chat.user.engine;
         let owner = &self.chat.user.owner;
         let record = super::attach::rested(engine, owner, self.turn).await?;
@@ -330,15 +354,15 @@ impl Task {
         }
         // A new answer to an older message would begin a branch and hide everything said later.
         // Answers to earlier ones, which came late, hide nothing, and neither does what had arrived of its own.
-        let since = match summary {
-            Some(_) => {
+        let since = match exists {
+            true => {
                 let after = Anchor::After(record.turn.message_id);
                 match engine.store.messages(owner, self.chat.id, after, MAX_ANSWERS).await {
                     Err(error) if error.reason() == "bad_cursor" => None,
                     since => since?,
                 }
             }
-            None => None,
+            false => None,
         };
         let is_last =
             since.is_some_and(|since| since.reached_end && since.items.iter().all(|m| m.role == Role::Assistant));
@@ -354,16 +378,16 @@ impl Task {
 
     /// Answers of tools must answer calls of the message that is last: any other would be dropped before the model
     /// saw it.
-    async fn check_answers(&self, summary: Option<&ConversationSummary>, parts: &[Part]) -> Result<()> {
+    async fn check_answers(&self, exists: bool, parts: &[Part]) -> Result<()> {
         let mut answered = parts.iter().filter_map(|part| match part {
             Part::ToolResult { result } => Some(result.call_id.as_str()),
             _ => None,
         });
         let Some(first) = answered.next() else { return Ok(()) };
         let store = &self.chat.user.engine.store;
-        let latest = match summary {
-            Some(_) => store.messages(&self.chat.user.owner, self.chat.id, Anchor::End, MAX_ANSWERS).await?,
-            None => None,
+        let latest = match exists {
+            true => store.messages(&self.chat.user.owner, self.chat.id, Anchor::End, MAX_ANSWERS).await?,
+            false => None,
         };
         // Some of the calls may have been answered before: only answers may stand behind them.
         let latest = latest.map(|rows| rows.items).unwrap_or_default();

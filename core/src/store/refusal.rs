@@ -23,6 +23,10 @@ pub(super) fn head_moved() -> Error {
     conflict("head_moved", "the conversation went on since it was read; read it anew and decide again")
 }
 
+pub(super) fn version_moved() -> Error {
+    conflict("version_moved", "the conversation has changed since it was read; read it anew and decide again")
+}
+
 pub(super) fn epoch_moved() -> Error {
     conflict("epoch_moved", "somebody else moved this turn on; read it anew")
 }

@@ -4,7 +4,7 @@ use super::super::meter::Meter;
 use super::super::target::Call;
 use super::limit::CostLimit;
 use super::plan::Plan;
-use super::{Accounts, bound_of, entry, worst};
+use super::{Accounts, Bill, bound_of, entry, owner, worst};
 use crate::base::{ErrorKind, ReservationId, Timestamp};
 use crate::model::{Cost, Error, Part, Reply, Result, StreamEvent, StreamEventKind, Usage, UsageSource};
 use crate::policy::{Bound, Taken};
@@ -28,6 +28,8 @@ pub struct Held {
     has_begun: bool,
     /// True once something has come of which nobody here can say how many tokens it is.
     has_uncounted: bool,
+    /// True once the reply is whole.
+    is_whole: bool,
     has_ended: bool,
 }
 
@@ -47,6 +49,7 @@ impl Held {
             minute: None,
             has_begun: false,
             has_uncounted: false,
+            is_whole: false,
             has_ended: false,
         }
     }
@@ -102,6 +105,7 @@ impl Held {
             // Nobody said what it took.
             return self.settle_at(self.bound());
         }
+        self.is_whole = true;
         self.settle(reply.usage.clone(), reply.cost.clone());
     }
 
@@ -148,9 +152,19 @@ impl Held {
             plan.settle(taken, entry.spend().tokens);
         }
         match self.reserved.take() {
-            Some(id) => self.accounts.write(&self.call, Op::Settle { id, entry }, true),
-            None => self.accounts.write(&self.call, Op::Charge(entry), false),
+            Some(id) => self.write(Op::Settle { id, entry }, true),
+            None => match self.call.context.bill.clone().filter(|_| self.is_whole) {
+                Some(slot) => {
+                    let (owner, model) = (owner(&self.call).to_owned(), entry.model.clone());
+                    slot.put(Bill::new(self.accounts.clone(), owner, model, Op::Charge(entry)));
+                }
+                None => self.write(Op::Charge(entry), false),
+            },
         }
+    }
+
+    fn write(&self, op: Op, is_held: bool) {
+        self.accounts.write(owner(&self.call), &self.call.target.model.to_string(), op, is_held);
     }
 
     /// Nobody bills it.
@@ -163,7 +177,7 @@ impl Held {
             plan.give_back(taken);
         }
         if let Some(id) = self.reserved.take() {
-            self.accounts.write(&self.call, Op::Release { id }, true);
+            self.write(Op::Release { id }, true);
         }
     }
 }

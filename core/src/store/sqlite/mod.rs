@@ -194,6 +194,8 @@ impl Opener {
             clock: self.clock,
             counting: self.counting,
             syncs_fully: true,
+            careful: 0,
+            company: 0,
         };
         if opened.send(Ok(())).is_ok() {
             writer.work(jobs);

@@ -1,9 +1,13 @@
 //! The one thread that writes, and its group commit.
 //!
-//! It takes what waits (never waits for more), applies each batch in a savepoint of its own and commits them together:
-//! one fsync for up to 64 batches. While it syncs, the next group gathers by itself. A group is power-safe when any
-//! batch in it must be; batches that failed are answered at once and have left no trace in the group.
+//! It takes what waits, applies the batches one after the other and commits them together: one fsync for up to 64
+//! batches. While it syncs, the next group gathers by itself; where many write at once it is given a moment for that,
+//! because a commit takes much the same time for many as for a few. Who writes alone never waits. A group is power-safe when any batch in
+//! it must be. A batch that fails leaves no trace: most are refused before they have written anything. Where one has,
+//! the group is rolled back and done again without it, this time each batch in a savepoint of its own. Savepoints make
+//! SQLite copy every page that they touch, which is more work than all the rest, so they are kept for that case.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,7 +17,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::Applying;
+use super::apply::{Applying, Seen};
 use super::failure::failed;
 use super::row::{first, run};
 use super::settings::SqliteSettings;
@@ -26,6 +30,12 @@ const IDLE_CHECKPOINT_PAGES: i64 = 512;
 
 /// The same for a writer that never gets idle, so that the log stays bounded.
 const BUSY_CHECKPOINT_PAGES: i64 = 4_096;
+
+/// So many batches in a group say that more are on their way.
+const COMPANY: usize = 4;
+
+/// How long they are waited for, at most: less than most disks take to sync.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// How long the feed of changes is kept for followers.
 const FEED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -84,23 +94,29 @@ pub(super) struct Writer {
     pub(super) counting: Arc<Counting>,
     /// What the connection is set to now.
     pub(super) syncs_fully: bool,
+    /// How many of the next batches get a savepoint: one beside them has failed half-way.
+    pub(super) careful: usize,
+    /// How many batches the last group had.
+    pub(super) company: usize,
 }
 
 impl Writer {
     /// Works until it is told to close or nobody is left to tell it anything.
     pub(super) fn work(&mut self, mut jobs: mpsc::Receiver<Job>) {
         let most = self.settings.group_commit_rows.max(1);
+        let gather = GATHER.min(Duration::from_millis(self.settings.group_commit_ms));
         let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
                 let Some(job) = jobs.blocking_recv() else { return };
                 waiting.push_back(job);
             }
-            while waiting.len() < most
-                && let Ok(job) = jobs.try_recv()
-            {
-                waiting.push_back(job);
+            take_in(&mut jobs, &mut waiting, most);
+            if self.company >= COMPANY && waiting.len() < self.company.min(most) && !gather.is_zero() {
+                std::thread::sleep(gather);
+                take_in(&mut jobs, &mut waiting, most);
             }
+            self.company = 0;
             if matches!(waiting.front(), Some(Job::Close)) {
                 // What was handed in before is done; what comes after finds the door closed.
                 return;
@@ -141,12 +157,13 @@ impl Writer {
             }
         };
         let first_change = change;
+        let has_budgets = Cell::default();
         let patience = Duration::from_millis(self.settings.group_commit_ms);
         while done.len() < most && (done.is_empty() || self.clock.monotonic() - started < patience) {
             let Some(job) = next_batch(waiting) else { break };
-            let result = self.apply(&job.batch, &mut change);
+            let result = self.apply(&job.batch, &mut change, &has_budgets);
             if self.connection.is_autocommit() {
-                // SQLite took the whole transaction back (a full disk, for instance): this batch is to blame,
+                // The batch has failed half-way, or SQLite took the whole transaction back (a full disk, for instance):
                 // the ones before it are done again without it.
                 answer(job, result.and_then(|_| Err(Error::internal("a transaction ended early"))));
                 for (job, result) in done.into_iter().rev() {
@@ -155,10 +172,12 @@ impl Writer {
                         Err(error) => answer(job, Err(error)),
                     }
                 }
+                self.careful = most;
                 return;
             }
             done.push((job, result));
         }
+        self.company = done.len();
         let batches = done.iter().filter(|(_, result)| result.is_ok()).count();
         let committed =
             self.end(batches > 0, first_change, change, done.last().map_or(0, |(job, _)| job.batch.at.as_millis()));
@@ -187,18 +206,36 @@ impl Writer {
         last_change(&self.connection).inspect_err(|_| self.roll_back())
     }
 
-    /// Applies one batch in a savepoint of its own.
-    fn apply(&self, batch: &WriteBatch, change: &mut i64) -> Result<Receipt> {
-        run(&self.connection, "SAVEPOINT batch", [])?;
-        let mut applying =
-            Applying { connection: &self.connection, owner: &batch.owner, at: batch.at, change: *change };
+    /// Applies one batch. One that fails has written nothing, or the whole transaction is rolled back.
+    fn apply(&mut self, batch: &WriteBatch, change: &mut i64, has_budgets: &Cell<Option<bool>>) -> Result<Receipt> {
+        let in_savepoint = self.careful > 0;
+        self.careful = self.careful.saturating_sub(1);
+        if in_savepoint {
+            run(&self.connection, "SAVEPOINT batch", [])?;
+        }
+        let written = self.connection.total_changes();
+        let mut applying = Applying {
+            connection: &self.connection,
+            owner: &batch.owner,
+            at: batch.at,
+            change: *change,
+            seen: Seen::default(),
+            has_budgets,
+        };
         let result = applying.apply(batch);
         match &result {
             Ok(receipt) => *change = receipt.change_seq,
             Err(_) if self.connection.is_autocommit() => return result,
-            Err(_) => self.or_roll_back("ROLLBACK TO batch")?,
+            Err(_) if in_savepoint => {
+                has_budgets.set(None);
+                self.or_roll_back("ROLLBACK TO batch")?;
+            }
+            Err(_) if self.connection.total_changes() != written => self.roll_back(),
+            Err(_) => {}
         }
-        self.or_roll_back("RELEASE batch")?;
+        if in_savepoint {
+            self.or_roll_back("RELEASE batch")?;
+        }
         result
     }
 
@@ -241,6 +278,15 @@ impl Writer {
                 tracing::warn!(target: "tertulia::store", operation = "apply", %error, "the log could not be moved into the database");
             }
         }
+    }
+}
+
+/// Takes in what is there.
+fn take_in(jobs: &mut mpsc::Receiver<Job>, waiting: &mut VecDeque<Job>, most: usize) {
+    while waiting.len() < most
+        && let Ok(job) = jobs.try_recv()
+    {
+        waiting.push_back(job);
     }
 }
 
