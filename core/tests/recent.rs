@@ -14,8 +14,9 @@ use tertulia::store::{
     WriteBatch,
 };
 use tertulia::{
-    AttachmentId, Budget, BudgetStatus, Conversation, ConversationId, ConversationOptions, ConversationSummary, Media,
-    Message, MessageId, NewMessage, Part, Tertulia, Timestamp, TurnId, UsageReport,
+    AttachmentId, Budget, BudgetStatus, Conversation, ConversationChange, ConversationId, ConversationOptions,
+    ConversationSummary, ErrorKind, Media, Message, MessageId, NewMessage, Part, Tertulia, Timestamp, TurnId,
+    UsageReport,
 };
 
 /// A store in memory that counts how often messages are read.
@@ -23,14 +24,19 @@ use tertulia::{
 struct Counting {
     store: MemoryStore,
     reads: AtomicUsize,
+    /// How often a conversation was looked at.
+    looks: AtomicUsize,
+    writes: AtomicUsize,
 }
 
 impl Store for Counting {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
         self.store.apply(batch, durability)
     }
 
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.store.conversation(owner, id)
     }
 
@@ -174,6 +180,58 @@ async fn what_was_said_elsewhere_in_between_is_shown() {
     for engine in [here, elsewhere] {
         engine.close().await.unwrap();
     }
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn what_a_conversation_says_of_itself_holds_as_soon_as_it_is_changed_anywhere() {
+    let lab = Lab::memory().await;
+    let store = Arc::new(Counting::default());
+    let (here, elsewhere) = (engine_on(&lab, &store).await, engine_on(&lab, &store).await);
+    let mine = here.user("ana").new_conversation();
+    mine.send("one").model(lab.text("1")).await.unwrap();
+    mine.send("two").model(lab.text("2")).await.unwrap();
+    let looked = store.looks.load(Ordering::Relaxed);
+    mine.send("three").model(lab.text("3")).await.unwrap();
+    assert_eq!(store.looks.load(Ordering::Relaxed), looked, "nothing has changed");
+    let theirs = elsewhere.user("ana").conversation(mine.id());
+    let system =
+        |words: &str| ConversationChange { system: Some(Some(words.to_owned())), ..ConversationChange::default() };
+    theirs.update(system("be brief")).await.unwrap();
+    mine.send("four").model(lab.text("4")).await.unwrap();
+    assert_eq!(shown(&lab), ["be brief", "one", "1", "two", "2", "three", "3", "four"]);
+    mine.update(system("be kind")).await.unwrap();
+    mine.send("five").model(lab.text("5")).await.unwrap();
+    assert_eq!(shown(&lab)[0], "be kind");
+    assert_eq!(shown(&lab).len(), 10);
+    let stolen = here.user("eve").conversation(mine.id());
+    assert_eq!(stolen.send("mine").await.unwrap_err().kind(), ErrorKind::NotFound);
+    theirs.delete().await.unwrap();
+    mine.send("six").model(lab.text("6")).await.unwrap();
+    assert_eq!(shown(&lab), ["six"], "begun anew");
+    theirs.delete().await.unwrap();
+    let known = here.user("ana").conversation(mine.id());
+    assert_eq!(known.send("seven").await.unwrap_err().kind(), ErrorKind::NotFound);
+    for engine in [here, elsewhere] {
+        engine.close().await.unwrap();
+    }
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn what_a_reply_has_cost_is_noted_once_and_with_it() {
+    let lab = Lab::memory().await;
+    let store = Arc::new(Counting::default());
+    let engine = engine_on(&lab, &store).await;
+    let chat = engine.user("ana").new_conversation();
+    for number in 1..=3 {
+        let before = store.writes.load(Ordering::Relaxed);
+        chat.send("hi").model(lab.text("yes")).await.unwrap();
+        assert_eq!(store.writes.load(Ordering::Relaxed) - before, 2, "the message, and the reply with its bill");
+        let usage = engine.user("ana").usage().await.unwrap();
+        assert_eq!(usage.total.requests, number);
+    }
+    engine.close().await.unwrap();
     lab.close().await;
 }
 

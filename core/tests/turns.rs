@@ -32,7 +32,7 @@ struct Struggling {
     inner: Arc<MemoryStore>,
     /// How many of the batches that hold a draft are refused.
     drafts: Arc<AtomicU32>,
-    /// How many of the batches that end a turn are refused.
+    /// How many of the batches that end a turn, or add messages outside of turns, are refused.
     ends: Arc<AtomicU32>,
 }
 
@@ -46,8 +46,10 @@ impl Struggling {
 impl Store for Struggling {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
         let drafts = batch.ops.iter().any(|op| matches!(op, Op::AppendDraft(_)));
-        let ends =
-            durability == Durability::PowerSafe && batch.ops.iter().any(|op| matches!(op, Op::AdvanceTurn { .. }));
+        let is_end = |op: &Op| {
+            matches!(op, Op::AdvanceTurn { .. }) || matches!(op, Op::AppendMessage(row) if row.turn.is_none())
+        };
+        let ends = durability == Durability::PowerSafe && batch.ops.iter().any(is_end);
         let refused = if drafts { &self.drafts } else { &self.ends };
         let take = |left: u32| left.checked_sub(1);
         if (drafts || ends) && refused.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok() {
@@ -187,15 +189,17 @@ async fn a_reply_that_cannot_be_kept_leaves_a_turn_that_can_be_asked_for_again()
 #[tokio::test]
 async fn a_store_that_refuses_shows_in_health_until_it_takes_something_again() {
     let lab = Lab::memory().await;
-    let tertulia = lab.builder().with_store(Arc::new(Struggling::new(0, 5))).open().await.unwrap();
+    let tertulia = lab.builder().with_store(Arc::new(Struggling::new(0, 6))).open().await.unwrap();
     let chat = tertulia.user("ana").new_conversation();
-    // It refuses to put the turn to rest to the very end.
+    // It refuses to put the turn to rest to the very end, and then one more message.
     chat.send("hi").model(lab.text("said")).await.unwrap_err();
+    chat.append([tertulia::NewMessage::user("refused")]).await.unwrap_err();
     let health = tertulia.health();
     assert_eq!((health.store.state, health.store.why.as_deref()), (HealthState::Degraded, Some("busy")));
     assert!(health.store.since.is_some() && health.state == HealthState::Degraded, "{health:?}");
     let apply = health.store_operations.iter().find(|operation| operation.name == "apply").unwrap();
-    assert_eq!((apply.calls, apply.failures), (8, 5), "{apply:?}");
+    // The message, five ends, what the reply has cost all the same, and one more message.
+    assert_eq!((apply.calls, apply.failures), (8, 6), "{apply:?}");
     chat.append([tertulia::NewMessage::user("noted")]).await.unwrap();
     let health = tertulia.health();
     assert_eq!((health.store.state, health.state), (HealthState::Ok, HealthState::Ok));

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::accounts::{CostLimit, Plan};
+use super::accounts::{BillSlot, CostLimit, Plan};
 use super::alternatives::Alternatives;
 use super::catalog::ModelRef;
 use super::credentials::{CallKey, KeyPrint};
@@ -102,6 +103,10 @@ pub struct Carried {
     pub cost_limit: Option<CostLimit>,
     /// What its user may do by the tier he belongs to.
     pub plan: Option<Plan>,
+    /// Where it leaves what its whole reply has cost, for whoever stores that.
+    pub bill: Option<BillSlot>,
+    /// True while nobody has used what the store has just said: that no budget is set.
+    no_budgets: Arc<AtomicBool>,
     /// What is known of the try that runs; every try has one of its own.
     pub meter: Option<Meter>,
     so_far: Arc<Mutex<SoFar>>,
@@ -147,9 +152,21 @@ impl CallContext {
             run: None,
             cost_limit: None,
             plan: None,
+            bill: None,
+            no_budgets: Arc::default(),
             meter: None,
             so_far: Arc::default(),
         }))
+    }
+
+    /// Notes that the store has just been asked, and that no budget is set. Good for one try: a later one asks again.
+    pub fn note_no_budgets(&self) {
+        self.no_budgets.store(true, Ordering::Relaxed);
+    }
+
+    /// True when the store has just said so, the first time that somebody asks.
+    pub(super) fn has_no_budgets(&self) -> bool {
+        self.no_budgets.swap(false, Ordering::Relaxed)
     }
 
     /// Tells who listens.

@@ -32,7 +32,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use accounts::{Accounts, AlertSink, CostLimit, Held, Plan, Spawn};
+pub use accounts::{Accounts, AlertSink, Bill, BillSlot, CostLimit, Held, Plan, Spawn};
 pub use alternatives::{Alternative, Alternatives, MakeRequest};
 pub use auth::{Auth, Signed};
 pub use cache::CacheState;

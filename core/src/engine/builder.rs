@@ -317,6 +317,7 @@ impl TertuliaBuilder {
             live: Mutex::default(),
             queues: Mutex::default(),
             recent: Recent::default(),
+            facts: super::facts::Facts::default(),
             runtime: Mutex::new(runtime),
             clock,
             ids,

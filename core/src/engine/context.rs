@@ -8,7 +8,9 @@ use super::media::{MediaKind, MediaPlan, in_hand};
 use super::recent::{Said, is_words};
 use super::tertulia::Inner;
 use crate::base::{ConversationId, Json, MessageId, TurnId};
-use crate::model::{ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role};
+use crate::model::{
+    ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role, Written,
+};
 use crate::store::{Anchor, Store};
 
 /// Messages are read in pages of this many.
@@ -69,15 +71,16 @@ pub(super) async fn load(
     };
     let in_order = late.is_empty();
     let chosen = choose(&*engine.store, owner, conversation, upto, late, window.bytes()).await?;
-    let is_as_stored = in_order && chosen.iter().all(is_words);
-    Ok(History { messages: with_files(&*engine.store, owner, chosen, plan).await?, is_as_stored })
+    let is_as_stored = in_order && chosen.is_settled && chosen.newest_first.iter().all(is_words);
+    Ok(History { messages: with_files(&*engine.store, owner, chosen.newest_first, plan).await?, is_as_stored })
 }
 
 /// What a model is shown of a conversation.
 pub(super) struct History {
     /// Oldest first.
     pub(super) messages: Vec<NewMessage>,
-    /// True when they are words alone, in the order in which they stand, so that every other model is shown the same.
+    /// True when they are words alone, in the order in which they stand, and stay there, so that every other model is shown
+    /// the same, and every later turn.
     pub(super) is_as_stored: bool,
 }
 
@@ -122,8 +125,16 @@ pub(super) async fn choose(
     upto: Option<MessageId>,
     late: Vec<Message>,
     bytes: usize,
-) -> Result<Vec<NewMessage>> {
-    let mut chosen = Chosen { newest_first: Vec::new(), room: bytes, full: false, seen: 0, owed: Owed::Nothing };
+) -> Result<Chosen> {
+    let mut chosen = Chosen {
+        newest_first: Vec::new(),
+        is_settled: true,
+        answered: None,
+        room: bytes,
+        full: false,
+        seen: 0,
+        owed: Owed::Nothing,
+    };
     let mut anchor = Anchor::End;
     let mut answers: Vec<Message> = Vec::new();
     if let Some(id) = upto {
@@ -144,7 +155,7 @@ pub(super) async fn choose(
             let of_it = answers.extract_if(.., |answer| answer.turn_id == message.turn_id);
             for message in of_it.collect::<Vec<_>>().into_iter().chain([message]) {
                 if !chosen.take(message) {
-                    return Ok(chosen.newest_first);
+                    return Ok(chosen);
                 }
             }
         }
@@ -158,7 +169,7 @@ pub(super) async fn choose(
             break;
         }
     }
-    Ok(chosen.newest_first)
+    Ok(chosen)
 }
 
 /// The same without a look at the store, when this is the next message of a history that was shown last.
@@ -167,14 +178,14 @@ pub(super) fn recall(
     conversation: ConversationId,
     said: &Said,
     window: Window,
-) -> Option<Vec<NewMessage>> {
-    let mut messages = match said.placed.parent {
+) -> Option<(Vec<NewMessage>, Written)> {
+    let (mut messages, written) = match said.placed.parent {
         Some(parent) => engine.recent.take(conversation, parent, said.placed.deletion)?,
-        None => Vec::with_capacity(2),
+        None => (Vec::with_capacity(2), Written::begin()),
     };
     messages.push(said.message.clone());
     let fits = messages.iter().map(weight).sum::<usize>() <= window.bytes();
-    (fits && messages.len() < MAX_MESSAGES).then_some(messages)
+    (fits && messages.len() < MAX_MESSAGES).then_some((messages, written))
 }
 
 /// Takes back the messages that were lent to a request, for the next turn, with the answer behind them. Only the whole
@@ -188,17 +199,20 @@ pub(super) fn remember(
     parts: &[Part],
 ) {
     // Somebody still holds the request, or it is not as it was lent: the next turn reads the history anew.
-    let Some(mut messages) = Arc::into_inner(request).map(|request| request.messages) else { return };
-    // A message that nobody answered may still be taken back.
-    let is_answered = !messages.windows(2).any(|two| two[0].role == Role::User && two[1].role == Role::User);
-    if is_answered && usize::try_from(said.placed.depth) == Ok(messages.len()) {
+    let Some(ChatRequest { mut messages, written, .. }) = Arc::into_inner(request) else { return };
+    if usize::try_from(said.placed.depth) == Ok(messages.len()) {
         messages.push(NewMessage::new(Role::Assistant, parts.to_vec()));
-        engine.recent.keep(conversation, reply, said.placed.deletion, messages);
+        engine.recent.keep(conversation, reply, said.placed.deletion, messages, written);
     }
 }
 
-struct Chosen {
-    newest_first: Vec<NewMessage>,
+/// The messages that were chosen.
+pub(super) struct Chosen {
+    pub(super) newest_first: Vec<NewMessage>,
+    /// False when one of them may still be taken back: it waits, or waited, for an answer that is not there.
+    is_settled: bool,
+    /// The turn that was answered by the message that was taken last.
+    answered: Option<TurnId>,
     /// Bytes that are left.
     room: usize,
     full: bool,
@@ -219,6 +233,10 @@ impl Chosen {
     /// Takes the next older message, if it fits or is owed. False when no older one is wanted.
     fn take(&mut self, message: Message) -> bool {
         self.seen += 1;
+        // The newest is what is asked now.
+        let is_asked_before = message.role != Role::Assistant && self.seen > 1;
+        self.is_settled &= !(is_asked_before && message.turn_id.is_some() && message.turn_id != self.answered);
+        self.answered = message.turn_id.filter(|_| message.role == Role::Assistant);
         if let Some(message) = shown(message) {
             let needed = self.newest_first.is_empty() || self.pays(&message);
             if self.newest_first.is_empty() {

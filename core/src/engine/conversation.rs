@@ -221,6 +221,7 @@ impl Conversation {
         let _turn = queue.last().await;
         let batch = WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::DeleteConversation { id: self.id });
         engine.recent.forget(self.id);
+        engine.facts.forget(self.id);
         engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
     }
 }

@@ -10,15 +10,16 @@ use tower::ServiceExt as _;
 use super::context;
 use super::conversation::Conversation;
 use super::fallback;
-use super::journal::{Journal, LEASE_THIRD, Outcome};
+use super::journal::{Journal, LEASE_THIRD};
 use super::media::MediaPlan;
 use super::meter::Meter;
 use super::options::CallOptions;
+use super::outcome::Outcome;
 use super::recent::Said;
 use super::turn::Task;
 use crate::base::{ErrorKind, MessageId};
-use crate::call::{Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_refusal};
-use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState};
+use crate::call::{BillSlot, Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_refusal};
+use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState, Written};
 
 impl Task {
     /// Calls the model and settles the turn. The message is saved; from here on every way out is written down.
@@ -30,7 +31,12 @@ impl Task {
     ) -> Result<Reply> {
         let engine = &self.chat.user.engine;
         let started = engine.clock.monotonic();
-        let context = self.context(&target, others, journal.message());
+        let mut context = self.context(&target, others, journal.message());
+        let bill = BillSlot::default();
+        context.bill = Some(bill.clone());
+        if journal.take_no_budgets() {
+            context.note_no_budgets();
+        }
         // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
         let mut meter = Meter::new(engine, &context, &target);
         let (said, reply) = (journal.take_said(), journal.reply());
@@ -76,7 +82,8 @@ impl Task {
         if let Some(limit) = &context.cost_limit {
             journal.cost_left(limit.left());
         }
-        let (state, settled, in_place) = journal.settle(outcome, self.log.last_seq() + 1, context.attempts()).await;
+        let (last_seq, bill) = (self.log.last_seq() + 1, bill.take());
+        let (state, settled, in_place) = journal.settle(outcome, last_seq, context.attempts(), bill).await;
         if let Err(error) = &settled
             && error.kind() == ErrorKind::Storage
         {
@@ -264,13 +271,16 @@ async fn shown(
     });
     let window = context::Window::of(room, &request);
     let user = &chat.user;
-    if let Some(messages) = said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
-        request.messages = messages;
+    if let Some(recalled) = said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
+        (request.messages, request.written) = recalled;
         return Ok((request, true));
     }
     let plan = MediaPlan::of(target);
     let history = context::load(&user.engine, &user.owner, chat.id, Some(message), late, window, &plan).await?;
     request.messages = history.messages;
+    if said.is_some() && history.is_as_stored {
+        request.written = Written::begin();
+    }
     Ok((request, history.is_as_stored))
 }
 

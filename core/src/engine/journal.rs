@@ -13,39 +13,23 @@ use super::content;
 use super::conversation::{Conversation, ConversationOptions};
 use super::degrade::{Standing, degraded};
 use super::draft::Unwritten;
+use super::facts::{Fact, Seen};
 use super::kept::{Asked, cost_left};
+use super::outcome::{Outcome, message_status, too_long};
 use super::recent::{Said, is_words};
 use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
 use super::tree::Placing;
 use super::watch::About;
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
-use crate::call::CallTarget;
+use crate::call::{Bill, CallTarget};
 use crate::model::{
-    Cost, EngineEventKind, Error, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEvent, TurnState, Usage,
+    EngineEventKind, Error, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEvent, TurnState,
 };
 use crate::store::{
     Content, DraftChunk, Durability, MessageEnd, NewRow, NewStep, NewTurn, Op, Parent, Precondition, StepKind,
     TurnChange, TurnRecord, WriteBatch,
 };
-
-/// How a call ended.
-pub(super) enum Outcome {
-    Done(Box<Reply>),
-    /// Stopped; with what had arrived.
-    Cancelled(Error),
-    Failed(Error),
-}
-
-impl Outcome {
-    /// What the reply took and cost, whole or not.
-    fn spent(&self) -> Option<(&Usage, &Cost)> {
-        match self {
-            Self::Done(reply) => Some((&reply.usage, &reply.cost)),
-            Self::Cancelled(error) | Self::Failed(error) => error.spent(),
-        }
-    }
-}
 
 /// Pauses between the tries to put a turn to rest.
 const SETTLE_PAUSES_MS: [u64; 4] = [20, 100, 500, 1_000];
@@ -78,6 +62,14 @@ pub(super) struct Journal {
     /// True once the answer stands behind another message than the one that it answers.
     displaced: bool,
     again: Again,
+    /// True when the save has written down already that the request leaves.
+    leaves: bool,
+    /// What the reply has cost, to be written down with it.
+    bill: Option<Bill>,
+    /// True when the save found that no budget is set.
+    no_budgets: bool,
+    /// What the conversation says of itself, and the version of which that is known to be true.
+    known: Option<(Arc<Fact>, i64)>,
 }
 
 /// What a turn begins with, besides what is said.
@@ -86,6 +78,7 @@ pub(super) struct Begins<'a> {
     pub(super) body_hash: [u8; 32],
     pub(super) target: &'a CallTarget,
     pub(super) placing: Placing,
+    pub(super) seen: Seen,
 }
 
 impl Journal {
@@ -104,13 +97,22 @@ impl Journal {
         let model = target.model.to_string();
         let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
         let shown = is_words(&said).then(|| NewMessage::new(said.role, said.parts.clone()));
-        let mut batch = rows::append(rows::begin(chat, fresh), chat, message, Some(turn), said, placing.message)?;
+        let mut batch = match seen.version.filter(|_| seen.is_recalled) {
+            Some(expected) => WriteBatch::new(&*chat.user.owner, engine.clock.now())
+                .require(Precondition::Version { conversation: chat.id, expected }),
+            None => rows::begin(chat, fresh),
+        };
+        batch = rows::append(batch, chat, message, Some(turn), said, placing.message)?;
         batch.preconditions.extend(placing.preconditions);
         batch.ops.extend(placing.ops);
+        // Where nothing can come before it, the request leaves as soon as the message is saved, and one batch says both.
+        let leaves = !engine.outbox.may_have_work();
+        let (state, attempt) = if leaves { (TurnState::Sending, 1) } else { (TurnState::Saved, 0) };
         batch = batch.op(Op::PutTurn(NewTurn {
             id: turn,
             conversation: chat.id,
-            state: TurnState::Saved,
+            state,
+            attempt,
             client_id: options.client_id.clone(),
             body_hash,
             message,
@@ -124,9 +126,17 @@ impl Journal {
         if let Some(entry) = &standing.queued {
             batch = batch.op(Op::Enqueue(entry.clone()));
         }
+        let mut journal = Self::new(engine.clone(), chat, turn, message, reply, model, standing, 1, attempt);
+        if leaves {
+            batch = batch.op(Op::PutStep(journal.step(None, None)));
+        }
         let receipt = engine.store.apply(batch, Durability::PowerSafe).await?;
-        let said = Said::new(shown, &receipt.placed);
-        let journal = Self { said, kept, ..Self::new(engine, chat, turn, message, reply, model, standing, 1, 0) };
+        journal.kept = kept;
+        (journal.leaves, journal.no_budgets) = (leaves, !receipt.has_budgets);
+        journal.said = Said::new(shown, &receipt.placed);
+        // It may have been changed between the look and the save.
+        let unchanged = receipt.versions.filter(|(before, _)| seen.version == Some(*before));
+        journal.known = unchanged.map(|(_, after)| (seen.fact, after));
         Ok(journal.told(TurnState::Saved))
     }
 
@@ -234,6 +244,10 @@ impl Journal {
             kept: None,
             displaced: false,
             again: Again::default(),
+            leaves: false,
+            bill: None,
+            no_budgets: false,
+            known: None,
         }
     }
 
@@ -257,6 +271,11 @@ impl Journal {
         self.message
     }
 
+    /// True when the save found that no budget is set; once.
+    pub(super) fn take_no_budgets(&mut self) -> bool {
+        std::mem::take(&mut self.no_budgets)
+    }
+
     /// What was said, to be taken once.
     pub(super) fn take_said(&mut self) -> Option<Said> {
         self.said.take()
@@ -264,6 +283,10 @@ impl Journal {
 
     /// The request leaves now.
     pub(super) async fn sending(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.leaves) {
+            self.tell(TurnState::Sending);
+            return Ok(());
+        }
         self.attempt += 1;
         let change = TurnChange {
             state: Some(TurnState::Sending),
@@ -363,7 +386,9 @@ impl Journal {
         outcome: Outcome,
         last_seq: i64,
         attempts: Vec<Attempt>,
+        bill: Option<Bill>,
     ) -> (TurnState, Result<Reply>, bool) {
+        self.bill = bill;
         let (state, parts) = match &outcome {
             Outcome::Done(reply) => (TurnState::Done, reply.parts.clone()),
             Outcome::Cancelled(stopped) => (TurnState::Cancelled, stopped.partial().to_vec()),
@@ -372,23 +397,27 @@ impl Journal {
             }
             Outcome::Failed(error) => (TurnState::Interrupted, error.partial().to_vec()),
         };
-        let (state, outcome, parts) = match Content::encode(&rows::without_bytes(parts.clone())) {
-            Ok(_) => (state, outcome, parts),
+        let (state, outcome, parts, words) = match rows::content_of(&parts) {
+            Ok(words) => (state, outcome, parts, words),
             Err(error) => {
                 let parts = rows::shortened(parts);
                 let mut failed = too_long(&error).with_partial(parts.clone());
                 if let Some((usage, cost)) = outcome.spent() {
                     failed = failed.with_spent(usage.clone(), cost.clone());
                 }
-                (TurnState::Interrupted, Outcome::Failed(failed), parts)
+                (TurnState::Interrupted, Outcome::Failed(failed), parts, None)
             }
         };
         let outcome = match outcome {
             Outcome::Failed(error) => Outcome::Failed(self.standing.worded(error.with_turn(self.turn), state)),
             outcome => outcome,
         };
-        let (state, written) = self.insist(state, &parts, &outcome, last_seq).await;
+        let (state, written) = self.insist(state, &parts, words.as_ref(), &outcome, last_seq).await;
         self.standing.tell(self.turn, state);
+        match self.known.take() {
+            Some((fact, version)) => self.engine.facts.keep(&self.owner, self.chat.id, fact, version),
+            None => self.engine.facts.forget(self.chat.id),
+        }
         let has_message = self.has_row;
         let of_turn = |reply: &mut Reply, this: &Self| {
             reply.conversation_id = Some(this.chat.id);
@@ -438,12 +467,13 @@ impl Journal {
         &mut self,
         state: TurnState,
         parts: &[Part],
+        words: Option<&Content>,
         outcome: &Outcome,
         last_seq: i64,
     ) -> (TurnState, Result<()>) {
         let mut result = Ok(());
         for pause_ms in SETTLE_PAUSES_MS {
-            result = self.put_to_rest(state, parts.to_vec(), outcome, last_seq).await;
+            result = self.put_to_rest(state, parts, words, outcome, last_seq).await;
             match &result {
                 Err(error) if error.kind() == ErrorKind::Storage => {
                     self.engine.clock.sleep(Duration::from_millis(pause_ms)).await;
@@ -478,7 +508,8 @@ impl Journal {
     async fn put_to_rest(
         &mut self,
         state: TurnState,
-        mut parts: Vec<Part>,
+        parts: &[Part],
+        words: Option<&Content>,
         outcome: &Outcome,
         last_seq: i64,
     ) -> Result<()> {
@@ -507,9 +538,15 @@ impl Journal {
         let is_answer = self.has_row || !parts.is_empty() || state == TurnState::Done;
         let change = if is_answer { change } else { self.again.rest(change) };
         let mut batch = self.standing.leave(self.turn, state, change, |change| self.advance(change));
-        let attachments = content::detach_bytes(&mut parts, &self.engine.ids);
         if is_answer {
-            let content = Content::encode(&parts)?;
+            let (content, attachments) = match words {
+                Some(words) => (words.clone(), Vec::new()),
+                None => {
+                    let mut parts = parts.to_vec();
+                    let attachments = content::detach_bytes(&mut parts, &self.engine.ids);
+                    (Content::encode(&parts)?, attachments)
+                }
+            };
             let status = message_status(state);
             batch = batch.op(if self.has_row {
                 Op::EndMessage(MessageEnd { id: self.reply, status, content, finish_reason, usage, cost })
@@ -524,6 +561,9 @@ impl Journal {
         let has_row = batch.ops.iter().any(|op| matches!(op, Op::EndMessage(_) | Op::AppendMessage(_)));
         if self.attempt > 0 {
             batch = batch.op(Op::PutStep(self.step(kind, Some(self.engine.clock.now()))));
+        }
+        if let Some(op) = self.bill.as_ref().and_then(Bill::op) {
+            batch = batch.op(op);
         }
         self.apply(batch, Durability::PowerSafe).await?;
         self.has_row = has_row;
@@ -576,24 +616,22 @@ impl Journal {
                 states.push(change.state);
             }
         }
+        let charges = batch.ops.iter().any(|op| matches!(op, Op::Charge(_)));
         let receipt = self.engine.store.apply(batch, durability).await?;
         self.displaced |= receipt.placed.iter().any(|placed| placed.parent != Some(self.message));
+        if let Some(bill) = self.bill.take_if(|_| charges) {
+            bill.written(receipt.alerts);
+        }
+        if let (Some((_, version)), Some((before, after))) = (&mut self.known, receipt.versions) {
+            // Changed by somebody else meanwhile, it has to be read anew.
+            if *version == before {
+                *version = after;
+            } else {
+                self.known = None;
+            }
+        }
         self.epoch += i64::try_from(states.len()).unwrap_or(0);
         states.into_iter().flatten().for_each(|state| self.tell(state));
         Ok(())
     }
-}
-
-/// The status of a message that ended this way.
-fn message_status(state: TurnState) -> MessageStatus {
-    match state {
-        TurnState::Done => MessageStatus::Complete,
-        TurnState::Cancelled => MessageStatus::Cancelled,
-        _ => MessageStatus::Interrupted,
-    }
-}
-
-fn too_long(cause: &Error) -> Error {
-    Error::new(ErrorKind::Truncated, "too_large", "the reply is longer than a message may be; its beginning is kept")
-        .with_source(cause.clone())
 }

@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::options::CallOptions;
 use crate::base::{ErrorKind, Json};
-use crate::model::{Error, Result};
+use crate::model::{Error, Priority, Result, Sampling};
 use crate::wire::is_refused_header;
 
 /// The most that is kept of one call, in bytes of JSON.
@@ -28,6 +28,9 @@ impl CallOptions {
     /// # Errors
     /// `Invalid` (too_large) over 4 MiB.
     pub(super) fn kept(&self) -> Result<Option<Bytes>> {
+        if self.is_standard() {
+            return Ok(None);
+        }
         let set = self.set()?;
         if set.is_empty() {
             return Ok(None);
@@ -59,6 +62,42 @@ impl CallOptions {
         let all: Self = serde_json::from_value(Json::Object(all)).map_err(corrupt)?;
         let Self { key, client_id, expected_head, metadata, detached, .. } = self;
         Ok(Self { key, client_id, expected_head, metadata, detached, ..all })
+    }
+
+    /// True when nothing is set of what is kept, as in most calls: seen without writing it all as JSON first.
+    fn is_standard(&self) -> bool {
+        let Self {
+            model: None,
+            fallback: None,
+            system: None,
+            sampling,
+            reasoning_effort: None,
+            reasoning_tokens: None,
+            tools,
+            tool_choice: None,
+            parallel_tools: None,
+            output_schema: None,
+            prompt_cache: None,
+            timeout_ms: None,
+            mid_stream: None,
+            priority,
+            degrade: None,
+            client_id: _,
+            metadata: _,
+            key: _,
+            extra_body: None,
+            extra_headers,
+            cache: None,
+            detached: _,
+            max_cost_nano_usd: None,
+        } = self
+        else {
+            return false;
+        };
+        *sampling == Sampling::default()
+            && tools.is_empty()
+            && *priority == Priority::default()
+            && extra_headers.is_empty()
     }
 
     /// What is set, by its name.

@@ -9,6 +9,7 @@ use crate::base::{Json, MessageId, Secret};
 use crate::call::CostLimit;
 use crate::model::{
     ChatRequest, Error, OutputSchema, Priority, PromptCache, ReasoningEffort, Result, Sampling, ToolChoice, ToolSpec,
+    Written,
 };
 use crate::policy::{CacheMode, MidStream};
 
@@ -110,6 +111,7 @@ impl CallOptions {
             provider_metadata: HashMap::new(),
             extra_body: self.extra_body.clone(),
             extra_headers: self.extra_headers.clone(),
+            written: Written::default(),
         }
     }
 }

@@ -6,6 +6,8 @@
 //! out, lends it to its request, and puts it back with its own two messages behind it, so that nothing is copied. What is
 //! deleted is the exception: every history is known with the number of the last deletion that it has heard of.
 //!
+//! With it goes what the dialect has written of it for the wire, so that the next turn writes its own messages alone.
+//!
 //! Only words are kept. Calls of tools, files and what belongs to one provider are made fit for each request anew.
 
 use std::collections::HashMap;
@@ -13,11 +15,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::context::weight;
 use crate::base::{ConversationId, MessageId};
-use crate::model::{NewMessage, Part};
+use crate::model::{NewMessage, Part, Written};
 use crate::store::Placed;
 
-/// All histories together, about.
-const MAX_BYTES: usize = 16 << 20;
+/// All histories together, about, each as it is and as it was written.
+const MAX_BYTES: usize = 32 << 20;
 
 /// So many conversations; those that were not used for longest go first.
 const MAX_HISTORIES: usize = 1_024;
@@ -41,6 +43,8 @@ struct History {
     deletion: i64,
     /// Oldest first, from the beginning of the conversation on.
     messages: Vec<NewMessage>,
+    /// The same as it was written for the wire.
+    written: Written,
     bytes: usize,
     used: u64,
 }
@@ -65,14 +69,27 @@ impl Recent {
 
     /// Takes out the history that ends with this message. Another one of the conversation is forgotten: it has gone on
     /// elsewhere.
-    pub(super) fn take(&self, conversation: ConversationId, last: MessageId, deletion: i64) -> Option<Vec<NewMessage>> {
+    pub(super) fn take(
+        &self,
+        conversation: ConversationId,
+        last: MessageId,
+        deletion: i64,
+    ) -> Option<(Vec<NewMessage>, Written)> {
         let history = self.lock().remove(conversation)?;
-        (history.last == last && history.deletion == deletion).then_some(history.messages)
+        (history.last == last && history.deletion == deletion).then_some((history.messages, history.written))
     }
 
     /// Keeps the whole history that ends with this message, if it is made of words alone.
-    pub(super) fn keep(&self, conversation: ConversationId, last: MessageId, deletion: i64, messages: Vec<NewMessage>) {
-        let bytes = messages.iter().map(|message| size_of::<NewMessage>() + size_of::<Part>() + weight(message)).sum();
+    pub(super) fn keep(
+        &self,
+        conversation: ConversationId,
+        last: MessageId,
+        deletion: i64,
+        messages: Vec<NewMessage>,
+        written: Written,
+    ) {
+        let heaviness = |message| size_of::<NewMessage>() + size_of::<Part>() + weight(message);
+        let bytes = messages.iter().map(heaviness).sum::<usize>() + written.room();
         if bytes > MAX_BYTES || !messages.iter().all(is_words) {
             return;
         }
@@ -85,7 +102,7 @@ impl Recent {
         }
         kept.uses += 1;
         kept.bytes += bytes;
-        let history = History { last, deletion, messages, bytes, used: kept.uses };
+        let history = History { last, deletion, messages, written, bytes, used: kept.uses };
         kept.histories.insert(conversation, history);
     }
 
@@ -122,6 +139,17 @@ mod tests {
         MessageId::from_bytes([number; 16])
     }
 
+    /// The number of the last deletion that all of these have heard of.
+    const DELETION: i64 = 7;
+
+    fn keep(recent: &Recent, conversation: ConversationId, last: MessageId, messages: Vec<NewMessage>) {
+        recent.keep(conversation, last, DELETION, messages, Written::default());
+    }
+
+    fn take(recent: &Recent, conversation: ConversationId, last: MessageId) -> Option<Vec<NewMessage>> {
+        recent.take(conversation, last, DELETION).map(|(messages, _)| messages)
+    }
+
     fn said(text: &str) -> Vec<NewMessage> {
         vec![NewMessage::user(text), NewMessage::assistant("yes")]
     }
@@ -129,29 +157,29 @@ mod tests {
     #[test]
     fn a_history_is_given_once_and_only_for_the_message_it_ends_with() {
         let recent = Recent::default();
-        recent.keep(chat(1), message(1), 7, said("one"));
-        assert_eq!(recent.take(chat(2), message(1), 7), None);
-        assert_eq!(recent.take(chat(1), message(1), 7), Some(said("one")));
-        assert_eq!(recent.take(chat(1), message(1), 7), None);
-        recent.keep(chat(1), message(2), 7, said("two"));
-        assert_eq!(recent.take(chat(1), message(1), 7), None, "the conversation has gone on elsewhere");
-        assert_eq!(recent.take(chat(1), message(2), 7), None, "and what was known of it is of no use");
+        keep(&recent, chat(1), message(1), said("one"));
+        assert_eq!(take(&recent, chat(2), message(1)), None);
+        assert_eq!(take(&recent, chat(1), message(1)), Some(said("one")));
+        assert_eq!(take(&recent, chat(1), message(1)), None);
+        keep(&recent, chat(1), message(2), said("two"));
+        assert_eq!(take(&recent, chat(1), message(1)), None, "the conversation has gone on elsewhere");
+        assert_eq!(take(&recent, chat(1), message(2)), None, "and what was known of it is of no use");
     }
 
     #[test]
     fn a_history_from_before_a_deletion_is_of_no_use() {
         let recent = Recent::default();
-        recent.keep(chat(1), message(1), 7, said("one"));
-        assert_eq!(recent.take(chat(1), message(1), 8), None);
+        keep(&recent, chat(1), message(1), said("one"));
+        assert_eq!(recent.take(chat(1), message(1), DELETION + 1).map(|_| ()), None);
         assert_eq!(recent.lock().bytes, 0);
     }
 
     #[test]
     fn a_deleted_conversation_leaves_nothing_behind() {
         let recent = Recent::default();
-        recent.keep(chat(1), message(1), 7, said("one"));
+        keep(&recent, chat(1), message(1), said("one"));
         recent.forget(chat(1));
-        assert_eq!(recent.take(chat(1), message(1), 7), None);
+        assert_eq!(take(&recent, chat(1), message(1)), None);
         assert_eq!(recent.lock().bytes, 0);
     }
 
@@ -160,19 +188,37 @@ mod tests {
         let recent = Recent::default();
         let long = "x".repeat(MAX_BYTES / 4);
         for number in 1..=3 {
-            recent.keep(chat(number), message(number), 7, said(&long));
+            keep(&recent, chat(number), message(number), said(&long));
         }
-        let first = recent.take(chat(1), message(1), 7).unwrap();
-        recent.keep(chat(1), message(1), 7, first);
-        recent.keep(chat(4), message(4), 7, said(&long));
+        let first = take(&recent, chat(1), message(1)).unwrap();
+        keep(&recent, chat(1), message(1), first);
+        keep(&recent, chat(4), message(4), said(&long));
         assert!(recent.lock().bytes <= MAX_BYTES);
-        assert_eq!(recent.take(chat(2), message(2), 7), None);
+        assert_eq!(take(&recent, chat(2), message(2)), None);
         for number in [1, 3, 4] {
-            assert!(recent.take(chat(number), message(number), 7).is_some(), "{number}");
+            assert!(take(&recent, chat(number), message(number)).is_some(), "{number}");
         }
         assert_eq!(recent.lock().bytes, 0);
-        recent.keep(chat(1), message(1), 7, said(&"x".repeat(MAX_BYTES)));
-        assert_eq!(recent.take(chat(1), message(1), 7), None, "one alone may be too long");
+        keep(&recent, chat(1), message(1), said(&"x".repeat(MAX_BYTES)));
+        assert_eq!(take(&recent, chat(1), message(1)), None, "one alone may be too long");
+    }
+
+    #[test]
+    fn what_was_written_of_a_history_is_counted_with_it() {
+        let recent = Recent::default();
+        let written = Written::begin();
+        let messages = said("one");
+        let each = |_: &NewMessage, out: &mut Vec<u8>| {
+            out.extend_from_slice(&[b'x'; 100_000]);
+            Ok(())
+        };
+        written.body("k", b"[", b"]", &messages, each).unwrap();
+        recent.keep(chat(1), message(1), DELETION, messages, written);
+        assert!(recent.lock().bytes > 200_000);
+        let (messages, written) = recent.take(chat(1), message(1), DELETION).unwrap();
+        let again = written.body("k", b"[", b"]", &messages, |_, _| panic!("it is written")).unwrap();
+        assert_eq!(again.unwrap().len(), 200_003);
+        assert_eq!(recent.lock().bytes, 0);
     }
 
     #[test]
@@ -180,8 +226,8 @@ mod tests {
         let recent = Recent::default();
         let opaque = Part::Opaque { provider: "p".into(), name: "n".into(), attached: true, data: Json::Null };
         for parts in [vec![opaque], vec![Part::image(crate::model::Media::url("https://a.example"))], Vec::new()] {
-            recent.keep(chat(1), message(1), 7, vec![NewMessage::new(crate::model::Role::Assistant, parts)]);
-            assert_eq!(recent.take(chat(1), message(1), 7), None);
+            keep(&recent, chat(1), message(1), vec![NewMessage::new(crate::model::Role::Assistant, parts)]);
+            assert_eq!(take(&recent, chat(1), message(1)), None);
         }
     }
 }

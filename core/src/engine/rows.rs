@@ -66,8 +66,21 @@ pub(super) fn put_attachment(message: MessageId, bytes: content::Bytes) -> Op {
     })
 }
 
+/// What stands in the row of a message with these parts; nothing, and only a look whether there is room for it, where some
+/// may have bytes in hand, which go apart first.
+///
+/// # Errors
+/// `Invalid` (too_large).
+pub(super) fn content_of(parts: &[Part]) -> Result<Option<Content>> {
+    let has_none = |part: &Part| matches!(part, Part::Text { .. } | Part::Reasoning { .. } | Part::Refusal { .. });
+    if parts.iter().all(has_none) {
+        return Content::encode(parts).map(Some);
+    }
+    Content::encode(&without_bytes(parts.to_vec())).map(|_| None)
+}
+
 /// The parts without bytes in hand, which are kept apart.
-pub(super) fn without_bytes(mut parts: Vec<Part>) -> Vec<Part> {
+fn without_bytes(mut parts: Vec<Part>) -> Vec<Part> {
     for media in parts.iter_mut().flat_map(media_of) {
         if matches!(media.source, MediaSource::Data { .. }) {
             media.source = MediaSource::Url { url: String::new() };

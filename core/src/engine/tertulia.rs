@@ -81,6 +81,7 @@ pub(super) struct Inner {
     pub(super) live: Mutex<HashMap<TurnId, Live>>,
     pub(super) queues: Mutex<HashMap<ConversationId, Weak<Queue>>>,
     pub(super) recent: Recent,
+    pub(super) facts: super::facts::Facts,
     /// An engine that was opened outside a runtime brings its own; it goes last.
     pub(super) runtime: Mutex<Option<tokio::runtime::Runtime>>,
 }

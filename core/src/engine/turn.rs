@@ -22,6 +22,7 @@ use super::ask::total;
 use super::attach::attach_record;
 use super::content::{self, Content, Said, media_of};
 use super::conversation::{Conversation, check_metadata, not_found};
+use super::facts::{Fact, Seen};
 use super::fallback;
 use super::journal::{Begins, Journal};
 use super::kept::Asked;
@@ -35,8 +36,7 @@ use super::tree::{self, Aim, Placing};
 use crate::base::{ErrorKind, MessageId, TurnId};
 use crate::call::{CallContext, CallTarget, failure};
 use crate::model::{
-    ConversationSummary, Error, MediaSource, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEventKind,
-    ToolCall,
+    Error, MediaSource, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEventKind, ToolCall,
 };
 use crate::store::{Anchor, TurnRecord};
 
@@ -186,7 +186,8 @@ struct Checked {
     target: Arc<CallTarget>,
     /// Whom it may go on to.
     others: Vec<Arc<CallTarget>>,
-    summary: Option<ConversationSummary>,
+    /// What the conversation says of itself.
+    seen: Seen,
     /// What is kept of the options, so that the message can be sent again.
     kept: Option<Bytes>,
     /// The turn that is tried again.
@@ -198,7 +199,7 @@ impl Task {
     async fn run(
         mut self,
         (place, unsaved): (Place, Unsaved),
-        parts: Vec<Part>,
+        mut parts: Vec<Part>,
         saved: oneshot::Sender<Result<Begun>>,
     ) {
         let refused = |task: &Self, error: Error| {
@@ -213,7 +214,7 @@ impl Task {
             let checked = self.check(&parts).await?;
             Ok((in_turn, checked))
         };
-        let (in_turn, (checked, options)) = match self.before_save(checked).await {
+        let (in_turn, (mut checked, mut options)) = match self.before_save(checked).await {
             Ok(ready) => ready,
             Err(error) => return drop(saved.send(refused(&self, error))),
         };
@@ -225,26 +226,41 @@ impl Task {
                 (Err(error), _) | (_, Err(error)) => return drop(saved.send(refused(&self, error))),
             }
         }
-        self.options = options;
-        let target = checked.target;
-        // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
-        let asked = Asked { options: &self.options, kept: checked.kept };
-        // What came late to earlier messages stands behind what was said last, and nowhere else.
-        self.again &= checked.placing.answer.is_none();
-        let taken_back = checked.placing.taken_back;
-        let begins = Begins { turn: self.turn, body_hash: self.body_hash, target: &target, placing: checked.placing };
-        let journal = match (checked.before, self.aim) {
-            (Some(record), _) => {
-                self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
-                Journal::reopen(&self.chat, record, asked, begins).await
+        let (journal, target, taken_back) = loop {
+            let target = checked.target;
+            // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
+            let asked = Asked { options: &options, kept: checked.kept };
+            let (is_recalled, is_new) = (checked.seen.is_recalled, checked.seen.version.is_none());
+            // What came late to earlier messages stands behind what was said last, and nowhere else.
+            self.again &= checked.placing.answer.is_none();
+            let taken_back = checked.placing.taken_back;
+            let (turn, body_hash) = (self.turn, self.body_hash);
+            let begins = Begins { turn, body_hash, target: &target, placing: checked.placing, seen: checked.seen };
+            let journal = match (checked.before, self.aim) {
+                (Some(record), _) => {
+                    self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
+                    Journal::reopen(&self.chat, record, asked, begins).await
+                }
+                (None, Aim::Answer { question, .. }) => Journal::open_for(&self.chat, question, asked, begins).await,
+                (None, _) => {
+                    let fresh = self.chat.fresh.clone().filter(|_| is_new);
+                    let parts = if is_recalled { parts.clone() } else { std::mem::take(&mut parts) };
+                    Journal::open(&self.chat, fresh.as_deref(), parts, asked, begins).await
+                }
+            };
+            let has_changed = |error: &Error| matches!(error.reason(), "version_moved" | "no_conversation");
+            if !is_recalled || !journal.as_ref().is_err_and(has_changed) {
+                break (journal, target, taken_back);
             }
-            (None, Aim::Answer { question, .. }) => Journal::open_for(&self.chat, question, asked, begins).await,
-            (None, _) => {
-                let fresh = self.chat.fresh.clone().filter(|_| checked.summary.is_none());
-                Journal::open(&self.chat, fresh.as_deref(), parts, asked, begins).await
-            }
+            // The conversation is not as this process knew it. Nothing was stored: it is read, and all is checked again.
+            self.chat.user.engine.facts.forget(self.chat.id);
+            (checked, options) = match self.before_save(self.check(&parts)).await {
+                Ok(ready) => ready,
+                Err(error) => return drop(saved.send(refused(&self, error))),
+            };
         };
         drop(unsaved);
+        self.options = options;
         let journal = match journal {
             Ok(journal) => journal,
             Err(error) => {
@@ -310,17 +326,13 @@ impl Task {
         let engine = &self.chat.user.engine;
         let owner = &self.chat.user.owner;
         engine.check_open()?;
-        let summary = engine.store.conversation(owner, self.chat.id).await?;
-        let fresh = self.chat.fresh.as_ref().filter(|_| summary.is_none());
-        if summary.is_none() && fresh.is_none() {
-            return Err(not_found("conversation"));
-        }
+        let seen = self.look().await?;
         let placing = Placing::of(&self.chat, &self.options);
         let (before, placing) = match self.aim {
             Aim::Say => (None, placing),
             Aim::Instead(old) => (None, placing.instead(&self.chat, old).await?),
             Aim::Retry => {
-                let (record, is_last) = self.tried(summary.as_ref()).await?;
+                let (record, is_last) = self.tried(seen.version.is_some()).await?;
                 let message = record.turn.message_id;
                 let placing = if is_last { placing } else { placing.another_answer(&self.chat, message) };
                 (Some(record), placing)
@@ -333,15 +345,11 @@ impl Task {
         // Another try asks for what the first one asked for, but for what is said now.
         let mut options = self.options.clone().over(before.as_ref().and_then(|record| record.options.as_ref()))?;
         let kept = options.kept()?;
-        let of_conversation = match (&summary, fresh) {
-            (Some(summary), _) => (summary.model.as_deref(), summary.system.as_ref()),
-            (None, fresh) => (fresh.and_then(|f| f.model.as_deref()), fresh.and_then(|f| f.system.as_ref())),
-        };
-        let model = before.as_ref().map(|record| record.model.as_str()).or(of_conversation.0);
+        let model = before.as_ref().map(|record| record.model.as_str()).or(seen.fact.model.as_deref());
         let target = engine.targets.resolve(options.model.as_deref(), model).await?;
         let others = fallback::others(engine, &options, &target, engine.tiers.plan(owner).as_ref()).await?;
         self.check_keys(&options, &target, &others).await?;
-        options.system = options.system.or_else(|| of_conversation.1.cloned());
+        options.system = options.system.or_else(|| seen.fact.system.clone());
         self.check_answers(parts).await?;
         let plan = MediaPlan::of(&target);
         plan.check(parts)?;
@@ -357,7 +365,24 @@ impl Task {
             plan.check(&message.parts)?;
         }
         check_request(&options, parts, &target)?;
-        Ok((Checked { target, others, summary, kept, before, placing }, options))
+        Ok((Checked { target, others, seen, kept, before, placing }, options))
+    }
+
+    /// What the conversation says of itself: as the last turn here found it, or else as the store has it.
+    async fn look(&self) -> Result<Seen> {
+        let (engine, owner) = (&self.chat.user.engine, &self.chat.user.owner);
+        if matches!(self.aim, Aim::Say)
+            && let Some((fact, version)) = engine.facts.of(owner, self.chat.id)
+        {
+            return Ok(Seen { fact, version: Some(version), is_recalled: true });
+        }
+        let summary = engine.store.conversation(owner, self.chat.id).await?;
+        let (model, system, version) = match (summary, &self.chat.fresh) {
+            (Some(summary), _) => (summary.model, summary.system, Some(summary.version)),
+            (None, Some(fresh)) => (fresh.model.clone(), fresh.system.clone(), None),
+            (None, None) => return Err(not_found("conversation")),
+        };
+        Ok(Seen { fact: Arc::new(Fact { model, system }), version, is_recalled: false })
     }
 
     /// Refuses a call that nobody could be asked for: without a key, and without anybody to go on to who has one.
@@ -389,7 +414,7 @@ impl Task {
 
     /// The turn that is to be tried again, put to rest first if whoever had it is gone, and whether the conversation is
     /// still where it was then.
-    async fn tried(&self, summary: Option<&ConversationSummary>) -> Result<(TurnRecord, bool)> {
+    async fn tried(&self, exists: bool) -> Result<(TurnRecord, bool)> {
         let engine = &self.chat.user.engine;
         let owner = &self.chat.user.owner;
         let record = super::attach::rested(engine, owner, self.turn).await?;
@@ -399,15 +424,15 @@ impl Task {
             return Ok((record, true));
         }
         // Behind the last message only answers to earlier ones stand, which came late, and what had arrived of its own.
-        let since = match summary {
-            Some(_) => {
+        let since = match exists {
+            true => {
                 let after = Anchor::After(record.turn.message_id);
                 match engine.store.messages(owner, self.chat.id, after, MAX_ANSWERS).await {
                     Err(error) if error.reason() == "bad_cursor" => None,
                     since => since?,
                 }
             }
-            None => None,
+            false => None,
         };
         let is_last =
             since.is_some_and(|since| since.reached_end && since.items.iter().all(|m| m.role == Role::Assistant));

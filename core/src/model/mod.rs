@@ -25,6 +25,7 @@ mod tool;
 mod turn;
 mod usage;
 mod window;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -54,3 +55,4 @@ pub use tool::{GrammarSyntax, TextFormat, ToolCall, ToolChoice, ToolResult, Tool
 pub use turn::{Delivery, Turn, TurnState};
 pub use usage::{Cost, CostSource, Usage, UsageSource};
 pub use window::Window;
+pub use written::Written;

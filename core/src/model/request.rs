@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::NewMessage;
 use super::tool::{ToolChoice, ToolSpec};
+use super::written::Written;
 use crate::base::Json;
 
 /// One call of a model.
@@ -42,6 +43,9 @@ pub struct ChatRequest {
     pub extra_body: Option<Json>,
     /// Headers that go along. Those that carry keys are refused.
     pub extra_headers: HashMap<String, String>,
+    /// What the dialect has written of the messages before; nothing unless the engine lends it.
+    #[serde(skip)]
+    pub written: Written,
 }
 
 /// How the model chooses its words. What is left out is left to the provider.

@@ -74,6 +74,14 @@ pub enum Precondition {
         /// The expected head.
         expected: Option<MessageId>,
     },
+    /// The conversation is there, is the owner's (otherwise `NotFound`) and has not changed since this version (otherwise
+    /// `Conflict`, version_moved).
+    Version {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The expected version.
+        expected: i64,
+    },
     /// The turn is the owner's (otherwise `NotFound`) and at this epoch (otherwise `Conflict`, epoch_moved).
     Epoch {
         /// The turn.
@@ -336,6 +344,8 @@ pub struct NewTurn {
     pub conversation: ConversationId,
     /// Where it stands.
     pub state: TurnState,
+    /// How often it was tried.
+    pub attempt: i32,
     /// The host's own id for the message.
     pub client_id: Option<String>,
     /// Says whether a second message with the same client id is the same: a hash of its content.
@@ -464,6 +474,11 @@ pub struct Receipt {
     pub head: Option<MessageId>,
     /// Where to go on with the removal of messages; nothing when all are gone, or none was to go.
     pub goes_on: Option<MessageId>,
+    /// Whether any budget is set, whoever's.
+    pub has_budgets: bool,
+    /// The version of the conversation that messages of the batch were added to or ended in, before the first of them and
+    /// after the last; nothing without one.
+    pub versions: Option<(i64, i64)>,
 }
 
 /// Where a message was put.

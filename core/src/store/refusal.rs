@@ -26,6 +26,10 @@ pub(super) fn head_moved(head: Option<MessageId>) -> Error {
     Error::new(ErrorKind::Conflict, "head_moved", detail)
 }
 
+pub(super) fn version_moved() -> Error {
+    conflict("version_moved", "the conversation has changed since it was read; read it anew and decide again")
+}
+
 pub(super) fn epoch_moved() -> Error {
     conflict("epoch_moved", "somebody else moved this turn on; read it anew")
 }

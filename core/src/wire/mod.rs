@@ -26,6 +26,8 @@ pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 mod outgoing;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tools;
 
 pub use anthropic::Anthropic;

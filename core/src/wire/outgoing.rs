@@ -20,9 +20,9 @@ pub(crate) fn post(
     target: &Target<'_>,
     path: &str,
     extra_headers: &HashMap<String, String>,
-    body: Vec<u8>,
+    body: impl Into<Bytes>,
 ) -> Result<Request<Bytes>> {
-    let mut request = Request::new(Bytes::from(body));
+    let mut request = Request::new(body.into());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri(target, path)?;
     let accept = if target.stream { "text/event-stream" } else { "application/json" };
@@ -98,6 +98,17 @@ fn add_headers(headers: &mut HeaderMap, extra: &HashMap<String, String>) -> Resu
         headers.insert(header, value);
     }
     Ok(())
+}
+
+/// The same for a body that may be shared: without fields of the caller's own it stays as it is.
+///
+/// # Errors
+/// `Invalid` (bad_request) when `extra` is no object.
+pub(crate) fn laid_over(body: Bytes, extra: Option<&Json>) -> Result<Bytes> {
+    match extra {
+        None => Ok(body),
+        extra => merge(body.into(), extra).map(Bytes::from),
+    }
 }
 
 /// Lays the caller's own fields over the body: objects are merged, all else is replaced. Only the fields that

@@ -52,7 +52,7 @@ fn call(until: Duration) -> Result<Call> {
     let entry = Catalogue::bundled()?.with_provider(spec)?.require_provider("mine")?.clone();
     let route = HttpRoute { base_url: entry.address(|_| None)?, dialect: Arc::new(OpenAiChat) };
     let model = "mine/m".parse()?;
-    let target = CallTarget { model, entry, route: Route::Http(route), info: None, max_event_bytes: 1 << 20 };
+    let target = CallTarget::new(model, entry, Route::Http(route), None, 1 << 20);
     let request = ChatRequest { messages: vec![NewMessage::user("hi")], ..ChatRequest::default() };
     let mut context = CallContext::new("example");
     context.deadline = Some(until);

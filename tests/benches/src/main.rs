@@ -8,7 +8,8 @@
 //!
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
-//! tertulia-bench profile chat     where the time goes: chat, stream or history
+//! tertulia-bench profile chat     where the time goes: chat, stream, turn or history
+//! tertulia-bench work chat        the same work alone, for a profiler from outside
 //! tertulia-bench alone call 3     three rounds of one candidate, for tools that count instructions or allocations
 //! ```
 
@@ -20,6 +21,7 @@ mod figures;
 mod profile;
 mod report;
 mod simulator;
+mod work;
 
 use std::process::ExitCode;
 
@@ -49,11 +51,11 @@ async fn main() -> ExitCode {
         #[cfg(unix)]
         ["profile", workload] => profile::run(workload).await,
         ["alone", candidate, rounds] => alone(candidate, rounds.parse().unwrap_or(1)).await,
+        ["work", workload] => work::run(workload).await,
         [] => measure().await,
-        _ => {
-            Err("usage: tertulia-bench [profile chat|stream|history | alone call|call_bare|event|event_bare ROUNDS]"
-                .into())
-        }
+        _ => Err("usage: tertulia-bench [profile|work chat|stream|turn|history | \
+                  alone call|call_bare|event|event_bare ROUNDS]"
+            .into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::{AT_ONCE, CALLS, EVENTS, HISTORY, Outcome, engine, simulator};
+use crate::Outcome;
+use crate::work::Work;
 
 /// Samples a second of CPU time; not a round number, so that it does not beat with what happens at round intervals.
 const FREQUENCY: i32 = 997;
@@ -12,36 +13,14 @@ const HOTTEST: usize = 20;
 
 /// Runs the workload under the sampler.
 pub async fn run(workload: &str) -> Outcome<()> {
-    let simulator = simulator::Process::start().await?;
-    let engine = engine::Engine::open(&simulator.url, AT_ONCE).await?;
-    let sampler = || {
-        // Frames of these cannot be walked safely from a signal.
-        let libraries = ["libgcc", "pthread", "vdso"];
-        pprof::ProfilerGuardBuilder::default().frequency(FREQUENCY).blocklist(&libraries).build()
-    };
-    let sampled = match workload {
-        "chat" => {
-            engine.calls(CALLS, AT_ONCE).await?;
-            let sampler = sampler()?;
-            engine.calls(40 * CALLS, AT_ONCE).await?;
-            sampler.report().build()?
-        }
-        "stream" => {
-            engine.streams(AT_ONCE, EVENTS, AT_ONCE).await?;
-            let sampler = sampler()?;
-            engine.streams(12_000, EVENTS, AT_ONCE).await?;
-            sampler.report().build()?
-        }
-        "history" => {
-            let chats = engine.chats(AT_ONCE, HISTORY).await?;
-            engine.turns(&chats, 1).await?;
-            let sampler = sampler()?;
-            engine.turns(&chats, 150).await?;
-            sampler.report().build()?
-        }
-        other => return Err(format!("there is no workload `{other}`; WORKLOAD is chat, stream or history").into()),
-    };
-    engine.close().await?;
+    let work = Work::begin(workload).await?;
+    // Frames of these cannot be walked safely from a signal.
+    let libraries = ["libgcc", "pthread", "vdso"];
+    let sampler = pprof::ProfilerGuardBuilder::default().frequency(FREQUENCY).blocklist(&libraries).build()?;
+    work.go().await?;
+    let sampled = sampler.report().build()?;
+    drop(sampler);
+    work.end().await?;
     name_the_hottest(&sampled);
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let path = std::path::Path::new(&target).join(format!("profile-{workload}.svg"));

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tertulia::base::{Clock, SystemClock};
-use tertulia::{CallOptions, Tertulia};
+use tertulia::{CacheMode, CallOptions, TargetStats, Tertulia};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::scenario::Scenario;
 use crate::{Outcome, SEED};
+
+/// The longest while of which the engine keeps figures.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What was seen.
 #[derive(Default)]
@@ -23,6 +26,8 @@ pub struct Run {
     pub tries: usize,
     pub failed_tries: usize,
     pub took: Duration,
+    /// What the engine says of the same calls.
+    pub stats: TargetStats,
 }
 
 /// Plays a scenario with so many people.
@@ -39,7 +44,10 @@ pub async fn play(
     let began = clock.monotonic();
     let mut people = JoinSet::new();
     for number in 0..chats {
-        let chat = engine.user(format!("{}-{number}", scenario.name)).new_conversation();
+        // Where replies are kept, all are people of one desk: nobody is given what another user has asked.
+        let shares = scenario.repeats > 0;
+        let user = engine.user(if shares { scenario.name.to_owned() } else { format!("{}-{number}", scenario.name) });
+        let mut chat = user.new_conversation();
         let (clock, start) = (clock.clone(), start.clone());
         people.spawn(async move {
             let mut dice = fastrand::Rng::with_seed(SEED ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -55,11 +63,15 @@ pub async fn play(
                 }
                 let script = scenario.script(&mut dice, SEED);
                 let extra_headers = HashMap::from([("x-simulator-script".to_owned(), script)]);
+                if shares && turn > 0 {
+                    // The same words are another question behind another history.
+                    chat = user.new_conversation();
+                }
+                let question = scenario.question(&mut dice, turn * chats + number);
+                let cache = shares.then_some(CacheMode::Use);
                 let asked = clock.monotonic();
-                let answer = chat
-                    .send("What is worth a walk in Cádiz?")
-                    .with(CallOptions { extra_headers, ..CallOptions::default() })
-                    .await;
+                let answer =
+                    chat.send(question).with(CallOptions { extra_headers, cache, ..CallOptions::default() }).await;
                 run.waits.push(clock.monotonic().saturating_sub(asked));
                 let attempts = match &answer {
                     Ok(reply) => &reply.attempts[..],
@@ -85,6 +97,7 @@ pub async fn play(
         all.failed_tries += run.failed_tries;
     }
     all.took = clock.monotonic().saturating_sub(began);
+    all.stats = engine.stats(HOUR).total;
     all.waits.sort_unstable();
     Ok(all)
 }

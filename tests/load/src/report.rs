@@ -34,17 +34,27 @@ impl Report {
                 rounds * scenario.mean().as_millis() as usize
             );
         }
+        let stats = &run.stats;
+        let share = |part: i64, of: i64| 100.0 * part as f64 / of.max(1) as f64;
+        let errors = share(stats.errors.values().sum(), stats.calls);
+        let succeeded = 100.0 * stats.success_rate.unwrap_or_default();
+        let hits = share(stats.cache_hits, stats.cache_hits + stats.cache_misses);
         println!(
-            "          provider: {:.2}% of calls succeeded, errors {:.2}%; {} requests, {:.1}% of them failed",
-            percent(sent - lost, sent),
-            percent(lost, sent),
-            run.tries,
-            percent(run.failed_tries, run.tries),
+            "          stats(): {succeeded:.2}% of {} calls succeeded, errors {errors:.2}%; {} requests, {:.1}% of them \
+             failed; {hits:.1}% out of the cache",
+            stats.calls,
+            stats.attempts,
+            share(stats.attempt_errors.values().sum(), stats.attempts),
         );
         for error in run.errors.iter().take(3) {
             println!("          e.g. {error}");
         }
         self.check(lost == 0 && sent > 0, "every message is answered");
+        self.check(usize::try_from(stats.calls) == Ok(sent), "stats() knows every call");
+        self.check(errors < 0.1 && succeeded > 99.0, "stats() says that less than 0.1% failed and over 99% succeeded");
+        if scenario.repeats > 0 && !self.only_success {
+            self.check(hits > 80.0, "more than 80% of the replies are out of the cache");
+        }
         if scenario.faults > 0 && !self.only_success {
             let share = percent(run.failed_tries, run.tries);
             self.check((2.0..=8.0).contains(&share), "about 5% of the requests fail, or nothing was proven");

@@ -4,7 +4,7 @@ use super::super::meter::Meter;
 use super::super::target::Call;
 use super::limit::CostLimit;
 use super::plan::Plan;
-use super::{Accounts, bound_of, entry, worst};
+use super::{Accounts, Bill, bound_of, entry, owner, worst};
 use crate::base::{ErrorKind, ReservationId, Timestamp};
 use crate::model::{Cost, Error, Part, Reply, Result, StreamEvent, StreamEventKind, Usage, UsageSource};
 use crate::policy::{Bound, Taken};
@@ -28,6 +28,8 @@ pub struct Held {
     has_begun: bool,
     /// True once something has come of which nobody here can say how many tokens it is.
     has_uncounted: bool,
+    /// True once the reply is whole.
+    is_whole: bool,
     has_ended: bool,
 }
 
@@ -47,6 +49,7 @@ impl Held {
             minute: None,
             has_begun: false,
             has_uncounted: false,
+            is_whole: false,
             has_ended: false,
         }
     }
@@ -102,6 +105,7 @@ impl Held {
             // Nobody said what it took.
             return self.settle_at(self.bound());
         }
+        self.is_whole = true;
         self.settle(reply.usage.counts(), reply.cost.clone());
     }
 
@@ -149,7 +153,12 @@ impl Held {
         let entry = move |call: &Call| entry(call, usage.counts(), cost.clone());
         match self.reserved.take() {
             Some(id) => self.accounts.write(&self.call, move |call| Op::Settle { id, entry: entry(call) }, true),
-            None => self.accounts.write(&self.call, move |call| Op::Charge(entry(call)), false),
+            None => match self.call.context.bill.clone().filter(|_| self.is_whole) {
+                Some(slot) => {
+                    slot.put(Bill::new(self.accounts.clone(), self.call.clone(), Op::Charge(entry(&self.call))));
+                }
+                None => self.accounts.write(&self.call, move |call| Op::Charge(entry(call)), false),
+            },
         }
     }
 

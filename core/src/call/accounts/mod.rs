@@ -6,9 +6,11 @@
 //!                                                                     it can have cost), Release when nobody bills it
 //! ```
 //!
-//! Ends are written in tasks of their own, because a dropped stream cannot wait; the engine waits for them when it
+//! What a whole reply has cost, and nothing was reserved for, is written down with the reply where that is stored (`bill.rs`).
+//! Other ends are written in tasks of their own, because a dropped stream cannot wait; the engine waits for them when it
 //! closes. What a dead process had reserved is settled at its worst case by whoever opens the store next.
 
+mod bill;
 mod held;
 mod limit;
 mod plan;
@@ -29,6 +31,7 @@ use crate::model::{
 use crate::policy::{Bound, Room};
 use crate::store::{Durability, LedgerEntry, NewReservation, Op, Spender, Store, WriteBatch};
 
+pub use bill::{Bill, BillSlot};
 pub use held::Held;
 pub use limit::CostLimit;
 pub use plan::Plan;
@@ -122,6 +125,8 @@ impl Accounts {
         {
             let mut request = (*call.request).clone();
             request.sampling.max_tokens = Some(max_tokens);
+            // The messages are the same.
+            request.written = call.request.written.share();
             call.request = Arc::new(request);
         }
         held.bind(bound);
@@ -131,7 +136,7 @@ impl Accounts {
     /// The budgets that hold for this call, and where they stand.
     async fn standing(&self, call: &Call, at: Timestamp) -> Result<Vec<BudgetStatus>> {
         let (store, also) = (&self.0.store, also(call));
-        if also.is_empty() && !store.has_budgets().await? {
+        if also.is_empty() && (call.context.has_no_budgets() || !store.has_budgets().await?) {
             return Ok(Vec::new());
         }
         let run = call.context.run.as_deref().map(str::to_owned);
@@ -193,8 +198,12 @@ impl Accounts {
     async fn apply(&self, owner: &str, op: Op) -> Result<()> {
         let batch = WriteBatch::new(owner, self.0.clock.now()).op(op);
         let receipt = self.0.store.apply(batch, Durability::ProcessSafe).await?;
-        receipt.alerts.into_iter().for_each(|alert| (self.0.alert)(alert));
+        self.alert(receipt.alerts);
         Ok(())
+    }
+
+    fn alert(&self, alerts: Vec<BudgetAlert>) {
+        alerts.into_iter().for_each(|alert| (self.0.alert)(alert));
     }
 
     /// Counts one more reservation. While there is any, a task keeps them alive.

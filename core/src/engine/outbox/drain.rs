@@ -193,7 +193,7 @@ impl Drain {
     }
 
     /// False while nothing waits, as far as this process knows.
-    pub(super) fn may_have_work(&self) -> bool {
+    pub(in crate::engine) fn may_have_work(&self) -> bool {
         self.lock().works
     }
 

@@ -215,6 +215,7 @@ impl Input<'_> {
             provider_metadata: _,
             extra_body,
             extra_headers: _,
+            written: _,
         } = request;
         self.words(system.as_deref().unwrap_or_default());
         for NewMessage { role: _, parts, metadata: _ } in messages {

@@ -56,13 +56,13 @@ pub fn tokens_of_message(message: &NewMessage) -> u64 {
 #[must_use]
 pub fn tokens_of_request(request: &ChatRequest) -> u64 {
     let system = request.system.as_ref().map_or(0, |system| tokens(system) + MESSAGE);
-    let messages = request.messages.iter().map(tokens_of_message);
+    let messages = request.written.tokens(&request.messages, tokens_of_message);
     let tools = request
         .tools
         .iter()
         .map(|tool| tokens(&tool.name) + tokens(&tool.description) + tokens(&tool.parameters.to_string()) + MESSAGE);
     let shape = request.output_schema.as_ref().map_or(0, |shape| tokens(&shape.schema.to_string()));
-    messages.chain(tools).fold(REQUEST + system + shape, u64::saturating_add)
+    tools.fold((REQUEST + system + shape).saturating_add(messages), u64::saturating_add)
 }
 
 fn tokens_of_part(part: &Part) -> u64 {

@@ -130,6 +130,7 @@ impl Hash {
             provider_metadata,
             extra_body,
             extra_headers,
+            written: _,
         } = request;
         self.field("request.model", model)?;
         self.field("system", system)?;

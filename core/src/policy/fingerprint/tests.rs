@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{
-    Media, OutputSchema, Part, PromptCache, ReasoningEffort, Role, TextFormat, ToolCall, ToolChoice, ToolSpec,
+    Media, OutputSchema, Part, PromptCache, ReasoningEffort, Role, TextFormat, ToolCall, ToolChoice, ToolSpec, Written,
 };
 
 fn of(request: &ChatRequest) -> Fingerprint {
@@ -85,6 +85,7 @@ fn full() -> ChatRequest {
         provider_metadata: map(&[("team", "a")]),
         extra_body: Some(json!({"service_tier": "flex"})),
         extra_headers: map(&[("x-lab", "1")]),
+        written: Written::default(),
     }
 }
 

@@ -41,6 +41,8 @@ behaviours! {
         append_then_page_returns_same_order,
         append_with_stale_head_is_conflict,
         append_same_id_twice_is_conflict,
+        a_batch_on_another_version_is_conflict,
+        a_receipt_tells_the_versions_and_whether_budgets_are_set,
         a_failed_precondition_changes_nothing,
         a_failed_op_takes_back_the_ops_before_it,
         a_failed_batch_leaves_its_neighbours_alone,

@@ -189,6 +189,7 @@ pub(crate) fn user_row(id: MessageId, conversation: ConversationId, parent: Pare
 
 pub(crate) fn new_turn(sent: Sent) -> NewTurn {
     NewTurn {
+        attempt: 0,
         id: sent.turn,
         conversation: sent.conversation,
         state: TurnState::Saved,

@@ -42,6 +42,47 @@ pub(super) async fn append_with_stale_head_is_conflict(store: Arc<dyn Store>) {
     assert_eq!(scene.texts(conversation).await, ["first", "next"]);
 }
 
+pub(super) async fn a_batch_on_another_version_is_conflict(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let conversation = scene.new_conversation().await;
+    let at = |scene: &Scene, expected| {
+        let row = user_row(scene.ids.message(), conversation, Parent::Head, "next");
+        scene.batch().require(Precondition::Version { conversation, expected }).op(Op::AppendMessage(row))
+    };
+    let made = scene.shown(conversation).await.version;
+    scene.apply(at(&scene, made)).await.unwrap();
+    refused(scene.apply(at(&scene, made)).await, ErrorKind::Conflict, "version_moved");
+    let read = scene.shown(conversation).await.version;
+    let change = ConversationChange { system: Some(Some("be brief".to_owned())), ..ConversationChange::default() };
+    scene.apply_op(Op::UpdateConversation { id: conversation, change }).await.unwrap();
+    refused(scene.apply(at(&scene, read)).await, ErrorKind::Conflict, "version_moved");
+    let stranger = scene.of(STRANGER);
+    let now = scene.shown(conversation).await.version;
+    refused(stranger.apply(at(&stranger, now)).await, ErrorKind::NotFound, "no_conversation");
+    assert_eq!(scene.texts(conversation).await, ["next"]);
+}
+
+pub(super) async fn a_receipt_tells_the_versions_and_whether_budgets_are_set(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let conversation = scene.new_conversation().await;
+    let made = scene.shown(conversation).await.version;
+    let sent = scene.planned(conversation);
+    let receipt = scene.apply(scene.sending(sent, "question")).await.unwrap();
+    let asked = scene.shown(conversation).await.version;
+    assert_eq!((receipt.versions, receipt.has_budgets), (Some((made, asked)), false));
+    let receipt = scene.apply_op(advance(sent.turn, crate::model::TurnState::Sending)).await.unwrap();
+    assert_eq!((receipt.versions, scene.shown(conversation).await.version), (None, asked), "a turn is no message");
+    let begun = scene.apply(scene.first_words(sent, "par")).await.unwrap().versions.unwrap();
+    let budget = crate::model::Budget::requests(9);
+    let receipt = scene.apply(scene.batch().op(Op::PutBudget(budget.clone()))).await.unwrap();
+    assert_eq!((receipt.versions, receipt.has_budgets), (None, true));
+    let receipt = scene.apply_op(Op::EndMessage(whole(sent.reply, "part"))).await.unwrap();
+    let ended = scene.shown(conversation).await.version;
+    assert_eq!((begun.0, receipt.versions, receipt.has_budgets), (asked, Some((begun.1, ended)), true));
+    let receipt = scene.apply_op(Op::DeleteBudget { id: budget.id() }).await.unwrap();
+    assert!(!receipt.has_budgets);
+}
+
 pub(super) async fn append_same_id_twice_is_conflict(store: Arc<dyn Store>) {
     let scene = Scene::new(store);
     let conversation = scene.new_conversation().await;

@@ -39,7 +39,15 @@ impl State {
         }
         let (mut placed, mut alerts) = (Vec::new(), Vec::new());
         let (mut head, mut goes_on) = (None, None);
+        let mut versions: Option<(i64, i64)> = None;
         for op in &batch.ops {
+            let talk = match op {
+                Op::AppendMessage(new) => Some(new.conversation),
+                Op::EndMessage(end) => self.messages.get(&end.id).map(|row| row.conversation),
+                _ => None,
+            };
+            let version = |state: &Self| Some(state.conversations.get(&talk?)?.shown.version);
+            let before = version(self);
             match op {
                 Op::PutConversation(new) => self.put_conversation(owner, new, batch.at)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(owner, *id, change, batch.at)?,
@@ -77,8 +85,12 @@ impl State {
                 Op::Charge(entry) => alerts.extend(books::charge(&mut self.books(owner), owner, entry, batch.at)?),
                 Op::RenewReservations { holder, until } => self.renew_reservations(holder, *until),
             }
+            if let (Some(before), Some(after)) = (before, version(self)) {
+                versions = Some((versions.map_or(before, |(first, _)| first), after));
+            }
         }
-        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on })
+        let has_budgets = self.has_budgets();
+        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions })
     }
 
     fn check(&self, owner: &str, precondition: &Precondition) -> Result<()> {
@@ -87,6 +99,10 @@ impl State {
             Precondition::Head { conversation, expected } => {
                 let row = self.conversation(owner, *conversation)?;
                 if row.shown.head_id == *expected { Ok(()) } else { Err(refusal::head_moved(row.shown.head_id)) }
+            }
+            Precondition::Version { conversation, expected } => {
+                let row = self.conversation(owner, *conversation)?;
+                if row.shown.version == *expected { Ok(()) } else { Err(refusal::version_moved()) }
             }
             Precondition::Epoch { turn, expected } => {
                 let row = self.turn(owner, *turn)?;
@@ -383,7 +399,7 @@ impl State {
             conversation: new.conversation,
             state: new.state,
             epoch: 1,
-            attempt: 0,
+            attempt: new.attempt,
             last_seq: 0,
             client_id: new.client_id.clone(),
             body_hash: new.body_hash,

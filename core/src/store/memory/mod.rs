@@ -144,7 +144,7 @@ impl Store for MemoryStore {
     }
 
     fn has_budgets(&self) -> StoreFuture<'_, bool> {
-        self.with(|state| Ok(state.budgets.iter().next().is_some()))
+        self.with(|state| Ok(state.has_budgets()))
     }
 
     fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {

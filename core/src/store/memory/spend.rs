@@ -191,6 +191,10 @@ impl State {
         lost.iter().try_for_each(|held| books::settle_at_worst(&mut self.books(&held.owner), held, now))
     }
 
+    pub(super) fn has_budgets(&self) -> bool {
+        self.budgets.iter().next().is_some()
+    }
+
     pub(super) fn budgets_of(&self, owner: Option<&str>) -> Vec<Budget> {
         let all = self.budgets.iter().map(|(_, (_, budget))| budget);
         all.filter(|budget| owner.is_none_or(|owner| books::may_hold(budget, owner))).cloned().collect()

@@ -188,6 +188,7 @@ impl Opener {
                 clock: Arc::clone(&self.clock),
                 counting: Arc::clone(&self.counting),
                 syncs_fully: true,
+                careful: 0,
                 liveness: Some(database.liveness),
             }));
             fork::register(&writer);

@@ -1,8 +1,10 @@
 //! Putting to rest what nobody works on any more.
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::apply::Applying;
+use super::apply::{Applying, Seen};
 use super::failure::failed;
 use super::read;
 use super::row::{Coded, all, first, run};
@@ -35,9 +37,17 @@ pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(Ve
     let lost: Vec<(String, TurnId)> =
         all(&transaction, LOST, [now.as_millis()], |row| Ok((row.get(0)?, TurnId::from_bytes(row.get(1)?))))?;
     let mut change = super::writer::last_change(&transaction)?;
+    let budgets = Cell::default();
     let mut records = Vec::with_capacity(lost.len());
     for (owner, id) in lost {
-        let mut applying = Applying { connection: &transaction, owner: &owner, at: now, change };
+        let mut applying = Applying {
+            connection: &transaction,
+            owner: &owner,
+            at: now,
+            change,
+            seen: Seen::default(),
+            has_budgets: &budgets,
+        };
         records.extend(interrupt(&mut applying, id)?);
         change = applying.change;
     }

@@ -1,5 +1,6 @@
 //! Statements, kept prepared, and what stands in their columns.
 
+use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use serde::Serialize;
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 use super::failure::failed;
 use crate::model::{Error, Result};
 use crate::store::codes::Code;
+use crate::store::refusal;
 
 #[cfg(test)]
 thread_local! {
@@ -25,6 +27,22 @@ pub(super) fn prepared<'c>(connection: &'c Connection, sql: &str) -> rusqlite::R
 /// Runs a statement; gives the number of rows it changed.
 pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     prepared(connection, sql).and_then(|mut statement| statement.execute(params)).map_err(failed)
+}
+
+/// Adds a row that has an id of its own.
+///
+/// # Errors
+/// `Conflict` (id_taken) when the id is taken: SQLite looks for it anyway.
+pub(super) fn insert(connection: &Connection, sql: &str, params: impl Params) -> Result<()> {
+    match connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)) {
+        Ok(_) => Ok(()),
+        Err(rusqlite::Error::SqliteFailure(failure, Some(what)))
+            if failure.extended_code == SQLITE_CONSTRAINT_UNIQUE && what.ends_with(".id") =>
+        {
+            Err(refusal::id_taken())
+        }
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// The first row, or nothing.

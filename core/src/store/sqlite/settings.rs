@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct SqliteSettings {
     /// Threads that read. 4; at least 1.
     pub readers: usize,
-    /// How long batches are gathered before they are committed together. Nobody waits for it: only what is there already is taken. 5 ms.
+    /// How long batches are gathered before they are committed together, in milliseconds. 5 ms. What is there already is
+    /// taken; where the group before had several, this one waits at most a millisecond of it for more. Who writes alone
+    /// never waits, and nobody does with 0.
     pub group_commit_ms: u64,
     /// How many batches are committed together at most. 64; at least 1.
     pub group_commit_rows: usize,

@@ -143,13 +143,25 @@ fn read_held(row: &Row<'_>) -> rusqlite::Result<Held> {
 pub(super) struct SqlBooks<'a> {
     connection: &'a Connection,
     owner_pk: i64,
+    /// True when it is known that no budget is set.
+    has_none: bool,
 }
 
 impl<'a> SqlBooks<'a> {
     /// For reading; the owner may be unknown.
     pub(super) fn open(connection: &'a Connection, owner: &str) -> Result<Self> {
         let owner_pk = find_owner(connection, owner)?.unwrap_or(NOBODY);
-        Ok(Self { connection, owner_pk })
+        Ok(Self::known(connection, owner_pk))
+    }
+
+    /// Of an owner whose key is known.
+    pub(super) const fn known(connection: &'a Connection, owner_pk: i64) -> Self {
+        Self { connection, owner_pk, has_none: false }
+    }
+
+    /// Where no budget is set, none is looked for.
+    pub(super) const fn without_budgets(self) -> Self {
+        Self { has_none: true, ..self }
     }
 
     /// For writing.
@@ -160,7 +172,7 @@ impl<'a> SqlBooks<'a> {
             owner_pk = first(connection, insert, params![owner, at.as_millis()], |row| row.get(0))?;
         }
         let owner_pk = owner_pk.ok_or_else(|| Error::internal("an owner could not be noted"))?;
-        Ok(Self { connection, owner_pk })
+        Ok(Self::known(connection, owner_pk))
     }
 
     fn pk_of(&self, subject: &Subject) -> i64 {
@@ -174,6 +186,9 @@ fn find_owner(connection: &Connection, owner: &str) -> Result<Option<i64>> {
 
 impl Books for SqlBooks<'_> {
     fn budgets(&self, who: &Spender) -> Result<Vec<(i64, Budget)>> {
+        if self.has_none {
+            return Ok(Vec::new());
+        }
         let conversation = who.conversation.map(|id| id.to_string());
         all(self.connection, HOLDING, params![who.owner, conversation, who.run], |row| {
             Ok((row.get(6)?, read_budget(row)?))

@@ -1,9 +1,13 @@
 //! The one thread that writes, and its group commit.
 //!
-//! It takes what waits (never waits for more), applies each batch in a savepoint of its own and commits them together:
-//! one fsync for up to 64 batches. While it syncs, the next group gathers by itself. A group is power-safe when any
-//! batch in it must be; batches that failed are answered at once and have left no trace in the group.
+//! It takes what waits, applies the batches one after the other and commits them together: one fsync for up to 64
+//! batches. While it syncs, the next group gathers by itself; where many write at once it is given a moment for that,
+//! because a commit takes much the same time for many as for a few. Who writes alone never waits. A group is power-safe when any batch in
+//! it must be. A batch that fails leaves no trace: most are refused before they have written anything. Where one has,
+//! the group is rolled back and done again without it, this time each batch in a savepoint of its own. Savepoints make
+//! SQLite copy every page that they touch, which is more work than all the rest, so they are kept for that case.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +17,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::apply::Applying;
+use super::apply::{Applying, Seen};
 use super::connect::close_copy;
 use super::failure::failed;
 use super::fork;
@@ -29,6 +33,12 @@ const IDLE_CHECKPOINT_PAGES: i64 = 512;
 
 /// The same for a writer that never gets idle, so that the log stays bounded.
 const BUSY_CHECKPOINT_PAGES: i64 = 4_096;
+
+/// So many batches in a group say that more are on their way.
+const COMPANY: usize = 4;
+
+/// How long they are waited for, at most: less than most disks take to sync.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// How long the feed of changes is kept for followers.
 const FEED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -87,6 +97,8 @@ pub(super) struct Writer {
     pub(super) counting: Arc<Counting>,
     /// What the connection is set to now.
     pub(super) syncs_fully: bool,
+    /// How many of the next batches get a savepoint: one beside them has failed half-way.
+    pub(super) careful: usize,
     /// Tells others that this store lives. Dropped behind the connection.
     pub(super) liveness: Option<Liveness>,
 }
@@ -104,18 +116,23 @@ impl fork::Inherited for Mutex<Writer> {
 impl Writer {
     /// Works until it is told to close or nobody is left to tell it anything.
     pub(super) fn work(writer: &Mutex<Self>, mut jobs: mpsc::Receiver<Job>) {
-        let most = lock(writer).settings.group_commit_rows.max(1);
+        let settings = lock(writer).settings.clone();
+        let most = settings.group_commit_rows.max(1);
+        let gather = GATHER.min(Duration::from_millis(settings.group_commit_ms));
+        // How many batches the last group had.
+        let mut company = 0;
         let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
                 let Some(job) = jobs.blocking_recv() else { return };
                 waiting.push_back(job);
             }
-            while waiting.len() < most
-                && let Ok(job) = jobs.try_recv()
-            {
-                waiting.push_back(job);
+            take_in(&mut jobs, &mut waiting, most);
+            if company >= COMPANY && waiting.len() < company.min(most) && !gather.is_zero() {
+                std::thread::sleep(gather);
+                take_in(&mut jobs, &mut waiting, most);
             }
+            company = 0;
             if matches!(waiting.front(), Some(Job::Close)) {
                 // What was handed in before is done; what comes after finds the door closed.
                 return;
@@ -123,7 +140,7 @@ impl Writer {
             let _inside = fork::enter();
             let this = &mut *lock(writer);
             let worked = catch_unwind(AssertUnwindSafe(|| match waiting.front() {
-                Some(Job::Apply(_)) => this.commit_group(&mut waiting, most),
+                Some(Job::Apply(_)) => company = this.commit_group(&mut waiting, most),
                 _ => {
                     if let Some(Job::Run(work)) = waiting.pop_front() {
                         work(this);
@@ -140,8 +157,8 @@ impl Writer {
         }
     }
 
-    /// Applies the batches at the front and answers them.
-    fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) {
+    /// Applies the batches at the front and answers them. Gives how many it were.
+    fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) -> usize {
         let started = self.clock.monotonic();
         let mut group =
             waiting.iter().take(most).map_while(|job| if let Job::Apply(job) = job { Some(job) } else { None });
@@ -154,16 +171,17 @@ impl Writer {
                     let Some(job) = next_batch(waiting) else { break };
                     answer(job, Err(error.clone()));
                 }
-                return;
+                return 0;
             }
         };
         let first_change = change;
+        let has_budgets = Cell::default();
         let patience = Duration::from_millis(self.settings.group_commit_ms);
         while done.len() < most && (done.is_empty() || self.clock.monotonic() - started < patience) {
             let Some(job) = next_batch(waiting) else { break };
-            let result = self.apply(&job.batch, &mut change);
+            let result = self.apply(&job.batch, &mut change, &has_budgets);
             if self.connection.is_autocommit() {
-                // SQLite took the whole transaction back (a full disk, for instance): this batch is to blame,
+                // The batch has failed half-way, or SQLite took the whole transaction back (a full disk, for instance):
                 // the ones before it are done again without it.
                 answer(job, result.and_then(|_| Err(Error::internal("a transaction ended early"))));
                 for (job, result) in done.into_iter().rev() {
@@ -172,10 +190,12 @@ impl Writer {
                         Err(error) => answer(job, Err(error)),
                     }
                 }
-                return;
+                self.careful = most;
+                return 0;
             }
             done.push((job, result));
         }
+        let company = done.len();
         let batches = done.iter().filter(|(_, result)| result.is_ok()).count();
         let committed =
             self.end(batches > 0, first_change, change, done.last().map_or(0, |(job, _)| job.batch.at.as_millis()));
@@ -192,6 +212,7 @@ impl Writer {
         for (job, result) in done {
             answer(job, committed.clone().and(result));
         }
+        company
     }
 
     fn begin(&mut self, power_safe: bool) -> Result<i64> {
@@ -204,18 +225,36 @@ impl Writer {
         last_change(&self.connection).inspect_err(|_| self.roll_back())
     }
 
-    /// Applies one batch in a savepoint of its own.
-    fn apply(&self, batch: &WriteBatch, change: &mut i64) -> Result<Receipt> {
-        run(&self.connection, "SAVEPOINT batch", [])?;
-        let mut applying =
-            Applying { connection: &self.connection, owner: &batch.owner, at: batch.at, change: *change };
+    /// Applies one batch. One that fails has written nothing, or the whole transaction is rolled back.
+    fn apply(&mut self, batch: &WriteBatch, change: &mut i64, has_budgets: &Cell<Option<bool>>) -> Result<Receipt> {
+        let in_savepoint = self.careful > 0;
+        self.careful = self.careful.saturating_sub(1);
+        if in_savepoint {
+            run(&self.connection, "SAVEPOINT batch", [])?;
+        }
+        let written = self.connection.total_changes();
+        let mut applying = Applying {
+            connection: &self.connection,
+            owner: &batch.owner,
+            at: batch.at,
+            change: *change,
+            seen: Seen::default(),
+            has_budgets,
+        };
         let result = applying.apply(batch);
         match &result {
             Ok(receipt) => *change = receipt.change_seq,
             Err(_) if self.connection.is_autocommit() => return result,
-            Err(_) => self.or_roll_back("ROLLBACK TO batch")?,
+            Err(_) if in_savepoint => {
+                has_budgets.set(None);
+                self.or_roll_back("ROLLBACK TO batch")?;
+            }
+            Err(_) if self.connection.total_changes() != written => self.roll_back(),
+            Err(_) => {}
         }
-        self.or_roll_back("RELEASE batch")?;
+        if in_savepoint {
+            self.or_roll_back("RELEASE batch")?;
+        }
         result
     }
 
@@ -264,6 +303,15 @@ impl Writer {
 /// Nobody else uses it but the child of a fork, to close its copy.
 fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes in what is there.
+fn take_in(jobs: &mut mpsc::Receiver<Job>, waiting: &mut VecDeque<Job>, most: usize) {
+    while waiting.len() < most
+        && let Ok(job) = jobs.try_recv()
+    {
+        waiting.push_back(job);
+    }
 }
 
 /// The batch at the front, unless something else is to be done first.

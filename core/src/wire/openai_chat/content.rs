@@ -14,23 +14,33 @@ const REPLAYED_FIELDS: [&str; 2] = ["reasoning_details", "extra_content"];
 /// # Errors
 /// `Invalid` (unsupported) for media that chat completions do not take, `Internal` for media that nobody loaded.
 pub(super) fn messages<'a>(request: &'a ChatRequest, target: &'a Target<'a>) -> Result<Vec<Message<'a>>> {
-    let instructing = if target.quirks.developer_role { "developer" } else { "system" };
-    let messages = Vec::with_capacity(request.messages.len() + 1);
-    let mut writer = Writer { target, instructing, messages, media: Vec::new() };
-    let schema = request.output_schema.as_ref().filter(|_| target.quirks.json_object_only);
-    match (request.system.as_deref().filter(|system| !system.is_empty()), schema) {
-        (system, Some(schema)) => {
-            let content = Content::Schema { system: system.unwrap_or_default(), schema: &schema.schema };
-            writer.push(instructing, content);
-        }
-        (Some(system), None) => writer.push(instructing, Content::Text(system)),
-        (None, None) => {}
-    }
+    let mut writer = Writer::new(target, request.messages.len() + 1);
+    writer.instruct(request);
     for message in &request.messages {
         writer.message(message)?;
     }
     writer.flush_media()?;
     Ok(writer.messages)
+}
+
+/// What stands before the messages of a request.
+pub(super) fn instructions<'a>(request: &'a ChatRequest, target: &'a Target<'a>) -> Vec<Message<'a>> {
+    let mut writer = Writer::new(target, 1);
+    writer.instruct(request);
+    writer.messages
+}
+
+/// One message of words alone, which is written the same whatever stands around it: at most one message on the wire.
+pub(super) fn words_of<'a>(message: &'a NewMessage, target: &'a Target<'a>) -> Result<Vec<Message<'a>>> {
+    let mut writer = Writer::new(target, 1);
+    writer.message(message)?;
+    Ok(writer.messages)
+}
+
+/// What the writing of words depends on, besides the words.
+pub(super) fn written_by(target: &Target<'_>) -> String {
+    let field = target.quirks.replay_reasoning_field.as_deref().unwrap_or_default();
+    ["openai_chat", field].join(" ")
 }
 
 struct Writer<'a> {
@@ -42,6 +52,23 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    fn new(target: &'a Target<'a>, messages: usize) -> Self {
+        let instructing = if target.quirks.developer_role { "developer" } else { "system" };
+        Self { target, instructing, messages: Vec::with_capacity(messages), media: Vec::new() }
+    }
+
+    fn instruct(&mut self, request: &'a ChatRequest) {
+        let schema = request.output_schema.as_ref().filter(|_| self.target.quirks.json_object_only);
+        match (request.system.as_deref().filter(|system| !system.is_empty()), schema) {
+            (system, Some(schema)) => {
+                let content = Content::Schema { system: system.unwrap_or_default(), schema: &schema.schema };
+                self.push(self.instructing, content);
+            }
+            (Some(system), None) => self.push(self.instructing, Content::Text(system)),
+            (None, None) => {}
+        }
+    }
+
     fn push(&mut self, role: &'static str, content: Content<'a>) {
         let (tool_calls, replayed) = (Vec::new(), Vec::new());
         self.messages.push(Message { role, content, tool_call_id: None, tool_calls, replayed });

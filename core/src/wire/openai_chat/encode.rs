@@ -3,44 +3,76 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::content;
 use super::shapes::Message;
 use crate::base::Json;
 use crate::model::{
-    ChatRequest, Error, GrammarSyntax, OutputSchema, ReasoningEffort, Result, TextFormat, ToolChoice, ToolSpec,
+    ChatRequest, Error, GrammarSyntax, NewMessage, OutputSchema, ReasoningEffort, Result, TextFormat, ToolChoice,
+    ToolSpec,
 };
 use crate::wire::{Target, json, tools};
 
-/// The body as JSON.
+/// The body as JSON. What was written of the messages before is not written again.
 ///
 /// # Errors
 /// `Invalid` (unsupported, bad_request) when chat completions cannot say it, `Internal` when media were not loaded.
-pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Vec<u8>> {
+pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Bytes> {
     check(request, target)?;
     let tools = tools::offered(request, target)?;
+    let rest = Rest { request, target, tools };
+    let mut head = Vec::with_capacity(64 + request.model.len() + request.system.as_ref().map_or(0, String::len));
+    begin(&mut head, request);
+    let length = head.len();
+    write(&mut head, &content::instructions(request, target))?;
+    let mut tail = Vec::with_capacity(64);
+    end(&mut tail, &rest)?;
+    let each = |message: &NewMessage, out: &mut Vec<u8>| write(out, &content::words_of(message, target)?);
+    let written = request.written.body(&content::written_by(target), &head, &tail, &request.messages, each)?;
+    if let Some(body) = written {
+        return Ok(body);
+    }
     let messages = content::messages(request, target)?;
-    let mut out = Vec::with_capacity(256 + messages.iter().map(Message::size_hint).sum::<usize>());
-    let broken = |error| Error::internal("a request cannot be written as JSON").with_source(error);
+    head.truncate(length);
+    head.reserve(tail.len() + messages.iter().map(Message::size_hint).sum::<usize>());
+    write(&mut head, &messages)?;
+    head.extend_from_slice(&tail);
+    Ok(head.into())
+}
+
+fn broken(error: serde_json::Error) -> Error {
+    Error::internal("a request cannot be written as JSON").with_source(error)
+}
+
+/// All that stands before the messages.
+fn begin(out: &mut Vec<u8>, request: &ChatRequest) {
     out.extend_from_slice(b"{\"model\":");
-    json::write_string(&mut out, &request.model);
+    json::write_string(out, &request.model);
     out.extend_from_slice(b",\"messages\":[");
+}
+
+fn write(out: &mut Vec<u8>, messages: &[Message<'_>]) -> Result<()> {
     for (number, message) in messages.iter().enumerate() {
         if number > 0 {
             out.push(b',');
         }
-        message.write(&mut out).map_err(broken)?;
+        message.write(out).map_err(broken)?;
     }
+    Ok(())
+}
+
+/// All that stands behind them: an object of its own, whose brace becomes the comma.
+fn end(out: &mut Vec<u8>, rest: &Rest<'_>) -> Result<()> {
     out.push(b']');
-    // All other fields are an object of their own, whose brace becomes the comma behind the messages.
     let behind = out.len();
-    serde_json::to_writer(&mut out, &Rest { request, target, tools }).map_err(broken)?;
+    serde_json::to_writer(&mut *out, rest).map_err(broken)?;
     match out.get_mut(behind..) {
         Some([brace, b'"', ..]) => *brace = b',',
         _ => drop(out.remove(behind)),
     }
-    Ok(out)
+    Ok(())
 }
 
 fn check(request: &ChatRequest, target: &Target<'_>) -> Result<()> {

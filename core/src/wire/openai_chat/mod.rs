@@ -51,7 +51,7 @@ impl Dialect for OpenAiChat {
     }
 
     fn encode(&self, request: &ChatRequest, target: &Target<'_>) -> Result<http::Request<Bytes>> {
-        let body = outgoing::merge(encode::body(request, target)?, request.extra_body.as_ref())?;
+        let body = outgoing::laid_over(encode::body(request, target)?, request.extra_body.as_ref())?;
         let path = target.quirks.chat_path.as_deref().unwrap_or(PATH);
         outgoing::post(target, path, &request.extra_headers, body)
     }

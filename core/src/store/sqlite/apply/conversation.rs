@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Applying, map_json};
+use super::{Applying, Place, Seen, map_json};
 use crate::base::ConversationId;
 use crate::model::Result;
 use crate::store::codes::{Change, Entity};
@@ -66,11 +66,13 @@ impl Applying<'_> {
                 self.at.as_millis(),
             ],
         )?;
+        self.seen.place.set(Some(Place { version, ..place }));
         Ok(())
     }
 
     pub(super) fn delete_conversation(&mut self, id: ConversationId) -> Result<()> {
         let place = self.conversation(id)?;
+        self.seen = Seen::default();
         self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Deleted)?;
         let pk = [place.pk];
         let blobs: Vec<[u8; 32]> = all(

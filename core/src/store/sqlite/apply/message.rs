@@ -7,7 +7,7 @@ use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{Cost, MessageStatus, Result, Role, Usage};
 use crate::store::codes::Change;
 use crate::store::sqlite::read::ANCESTOR;
-use crate::store::sqlite::row::{Coded, first, json, run};
+use crate::store::sqlite::row::{Coded, first, insert, json, run};
 use crate::store::tree::jumps_on;
 use crate::store::{Content, MessageEnd, NewRow, Parent, Placed, WriteBatch, refusal};
 
@@ -63,9 +63,6 @@ impl Applying<'_> {
         {
             return Err(refusal::no_turn());
         }
-        if self.exists("SELECT 1 FROM message WHERE id = ?", new.id.as_bytes())? {
-            return Err(refusal::id_taken());
-        }
         let (parent_pk, is_shown) = match new.parent {
             Parent::Start => (place.root_pk, true),
             Parent::Head => (place.shown(), true),
@@ -99,7 +96,7 @@ impl Applying<'_> {
         let change = self.note_message(&place, new.id, Change::Made)?;
         let (pk, at) = (self.new_message_pk()?, self.at.as_millis());
         let content = self.keep_content(&new.content)?;
-        run(
+        insert(
             self.connection,
             "INSERT INTO message(pk, conv_pk, parent_pk, depth, jump_pk, jump_depth, sibling_ix, id, turn_id, role, status,
              change_seq, created_at, updated_at, finish_reason, model, usage, cost, metadata, content_hash, content)
@@ -134,14 +131,9 @@ impl Applying<'_> {
                 "UPDATE message SET child_count = child_count + 1, selected_child_pk = ? WHERE pk = ?",
                 [pk, parent_pk],
             )?;
-            run(
-                self.connection,
-                "UPDATE conversation SET head_pk = ?2, head_id = ?3, head_depth = ?4, message_count = message_count + 1 WHERE pk = ?1",
-                params![place.pk, pk, new.id.as_bytes(), depth],
-            )?;
-            if new.status != MessageStatus::Streaming {
-                self.show_last(&place, new.role, &new.content)?;
-            }
+            let shows = (new.status != MessageStatus::Streaming).then_some((new.role, &new.content));
+            let place = Place { head_pk: Some(pk), head_id: Some(new.id), ..place };
+            self.add_up(place, Some(depth), shows, change, new.usage.as_ref(), new.cost.as_ref())?;
         } else {
             run(
                 self.connection,
@@ -150,8 +142,9 @@ impl Applying<'_> {
             )?;
             let sql = "UPDATE conversation SET message_count = message_count + 1 WHERE pk = ?";
             run(self.connection, sql, [place.pk])?;
+            self.add_up(place, None, None, change, new.usage.as_ref(), new.cost.as_ref())?;
         }
-        self.add_up(&place, change, new.usage.as_ref(), new.cost.as_ref())?;
+        self.seen.added.set(new.turn.map(|_| (new.id, new.conversation)));
         Ok(Placed { id: new.id, parent, depth, sibling_index, deletion })
     }
 
@@ -183,10 +176,8 @@ impl Applying<'_> {
             ],
         )?;
         run(self.connection, "DELETE FROM draft_chunk WHERE message_pk = ?", [target.pk])?;
-        if place.head_pk == Some(target.pk) {
-            self.show_last(&place, target.role, &end.content)?;
-        }
-        self.add_up(&place, change, end.usage.as_ref(), end.cost.as_ref())
+        let shows = (place.head_pk == Some(target.pk)).then_some((target.role, &end.content));
+        self.add_up(place, None, shows, change, end.usage.as_ref(), end.cost.as_ref())
     }
 
     pub(super) fn withdraw_message(&mut self, id: MessageId) -> Result<()> {
@@ -202,35 +193,54 @@ impl Applying<'_> {
             params![target.pk, Coded(MessageStatus::Cancelled), change, self.at.as_millis()],
         )?;
         run(self.connection, "UPDATE conversation SET version = ?2 WHERE pk = ?1", [place.pk, change])?;
+        self.seen.place.set(Some(Place { version: change, ..place }));
         Ok(())
     }
 
-    pub(super) fn show_last(&self, place: &Place, role: Role, content: &Content) -> Result<()> {
-        let preview = Some(&content.preview).filter(|preview| !preview.is_empty());
-        run(
-            self.connection,
-            "UPDATE conversation SET last_role = ?, last_preview = ? WHERE pk = ?",
-            params![Coded(role), preview, place.pk],
-        )?;
-        Ok(())
-    }
-
-    /// Counts what a message took and moves its conversation to the top of the list.
-    pub(super) fn add_up(&self, place: &Place, change: i64, usage: Option<&Usage>, cost: Option<&Cost>) -> Result<()> {
+    /// Moves a conversation to the top of the list, with what a message took and what it shows. `depth` is that of a head
+    /// which is new.
+    fn add_up(
+        &self,
+        place: Place,
+        depth: Option<i32>,
+        shows: Option<(Role, &Content)>,
+        change: i64,
+        usage: Option<&Usage>,
+        cost: Option<&Cost>,
+    ) -> Result<()> {
         let add = |total: i64, more: Option<i64>| total.saturating_add(more.unwrap_or(0).max(0));
+        let before = place.version;
+        let place = Place {
+            input_tokens: add(place.input_tokens, usage.map(|usage| usage.input_tokens)),
+            output_tokens: add(place.output_tokens, usage.map(|usage| usage.output_tokens)),
+            cost_nano_usd: add(place.cost_nano_usd, cost.and_then(|cost| cost.nano_usd)),
+            version: change,
+            ..place
+        };
+        let preview = shows.map(|(_, content)| &content.preview).filter(|preview| !preview.is_empty());
         run(
             self.connection,
-            "UPDATE conversation SET input_tokens = ?2, output_tokens = ?3, cost_nano_usd = ?4, activity_seq = ?5, version = ?5,
-             updated_at = ?6 WHERE pk = ?1",
+            "UPDATE conversation SET head_pk = ?2, head_id = ?3, head_depth = coalesce(?4, head_depth),
+             message_count = message_count + (?4 IS NOT NULL), last_role = coalesce(?5, last_role),
+             last_preview = iif(?5 IS NULL, last_preview, ?6), input_tokens = ?7, output_tokens = ?8, cost_nano_usd = ?9,
+             activity_seq = ?10, version = ?10, updated_at = ?11 WHERE pk = ?1",
             params![
                 place.pk,
-                add(place.input_tokens, usage.map(|usage| usage.input_tokens)),
-                add(place.output_tokens, usage.map(|usage| usage.output_tokens)),
-                add(place.cost_nano_usd, cost.and_then(|cost| cost.nano_usd)),
+                place.head_pk,
+                place.head_id.as_ref().map(MessageId::as_bytes),
+                depth,
+                shows.map(|(role, _)| Coded(role)),
+                preview,
+                place.input_tokens,
+                place.output_tokens,
+                place.cost_nano_usd,
                 change,
                 self.at.as_millis(),
             ],
         )?;
+        self.seen.place.set(Some(place));
+        let first = self.seen.versions.get().map_or(before, |(first, _)| first);
+        self.seen.versions.set(Some((first, change)));
         Ok(())
     }
 }

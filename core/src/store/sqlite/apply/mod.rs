@@ -6,6 +6,8 @@ mod message;
 mod tree;
 mod turn;
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, params};
 
 use super::row::{Coded, first, json, run};
@@ -23,6 +25,31 @@ pub(super) struct Applying<'a> {
     pub(super) at: Timestamp,
     /// The last number given to a change.
     pub(super) change: i64,
+    /// What was looked up already.
+    pub(super) seen: Seen,
+    /// Whether any budget is set, once somebody has looked; shared by the batches of a transaction.
+    pub(super) has_budgets: &'a Cell<Option<bool>>,
+}
+
+/// Rows that a batch has read or written. Most batches are about one conversation and one turn, which every op of theirs
+/// would look up again.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    place: Cell<Option<Place>>,
+    /// A turn, its key, its conversation and its epoch.
+    turn: Cell<Option<(TurnId, (i64, ConversationId, i64))>>,
+    /// The message that was added last, and its conversation, when it belongs to a turn.
+    added: Cell<Option<(MessageId, ConversationId)>>,
+    /// The version of the conversation before the first message that was added or ended, and after the last.
+    versions: Cell<Option<(i64, i64)>>,
+}
+
+impl Seen {
+    /// The conversation or its turns are not as they were looked up. What was added and is counted stays.
+    fn forget(&self) {
+        self.place.set(None);
+        self.turn.set(None);
+    }
 }
 
 /// What is needed of a conversation to write into it.
@@ -37,6 +64,7 @@ struct Place {
     input_tokens: i64,
     output_tokens: i64,
     cost_nano_usd: i64,
+    version: i64,
 }
 
 /// What is needed of a message to change it.
@@ -79,8 +107,14 @@ impl Applying<'_> {
                 Op::AppendDraft(chunk) => self.append_draft(chunk)?,
                 Op::Enqueue(entry) => self.enqueue(entry)?,
                 Op::Dequeue { turn } => self.dequeue(*turn)?,
-                Op::PutBudget(budget) => spend::put_budget(self.connection, budget)?,
-                Op::DeleteBudget { id } => spend::delete_budget(self.connection, *id)?,
+                Op::PutBudget(budget) => {
+                    self.has_budgets.set(None);
+                    spend::put_budget(self.connection, budget)?;
+                }
+                Op::DeleteBudget { id } => {
+                    self.has_budgets.set(None);
+                    spend::delete_budget(self.connection, *id)?;
+                }
                 Op::Reserve(new) => alerts.extend(books::reserve(&mut self.books()?, self.owner, new, self.at)?),
                 Op::Settle { id, entry } => alerts.extend(books::settle(&mut self.books()?, *id, entry, self.at)?),
                 Op::Release { id } => books::release(&mut self.books()?, *id, self.at)?,
@@ -88,12 +122,26 @@ impl Applying<'_> {
                 Op::RenewReservations { holder, until } => spend::renew(self.connection, holder, *until)?,
             }
         }
-        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on })
+        let (has_budgets, versions) = (self.has_budgets()?, self.seen.versions.get());
+        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions })
     }
 
     /// Where the owner's money is counted.
     fn books(&self) -> Result<SqlBooks<'_>> {
-        SqlBooks::of(self.connection, self.owner, self.at)
+        let books = match self.seen.place.get() {
+            Some(place) => SqlBooks::known(self.connection, place.owner_pk),
+            None => SqlBooks::of(self.connection, self.owner, self.at)?,
+        };
+        Ok(if self.has_budgets()? { books } else { books.without_budgets() })
+    }
+
+    fn has_budgets(&self) -> Result<bool> {
+        if let Some(known) = self.has_budgets.get() {
+            return Ok(known);
+        }
+        let found = spend::has_budgets(self.connection)?;
+        self.has_budgets.set(Some(found));
+        Ok(found)
     }
 
     fn check(&self, precondition: &Precondition) -> Result<()> {
@@ -102,6 +150,10 @@ impl Applying<'_> {
             Precondition::Head { conversation, expected } => {
                 let head = self.conversation(*conversation)?.head_id;
                 if head == *expected { Ok(()) } else { Err(refusal::head_moved(head)) }
+            }
+            Precondition::Version { conversation, expected } => {
+                let place = self.conversation(*conversation)?;
+                if place.version == *expected { Ok(()) } else { Err(refusal::version_moved()) }
             }
             Precondition::Epoch { turn, expected } => {
                 let (_, _, epoch) = self.turn(*turn)?;
@@ -133,10 +185,13 @@ impl Applying<'_> {
     }
 
     fn conversation(&self, id: ConversationId) -> Result<Place> {
-        first(
+        if let Some(place) = self.seen.place.get().filter(|place| place.id == id) {
+            return Ok(place);
+        }
+        let place = first(
             self.connection,
-            "SELECT c.pk, c.owner_pk, c.root_pk, c.head_pk, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd
-             FROM conversation c JOIN owner o ON o.pk = c.owner_pk WHERE c.id = ? AND o.ext_id = ?",
+            "SELECT c.pk, c.owner_pk, c.root_pk, c.head_pk, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd,
+             c.version FROM conversation c JOIN owner o ON o.pk = c.owner_pk WHERE c.id = ? AND o.ext_id = ?",
             params![id.as_bytes(), self.owner],
             |row| {
                 Ok(Place {
@@ -149,10 +204,13 @@ impl Applying<'_> {
                     input_tokens: row.get(5)?,
                     output_tokens: row.get(6)?,
                     cost_nano_usd: row.get(7)?,
+                    version: row.get(8)?,
                 })
             },
         )?
-        .ok_or_else(refusal::no_conversation)
+        .ok_or_else(refusal::no_conversation)?;
+        self.seen.place.set(Some(place));
+        Ok(place)
     }
 
     fn message(&self, id: MessageId) -> Result<Target> {
@@ -177,14 +235,19 @@ impl Applying<'_> {
 
     /// The turn's key, its conversation, its epoch.
     fn turn(&self, id: TurnId) -> Result<(i64, ConversationId, i64)> {
-        first(
+        if let Some((_, turn)) = self.seen.turn.get().filter(|(seen, _)| *seen == id) {
+            return Ok(turn);
+        }
+        let turn = first(
             self.connection,
             "SELECT t.pk, c.id, t.epoch FROM turn t JOIN conversation c ON c.pk = t.conv_pk
              JOIN owner o ON o.pk = c.owner_pk WHERE t.id = ? AND o.ext_id = ?",
             params![id.as_bytes(), self.owner],
             |row| Ok((row.get(0)?, ConversationId::from_bytes(row.get(1)?), row.get(2)?)),
         )?
-        .ok_or_else(refusal::no_turn)
+        .ok_or_else(refusal::no_turn)?;
+        self.seen.turn.set(Some((id, turn)));
+        Ok(turn)
     }
 
     fn exists(&self, sql: &str, id: &[u8; 16]) -> Result<bool> {

@@ -122,6 +122,7 @@ impl Applying<'_> {
                 self.at.as_millis()
             ],
         )?;
+        self.seen.forget();
         Ok(id)
     }
 
@@ -146,7 +147,8 @@ impl Applying<'_> {
             params![target.pk, Coded(MessageStatus::Deleted), change, self.at.as_millis(), nothing.json.as_ref()],
         )?;
         if place.head_pk == Some(target.pk) {
-            self.show_last(&place, target.role, &nothing)?;
+            let sql = "UPDATE conversation SET last_role = ?, last_preview = NULL WHERE pk = ?";
+            run(self.connection, sql, params![Coded(target.role), place.pk])?;
         }
         self.note_deletion(&place)
     }
@@ -161,6 +163,7 @@ impl Applying<'_> {
             "UPDATE conversation SET version = ?2, updated_at = ?3 WHERE pk = ?1",
             params![place.pk, version, self.at.as_millis()],
         )?;
+        self.seen.forget();
         Ok(())
     }
 

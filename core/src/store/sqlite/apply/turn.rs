@@ -6,22 +6,21 @@ use super::Applying;
 use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result};
 use crate::store::codes::{Change, Entity};
-use crate::store::sqlite::row::{Coded, first, json, run};
+use crate::store::sqlite::row::{Coded, first, insert, json, run};
 use crate::store::{DraftChunk, NewStep, NewTurn, QueueEntry, TurnChange, refusal};
 
 impl Applying<'_> {
     pub(super) fn put_turn(&mut self, new: &NewTurn) -> Result<()> {
         let place = self.conversation(new.conversation)?;
-        let message = self.message(new.message)?;
-        if message.conversation != new.conversation {
-            return Err(refusal::no_message());
-        }
-        if message.turn.is_none() {
-            run(
-                self.connection,
-                "UPDATE message SET turn_id = ? WHERE pk = ?",
-                params![new.id.as_bytes(), message.pk],
-            )?;
+        if self.seen.added.get() != Some((new.message, new.conversation)) {
+            let message = self.message(new.message)?;
+            if message.conversation != new.conversation {
+                return Err(refusal::no_message());
+            }
+            if message.turn.is_none() {
+                let sql = "UPDATE message SET turn_id = ? WHERE pk = ?";
+                run(self.connection, sql, params![new.id.as_bytes(), message.pk])?;
+            }
         }
         if let Some(client_id) = &new.client_id {
             let sql = "SELECT 1 FROM turn WHERE conv_pk = ? AND client_id = ?";
@@ -29,14 +28,11 @@ impl Applying<'_> {
                 return Err(refusal::client_id_taken());
             }
         }
-        if self.exists("SELECT 1 FROM turn WHERE id = ?", new.id.as_bytes())? {
-            return Err(refusal::id_taken());
-        }
         self.note(place.owner_pk, place.id, Entity::Turn, new.id.as_bytes(), Change::Made)?;
-        run(
+        insert(
             self.connection,
             "INSERT INTO turn(id, conv_pk, state, epoch, attempt, last_seq, message_id, reply_id, client_id, body_hash, model,
-             holder, lease_until, created_at, updated_at, options) VALUES(?1, ?2, ?3, 1, 0, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)",
+             holder, lease_until, created_at, updated_at, options) VALUES(?1, ?2, ?3, 1, ?13, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12)",
             params![
                 new.id.as_bytes(),
                 place.pk,
@@ -50,15 +46,18 @@ impl Applying<'_> {
                 new.lease_until.as_millis(),
                 self.at.as_millis(),
                 new.options.as_deref(),
+                new.attempt,
             ],
         )?;
+        self.seen.turn.set(Some((new.id, (self.connection.last_insert_rowid(), new.conversation, 1))));
         Ok(())
     }
 
     pub(in crate::store::sqlite) fn advance_turn(&mut self, id: TurnId, change: &TurnChange) -> Result<()> {
-        let (pk, conversation, _) = self.turn(id)?;
+        let (pk, conversation, epoch) = self.turn(id)?;
         let owner_pk = self.conversation(conversation)?.owner_pk;
         self.note(owner_pk, conversation, Entity::Turn, id.as_bytes(), Change::Changed)?;
+        self.seen.turn.set(Some((id, (pk, conversation, epoch + 1))));
         let millis = |time: &Option<Option<Timestamp>>| time.flatten().map(Timestamp::as_millis);
         let error = change.error.as_ref().and_then(Option::as_ref).map(json).transpose()?;
         let lease = change.lease.as_ref().and_then(Option::as_ref);

@@ -166,6 +166,49 @@ async fn a_full_disk_stores_nothing_and_the_store_goes_on() {
 }
 
 #[tokio::test]
+async fn a_batch_that_fails_half_way_is_left_out_of_its_group_and_its_neighbours_are_kept() {
+    use crate::store::NewTurn;
+    use crate::store::contract::scene::new_turn;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    let scene = scene(&store, 1);
+    let conversation = scene.new_conversation().await;
+    // The second with the same client id is found out when its message is written already.
+    let asked = |words: &str, client_id: &str| {
+        let sent = scene.planned(conversation);
+        let mut batch = scene.sending(sent, words);
+        batch.ops.pop();
+        let turn = NewTurn { client_id: Some(client_id.to_owned()), ..new_turn(sent) };
+        (batch.op(Op::PutTurn(turn)), Durability::PowerSafe)
+    };
+    let unknown = scene.batch().op(Op::DeleteConversation { id: scene.ids.conversation() });
+    let before = store.counters();
+    let group = vec![
+        asked("one", "a"),
+        (unknown, Durability::PowerSafe),
+        asked("one again", "a"),
+        asked("two", "b"),
+        asked("two again", "b"),
+        asked("three", "c"),
+    ];
+    let results = apply_together(&store, group).await;
+    let reasons: Vec<_> = results.iter().map(|r| r.as_ref().err().map(|e| e.reason().to_owned())).collect();
+    let reason = |word: &str| Some(word.to_owned());
+    assert_eq!(reasons, [None, reason("no_conversation"), reason("client_id"), None, reason("client_id"), None]);
+    assert_eq!(scene.texts(conversation).await, ["one", "two", "three"]);
+    let after = store.counters();
+    assert_eq!(
+        (after.batches - before.batches, after.commits - before.commits),
+        (3, 1),
+        "one more try for all of them"
+    );
+    scene.append(conversation, Parent::Head, "alone").await;
+    store.close().await.unwrap();
+    assert_sound(&path, "held batches that failed");
+}
+
+#[tokio::test]
 async fn a_failed_commit_fails_every_batch_of_its_group_and_applies_none() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("chat.db")).await;
@@ -359,6 +402,7 @@ fn slow_work_is_logged_without_its_content() {
         clock: Arc::new(Hasty(ManualClock::default())),
         counting: Arc::default(),
         syncs_fully: true,
+        careful: 0,
         liveness: None,
     });
     let (reply, mut answer) = oneshot::channel();

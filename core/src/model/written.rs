@@ -1,0 +1,305 @@
+//! What of a request was written for the wire before, so that a long conversation is not written anew for each turn.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+
+use super::error::Result;
+use super::message::{NewMessage, Role};
+use super::part::Part;
+
+/// Room for what the next turns add.
+const SLACK: usize = 8 << 10;
+
+/// The messages of a request as its dialect wrote them, taken along from turn to turn. Says nothing of its own: requests
+/// are the same whatever was written of them, and a copy, whose messages may be changed, begins with nothing.
+#[derive(Default)]
+pub struct Written(Option<Arc<Mutex<Sheet>>>);
+
+/// The last body: what stands before the messages, the messages, what stands behind them. The next one is made of it in
+/// place, once nobody sends it any more.
+#[derive(Default)]
+struct Sheet {
+    /// What the writing of a message depends on, besides the message.
+    key: String,
+    /// How many messages are written, and how long their words are.
+    messages: usize,
+    words: usize,
+    body: Bytes,
+    /// How long that is which stands before the messages.
+    head: usize,
+    /// Where the first message begins, and where the last one ends.
+    start: usize,
+    end: usize,
+    /// How much memory the body takes.
+    room: usize,
+    /// How many messages were counted, and their tokens.
+    counted: (usize, u64),
+}
+
+impl Written {
+    /// Nothing yet, and a place for it.
+    #[cfg_attr(not(any(test, feature = "engine")), expect(dead_code, reason = "the engine keeps what is written"))]
+    pub(crate) fn begin() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    /// The same sheet, for a request with the same messages.
+    #[cfg_attr(not(any(test, feature = "engine")), expect(dead_code, reason = "the engine keeps what is written"))]
+    pub(crate) fn share(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// How much memory it takes, in bytes.
+    #[cfg_attr(not(any(test, feature = "engine")), expect(dead_code, reason = "the engine keeps what is written"))]
+    pub(crate) fn room(&self) -> usize {
+        self.sheet().map_or(0, |sheet| sheet.room + sheet.key.len() + size_of::<Sheet>())
+    }
+
+    fn sheet(&self) -> Option<MutexGuard<'_, Sheet>> {
+        self.0.as_ref().map(|sheet| sheet.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The body `head`, messages with commas between them, `tail`. Only messages that were not written under this key
+    /// before are handed to `each`, which adds them as JSON, or nothing for one that the dialect leaves out. Nothing is
+    /// given, and all has to be written anew, where there is no sheet or not only words are said.
+    ///
+    /// # Errors
+    /// What `each` says.
+    pub(crate) fn body(
+        &self,
+        key: &str,
+        head: &[u8],
+        tail: &[u8],
+        messages: &[NewMessage],
+        mut each: impl FnMut(&NewMessage, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<Option<Bytes>> {
+        let Some(mut sheet) = self.sheet() else { return Ok(None) };
+        let before = std::mem::take(&mut *sheet);
+        sheet.counted = before.counted;
+        let Some(words) = words_of(messages) else { return Ok(None) };
+        let is_known = before.key == key
+            && before.messages <= messages.len()
+            && words_of(&messages[..before.messages]) == Some(before.words);
+        let (old, written) = if is_known { (before.body, before.messages) } else { (Bytes::new(), 0) };
+        let (start, end) = if is_known { (before.start, before.end) } else { (0, 0) };
+        let (mut out, mut start) = match old.try_into_mut() {
+            Ok(mut out) if is_known && out[..before.head] == *head => {
+                out.truncate(end);
+                (out, start)
+            }
+            old => {
+                // Somebody sends it still, or what stands before the messages is another.
+                let old = old.map_or_else(|old| old, BytesMut::freeze);
+                let new = words - if is_known { before.words } else { 0 };
+                let room = head.len() + (end - start) + new + new / 16 + 64 * (messages.len() - written) + tail.len();
+                let mut out = BytesMut::with_capacity(room + SLACK);
+                out.extend_from_slice(head);
+                if start < end {
+                    part(&mut out);
+                }
+                let begin = out.len();
+                out.extend_from_slice(&old[start..end]);
+                (out, begin)
+            }
+        };
+        let mut one = Vec::new();
+        for message in &messages[written..] {
+            each(message, &mut one)?;
+            if one.is_empty() {
+                continue;
+            }
+            let is_first = out.len() == head.len();
+            part(&mut out);
+            if is_first {
+                start = out.len();
+            }
+            out.extend_from_slice(&one);
+            one.clear();
+        }
+        let end = out.len();
+        out.extend_from_slice(tail);
+        let room = out.capacity();
+        let body = out.freeze();
+        let (key, head, counted) = (key.to_owned(), head.len(), sheet.counted);
+        *sheet = Sheet { key, messages: messages.len(), words, body: body.clone(), head, start, end, room, counted };
+        Ok(Some(body))
+    }
+
+    /// The sum of the tokens of the messages, each of which is counted once.
+    pub(crate) fn tokens(&self, messages: &[NewMessage], each: impl Fn(&NewMessage) -> u64) -> u64 {
+        let count = |messages: &[NewMessage]| messages.iter().map(&each).fold(0, u64::saturating_add);
+        let Some(mut sheet) = self.sheet() else { return count(messages) };
+        let (counted, tokens) = sheet.counted;
+        let tokens = match messages.get(counted..) {
+            Some(new) => tokens.saturating_add(count(new)),
+            None => count(messages),
+        };
+        sheet.counted = (messages.len(), tokens);
+        tokens
+    }
+}
+
+/// Parts a message from the one before it, if there is one in the list.
+fn part(out: &mut BytesMut) {
+    if out.last() != Some(&b'[') {
+        out.extend_from_slice(b",");
+    }
+}
+
+/// How long the words of these messages are; nothing where there is more than words, whose writing may depend on what
+/// stands around it.
+fn words_of(messages: &[NewMessage]) -> Option<usize> {
+    let mut sum = 0;
+    for message in messages {
+        for part in &message.parts {
+            sum += match part {
+                Part::Text { text, .. } | Part::Reasoning { text } | Part::Refusal { text } => text.len(),
+                _ => return None,
+            };
+        }
+        // Where instructions stand is up to the dialect.
+        if !matches!(message.role, Role::User | Role::Assistant) {
+            return None;
+        }
+    }
+    Some(sum)
+}
+
+impl Clone for Written {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Error, Media};
+
+    fn said(texts: &[&str]) -> Vec<NewMessage> {
+        let message = |(number, text): (usize, &&str)| match number % 2 {
+            0 => NewMessage::user(*text),
+            _ => NewMessage::assistant(*text),
+        };
+        texts.iter().enumerate().map(message).collect()
+    }
+
+    /// The body, and how many messages were written for it.
+    fn body(written: &Written, key: &str, head: &str, texts: &[&str]) -> (Option<String>, usize) {
+        let mut new = 0;
+        let each = |message: &NewMessage, out: &mut Vec<u8>| {
+            new += 1;
+            out.extend_from_slice(message.text().as_bytes());
+            Ok(())
+        };
+        let body = written.body(key, head.as_bytes(), b"]!", &said(texts), each).unwrap();
+        (body.map(|body| String::from_utf8(body.to_vec()).unwrap()), new)
+    }
+
+    fn whole(text: &str, new: usize) -> (Option<String>, usize) {
+        (Some(text.to_owned()), new)
+    }
+
+    #[test]
+    fn a_message_is_written_once_while_the_conversation_goes_on() {
+        let written = Written::begin();
+        assert_eq!(body(&written, "k", "[", &["a", "b"]), whole("[a,b]!", 2));
+        assert_eq!(body(&written, "k", "[", &["a", "b", "c"]), whole("[a,b,c]!", 1));
+        assert_eq!(body(&written, "k", "[", &["a", "b", "c"]), whole("[a,b,c]!", 0), "tried again");
+        assert_eq!(body(&written, "k", "<[s", &["a", "b", "c", "", "e"]), whole("<[s,a,b,c,e]!", 2));
+        assert_eq!(body(&written, "k", "[", &["a", "b", "c", "", "e"]), whole("[a,b,c,e]!", 0));
+    }
+
+    #[test]
+    fn messages_that_are_left_out_leave_no_comma_behind() {
+        let written = Written::begin();
+        assert_eq!(body(&written, "k", "[s", &[""]), whole("[s]!", 1));
+        assert_eq!(body(&written, "k", "[", &["", ""]), whole("[]!", 1));
+        assert_eq!(body(&written, "k", "[s", &["", "", "a"]), whole("[s,a]!", 1));
+        assert_eq!(body(&written, "k", "[", &["", "", "a", "", "b"]), whole("[a,b]!", 2));
+    }
+
+    #[test]
+    fn a_body_that_is_still_sent_is_left_alone() {
+        let written = Written::begin();
+        let each = |message: &NewMessage, out: &mut Vec<u8>| {
+            out.extend_from_slice(message.text().as_bytes());
+            Ok(())
+        };
+        let first = written.body("k", b"[", b"]", &said(&["a"]), each).unwrap().unwrap();
+        let second = written.body("k", b"[", b"]", &said(&["a", "b"]), each).unwrap().unwrap();
+        assert_eq!((&first[..], &second[..]), (&b"[a]"[..], &b"[a,b]"[..]));
+        drop((first, second));
+        let third = written.body("k", b"[", b"]", &said(&["a", "b", "c"]), each).unwrap().unwrap();
+        let place = third.as_ptr();
+        drop(third);
+        let fourth = written.body("k", b"[", b"]", &said(&["a", "b", "c", "d"]), each).unwrap().unwrap();
+        assert_eq!(&fourth[..], b"[a,b,c,d]");
+        assert_eq!(fourth.as_ptr(), place, "made in place, nothing is copied");
+    }
+
+    #[test]
+    fn all_is_written_anew_for_another_key_and_for_another_history() {
+        let written = Written::begin();
+        assert_eq!(body(&written, "k", "[", &["a", "b"]), whole("[a,b]!", 2));
+        assert_eq!(body(&written, "other", "[", &["a", "b"]), whole("[a,b]!", 2));
+        assert_eq!(body(&written, "other", "[", &["aa", "b", "c"]), whole("[aa,b,c]!", 3));
+        assert_eq!(body(&written, "other", "[", &["aa"]), whole("[aa]!", 1));
+        assert_eq!(body(&Written::default(), "k", "[", &["a"]), (None, 0), "nowhere to keep it");
+        assert_eq!(body(&written.clone(), "other", "[", &["aa"]), (None, 0), "a copy may be changed");
+        assert_eq!(body(&written.share(), "other", "[", &["aa", "b"]), whole("[aa,b]!", 1));
+    }
+
+    #[test]
+    fn more_than_words_is_never_kept() {
+        let picture = NewMessage::new(Role::User, [Part::image(Media::url("https://a.example/b.png"))]);
+        for message in [picture, NewMessage::system("be brief"), NewMessage::new(Role::Tool, [Part::text("4")])] {
+            let written = Written::begin();
+            assert_eq!(body(&written, "k", "[", &["a"]), whole("[a]!", 1));
+            let messages = [NewMessage::user("a"), message];
+            assert_eq!(written.body("k", b"[", b"]", &messages, |_, _| Ok(())).unwrap(), None);
+            assert_eq!(body(&written, "k", "[", &["a"]), whole("[a]!", 1), "and nothing is left of what was");
+        }
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_written_leaves_nothing_behind() {
+        let written = Written::begin();
+        assert_eq!(body(&written, "k", "[", &["a"]), whole("[a]!", 1));
+        let refused = written.body("k", b"[", b"]", &said(&["a", "b"]), |_, _| Err(Error::internal("no")));
+        refused.unwrap_err();
+        assert_eq!(body(&written, "k", "[", &["a", "b"]), whole("[a,b]!", 2));
+    }
+
+    #[test]
+    fn tokens_are_counted_once_for_each_message() {
+        let written = Written::begin();
+        let count = |written: &Written, texts: &[&str]| {
+            let asked = std::cell::Cell::new(0);
+            let tokens = written.tokens(&said(texts), |message| {
+                asked.set(asked.get() + 1);
+                message.text().len() as u64
+            });
+            (tokens, asked.get())
+        };
+        assert_eq!(count(&written, &["a", "bb"]), (3, 2));
+        assert_eq!(count(&written, &["a", "bb", "ccc"]), (6, 1));
+        assert_eq!(count(&written, &["a", "bb", "ccc"]), (6, 0));
+        assert_eq!(count(&written, &["a"]), (1, 1));
+        assert_eq!(count(&Written::default(), &["a", "bb"]), (3, 2));
+    }
+}
