@@ -160,6 +160,10 @@ macro_rules! values {
     (@build event [$($path:ident)::+], $fields:ident, $($field:ident),* $(,)?) => {
         $crate::values::event::build($fields, $($path)::+ { $($field: $fields.take(stringify!($field))?),* })
     };
+    // The engine lends requests something of its own.
+    (@build record [RequestRecord], $fields:ident, $($field:ident),* $(,)?) => {
+        Ok(RequestRecord { $($field: $fields.take(stringify!($field))?,)* ..RequestRecord::default() })
+    };
     (@build $kind:ident [$($path:ident)::+], $fields:ident, $($field:ident),* $(,)?) => {
         Ok($($path)::+ { $($field: $fields.take(stringify!($field))?),* })
     };

@@ -78,7 +78,6 @@ pub(super) struct Begins<'a> {
     pub(super) body_hash: [u8; 32],
     pub(super) target: &'a CallTarget,
     pub(super) placing: Placing,
-    pub(super) seen: Seen,
 }
 
 impl Journal {
@@ -89,6 +88,7 @@ impl Journal {
         parts: Vec<Part>,
         asked: Asked<'_>,
         begins: Begins<'_>,
+        seen: Seen,
     ) -> Result<Self> {
         let engine = chat.user.engine.clone();
         let Asked { options, kept } = asked;

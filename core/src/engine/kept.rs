@@ -83,6 +83,7 @@ impl CallOptions {
             priority,
             degrade: None,
             client_id: _,
+            expected_head: _,
             metadata: _,
             key: _,
             extra_body: None,

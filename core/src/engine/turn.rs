@@ -230,12 +230,13 @@ impl Task {
             let target = checked.target;
             // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
             let asked = Asked { options: &options, kept: checked.kept };
-            let (is_recalled, is_new) = (checked.seen.is_recalled, checked.seen.version.is_none());
+            let seen = checked.seen;
+            let is_recalled = seen.is_recalled;
             // What came late to earlier messages stands behind what was said last, and nowhere else.
             self.again &= checked.placing.answer.is_none();
             let taken_back = checked.placing.taken_back;
             let (turn, body_hash) = (self.turn, self.body_hash);
-            let begins = Begins { turn, body_hash, target: &target, placing: checked.placing, seen: checked.seen };
+            let begins = Begins { turn, body_hash, target: &target, placing: checked.placing };
             let journal = match (checked.before, self.aim) {
                 (Some(record), _) => {
                     self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
@@ -243,9 +244,9 @@ impl Task {
                 }
                 (None, Aim::Answer { question, .. }) => Journal::open_for(&self.chat, question, asked, begins).await,
                 (None, _) => {
-                    let fresh = self.chat.fresh.clone().filter(|_| is_new);
+                    let fresh = self.chat.fresh.clone().filter(|_| seen.version.is_none());
                     let parts = if is_recalled { parts.clone() } else { std::mem::take(&mut parts) };
-                    Journal::open(&self.chat, fresh.as_deref(), parts, asked, begins).await
+                    Journal::open(&self.chat, fresh.as_deref(), parts, asked, begins, seen).await
                 }
             };
             let has_changed = |error: &Error| matches!(error.reason(), "version_moved" | "no_conversation");

@@ -4,7 +4,7 @@ use super::super::meter::Meter;
 use super::super::target::Call;
 use super::limit::CostLimit;
 use super::plan::Plan;
-use super::{Accounts, Bill, bound_of, entry, owner, worst};
+use super::{Accounts, Bill, bound_of, entry, worst};
 use crate::base::{ErrorKind, ReservationId, Timestamp};
 use crate::model::{Cost, Error, Part, Reply, Result, StreamEvent, StreamEventKind, Usage, UsageSource};
 use crate::policy::{Bound, Taken};

@@ -67,6 +67,7 @@ impl Journal {
                 id: turn,
                 conversation: chat.id,
                 state: TurnState::Saved,
+                attempt: 0,
                 client_id: options.client_id.clone(),
                 body_hash,
                 message: question,

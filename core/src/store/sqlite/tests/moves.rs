@@ -1,11 +1,13 @@
 //! What it costs to move about in a tree: the same at any length.
 
+use std::cell::Cell;
+
 use rusqlite::StatementStatus;
 
 use super::*;
 use crate::base::{Ids, SeededRandom};
 use crate::store::contract::scene::{NOW, OWNER, later, put_conversation, user_row};
-use crate::store::sqlite::apply::Applying;
+use crate::store::sqlite::apply::{Applying, Seen};
 use crate::store::{Anchor, BranchQuery, Op, Parent, SiblingAnchor};
 
 /// A file that is written to and read from on this thread, so that its statements can be counted.
@@ -29,7 +31,14 @@ impl Desk {
     fn apply(&mut self, ops: impl IntoIterator<Item = Op>) -> Receipt {
         let transaction = self.connection.unchecked_transaction().unwrap();
         let batch = WriteBatch { ops: ops.into_iter().collect(), ..WriteBatch::new(OWNER, later(self.change)) };
-        let mut applying = Applying { connection: &transaction, owner: OWNER, at: batch.at, change: self.change };
+        let mut applying = Applying {
+            connection: &transaction,
+            owner: OWNER,
+            at: batch.at,
+            change: self.change,
+            seen: Seen::default(),
+            has_budgets: &Cell::default(),
+        };
         let receipt = applying.apply(&batch).unwrap();
         self.change = applying.change;
         writer::set_last_change(&transaction, self.change).unwrap();
