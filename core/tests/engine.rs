@@ -695,7 +695,9 @@ async fn an_engine_with_a_thread_of_its_own_is_dropped_inside_of_async_code_and_
             streams.push(stream);
         }
         // Whoever drops it is a task of another runtime, which must not be made to wait.
-        tokio::spawn(async move { drop((streams, chat, tertulia)) }).await.unwrap();
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(async move { drop((streams, chat, tertulia)) });
+        task.join_next().await.unwrap().unwrap();
         let again = lab.builder().store(path.to_str().unwrap()).open().await.unwrap();
         let kept = again.user("ana").conversation(id).history().await.unwrap();
         let words: Vec<_> = kept.items.iter().map(|message| message.text()).collect();
