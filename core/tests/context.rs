@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::Lab;
+use tertulia::policy::tokens_of_message;
 use tertulia::{Conversation, ModelInfo, NewMessage, Part, ProviderSpec, Role, Tertulia, ToolCall, ToolSpec};
 
 /// An engine whose model has a window of so many tokens.
@@ -15,10 +16,11 @@ async fn with_window(lab: &Lab, tokens: i64) -> Tertulia {
     lab.builder().provider(spec).open().await.unwrap()
 }
 
-const SMALL: &str = "small/sim:text=ok";
+/// Says nothing of what it was sent that anything could be learnt from.
+const SMALL: &str = "small/sim:text=ok;usage=1/1";
 
 async fn fill(chat: &Conversation, messages: usize, bytes: usize) {
-    let message = |n: usize| NewMessage::user(format!("{n:04} {}", "x".repeat(bytes - 5)));
+    let message = |n: usize| NewMessage::user(format!("{n:04} {}", "x ".repeat((bytes - 5) / 2)));
     chat.append((0..messages).map(message).collect::<Vec<_>>()).await.unwrap();
 }
 
@@ -28,8 +30,9 @@ fn shown(lab: &Lab) -> Vec<Value> {
     all.into_iter().filter(|m| m["role"] != "system").collect()
 }
 
-fn words(messages: &[Value]) -> usize {
-    messages.iter().filter_map(|m| m["content"].as_str()).map(str::len).sum()
+/// How many tokens they are, by estimate.
+fn counted(messages: &[Value]) -> u64 {
+    messages.iter().filter_map(|m| m["content"].as_str()).map(|words| tokens_of_message(&NewMessage::user(words))).sum()
 }
 
 fn call(id: &str, bytes: usize) -> Part {
@@ -57,10 +60,46 @@ async fn a_model_of_an_unknown_window_is_shown_what_128_000_tokens_hold() {
     fill(&chat, 500, 1_000).await;
     chat.send("and now?").model(lab.text("ok")).await.unwrap();
     let messages = shown(&lab);
-    let room = 128_000 * 3 * 9 / 10;
-    assert!((room * 9 / 10..=room).contains(&words(&messages)), "{}", words(&messages));
+    let room = 128_000 * 9 / 10;
+    assert!((room * 9 / 10..=room).contains(&counted(&messages)), "{}", counted(&messages));
     assert_eq!(messages.last().unwrap()["content"], "and now?");
     assert!(messages[messages.len() - 2]["content"].as_str().unwrap().starts_with("0499 "), "the oldest goes first");
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn what_has_room_goes_by_tokens_whatever_their_letters() {
+    let lab = Lab::memory().await;
+    let small = with_window(&lab, 4_000).await;
+    for letters in ["words as they come ", "!?", "0123456789", "Привет, как дела? ", "你好吗", "😀"] {
+        let chat = small.user("ana").new_conversation();
+        let message = NewMessage::user(letters.repeat(200 / letters.len()));
+        chat.append(vec![message; 150]).await.unwrap();
+        chat.send("and now?").model(SMALL).await.unwrap();
+        let (messages, room) = (shown(&lab), 4_000 * 9 / 10);
+        assert!(messages.len() < 151, "{letters}: all of them are shown");
+        assert!((room * 9 / 10..=room).contains(&counted(&messages)), "{letters}: {}", counted(&messages));
+    }
+    small.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_model_that_counts_more_tokens_is_shown_less() {
+    let lab = Lab::memory().await;
+    let small = with_window(&lab, 4_000).await;
+    let mut seen = Vec::new();
+    for usage in ["1", "20000"] {
+        let chat = small.user("ana").new_conversation();
+        fill(&chat, 60, 500).await;
+        // What the provider reports of the first is known of the second.
+        for _ in 0..2 {
+            chat.send("and?").model(format!("small/sim:text=ok;usage={usage}/1")).await.unwrap();
+        }
+        seen.push(shown(&lab).len());
+    }
+    assert!(2 * seen[0] > 3 * seen[1] && seen[1] > 1, "{seen:?}");
+    small.close().await.unwrap();
     lab.close().await;
 }
 
@@ -68,7 +107,7 @@ async fn a_model_of_an_unknown_window_is_shown_what_128_000_tokens_hold() {
 async fn the_new_message_the_instructions_and_the_tools_take_room_too() {
     let lab = Lab::memory().await;
     let small = with_window(&lab, 10_000).await;
-    let long = "y".repeat(12_000);
+    let long = "y ".repeat(6_000);
     let tool = || ToolSpec::new("f", long.clone(), json!({"type": "object"}));
     let mut left = Vec::new();
     for with in ["nothing", "a long message", "instructions", "a tool"] {

@@ -229,7 +229,7 @@ async fn a_provider_that_is_known_to_be_down_costs_no_request() {
 async fn a_conversation_that_is_too_long_goes_on_to_a_larger_model_with_more_of_its_history() {
     let pair = Pair::new(&["error=context"], &["text=I see it all"]).await;
     let chat = pair.chat();
-    let message = |n: usize| NewMessage::user(format!("{n:03} {}", "x".repeat(996)));
+    let message = |n: usize| NewMessage::user(format!("{n:03} {}", "x ".repeat(498)));
     chat.append((0..100).map(message).collect::<Vec<_>>()).await.unwrap();
     let reply = soon(chat.send("and now?").fallback(["a/same", "b/m"])).await.unwrap();
     assert_eq!((reply.text().as_str(), pair.asked()), ("I see it all", (1, 1)));

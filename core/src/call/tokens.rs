@@ -29,7 +29,12 @@ impl TokenCounts {
     /// About how many tokens this model is sent with this request.
     #[must_use]
     pub fn sent(&self, model: &ModelRef, request: &ChatRequest) -> i64 {
-        let estimated = tokens_of_request(request);
+        self.corrected(model, tokens_of_request(request))
+    }
+
+    /// How many tokens this model is sent with what was estimated at so many.
+    #[must_use]
+    pub fn corrected(&self, model: &ModelRef, estimated: u64) -> i64 {
         self.known().sent.tokens(&model.to_string(), estimated)
     }
 

@@ -11,6 +11,7 @@ use crate::base::{ConversationId, Json, MessageId, TurnId};
 use crate::model::{
     ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role, Written,
 };
+use crate::policy::{tokens_of_message, tokens_of_request};
 use crate::store::{Anchor, Store};
 
 /// Messages are read in pages of this many.
@@ -22,33 +23,34 @@ const MAX_MESSAGES: usize = 10_000;
 /// The window that is taken for a model's when it is not known, in tokens.
 const USUAL_WINDOW: i64 = 128_000;
 
-/// A token is about this many bytes: four in English, three in Chinese, fewer in code and numbers.
-const TOKEN_BYTES: usize = 3;
+/// What is estimated at so many tokens shows by what a model's estimates are to be corrected.
+const SAMPLE: u64 = 1_000_000;
 
-/// What there is room for in one request.
+/// How much room the messages of one request have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
-    /// Tokens for all that the model is shown; nothing = not known.
-    pub(super) tokens: Option<i64>,
-    /// Bytes that are taken already: instructions, tools, the shape of the answer.
-    pub(super) reserved_bytes: usize,
+    /// In tokens as they are estimated.
+    tokens: u64,
 }
 
 impl Window {
-    /// What a window of this many tokens leaves for the messages of this request.
-    pub(super) fn of(tokens: Option<i64>, request: &ChatRequest) -> Self {
-        let json = |value: &Json| value.to_string().len();
-        let tools = request.tools.iter().map(|t| 16 + t.name.len() + t.description.len() + json(&t.parameters));
-        let shape = request.output_schema.as_ref().map_or(0, |shape| json(&shape.schema));
-        let system = request.system.as_ref().map_or(0, String::len);
-        Self { tokens, reserved_bytes: tools.sum::<usize>() + shape + system }
+    /// What a window of this many tokens leaves for the messages of this request, beside instructions, tools and the shape
+    /// of the answer. `counted` says how many tokens such an estimate is with this model. A tenth is kept back, for all of
+    /// this is an estimate.
+    pub(super) fn of(tokens: Option<i64>, request: &ChatRequest, counted: impl FnOnce(u64) -> i64) -> Self {
+        let whole = u64::try_from(tokens.unwrap_or(USUAL_WINDOW)).unwrap_or(0);
+        let counted = u64::try_from(counted(SAMPLE)).unwrap_or(SAMPLE).max(1);
+        let estimated = (whole - whole / 10).saturating_mul(SAMPLE) / counted;
+        Self { tokens: estimated.saturating_sub(tokens_of_request(request)) }
     }
 
-    /// Bytes for messages. A tenth is kept back, for all of this is an estimate.
-    fn bytes(self) -> usize {
-        let tokens = usize::try_from(self.tokens.unwrap_or(USUAL_WINDOW).max(0)).unwrap_or(usize::MAX);
-        let whole = tokens.saturating_mul(TOKEN_BYTES);
-        (whole - whole / 10).saturating_sub(self.reserved_bytes)
+    /// True when these messages, made of words alone, have room. Each is counted once, as long as what was written of them
+    /// goes along.
+    fn holds(self, messages: &[NewMessage], written: &Written) -> bool {
+        // No text has more tokens than bytes: most conversations need not be gone through.
+        let bytes = messages.iter().map(weight).fold(0, usize::saturating_add);
+        u64::try_from(bytes).is_ok_and(|bytes| bytes <= self.tokens)
+            || written.tokens(messages, tokens_of_message) <= self.tokens
     }
 }
 
@@ -70,7 +72,7 @@ pub(super) async fn load(
         None => Vec::new(),
     };
     let in_order = late.is_empty();
-    let chosen = choose(&*engine.store, owner, conversation, upto, late, window.bytes()).await?;
+    let chosen = choose(&*engine.store, owner, conversation, upto, late, window.tokens).await?;
     let is_as_stored = in_order && chosen.is_settled && chosen.newest_first.iter().all(is_words);
     Ok(History { messages: with_files(&*engine.store, owner, chosen.newest_first, plan).await?, is_as_stored })
 }
@@ -116,7 +118,7 @@ async fn late_answers(
     Ok(behind)
 }
 
-/// The messages that fit into so many bytes, newest first. Answers that came late (the first of them are `late`) are
+/// The messages that fit into so many tokens, newest first. Answers that came late (the first of them are `late`) are
 /// put where they belong: behind what they answer.
 pub(super) async fn choose(
     store: &dyn Store,
@@ -124,13 +126,13 @@ pub(super) async fn choose(
     conversation: ConversationId,
     upto: Option<MessageId>,
     late: Vec<Message>,
-    bytes: usize,
+    tokens: u64,
 ) -> Result<Chosen> {
     let mut chosen = Chosen {
         newest_first: Vec::new(),
         is_settled: true,
         answered: None,
-        room: bytes,
+        room: tokens,
         full: false,
         seen: 0,
         owed: Owed::Nothing,
@@ -184,8 +186,8 @@ pub(super) fn recall(
         None => (Vec::with_capacity(2), Written::begin()),
     };
     messages.push(said.message.clone());
-    let fits = messages.iter().map(weight).sum::<usize>() <= window.bytes();
-    (fits && messages.len() < MAX_MESSAGES).then_some((messages, written))
+    let fits = messages.len() < MAX_MESSAGES && window.holds(&messages, &written);
+    fits.then_some((messages, written))
 }
 
 /// Takes back the messages that were lent to a request, for the next turn, with the answer behind them. Only the whole
@@ -213,8 +215,8 @@ pub(super) struct Chosen {
     is_settled: bool,
     /// The turn that was answered by the message that was taken last.
     answered: Option<TurnId>,
-    /// Bytes that are left.
-    room: usize,
+    /// Tokens that are left.
+    room: u64,
     full: bool,
     seen: usize,
     owed: Owed,
@@ -243,10 +245,10 @@ impl Chosen {
                 let answered: HashSet<String> = answers(&message).collect();
                 self.owed = if answered.is_empty() { Owed::Nothing } else { Owed::Calls(answered) };
             }
-            let weight = weight(&message);
-            self.full |= weight > self.room;
+            let tokens = tokens_of_message(&message);
+            self.full |= tokens > self.room;
             if needed || !self.full {
-                self.room = self.room.saturating_sub(weight);
+                self.room = self.room.saturating_sub(tokens);
                 self.newest_first.push(message);
             }
         }
@@ -307,6 +309,7 @@ fn shown(message: Message) -> Option<NewMessage> {
     visible.then(|| NewMessage { role: message.role, parts: message.parts, metadata: std::collections::HashMap::new() })
 }
 
+/// About how many bytes a message takes in memory.
 pub(super) fn weight(message: &NewMessage) -> usize {
     message.parts.iter().fold(16, |sum: usize, part| {
         // A size that somebody named may be any.

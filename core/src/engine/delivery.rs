@@ -269,8 +269,9 @@ async fn shown(
         let kept = request.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
         info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
     });
-    let window = context::Window::of(room, &request);
     let user = &chat.user;
+    let counts = user.engine.current().tokens();
+    let window = context::Window::of(room, &request, |estimated| counts.corrected(&target.model, estimated));
     if let Some(recalled) = said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
         (request.messages, request.written) = recalled;
         return Ok((request, true));

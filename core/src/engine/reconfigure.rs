@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use super::settings::{Settings, StoreSettings};
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Random, Secret};
-use crate::call::{ChatService, Credentials, Layers, ProviderService, stack};
+use crate::call::{ChatService, Credentials, Layers, ProviderService, TokenCounts, stack};
 use crate::model::{Error, Result};
 use crate::policy::OutboxSettings;
 
@@ -30,6 +30,11 @@ impl Current {
         layers: Layers,
     ) -> Self {
         Self { service: stack(provider.clone(), &layers), settings, credentials, provider, layers }
+    }
+
+    /// What is learnt of how models count tokens.
+    pub(super) fn tokens(&self) -> TokenCounts {
+        self.provider.tokens()
     }
 
     /// The same with other settings and keys.
