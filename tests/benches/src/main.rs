@@ -9,7 +9,7 @@
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
 //! tertulia-bench profile chat     where the time goes (feature `profile`): chat, stream or history
-//! tertulia-bench alone call 3     three rounds of one candidate, for tools that count instructions or allocations
+//! tertulia-bench alone call 3     three rounds of one candidate, for tools that count: instructions, cache misses
 //! ```
 
 mod bare;

@@ -95,6 +95,7 @@ impl Held {
         }
     }
 
+    #[cold]
     fn failed(&self, error: &mut Error) {
         let now = self.lane.clock.monotonic();
         let is_busy = error.kind() == ErrorKind::RateLimited;
@@ -123,6 +124,7 @@ impl Held {
     }
 
     /// Gives the lease back, once.
+    #[inline(never)]
     fn settle(&self, spent: Spent) {
         let Some(lease) = self.lease().take() else { return };
         let now = self.lane.clock.monotonic();
