@@ -43,6 +43,10 @@ pub(super) struct ReplyFrame {
 }
 
 /// The events of one reply, guarded.
+///
+/// What each event walks has to fit into the processor's cache of instructions, together with what the client walks for
+/// it: beyond that it is read anew for every event, and takes twice as long. So what is done once for each reply stands
+/// apart (`inline(never)`, `cold`), here and in the decoder.
 pub(super) struct GuardedStream {
     call: Call,
     frame: ReplyFrame,
@@ -110,6 +114,7 @@ impl GuardedStream {
 
     /// The nearest limit: when it passes, and what it is called. A head says little: a server may send it at once and
     /// think then, so until the body begins the time to the first byte goes on.
+    #[inline(never)]
     fn limit(&self) -> (Duration, &'static str, Duration) {
         let limits = &self.frame.limits;
         let idle = Duration::from_millis(limits.idle_timeout_ms);
@@ -290,6 +295,7 @@ impl GuardedStream {
     }
 
     /// The reply, whole.
+    #[inline(never)]
     fn done(&mut self, closing: Closing) -> StreamEvent {
         self.source = Source::Ended;
         let model = &self.call.target.model;
@@ -380,6 +386,7 @@ impl GuardedStream {
     }
 
     /// Ends the reply with this error, which gets what had arrived and what that took.
+    #[cold]
     fn left_off(&mut self, error: Error) -> Error {
         self.tell();
         let parts = std::mem::take(&mut self.draft).into_parts();
@@ -389,6 +396,7 @@ impl GuardedStream {
     }
 
     /// A failure: as it is before the first content, `Truncated` with what had arrived after it.
+    #[cold]
     fn broken(&mut self, error: Error) -> Error {
         let model = &self.call.target.model;
         let mut error = error.with_target(&model.provider, &model.model);

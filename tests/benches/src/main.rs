@@ -10,7 +10,7 @@
 //! tertulia-bench                  all figures, into target/bench.json
 //! tertulia-bench profile chat     where the time goes: chat, stream, turn or history
 //! tertulia-bench work chat        the same work alone, for a profiler from outside
-//! tertulia-bench alone call 3     three rounds of one candidate, for tools that count instructions or allocations
+//! tertulia-bench alone call 3     three rounds of one candidate, for tools that count: instructions, cache misses
 //! ```
 
 mod bare;

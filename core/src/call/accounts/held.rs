@@ -100,6 +100,7 @@ impl Held {
         self.broke_off(Some(error));
     }
 
+    #[inline(never)]
     fn done(&mut self, reply: &Reply) {
         if self.is_bounded() && reply.usage.source != UsageSource::Reported {
             // Nobody said what it took.
@@ -109,6 +110,7 @@ impl Held {
         self.settle(reply.usage.counts(), reply.cost.clone());
     }
 
+    #[cold]
     fn broke_off(&mut self, error: Option<&Error>) {
         if !self.meter.is_sent() || (!self.has_begun && error.is_some_and(is_not_billed)) {
             return self.release();

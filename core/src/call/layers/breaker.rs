@@ -209,6 +209,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
+    #[inline(never)]
     fn record(&mut self, health: Health) {
         self.is_recorded = true;
         let (now, chance) = (self.layer.clock.monotonic(), self.layer.random.unit());

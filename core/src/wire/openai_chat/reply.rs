@@ -149,6 +149,7 @@ impl Reply {
         Ok(())
     }
 
+    #[inline(never)]
     fn take_usage(&mut self, raw: &RawValue) {
         // Counts that cannot be read are as good as none; they are no reason to lose the reply.
         let Ok(wire) = serde_json::from_str::<Json>(raw.get()) else { return };

@@ -100,6 +100,13 @@ impl Reader {
             }
             self.others += 1;
         }
+        self.take_other(frame, events)
+    }
+
+    /// An event that is more than words, or none at all.
+    #[inline(never)]
+    fn take_other(&mut self, frame: Frame<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
+        let data = frame.data.trim_ascii();
         if data.starts_with('{')
             && let Ok(chunk) = serde_json::from_str::<Chunk<'_>>(data)
         {

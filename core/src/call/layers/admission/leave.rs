@@ -112,6 +112,7 @@ impl Held {
         }
     }
 
+    #[cold]
     fn failed(&self, error: &mut Error) {
         let now = self.lane.clock.monotonic();
         let is_busy = error.kind() == ErrorKind::RateLimited;
@@ -140,6 +141,7 @@ impl Held {
     }
 
     /// Gives the lease back, once.
+    #[inline(never)]
     fn settle(&self, spent: Spent) {
         let Some(lease) = self.lease().take() else { return };
         let now = self.lane.clock.monotonic();

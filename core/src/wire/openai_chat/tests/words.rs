@@ -5,8 +5,11 @@ use proptest::prelude::*;
 use super::super::words::Words;
 use super::*;
 
-/// What a reply makes of one event, by the short way (nothing where that one is not for it) and by the general one.
-fn both(payload: &str) -> (Option<(Vec<StreamEvent>, Closing)>, Option<(Vec<StreamEvent>, Closing)>) {
+/// What a reply makes of one event; nothing where it cannot be read so.
+type Made = Option<(Vec<StreamEvent>, Closing)>;
+
+/// What a reply makes of one event, by the short way and by the general one.
+fn both(payload: &str) -> (Made, Made) {
     with_quirks(&Quirks::default(), true, |target| {
         let short = serde_json::from_str::<Words<'_>>(payload).ok().map(|words| {
             let (mut reply, mut events) = (OpenAiChat.reply(target), Vec::new());
