@@ -70,8 +70,9 @@ async fn a_model_of_an_unknown_window_is_shown_what_128_000_tokens_hold() {
 #[tokio::test]
 async fn what_has_room_goes_by_tokens_whatever_their_letters() {
     let lab = Lab::memory().await;
-    let small = with_window(&lab, 4_000).await;
     for letters in ["words as they come ", "!?", "0123456789", "Привет, как дела? ", "你好吗", "😀"] {
+        // What one call reports is known of the next of its engine.
+        let small = with_window(&lab, 4_000).await;
         let chat = small.user("ana").new_conversation();
         let message = NewMessage::user(letters.repeat(200 / letters.len()));
         chat.append(vec![message; 150]).await.unwrap();
@@ -79,8 +80,8 @@ async fn what_has_room_goes_by_tokens_whatever_their_letters() {
         let (messages, room) = (shown(&lab), 4_000 * 9 / 10);
         assert!(messages.len() < 151, "{letters}: all of them are shown");
         assert!((room * 9 / 10..=room).contains(&counted(&messages)), "{letters}: {}", counted(&messages));
+        small.close().await.unwrap();
     }
-    small.close().await.unwrap();
     lab.close().await;
 }
 
@@ -106,11 +107,12 @@ async fn a_model_that_counts_more_tokens_is_shown_less() {
 #[tokio::test]
 async fn the_new_message_the_instructions_and_the_tools_take_room_too() {
     let lab = Lab::memory().await;
-    let small = with_window(&lab, 10_000).await;
     let long = "y ".repeat(6_000);
     let tool = || ToolSpec::new("f", long.clone(), json!({"type": "object"}));
     let mut left = Vec::new();
     for with in ["nothing", "a long message", "instructions", "a tool"] {
+        // What one call reports is known of the next of its engine.
+        let small = with_window(&lab, 10_000).await;
         let chat = small.user("ana").new_conversation();
         fill(&chat, 60, 500).await;
         let said = if with == "a long message" { &*long } else { "hi" };
@@ -123,6 +125,7 @@ async fn the_new_message_the_instructions_and_the_tools_take_room_too() {
         }
         send.await.unwrap();
         left.push((with, shown(&lab).len() - 1));
+        small.close().await.unwrap();
     }
     let (_, most) = left[0];
     assert!((50..=54).contains(&most), "{left:?}");
@@ -130,7 +133,6 @@ async fn the_new_message_the_instructions_and_the_tools_take_room_too() {
         let given_up = most - messages;
         assert!((22..=25).contains(&given_up), "{with} of 12,000 bytes took the room of {given_up} messages: {left:?}");
     }
-    small.close().await.unwrap();
     lab.close().await;
 }
 

@@ -202,7 +202,7 @@ async fn questions_that_the_store_is_slow_to_answer_are_told_and_all_are_timed()
     assert!(seen.iter().any(|e| matches!(&e.kind, EngineEventKind::SlowQuery { query, .. } if query == "apply")));
     let health = lab.tertulia.health();
     let apply = health.store_operations.iter().find(|operation| operation.name == "apply").unwrap();
-    assert!(apply.calls >= 3 && apply.failures == 0 && apply.duration_ms.count == apply.calls, "{apply:?}");
+    assert!(apply.calls >= 2 && apply.failures == 0 && apply.duration_ms.count == apply.calls, "{apply:?}");
     assert!(apply.duration_ms.p50 > 0.0 && apply.duration_ms.p99 <= apply.duration_ms.max, "{apply:?}");
     assert_eq!((health.store.state, health.store.why), (HealthState::Ok, None));
     lab.close().await;

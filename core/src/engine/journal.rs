@@ -1,6 +1,7 @@
 //! The written side of a turn: what is saved when, and how each end is put down.
 
 mod again;
+mod begin;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,27 +9,25 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use again::Again;
+pub(super) use begin::Begins;
 
 use super::content;
-use super::conversation::{Conversation, ConversationOptions};
+use super::conversation::Conversation;
 use super::degrade::{Standing, degraded};
 use super::draft::Unwritten;
-use super::facts::{Fact, Seen};
-use super::kept::{Asked, cost_left};
+use super::facts::Fact;
+use super::kept::cost_left;
 use super::outcome::{Outcome, message_status, too_long};
-use super::recent::{Said, is_words};
+use super::recent::Said;
 use super::rows;
 use super::tertulia::{Inner, LEASE_MS};
-use super::tree::Placing;
 use super::watch::About;
 use crate::base::{Attempt, ErrorKind, MessageId, Timestamp, TurnId};
-use crate::call::{Bill, CallTarget};
-use crate::model::{
-    EngineEventKind, Error, MessageStatus, NewMessage, Part, Reply, Result, Role, StreamEvent, TurnState,
-};
+use crate::call::Bill;
+use crate::model::{EngineEventKind, Error, MessageStatus, Part, Reply, Result, Role, StreamEvent, TurnState};
 use crate::store::{
-    Content, DraftChunk, Durability, MessageEnd, NewRow, NewStep, NewTurn, Op, Parent, Precondition, StepKind,
-    TurnChange, TurnRecord, WriteBatch,
+    Content, DraftChunk, Durability, MessageEnd, NewRow, NewStep, Op, Parent, Precondition, StepKind, TurnChange,
+    WriteBatch,
 };
 
 /// Pauses between the tries to put a turn to rest.
@@ -72,133 +71,7 @@ pub(super) struct Journal {
     known: Option<(Arc<Fact>, i64)>,
 }
 
-/// What a turn begins with, besides what is said.
-pub(super) struct Begins<'a> {
-    pub(super) turn: TurnId,
-    pub(super) body_hash: [u8; 32],
-    pub(super) target: &'a CallTarget,
-    pub(super) placing: Placing,
-}
-
 impl Journal {
-    /// Saves a new message and its turn.
-    pub(super) async fn open(
-        chat: &Conversation,
-        fresh: Option<&ConversationOptions>,
-        parts: Vec<Part>,
-        asked: Asked<'_>,
-        begins: Begins<'_>,
-        seen: Seen,
-    ) -> Result<Self> {
-        let engine = chat.user.engine.clone();
-        let Asked { options, kept } = asked;
-        let Begins { turn, body_hash, target, placing } = begins;
-        let (message, reply) = (engine.ids.message(), engine.ids.message());
-        let model = target.model.to_string();
-        let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
-        let shown = is_words(&said).then(|| NewMessage::new(said.role, said.parts.clone()));
-        let mut batch = match seen.version.filter(|_| seen.is_recalled) {
-            Some(expected) => WriteBatch::new(&*chat.user.owner, engine.clock.now())
-                .require(Precondition::Version { conversation: chat.id, expected }),
-            None => rows::begin(chat, fresh),
-        };
-        batch = rows::append(batch, chat, message, Some(turn), said, placing.message)?;
-        batch.preconditions.extend(placing.preconditions);
-        batch.ops.extend(placing.ops);
-        // Where nothing can come before it, the request leaves as soon as the message is saved, and one batch says both.
-        let leaves = !engine.outbox.may_have_work();
-        let (state, attempt) = if leaves { (TurnState::Sending, 1) } else { (TurnState::Saved, 0) };
-        batch = batch.op(Op::PutTurn(NewTurn {
-            id: turn,
-            conversation: chat.id,
-            state,
-            attempt,
-            client_id: options.client_id.clone(),
-            body_hash,
-            message,
-            reply,
-            model: model.clone(),
-            options: kept.clone(),
-            holder: engine.holder.clone(),
-            lease_until: engine.lease_until(),
-        }));
-        let standing = Standing::of(chat, options, turn, None);
-        if let Some(entry) = &standing.queued {
-            batch = batch.op(Op::Enqueue(entry.clone()));
-        }
-        let mut journal = Self::new(engine.clone(), chat, turn, message, reply, model, standing, 1, attempt);
-        if leaves {
-            batch = batch.op(Op::PutStep(journal.step(None, None)));
-        }
-        let receipt = engine.store.apply(batch, Durability::PowerSafe).await?;
-        journal.kept = kept;
-        (journal.leaves, journal.no_budgets) = (leaves, !receipt.has_budgets);
-        journal.said = Said::new(shown, &receipt.placed);
-        // It may have been changed between the look and the save.
-        let unchanged = receipt.versions.filter(|(before, _)| seen.version == Some(*before));
-        journal.known = unchanged.map(|(_, after)| (seen.fact, after));
-        Ok(journal.told(TurnState::Saved))
-    }
-
-    /// Takes up a turn that came to rest, for another try.
-    pub(super) async fn reopen(
-        chat: &Conversation,
-        record: TurnRecord,
-        asked: Asked<'_>,
-        begins: Begins<'_>,
-    ) -> Result<Self> {
-        let engine = &chat.user.engine;
-        let Begins { target, placing, .. } = begins;
-        match record.turn.state {
-            TurnState::Done if placing.regenerates => {}
-            TurnState::Interrupted | TurnState::Parked | TurnState::Cancelled | TurnState::Waiting => {}
-            TurnState::Done => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    "already_answered",
-                    "this turn is answered; ask for it with `attach`",
-                ));
-            }
-            _ => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    "still_running",
-                    "this turn is under way; follow it with `attach`",
-                ));
-            }
-        }
-        let Asked { options, kept } = asked;
-        let (reply, model) = (engine.ids.message(), target.model.to_string());
-        let mut standing = Standing::of(chat, options, record.id(), record.queued.as_ref());
-        let again = Again::of(&placing, Some(&record));
-        again.holds(&mut standing);
-        let change = TurnChange {
-            state: Some(TurnState::Saved),
-            reply: Some(reply),
-            model: Some(model.clone()),
-            options: Some(kept.clone()),
-            not_before: Some(None),
-            expires_at: Some(standing.queued.as_ref().and_then(|entry| entry.expires_at)),
-            error: Some(None),
-            lease: Some(Some((engine.holder.clone(), engine.lease_until()))),
-            ..TurnChange::default()
-        };
-        let mut batch = WriteBatch::new(&*chat.user.owner, engine.clock.now())
-            .require(Precondition::Epoch { turn: record.id(), expected: record.epoch })
-            .op(Op::AdvanceTurn { id: record.id(), change });
-        batch.preconditions.extend(placing.preconditions);
-        batch.ops.extend(placing.ops);
-        let batch = match &standing.queued {
-            Some(entry) => batch.op(Op::Enqueue(entry.clone())),
-            None => batch.op(Op::Dequeue { turn: record.id() }),
-        };
-        engine.store.apply(batch, Durability::PowerSafe).await?;
-        let (turn, message, attempt) = (record.id(), record.turn.message_id, record.turn.attempt);
-        let epoch = record.epoch + 1;
-        let new = Self::new(engine.clone(), chat, turn, message, reply, model, standing, epoch, attempt);
-        Ok(Self { kept, again, ..new }.told(TurnState::Saved))
-    }
-
     fn told(self, state: TurnState) -> Self {
         self.tell(state);
         self

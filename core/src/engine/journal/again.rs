@@ -1,13 +1,10 @@
 //! Turns that are answered once more: where the answer goes, and what becomes of the turn when there is none.
 
-use super::super::conversation::Conversation;
 use super::super::degrade::Standing;
-use super::super::kept::Asked;
-use super::{Begins, Journal};
 use crate::base::MessageId;
 use crate::engine::tree::Placing;
-use crate::model::{Result, TurnState};
-use crate::store::{Durability, NewTurn, Op, Parent, Precondition, TurnChange, TurnRecord, WriteBatch};
+use crate::model::TurnState;
+use crate::store::{Parent, TurnChange, TurnRecord};
 
 /// What a turn has been before.
 #[derive(Default)]
@@ -43,44 +40,5 @@ impl Again {
             },
             None => change,
         }
-    }
-}
-
-impl Journal {
-    /// Saves a turn for a message that belonged to none.
-    pub(in crate::engine) async fn open_for(
-        chat: &Conversation,
-        question: MessageId,
-        asked: Asked<'_>,
-        begins: Begins<'_>,
-    ) -> Result<Self> {
-        let engine = chat.user.engine.clone();
-        let Asked { options, kept } = asked;
-        let Begins { turn, body_hash, target, placing } = begins;
-        let (reply, model) = (engine.ids.message(), target.model.to_string());
-        let mut standing = Standing::of(chat, options, turn, None);
-        let again = Again::of(&placing, None);
-        again.holds(&mut standing);
-        let mut batch = WriteBatch::new(&*chat.user.owner, engine.clock.now())
-            .require(Precondition::Owns { conversation: chat.id })
-            .op(Op::PutTurn(NewTurn {
-                id: turn,
-                conversation: chat.id,
-                state: TurnState::Saved,
-                attempt: 0,
-                client_id: options.client_id.clone(),
-                body_hash,
-                message: question,
-                reply,
-                model: model.clone(),
-                options: kept,
-                holder: engine.holder.clone(),
-                lease_until: engine.lease_until(),
-            }));
-        batch.preconditions.extend(placing.preconditions);
-        batch.ops.extend(placing.ops);
-        engine.store.apply(batch, Durability::PowerSafe).await?;
-        let journal = Self::new(engine, chat, turn, question, reply, model, standing, 1, 0);
-        Ok(Self { again, ..journal }.told(TurnState::Saved))
     }
 }

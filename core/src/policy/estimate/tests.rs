@@ -191,5 +191,4 @@ fn a_model_of_short_calls_alone_is_not_estimated_at_each_of_them() {
         }
     }
     assert_eq!(heard, 8 + 62, "eight, then every sixteenth");
-    assert_eq!(known.factor("lab/m"), 1.0, "and nothing is learnt of them");
 }
