@@ -70,12 +70,11 @@ impl Journal {
         turn: TurnId,
         parts: Vec<Part>,
         asked: Asked<'_>,
-        body_hash: [u8; 32],
         target: &CallTarget,
         seen: Seen,
     ) -> Result<Self> {
         let engine = chat.user.engine.clone();
-        let Asked { options, kept } = asked;
+        let Asked { options, kept, body_hash } = asked;
         let (message, reply) = (engine.ids.message(), engine.ids.message());
         let model = target.model.to_string();
         let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
@@ -145,7 +144,7 @@ impl Journal {
                 ));
             }
         }
-        let Asked { options, kept } = asked;
+        let Asked { options, kept, body_hash: _ } = asked;
         let (reply, model) = (engine.ids.message(), target.model.to_string());
         let standing = Standing::of(chat, options, record.id(), record.queued.as_ref());
         let change = TurnChange {

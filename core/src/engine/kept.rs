@@ -20,6 +20,8 @@ static STANDARD: LazyLock<Map<String, Json>> = LazyLock::new(|| named(&CallOptio
 pub(super) struct Asked<'a> {
     pub(super) options: &'a CallOptions,
     pub(super) kept: Option<Bytes>,
+    /// Says whether another message under the same client id is the same.
+    pub(super) body_hash: [u8; 32],
 }
 
 impl CallOptions {

@@ -194,7 +194,7 @@ impl Task {
         let (journal, target) = loop {
             let target = Arc::new(checked.target);
             // From here on nothing is broken off: what is handed to the store is done, whoever waits for it.
-            let asked = Asked { options: &options, kept: checked.kept };
+            let asked = Asked { options: &options, kept: checked.kept, body_hash: self.body_hash };
             let is_recalled = checked.seen.is_recalled;
             let journal = match checked.before {
                 Some(record) => {
@@ -205,7 +205,7 @@ impl Task {
                     let fresh = self.chat.fresh.clone().filter(|_| checked.seen.version.is_none());
                     let parts = if is_recalled { parts.clone() } else { std::mem::take(&mut parts) };
                     let (fresh, seen) = (fresh.as_deref(), checked.seen);
-                    Journal::open(&self.chat, fresh, self.turn, parts, asked, self.body_hash, &target, seen).await
+                    Journal::open(&self.chat, fresh, self.turn, parts, asked, &target, seen).await
                 }
             };
             let has_changed = |error: &Error| matches!(error.reason(), "version_moved" | "no_conversation");

@@ -73,7 +73,8 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
     };
     let target = Arc::new(target);
     let (turn, last_seq) = (record.id(), record.turn.last_seq);
-    let journal = match Journal::reopen(chat, record, Asked { options: &options, kept }, &target).await {
+    let asked = Asked { options: &options, kept, body_hash: record.body_hash };
+    let journal = match Journal::reopen(chat, record, asked, &target).await {
         Ok(journal) => journal,
         // Another process was faster.
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(Sent::Waits),

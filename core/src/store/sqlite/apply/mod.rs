@@ -35,13 +35,15 @@ pub(super) struct Applying<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     place: Cell<Option<Place>>,
-    /// A turn, its key, its conversation and its epoch.
-    turn: Cell<Option<(TurnId, (i64, ConversationId, i64))>>,
+    turn: Cell<Option<(TurnId, Standing)>>,
     /// The message that was added last, and its conversation.
     added: Cell<Option<(MessageId, ConversationId)>>,
     /// The version of the conversation before the first message that was added or ended, and after the last.
     versions: Cell<Option<(i64, i64)>>,
 }
+
+/// A turn's key, its conversation and its epoch.
+type Standing = (i64, ConversationId, i64);
 
 /// What is needed of a conversation to write into it.
 #[derive(Clone, Copy, Debug)]
@@ -218,8 +220,7 @@ impl Applying<'_> {
         .ok_or_else(refusal::no_message)
     }
 
-    /// The turn's key, its conversation, its epoch.
-    fn turn(&self, id: TurnId) -> Result<(i64, ConversationId, i64)> {
+    fn turn(&self, id: TurnId) -> Result<Standing> {
         if let Some((_, turn)) = self.seen.turn.get().filter(|(seen, _)| *seen == id) {
             return Ok(turn);
         }
