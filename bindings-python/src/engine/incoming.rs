@@ -25,7 +25,7 @@ pub(crate) struct Incoming {
 
 enum Stage {
     Opening(Opening),
-    Open(tertulia::ReplyStream),
+    Open(Box<tertulia::ReplyStream>),
     Over(Option<Box<Result<Reply>>>),
 }
 
@@ -83,7 +83,7 @@ impl Incoming {
                     if let Some(turn) = stream.turn_id() {
                         let _ = self.asked.turn.set(turn);
                     }
-                    self.stage = Stage::Open(stream);
+                    self.stage = Stage::Open(Box::new(stream));
                 }
                 Err(error) => {
                     self.end(Some(Err(error.clone())));

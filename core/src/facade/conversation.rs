@@ -74,10 +74,10 @@ impl Conversation {
         self.begin(cancel, verb.into_future()).await
     }
 
-    /// Asks again for the last turn, when it was interrupted, parked or cancelled.
+    /// Asks again for a turn that was interrupted, parked or cancelled. What was said since stays on a branch of its own.
     ///
     /// # Errors
-    /// `Conflict` (not_last, already_answered, still_running); `NotFound`; `Storage`; `Cancelled`.
+    /// `Conflict` (already_answered, still_running); `NotFound`; `Storage`; `Cancelled`.
     #[uniffi::method(default(cancel = None, options))]
     pub async fn retry(
         &self,

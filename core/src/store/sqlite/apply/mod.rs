@@ -36,8 +36,7 @@ pub(super) struct Applying<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     place: Cell<Option<Place>>,
-    /// A turn, its key, its conversation and its epoch.
-    turn: Cell<Option<(TurnId, (i64, ConversationId, i64))>>,
+    turn: Cell<Option<(TurnId, TurnRow)>>,
     /// The message that was added last, and its conversation, when it belongs to a turn.
     added: Cell<Option<(MessageId, ConversationId)>>,
     /// The version of the conversation before the first message that was added or ended, and after the last.
@@ -51,6 +50,9 @@ impl Seen {
         self.turn.set(None);
     }
 }
+
+/// A turn's key, its conversation, its epoch.
+type TurnRow = (i64, ConversationId, i64);
 
 /// What is needed of a conversation to write into it.
 #[derive(Clone, Copy, Debug)]
@@ -233,8 +235,7 @@ impl Applying<'_> {
         .ok_or_else(refusal::no_message)
     }
 
-    /// The turn's key, its conversation, its epoch.
-    fn turn(&self, id: TurnId) -> Result<(i64, ConversationId, i64)> {
+    fn turn(&self, id: TurnId) -> Result<TurnRow> {
         if let Some((_, turn)) = self.seen.turn.get().filter(|(seen, _)| *seen == id) {
             return Ok(turn);
         }
