@@ -388,13 +388,16 @@ async fn another_try_takes_no_longer_than_the_first_one_was_given() {
     t.close().await.unwrap();
 }
 
+/// Which batch is meant, and what is done before it.
+type Meddling = (fn(&WriteBatch) -> bool, WriteBatch);
+
 /// A store in memory that fails, or does something of its own before it does what it is asked.
 #[derive(Default)]
 struct Meddled {
     store: MemoryStore,
     fails: Mutex<Option<&'static str>>,
     /// Done once, before the batch that it fits.
-    before: Mutex<Option<(fn(&WriteBatch) -> bool, WriteBatch)>>,
+    before: Mutex<Option<Meddling>>,
 }
 
 impl Meddled {
