@@ -972,7 +972,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_conversation_id() and 0xFFFF) != 47855) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_conversation_retry() and 0xFFFF) != 57338) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_retry() and 0xFFFF) != 52578) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_send() and 0xFFFF) != 32558) {
@@ -1875,10 +1875,10 @@ public interface ConversationInterface {
     fun `id`(): kotlin.String
 
     /**
-     * Asks again for the last turn, when it was interrupted, parked or cancelled.
+     * Asks again for a turn that was interrupted, parked or cancelled. What was said since stays on a branch of its own.
      *
      * # Errors
-     * `Conflict` (not_last, already_answered, still_running); `NotFound`; `Storage`; `Cancelled`.
+     * `Conflict` (already_answered, still_running); `NotFound`; `Storage`; `Cancelled`.
      */
     suspend fun `retry`(`turnId`: kotlin.String, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
 
@@ -2123,10 +2123,10 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * Asks again for the last turn, when it was interrupted, parked or cancelled.
+     * Asks again for a turn that was interrupted, parked or cancelled. What was said since stays on a branch of its own.
      *
      * # Errors
-     * `Conflict` (not_last, already_answered, still_running); `NotFound`; `Storage`; `Cancelled`.
+     * `Conflict` (already_answered, still_running); `NotFound`; `Storage`; `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
