@@ -361,6 +361,7 @@ private fun json(message: Message) = JsonObject(
         "role" to word(message.role),
         "text" to JsonPrimitive(message.text),
         "status" to word(message.status),
+        "sibling_count" to JsonPrimitive(message.siblingCount),
         "model" to JsonPrimitive(message.model),
         "finish_reason" to word(message.finishReason),
         "usage" to json(message.usage),
