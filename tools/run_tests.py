@@ -359,6 +359,8 @@ def main() -> int:
     strict = os.environ.get("CI", "").lower() in {"1", "true"}
     if strict:
         environment["CARGO_INCREMENTAL"] = "0"  # nothing is built a second time
+        environment["CARGO_PROFILE_DEV_DEBUG"] = "0"  # panics name their line without it
+        environment["CARGO_PROFILE_TEST_DEBUG"] = "0"
     done: dict[str, Outcome] = {}
     for step in PARTS.get(part, all_steps)():
         wanted = step.in_check if part == "check" else step.name != FLOORS
