@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
@@ -14,8 +17,12 @@ use crate::model::{
 use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
+    UsageQuery, WriteBatch,
 };
+
+/// So long nothing was written when it is time to index what was.
+const QUIET_MS: u64 = 1_000;
 
 /// A store that is watched.
 pub(super) struct WatchedStore {
@@ -24,6 +31,9 @@ pub(super) struct WatchedStore {
     watch: Arc<Watch>,
     slow: Duration,
     seen: Mutex<Seen>,
+    /// When the last batch was written, in milliseconds of the clock.
+    wrote: AtomicU64,
+    indexing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -66,7 +76,30 @@ impl Pulse {
 
 impl WatchedStore {
     pub(super) fn new(inner: Arc<dyn Store>, clock: Arc<dyn Clock>, watch: Arc<Watch>, slow: Duration) -> Self {
-        Self { inner, clock, watch, slow, seen: Mutex::default() }
+        let (wrote, indexing) = (AtomicU64::default(), AtomicBool::default());
+        Self { inner, clock, watch, slow, seen: Mutex::default(), wrote, indexing }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.now().saturating_sub(self.wrote.load(Ordering::Relaxed)) >= QUIET_MS
+    }
+
+    /// Brings the index of words up to date as long as nobody writes, so that it takes no turn's time. What is left then
+    /// is done by the next search.
+    pub(super) async fn index_while_quiet(&self, closing: CancellationToken) -> Result<()> {
+        if self.indexing.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut done = Ok(false);
+        while matches!(done, Ok(false)) && self.is_quiet() && !closing.is_cancelled() {
+            done = self.index().await;
+        }
+        self.indexing.store(false, Ordering::Relaxed);
+        done.map(drop)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -116,7 +149,7 @@ impl WatchedStore {
         operation.calls += 1;
         operation.failures += i64::from(failed.is_some());
         operation.took.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        let pulse = if matches!(name, "apply" | "recover") { &mut seen.writing } else { &mut seen.reading };
+        let pulse = if matches!(name, "apply" | "recover" | "index") { &mut seen.writing } else { &mut seen.reading };
         if failed.is_some() || pulse.state != HealthState::Ok {
             pulse.note(failed, self.clock.now());
         }
@@ -127,6 +160,7 @@ impl WatchedStore {
 impl Store for WatchedStore {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
         let owner = batch.owner.clone();
+        self.wrote.store(self.now(), Ordering::Relaxed);
         self.timed("apply", Some(&owner), self.inner.apply(batch, durability))
     }
 
@@ -194,6 +228,14 @@ impl Store for WatchedStore {
         client_id: &str,
     ) -> StoreFuture<'_, Option<TurnRecord>> {
         self.timed("turn_of_client", Some(owner), self.inner.turn_of_client(owner, conversation, client_id))
+    }
+
+    fn search(&self, owner: &str, query: SearchQuery) -> StoreFuture<'_, Option<SearchRows>> {
+        self.timed("search", Some(owner), self.inner.search(owner, query))
+    }
+
+    fn index(&self) -> StoreFuture<'_, bool> {
+        self.timed("index", None, self.inner.index())
     }
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
