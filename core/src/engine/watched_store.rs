@@ -283,3 +283,39 @@ impl Store for WatchedStore {
         self.inner.close()
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+    use crate::base::ManualClock;
+    use crate::store::contract::scene::Scene;
+    use crate::store::{SqliteSettings, SqliteStore};
+
+    #[tokio::test]
+    async fn nothing_is_indexed_while_somebody_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::default();
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let path = folder.path().join("chat.db");
+        let store = SqliteStore::open(&path, SqliteSettings::default(), shared.clone()).await.unwrap();
+        let watch = Arc::new(Watch::new(shared.clone()));
+        let store = Arc::new(WatchedStore::new(Arc::new(store), shared, watch, Duration::from_secs(1)));
+        let scene = Scene::new(store.clone());
+        let indexed = async || {
+            store.index_while_quiet(CancellationToken::new()).await.unwrap();
+            store.health().1.iter().filter(|operation| operation.name == "index").map(|found| found.calls).sum::<i64>()
+        };
+        clock.advance(Duration::from_secs(60));
+        scene.new_conversation().await;
+        assert_eq!(indexed().await, 0);
+        clock.advance(Duration::from_millis(999));
+        assert_eq!(indexed().await, 0);
+        clock.advance(Duration::from_millis(1));
+        let calls = indexed().await;
+        assert!(calls >= 2, "{calls}");
+        let closing = CancellationToken::new();
+        closing.cancel();
+        store.index_while_quiet(closing).await.unwrap();
+        assert_eq!(indexed().await, calls + 1, "who closes is not held up");
+    }
+}

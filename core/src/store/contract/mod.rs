@@ -10,7 +10,7 @@ mod branches;
 mod pages;
 mod queue;
 mod recount;
-pub(super) mod scene;
+pub(crate) mod scene;
 pub(super) mod search;
 pub(super) mod spending;
 mod turns;
