@@ -5,7 +5,7 @@
 CREATE VIRTUAL TABLE message_fts USING fts5(
   text,                                   -- the words of a message, in their order
   parts,                                  -- what names in code are made of
-  scope,                                  -- o<owner_pk> c<conv_pk> r<role>
+  scope,                                  -- ¦o<owner_pk> ¦c<conv_pk> ¦r<role>: no word of a text has this sign
   content='', contentless_delete=1,       -- the words alone: the text stands in its message and nowhere else
   tokenize='ascii'
 );

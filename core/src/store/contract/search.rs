@@ -291,7 +291,7 @@ pub(super) async fn what_is_found_is_what_reading_everything_finds(store: Arc<dy
             said.push((scene.append(conversation, Parent::Head, &words).await, cut(&words)));
         }
         said.reverse();
-        for round in 0..300 {
+        for round in 0..100 {
             let mut asked = String::new();
             for _ in 0..below(8) {
                 asked.push_str(pick(if below(3) == 0 { &MARKS } else { &WORDS }));

@@ -12,7 +12,7 @@ mod tests;
 pub(super) use query::{Phrase, Query};
 pub(super) use rank::{Has, Rank};
 pub(super) use snippet::snippet;
-pub(super) use words::cut;
+pub(super) use words::{GAP, cut};
 
 use crate::model::{MessageStatus, Part, Role};
 

@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 1_024;
 const MAX_TERMS: usize = 32;
 
 /// Shorter beginnings are words: there would be no end of what begins like this.
-const MIN_BEGINNING_CHARS: usize = 2;
+const MIN_BEGINNING_CHARS: usize = 3;
 
 /// All of what is wanted and nothing of what is unwanted.
 #[derive(Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ const MARKS: CanonicalCombiningClassMapBorrowed<'static> = CanonicalCombiningCla
 const MAX_WORD_CHARS: usize = 64;
 
 /// Stands between the names whose parts are kept, so that no phrase goes from one into the next. No word has this sign.
-const GAP: &str = "¦";
+pub(in crate::store) const GAP: &str = "¦";
 
 /// A text, cut.
 #[derive(Debug, Default)]

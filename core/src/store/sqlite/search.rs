@@ -15,7 +15,7 @@ use super::row::{Coded, all, first, run, visit};
 use super::writer::Writer;
 use crate::base::{ConversationId, MessageId};
 use crate::model::{MessageStatus, Result, Role, SearchHit, SearchSort};
-use crate::store::search::{MAX_RANKED, Phrase, Query, cut, is_found, searchable, snippet};
+use crate::store::search::{GAP, MAX_RANKED, Phrase, Query, cut, is_found, searchable, snippet};
 use crate::store::{Content, SearchPlace, SearchQuery, SearchRows};
 
 /// How many changes one batch goes through.
@@ -113,12 +113,12 @@ pub(super) fn search(connection: &Connection, owner: &str, query: &SearchQuery, 
     }
     let sql = "SELECT pk FROM owner WHERE ext_id = ?";
     let owner_pk: Option<i64> = first(connection, sql, [owner], |row| row.get(0))?;
-    let mut scope = owner_pk.map(|owner_pk| vec![format!("o{owner_pk}")]).unwrap_or_default();
+    let mut scope = owner_pk.map(|owner_pk| vec![token('o', owner_pk)]).unwrap_or_default();
     if let Some(id) = query.conversation {
         let sql = "SELECT pk FROM conversation WHERE id = ? AND owner_pk = ?";
         let found: Option<i64> = first(connection, sql, params![id.as_bytes(), owner_pk], |row| row.get(0))?;
         let Some(conv_pk) = found else { return Ok(Found::Rows(None)) };
-        scope.push(format!("c{conv_pk}"));
+        scope.push(token('c', conv_pk));
     }
     let (Some(asked), Some(owner_pk)) = (Query::parse(&query.words)?, owner_pk) else {
         return Ok(Found::Rows(Some(SearchRows::default())));
@@ -210,16 +210,20 @@ fn hit(connection: &Connection, owner_pk: i64, asked: &Query, pk: i64, score: f6
     Ok(Some(SearchHit { message_id, conversation_id, score, snippet, on_current_branch }))
 }
 
+/// Stands in the column of scopes alone. No word has its sign, so that no query has to name a column, which is dearer.
+fn token(of: char, key: i64) -> String {
+    format!("{GAP}{of}{key}")
+}
+
 /// The query in the language of FTS5. Nothing in it was typed by anybody: words are letters and digits.
 fn matching(scope: &[String], query: &Query) -> String {
     let phrase = |phrase: &Phrase| format!("\"{}\"{}", phrase.words.join(" "), if phrase.begins { "*" } else { "" });
     let any = |phrases: &[Phrase]| format!("({})", phrases.iter().map(phrase).collect::<Vec<_>>().join(" OR "));
-    let words = |terms: &[String], with: &str| format!("{{text parts}} : ({})", terms.join(with));
-    let wanted: Vec<String> = query.wanted.iter().map(|term| any(&term.0)).collect();
+    let scope = scope.iter().map(|token| format!("\"{token}\""));
+    let wanted: Vec<String> = scope.chain(query.wanted.iter().map(|term| any(&term.0))).collect();
     let unwanted: Vec<String> = query.unwanted.iter().map(|term| any(&term.0)).collect();
-    let scope: String = scope.iter().map(|token| format!("scope : \"{token}\" AND ")).collect();
-    let wanted = format!("({scope}{})", words(&wanted, " AND "));
-    if unwanted.is_empty() { wanted } else { format!("{wanted} NOT {}", words(&unwanted, " OR ")) }
+    let wanted = wanted.join(" AND ");
+    if unwanted.is_empty() { wanted } else { format!("({wanted}) NOT ({})", unwanted.join(" OR ")) }
 }
 
 /// Keeps no index from now on, nor what was written for it.
@@ -278,8 +282,7 @@ fn unindexed(row: &Row<'_>) -> rusqlite::Result<Unindexed> {
         // A message that cannot be read keeps no other from being found.
         text = Content::decode(json.as_blob().unwrap_or_default()).ok().map(|parts| searchable(&parts));
     }
-    let role = row.get::<_, i64>(4)?;
-    let scope = format!("o{} c{} r{role}", row.get::<_, i64>(3)?, row.get::<_, i64>(2)?);
+    let scope = [token('o', row.get(3)?), token('c', row.get(2)?), token('r', row.get(4)?)].join(" ");
     Ok(Unindexed { number: row.get(0)?, pk: row.get(1)?, scope, text })
 }
 
