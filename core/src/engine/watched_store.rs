@@ -80,12 +80,8 @@ impl WatchedStore {
         Self { inner, clock, watch, slow, seen: Mutex::default(), wrote, indexing }
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
-    }
-
     fn is_quiet(&self) -> bool {
-        self.now().saturating_sub(self.wrote.load(Ordering::Relaxed)) >= QUIET_MS
+        millis(self.clock.monotonic()).saturating_sub(self.wrote.load(Ordering::Relaxed)) >= QUIET_MS
     }
 
     /// Brings the index of words up to date as long as nobody writes, so that it takes no turn's time. What is left then
@@ -130,6 +126,9 @@ impl WatchedStore {
         let owner = owner.filter(|_| self.watch.is_watched()).map(str::to_owned);
         Box::pin(async move {
             let began = self.clock.monotonic();
+            if name == "apply" {
+                self.wrote.store(millis(began), Ordering::Relaxed);
+            }
             let outcome = work.await;
             let took = self.clock.monotonic().saturating_sub(began);
             let failed = outcome.as_ref().err().filter(|error| error.kind() == ErrorKind::Storage);
@@ -156,11 +155,14 @@ impl WatchedStore {
     }
 }
 
+fn millis(moment: Duration) -> u64 {
+    u64::try_from(moment.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[deny(clippy::missing_trait_methods)]
 impl Store for WatchedStore {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
         let owner = batch.owner.clone();
-        self.wrote.store(self.now(), Ordering::Relaxed);
         self.timed("apply", Some(&owner), self.inner.apply(batch, durability))
     }
 
