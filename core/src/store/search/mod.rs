@@ -9,10 +9,14 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub(super) use query::{Phrase, Query};
+#[cfg(feature = "sqlite")]
+pub(super) use query::Phrase;
+pub(super) use query::Query;
 pub(super) use rank::{Has, Rank};
 pub(super) use snippet::snippet;
-pub(super) use words::{GAP, cut};
+#[cfg(feature = "sqlite")]
+pub(super) use words::GAP;
+pub(super) use words::cut;
 
 use crate::model::{MessageStatus, Part, Role};
 

@@ -49,6 +49,7 @@ struct Place {
 
 impl Words {
     /// The words with a blank between any two.
+    #[cfg(any(test, feature = "sqlite"))]
     pub(in crate::store) fn folded(&self) -> &str {
         &self.folded
     }
