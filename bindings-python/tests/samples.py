@@ -130,6 +130,7 @@ conversation = t.ConversationInfo(
     version=4,
 )
 branch = t.Branch(ID, 4, last_role="assistant", last_preview="Hola", created_at=MOMENT, is_current=True)
+hit = t.SearchHit(ID, ID, score=1.5, snippet=[t.Span("A "), t.Span("soup", True)], on_current_branch=True)
 turn = t.Turn(
     ID,
     "interrupted",
@@ -282,6 +283,8 @@ SAMPLES: list[Any] = [
     turn,
     item,
     branch,
+    hit,
+    t.Span("soup", hit=True),
     tier,
     change,
     price,

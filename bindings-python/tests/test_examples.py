@@ -63,6 +63,17 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
                 "0 shown here, 2 in",
             ],
         ),
+        (
+            "12",
+            [
+                "in [Cádiz]?  (on another branch)",
+                "eat [salmorejo in Córdoba]?",
+                "parse[Http]Request",
+                "東京[タワー]",
+                "best of several: True, there are more: True",
+                "somebody else's: 0",
+            ],
+        ),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:
@@ -78,4 +89,4 @@ def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "12"]

@@ -38,6 +38,7 @@ from .types import (
     Retry,
     RetryAfterSource,
     Role,
+    SearchSort,
     StreamEvent,
     TextFormat,
     ToolChoice,
@@ -2627,6 +2628,82 @@ class Branch:
     def _of_json(json: str) -> Branch: ...
 
 @final
+class SearchHit:
+    """A message that a search has found."""
+
+    __match_args__: ClassVar[tuple[Literal["message_id"], Literal["conversation_id"]]]
+
+    def __new__(
+        cls,
+        message_id: str,
+        conversation_id: str,
+        *,
+        score: float,
+        snippet: Sequence[Span] = (),
+        on_current_branch: bool = False,
+    ) -> Self: ...
+    @property
+    def message_id(self) -> str:
+        """The message."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation it stands in."""
+
+    @property
+    def score(self) -> float:
+        """How well it fits: more is better, within one search alone; 0 where the newest stand first."""
+
+    @property
+    def snippet(self) -> tuple[Span, ...]:
+        """The place in the message where it was found, about 160 characters on one line."""
+
+    @property
+    def on_current_branch(self) -> bool:
+        """True when the message is on the branch that is shown; ``switch_to`` shows the others."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> SearchHit: ...
+
+@final
+class Span:
+    """A piece of text with one look."""
+
+    __match_args__: ClassVar[tuple[Literal["text"], Literal["hit"]]]
+
+    def __new__(cls, text: str, hit: bool = False) -> Self: ...
+    @property
+    def text(self) -> str:
+        """The text."""
+
+    @property
+    def hit(self) -> bool:
+        """True for words that were looked for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Span: ...
+
+@final
 class OutboxItem:
     """A message in the outbox."""
 
@@ -3971,6 +4048,15 @@ class UserScope:
     ) -> Page[ConversationInfo]:
         """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
 
+    def search(
+        self, words: str, *, sort: SearchSort | None = None, limit: int = 50, before: str | None = None
+    ) -> Page[SearchHit]:
+        """Search what was said in this user's conversations, on all branches: words, "phrases", -exclusions and beginnings*.
+
+        Case and accents do not count. All of it must be said in one message, whoever's but a tool's. The newest first, or
+        what fits best (``sort="relevance"``); ``limit`` is 1 to 200, and a page's ``before`` leads on.
+        """
+
     def outbox(self) -> Outbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -4035,6 +4121,15 @@ class Conversation:
 
     def regenerate(self, message_id: str, **options: Unpack[CallOptions]) -> ReplyStream:
         """Ask for another answer: to this message, or beside this answer. It is shown once it begins."""
+
+    def search(
+        self, words: str, *, sort: SearchSort | None = None, limit: int = 50, before: str | None = None
+    ) -> Page[SearchHit]:
+        """Search what was said in this conversation, on all branches: words, "phrases", -exclusions and beginnings*.
+
+        Case and accents do not count. All of it must be said in one message, whoever's but a tool's. The newest first, or
+        what fits best (``sort="relevance"``); ``limit`` is 1 to 200, and a page's ``before`` leads on.
+        """
 
     def siblings(
         self, message_id: str, *, limit: int = 50, before: str | None = None, after: str | None = None
@@ -4411,6 +4506,15 @@ class AsyncUserScope:
     ) -> Coroutine[Any, Any, Page[ConversationInfo]]:
         """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
 
+    def search(
+        self, words: str, *, sort: SearchSort | None = None, limit: int = 50, before: str | None = None
+    ) -> Coroutine[Any, Any, Page[SearchHit]]:
+        """Search what was said in this user's conversations, on all branches: words, "phrases", -exclusions and beginnings*.
+
+        Case and accents do not count. All of it must be said in one message, whoever's but a tool's. The newest first, or
+        what fits best (``sort="relevance"``); ``limit`` is 1 to 200, and a page's ``before`` leads on.
+        """
+
     def outbox(self) -> AsyncOutbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -4479,6 +4583,15 @@ class AsyncConversation:
 
     def regenerate(self, message_id: str, **options: Unpack[CallOptions]) -> AsyncReplyStream:
         """Ask for another answer: to this message, or beside this answer. It is shown once it begins."""
+
+    def search(
+        self, words: str, *, sort: SearchSort | None = None, limit: int = 50, before: str | None = None
+    ) -> Coroutine[Any, Any, Page[SearchHit]]:
+        """Search what was said in this conversation, on all branches: words, "phrases", -exclusions and beginnings*.
+
+        Case and accents do not count. All of it must be said in one message, whoever's but a tool's. The newest first, or
+        what fits best (``sort="relevance"``); ``limit`` is 1 to 200, and a page's ``before`` leads on.
+        """
 
     def siblings(
         self, message_id: str, *, limit: int = 50, before: str | None = None, after: str | None = None

@@ -11,7 +11,7 @@ use super::incoming::{Incoming, Opening};
 use super::options::options;
 use super::stream::{AsyncReplyStream, ReplyStream};
 use super::twins::during;
-use super::user::{Scope, User, cursor};
+use super::user::{Asked, Scope, User, cursor};
 use crate::bridge::{Awaitable, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython};
@@ -201,6 +201,21 @@ twins! {
             let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
             let open = self.0.open(py)?;
             async move { open.chat().await?.history().limit(limit).before(before).after(after).await }
+        }
+
+        /// Searches what was said in it.
+        #[pyo3(signature = (words, *, sort = None, limit = 50, before = None))]
+        fn search(
+            &self,
+            py,
+            words: &Bound<'_, PyAny>,
+            sort: Option<&Bound<'_, PyAny>>,
+            limit: usize,
+            before: Option<&Bound<'_, PyAny>>,
+        ) {
+            let asked = Asked::read(words, sort, limit, before)?;
+            let open = self.0.open(py)?;
+            async move { asked.put(open.chat().await?.search(asked.words())).await }
         }
 
         /// The messages that stand in the same place, this one among them.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{ConversationId, ConversationOptions, Cursor, Result, Secret, Window};
+use tertulia::engine::SearchCall;
+use tertulia::{ConversationId, ConversationOptions, Cursor, Result, SearchSort, Secret, Window};
 
 use super::conversation::{AsyncConversation, Chat, Conversation, Origin};
 use super::options::options;
@@ -80,6 +81,35 @@ pub(super) fn cursor(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<O
     value.map_or(Ok(None), |value| FromPython::from_python(value, &Place::named(name)))
 }
 
+/// What is searched for, and how.
+pub(super) struct Asked {
+    words: String,
+    sort: SearchSort,
+    limit: usize,
+    before: Option<Cursor>,
+}
+
+impl Asked {
+    pub(super) fn read(
+        words: &Bound<'_, PyAny>,
+        sort: Option<&Bound<'_, PyAny>>,
+        limit: usize,
+        before: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let words = String::from_python(words, &Place::named("words"))?;
+        let sort = sort.map(|sort| SearchSort::from_python(sort, &Place::named("sort"))).transpose()?;
+        Ok(Self { words, sort: sort.unwrap_or_default(), limit, before: cursor(before, "before")? })
+    }
+
+    pub(super) fn words(&self) -> String {
+        self.words.clone()
+    }
+
+    pub(super) fn put(&self, call: SearchCall) -> SearchCall {
+        call.sort(self.sort).limit(self.limit).before(self.before)
+    }
+}
+
 twins! {
     /// The conversations of one user. Another user's cannot be reached through it.
     UserScope / AsyncUserScope (Scope), "user.";
@@ -110,6 +140,21 @@ twins! {
             let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
             let user = self.0.user(py)?;
             async move { user.open().await?.list_conversations().limit(limit).before(before).after(after).await }
+        }
+
+        /// Searches what was said in this user's conversations.
+        #[pyo3(signature = (words, *, sort = None, limit = 50, before = None))]
+        fn search(
+            &self,
+            py,
+            words: &Bound<'_, PyAny>,
+            sort: Option<&Bound<'_, PyAny>>,
+            limit: usize,
+            before: Option<&Bound<'_, PyAny>>,
+        ) {
+            let asked = Asked::read(words, sort, limit, before)?;
+            let user = self.0.user(py)?;
+            async move { asked.put(user.open().await?.search(asked.words())).await }
         }
 
         /// The tier that this user belongs to.

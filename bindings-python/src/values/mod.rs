@@ -20,6 +20,7 @@ mod page;
 mod part;
 mod reply;
 mod request;
+mod search;
 mod tool;
 mod usage;
 mod watch;
@@ -42,6 +43,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     part::register(module)?;
     reply::register(module)?;
     request::register(module)?;
+    search::register(module)?;
     tool::register(module)?;
     usage::register(module)?;
     watch::register(module)?;

@@ -6,10 +6,13 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PySlice, PyTuple, PyType};
 use tertulia::base::{Cursor, Page as PageOf};
-use tertulia::model::{Branch as BranchRecord, ConversationSummary as ConversationRecord, Message as MessageRecord};
+use tertulia::model::{
+    Branch as BranchRecord, ConversationSummary as ConversationRecord, Message as MessageRecord, SearchHit as HitRecord,
+};
 
 use super::held::Held;
 use super::message::{Branch, ConversationInfo, Message};
+use super::search::SearchHit;
 use crate::convert::{ToPython, plain};
 
 /// One page of a longer list.
@@ -20,6 +23,7 @@ enum Items {
     Messages(Arc<PageOf<MessageRecord>>),
     Conversations(Arc<PageOf<ConversationRecord>>),
     Branches(Arc<PageOf<BranchRecord>>),
+    Hits(Arc<PageOf<HitRecord>>),
 }
 
 /// Runs the same code for whichever page it is.
@@ -29,6 +33,7 @@ macro_rules! page {
             Items::Messages($page) => $code,
             Items::Conversations($page) => $code,
             Items::Branches($page) => $code,
+            Items::Hits($page) => $code,
         }
     };
 }
@@ -47,7 +52,7 @@ macro_rules! pages {
     };
 }
 
-pages!(MessageRecord messages, ConversationRecord conversations, BranchRecord branches);
+pages!(MessageRecord messages, ConversationRecord conversations, BranchRecord branches, HitRecord hits);
 
 impl Page {
     /// A page of messages.
@@ -65,12 +70,18 @@ impl Page {
         Self(Items::Branches(Arc::new(page)))
     }
 
+    /// A page of what a search has found.
+    pub(crate) fn hits(page: PageOf<HitRecord>) -> Self {
+        Self(Items::Hits(Arc::new(page)))
+    }
+
     /// What is on it, in a word.
     const fn kind(&self) -> &'static str {
         match &self.0 {
             Items::Messages(_) => "messages",
             Items::Conversations(_) => "conversations",
             Items::Branches(_) => "branches",
+            Items::Hits(_) => "hits",
         }
     }
 
@@ -81,6 +92,7 @@ impl Page {
                 Ok(Bound::new(py, ConversationInfo(Held::Item(Arc::clone(page), index)))?.into_any())
             }
             Items::Branches(page) => Ok(Bound::new(py, Branch(Held::Item(Arc::clone(page), index)))?.into_any()),
+            Items::Hits(page) => Ok(Bound::new(py, SearchHit(Held::Item(Arc::clone(page), index)))?.into_any()),
         }
     }
 }
@@ -193,6 +205,7 @@ impl Page {
             (Items::Messages(one), Items::Messages(two)) => Some(one == two),
             (Items::Conversations(one), Items::Conversations(two)) => Some(one == two),
             (Items::Branches(one), Items::Branches(two)) => Some(one == two),
+            (Items::Hits(one), Items::Hits(two)) => Some(one == two),
             _ => Some(false),
         }
     }
@@ -229,6 +242,7 @@ impl Page {
             Some(("messages", json)) => serde_json::from_str(json).map(Self::messages).map_err(bad),
             Some(("conversations", json)) => serde_json::from_str(json).map(Self::conversations).map_err(bad),
             Some(("branches", json)) => serde_json::from_str(json).map(Self::branches).map_err(bad),
+            Some(("hits", json)) => serde_json::from_str(json).map(Self::hits).map_err(bad),
             _ => Err(pyo3::exceptions::PyValueError::new_err("not the JSON of a page")),
         }
     }

@@ -37,6 +37,8 @@ pub enum CursorKind {
     Siblings,
     /// The branches of one conversation.
     Branches,
+    /// What a search has found.
+    Search,
 }
 
 /// A place in a list. Opaque text, bound to the user and the list it came from.
@@ -61,6 +63,7 @@ const fn kind_code(kind: CursorKind) -> u8 {
         CursorKind::Conversations => 2,
         CursorKind::Siblings => 3,
         CursorKind::Branches => 4,
+        CursorKind::Search => 5,
     }
 }
 

@@ -372,6 +372,7 @@ async fn open_sqlite(path: PathBuf, settings: &Settings, clock: &Arc<dyn Clock>)
         group_commit_rows: of.group_commit_rows,
         busy_timeout_ms: of.busy_timeout_ms,
         slow_query_ms: of.slow_query_ms,
+        search: of.search,
     };
     Ok(Arc::new(crate::store::SqliteStore::open(path, settings, clock.clone()).await?))
 }

@@ -106,7 +106,7 @@ impl Tertulia {
     /// # Errors
     /// `Invalid` (bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed. How the
     /// store is opened (`store.readers`, `store.group_commit_ms`, `store.group_commit_rows`, `store.busy_timeout_ms`,
-    /// `store.slow_query_ms`), the outbox but for `outbox.degrade`, `sentences`, `breaker.latched_probe_ms` and whom the network trusts (`network.proxy`, `network.ca_certificates`,
+    /// `store.slow_query_ms`, `store.search`), the outbox but for `outbox.degrade`, `sentences`, `breaker.latched_probe_ms` and whom the network trusts (`network.proxy`, `network.ca_certificates`,
     /// `network.client_certificate`) cannot change. `Closed`.
     pub fn reconfigure(&self, change: impl Into<Reconfiguration>) -> Result<()> {
         self.0.reconfigure(change.into()).map_err(|e| e.during("reconfigure"))
@@ -172,6 +172,7 @@ fn check_fixed(before: &StoreSettings, after: &StoreSettings) -> Result<()> {
         ("group_commit_rows", before.group_commit_rows == after.group_commit_rows),
         ("busy_timeout_ms", before.busy_timeout_ms == after.busy_timeout_ms),
         ("slow_query_ms", before.slow_query_ms == after.slow_query_ms),
+        ("search", before.search == after.search),
     ];
     match fixed.iter().find(|(_, same)| !same) {
         None => Ok(()),

@@ -55,6 +55,8 @@ pub struct StoreSettings {
     pub draft_flush_bytes: usize,
     /// A statement that takes longer is logged. 50 ms.
     pub slow_query_ms: u64,
+    /// Keep an index of what is said, so that it can be searched. True; read when the engine opens.
+    pub search: bool,
     /// Keep the provider's own object in `reply.raw`; whole replies only.
     pub keep_raw: bool,
 }
@@ -69,6 +71,7 @@ impl Default for StoreSettings {
             draft_flush_ms: 500,
             draft_flush_bytes: 4_096,
             slow_query_ms: 50,
+            search: true,
             keep_raw: false,
         }
     }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
@@ -14,8 +17,12 @@ use crate::model::{
 use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
+    UsageQuery, WriteBatch,
 };
+
+/// So long nothing was written when it is time to index what was.
+const QUIET_MS: u64 = 1_000;
 
 /// A store that is watched.
 pub(super) struct WatchedStore {
@@ -24,6 +31,9 @@ pub(super) struct WatchedStore {
     watch: Arc<Watch>,
     slow: Duration,
     seen: Mutex<Seen>,
+    /// When the last batch was written, in milliseconds of the clock.
+    wrote: AtomicU64,
+    indexing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -66,7 +76,26 @@ impl Pulse {
 
 impl WatchedStore {
     pub(super) fn new(inner: Arc<dyn Store>, clock: Arc<dyn Clock>, watch: Arc<Watch>, slow: Duration) -> Self {
-        Self { inner, clock, watch, slow, seen: Mutex::default() }
+        let (wrote, indexing) = (AtomicU64::default(), AtomicBool::default());
+        Self { inner, clock, watch, slow, seen: Mutex::default(), wrote, indexing }
+    }
+
+    fn is_quiet(&self) -> bool {
+        millis(self.clock.monotonic()).saturating_sub(self.wrote.load(Ordering::Relaxed)) >= QUIET_MS
+    }
+
+    /// Brings the index of words up to date as long as nobody writes, so that it takes no turn's time. What is left then
+    /// is done by the next search.
+    pub(super) async fn index_while_quiet(&self, closing: CancellationToken) -> Result<()> {
+        if self.indexing.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut done = Ok(false);
+        while matches!(done, Ok(false)) && self.is_quiet() && !closing.is_cancelled() {
+            done = self.index().await;
+        }
+        self.indexing.store(false, Ordering::Relaxed);
+        done.map(drop)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -97,6 +126,9 @@ impl WatchedStore {
         let owner = owner.filter(|_| self.watch.is_watched()).map(str::to_owned);
         Box::pin(async move {
             let began = self.clock.monotonic();
+            if name == "apply" {
+                self.wrote.store(millis(began), Ordering::Relaxed);
+            }
             let outcome = work.await;
             let took = self.clock.monotonic().saturating_sub(began);
             let failed = outcome.as_ref().err().filter(|error| error.kind() == ErrorKind::Storage);
@@ -116,11 +148,15 @@ impl WatchedStore {
         operation.calls += 1;
         operation.failures += i64::from(failed.is_some());
         operation.took.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        let pulse = if matches!(name, "apply" | "recover") { &mut seen.writing } else { &mut seen.reading };
+        let pulse = if matches!(name, "apply" | "recover" | "index") { &mut seen.writing } else { &mut seen.reading };
         if failed.is_some() || pulse.state != HealthState::Ok {
             pulse.note(failed, self.clock.now());
         }
     }
+}
+
+fn millis(moment: Duration) -> u64 {
+    u64::try_from(moment.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -196,6 +232,14 @@ impl Store for WatchedStore {
         self.timed("turn_of_client", Some(owner), self.inner.turn_of_client(owner, conversation, client_id))
     }
 
+    fn search(&self, owner: &str, query: SearchQuery) -> StoreFuture<'_, Option<SearchRows>> {
+        self.timed("search", Some(owner), self.inner.search(owner, query))
+    }
+
+    fn index(&self) -> StoreFuture<'_, bool> {
+        self.timed("index", None, self.inner.index())
+    }
+
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
         self.timed("attachment", Some(owner), self.inner.attachment(owner, id))
     }
@@ -239,5 +283,41 @@ impl Store for WatchedStore {
 
     fn close(&self) -> StoreFuture<'_, ()> {
         self.inner.close()
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+    use crate::base::ManualClock;
+    use crate::store::contract::scene::Scene;
+    use crate::store::{SqliteSettings, SqliteStore};
+
+    #[tokio::test]
+    async fn nothing_is_indexed_while_somebody_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::default();
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let path = folder.path().join("chat.db");
+        let store = SqliteStore::open(&path, SqliteSettings::default(), shared.clone()).await.unwrap();
+        let watch = Arc::new(Watch::new(shared.clone()));
+        let store = Arc::new(WatchedStore::new(Arc::new(store), shared, watch, Duration::from_secs(1)));
+        let scene = Scene::new(store.clone());
+        let indexed = async || {
+            store.index_while_quiet(CancellationToken::new()).await.unwrap();
+            store.health().1.iter().filter(|operation| operation.name == "index").map(|found| found.calls).sum::<i64>()
+        };
+        clock.advance(Duration::from_secs(60));
+        scene.new_conversation().await;
+        assert_eq!(indexed().await, 0);
+        clock.advance(Duration::from_millis(999));
+        assert_eq!(indexed().await, 0);
+        clock.advance(Duration::from_millis(1));
+        let calls = indexed().await;
+        assert!(calls >= 2, "{calls}");
+        let closing = CancellationToken::new();
+        closing.cancel();
+        store.index_while_quiet(closing).await.unwrap();
+        assert_eq!(indexed().await, calls + 1, "who closes is not held up");
     }
 }

@@ -15,6 +15,7 @@ mod draft;
 mod memory;
 mod read;
 mod refusal;
+mod search;
 mod span;
 mod spend;
 #[cfg(feature = "sqlite")]
@@ -32,8 +33,9 @@ pub use draft::DraftEvent;
 pub use memory::MemoryStore;
 pub use read::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery,
-    QueueRow, SiblingAnchor, TurnRecord,
+    QueueRow, SearchPlace, SearchQuery, SearchRows, SiblingAnchor, TurnRecord,
 };
+pub(crate) use refusal::search_off;
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, fork};
@@ -116,6 +118,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// One message of this owner, or nothing.
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>>;
+
+    /// What of this owner's messages says what is looked for; nothing when there is no such conversation. Every message is
+    /// found that was acknowledged before the search began, but those that are being written, were deleted, or hold what
+    /// tools answered. Of a longer message the first mebibyte is found.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_query) for a query that is too long; `Invalid` (unsupported) unless a backend can do it.
+    fn search(&self, owner: &str, query: SearchQuery) -> StoreFuture<'_, Option<SearchRows>> {
+        let _ = (owner, query);
+        Box::pin(async { Err(refusal::cannot_search()) })
+    }
+
+    /// Does some of the work without which the next search would take longer: a few milliseconds of it. True when nothing
+    /// is left to do.
+    fn index(&self) -> StoreFuture<'_, bool> {
+        Box::pin(async { Ok(true) })
+    }
 
     /// One turn of this owner, or nothing.
     fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>>;

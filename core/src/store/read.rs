@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::batch::QueueEntry;
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Branch, ConversationSummary, Message, Turn};
+use crate::model::{Branch, ConversationSummary, Message, SearchHit, SearchSort, Turn};
 
 /// Where a page of messages begins. Exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,49 @@ pub struct ConversationRows {
     pub reached_start: bool,
     /// True when nothing older exists.
     pub reached_end: bool,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchQuery {
+    /// Words, "phrases", -exclusions, beginnings*, as they were typed.
+    pub words: String,
+    /// Only in this conversation.
+    pub conversation: Option<ConversationId>,
+    /// What stands first.
+    pub sort: SearchSort,
+    /// At most this many.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub after: Option<SearchPlace>,
+}
+
+/// A place in what a search has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchPlace {
+    /// The last message before it.
+    pub message: MessageId,
+    /// The backend's own number: of that message, in the order of what was saved; where the best stand first, of the
+    /// newest message that was found.
+    pub order: i64,
+    /// Where the best stand first, how many stand before it.
+    pub count: u16,
+}
+
+impl SearchPlace {
+    /// Where the next page begins, given where the message stands now; it may have been deleted.
+    pub(super) fn goes_on_at(self, position: Option<usize>) -> usize {
+        position.map_or(usize::from(self.count), |at| at + 1)
+    }
+}
+
+/// A page of what a search has found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SearchRows {
+    /// The newest or the best first.
+    pub items: Vec<SearchHit>,
+    /// Where the next page goes on; nothing when there is none.
+    pub next: Option<SearchPlace>,
 }
 
 /// A turn with what only the engine needs.

@@ -88,6 +88,14 @@ pub(super) fn bad_usage_query() -> Error {
     Error::invalid("bad_usage_query", "sums by user are for everybody, and sums by conversation for one user")
 }
 
+pub(super) fn cannot_search() -> Error {
+    Error::invalid("unsupported", "this store cannot be searched")
+}
+
+pub(crate) fn search_off() -> Error {
+    Error::invalid("search_off", "search is switched off; set `store.search` and open again")
+}
+
 pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "store_closed", "the store is closed; open it again")
 }

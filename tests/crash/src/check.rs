@@ -70,6 +70,10 @@ impl Ledger {
             if asked.len() != 1 || asked[0].text() != promise.words {
                 return Err(format!("turn {turn}: {} messages for `{}`", asked.len(), promise.words).into());
             }
+            let hits = me.search(format!("\"{}\"", promise.words)).await?.items;
+            if hits.iter().filter(|hit| hit.message_id == asked[0].id).count() != 1 {
+                return Err(format!("turn {turn}: `{}` is found {} times", promise.words, hits.len()).into());
+            }
             let answers: Vec<_> =
                 messages.iter().filter(|m| m.turn_id == Some(*turn) && m.role == Role::Assistant).collect();
             if answers.len() > 1 {

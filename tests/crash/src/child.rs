@@ -35,6 +35,10 @@ pub async fn run(store: &str, url: &str, seed: u64) -> Outcome<()> {
         say(&format!("saved {} {turn} {words}", chat.id()))?;
         let reply = stream.reply().await?;
         say(&format!("done {} {turn} {}", chat.id(), reply.text().len()))?;
+        // Kills fall into the filling of the index, too.
+        if dice.u8(..4) == 0 && me.search(format!("\"{words}\"")).await?.items.len() != 1 {
+            return Err(format!("`{words}` was saved and is not found once").into());
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! parent: simulator, seed, dice        child: opens the store, sends one message after the other, says so on stdout
 //!   loop N times: start a child, kill it after a random number of lines and microseconds
 //!                 open the store as a user would, and check:
-//!                   every message the child said was saved is there, once, with its words
+//!                   every message the child said was saved is there, once, with its words, and is found by them
 //!                   every reply the child said was done is there, once, whole
 //!                   no turn is open; what was interrupted shows its text, and can be asked for again
 //! ```

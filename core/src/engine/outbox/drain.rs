@@ -294,6 +294,10 @@ async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base:
         let went_back = now.0.as_millis() < before.0.as_millis().saturating_add(passed).saturating_sub(1_000);
         before = now;
         let is_time = looked.is_over(now.0, now.1);
+        if is_time && engine.current().settings.store.search {
+            let (store, closing) = (engine.watched_store.clone(), engine.tasks.closing_token().clone());
+            engine.tasks.spawn("search", None, async move { store.index_while_quiet(closing).await });
+        }
         let work = async {
             if went_back || is_time {
                 settle_recovered(&engine, engine.store.recover(now.0).await?).await;

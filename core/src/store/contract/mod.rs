@@ -10,7 +10,8 @@ mod branches;
 mod pages;
 mod queue;
 mod recount;
-pub(super) mod scene;
+pub(crate) mod scene;
+pub(super) mod search;
 pub(super) mod spending;
 mod turns;
 mod usage;
@@ -123,6 +124,20 @@ behaviours! {
         attachments_round_trip_and_equal_bytes_are_shared,
         sql_metacharacters_stay_text_in_every_field,
         a_preview_is_the_beginning_on_one_line,
+    }
+    search {
+        a_search_finds_every_message_that_was_acknowledged,
+        the_newest_are_found_first_page_by_page,
+        the_best_are_found_first_page_by_page,
+        a_search_never_shows_another_owners_messages,
+        a_hit_says_whether_its_branch_is_shown,
+        what_is_deleted_is_not_found,
+        what_tools_answered_and_what_was_thought_is_not_found,
+        long_messages_are_found_by_their_first_mebibyte,
+        words_of_many_scripts_are_found,
+        what_is_found_is_what_reading_everything_finds,
+        a_query_too_long_is_refused,
+        a_message_of_any_other_status_is_found,
     }
     usage {
         usage_is_summed_by_model_day_conversation_and_user,

@@ -7,6 +7,7 @@
 mod apply;
 mod read;
 mod recover;
+mod search;
 mod spend;
 mod state;
 mod table;
@@ -19,8 +20,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
-    refusal,
+    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
+    UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
@@ -109,6 +110,15 @@ impl Store for MemoryStore {
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
         let owner = owner.to_owned();
         self.with(move |state| state.message(&owner, id).ok().map(|row| state.show(id, row)).transpose())
+    }
+
+    fn search(&self, owner: &str, query: SearchQuery) -> StoreFuture<'_, Option<SearchRows>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.search(&owner, &query))
+    }
+
+    fn index(&self) -> StoreFuture<'_, bool> {
+        self.with(|_| Ok(true))
     }
 
     fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {

@@ -67,6 +67,9 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings) -> Result<Open
         ],
     )?;
     migrate(&mut connection)?;
+    if !settings.search {
+        super::search::stop(&connection)?;
+    }
 
     let mut orphans = 0;
     if liveness.alone {

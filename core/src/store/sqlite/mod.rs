@@ -23,6 +23,7 @@ mod read;
 mod readers;
 mod recover;
 mod row;
+mod search;
 mod settings;
 mod spend;
 mod writer;
@@ -40,8 +41,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
-    refusal,
+    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
+    UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Result, UsageReport};
@@ -59,6 +60,7 @@ const QUEUE: usize = 256;
 pub struct SqliteStore {
     jobs: mpsc::Sender<Job>,
     reads: mpsc::Sender<ReadJob>,
+    searches: bool,
     closed: AtomicBool,
     counting: Arc<Counting>,
     /// Nothing is ever sent; it ends when the writing thread does.
@@ -87,6 +89,7 @@ impl SqliteStore {
         let (opened, opening) = oneshot::channel();
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
+        let searches = settings.search;
         let opener = Opener { path, settings, clock, counting: Arc::clone(&counting) };
         let channel = (reads.clone(), waiting_reads);
         let thread = Builder::new()
@@ -96,8 +99,8 @@ impl SqliteStore {
                 drop(ends);
             })
             .map_err(|error| file_failed(given, error))?;
-        let store =
-            Self { jobs, reads, closed: AtomicBool::new(false), counting, alive, thread: Mutex::new(Some(thread)) };
+        let (closed, thread) = (AtomicBool::new(false), Mutex::new(Some(thread)));
+        let store = Self { jobs, reads, searches, closed, counting, alive, thread };
         opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
         Ok(store)
     }
@@ -189,6 +192,7 @@ impl Opener {
                 counting: Arc::clone(&self.counting),
                 syncs_fully: true,
                 careful: 0,
+                unindexed: 0,
                 liveness: Some(database.liveness),
             }));
             fork::register(&writer);
@@ -302,6 +306,31 @@ impl Store for SqliteStore {
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
         let owner = owner.to_owned();
         self.read("message", move |connection| read::message(connection, &owner, id))
+    }
+
+    fn search(&self, owner: &str, query: SearchQuery) -> StoreFuture<'_, Option<SearchRows>> {
+        let (owner, query): (Arc<str>, _) = (owner.into(), Arc::new(query));
+        Box::pin(async move {
+            if !self.searches {
+                return Err(refusal::search_off());
+            }
+            let mut indexed = None;
+            loop {
+                let (owner, query) = (Arc::clone(&owner), Arc::clone(&query));
+                let read = move |connection: &Connection| search::search(connection, &owner, &query, indexed);
+                match self.read("search", read).await? {
+                    search::Found::Rows(rows) => return Ok(rows),
+                    search::Found::Behind { until } => {
+                        while !self.run(move |writer| writer.index(Some(until))).await? {}
+                        indexed = Some(until);
+                    }
+                }
+            }
+        })
+    }
+
+    fn index(&self) -> StoreFuture<'_, bool> {
+        Box::pin(async move { if self.searches { self.run(|writer| writer.index(None)).await } else { Ok(true) } })
     }
 
     fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {

@@ -18,10 +18,20 @@ pub struct SqliteSettings {
     pub busy_timeout_ms: u64,
     /// What takes longer is logged as slow, without its content. 50 ms.
     pub slow_query_ms: u64,
+    /// Whether messages can be searched. True. Without it no index of their words is kept; once it is set again, the
+    /// index is made of what is there. All that have a file open should have it alike.
+    pub search: bool,
 }
 
 impl Default for SqliteSettings {
     fn default() -> Self {
-        Self { readers: 4, group_commit_ms: 5, group_commit_rows: 64, busy_timeout_ms: 5_000, slow_query_ms: 50 }
+        Self {
+            readers: 4,
+            group_commit_ms: 5,
+            group_commit_rows: 64,
+            busy_timeout_ms: 5_000,
+            slow_query_ms: 50,
+            search: true,
+        }
     }
 }

@@ -99,6 +99,8 @@ pub(super) struct Writer {
     pub(super) syncs_fully: bool,
     /// How many of the next batches get a savepoint: one beside them has failed half-way.
     pub(super) careful: usize,
+    /// So many changes were written here since the index of words was up to date.
+    pub(super) unindexed: i64,
     /// Tells others that this store lives. Dropped behind the connection.
     pub(super) liveness: Option<Liveness>,
 }
@@ -153,6 +155,9 @@ impl Writer {
                 tracing::error!(target: "tertulia::store", operation = "apply", "the writing thread panicked; the group was rolled back");
             }
             let idle = waiting.is_empty() && jobs.is_empty();
+            if idle {
+                this.index_if_far_behind();
+            }
             this.checkpoint(if idle { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES });
         }
     }
@@ -200,6 +205,7 @@ impl Writer {
         let committed =
             self.end(batches > 0, first_change, change, done.last().map_or(0, |(job, _)| job.batch.at.as_millis()));
         if committed.is_ok() && batches > 0 {
+            self.unindexed += change - first_change;
             self.counting.batches.fetch_add(batches as u64, Ordering::Relaxed);
             self.counting.commits.fetch_add(1, Ordering::Relaxed);
             self.counting.power_safe_commits.fetch_add(u64::from(power_safe), Ordering::Relaxed);
@@ -215,7 +221,7 @@ impl Writer {
         company
     }
 
-    fn begin(&mut self, power_safe: bool) -> Result<i64> {
+    pub(super) fn begin(&mut self, power_safe: bool) -> Result<i64> {
         if self.syncs_fully != power_safe {
             let level = if power_safe { "FULL" } else { "NORMAL" };
             self.connection.pragma_update(None, "synchronous", level).map_err(failed)?;
@@ -259,7 +265,7 @@ impl Writer {
     }
 
     /// Runs a statement without which nobody knows what the transaction holds.
-    fn or_roll_back(&self, sql: &str) -> Result<()> {
+    pub(super) fn or_roll_back(&self, sql: &str) -> Result<()> {
         run(&self.connection, sql, []).map(drop).inspect_err(|_| self.roll_back())
     }
 
@@ -274,7 +280,7 @@ impl Writer {
         commit().inspect_err(|_| self.roll_back())
     }
 
-    fn roll_back(&self) {
+    pub(super) fn roll_back(&self) {
         if !self.connection.is_autocommit() && run(&self.connection, "ROLLBACK", []).is_err() {
             tracing::error!(target: "tertulia::store", operation = "apply", "a transaction could not be rolled back");
         }

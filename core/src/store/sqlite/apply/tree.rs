@@ -10,6 +10,7 @@ use crate::store::content::preview;
 use crate::store::sqlite::branches::{DIVERGENCE, END};
 use crate::store::sqlite::read::ANCESTOR;
 use crate::store::sqlite::row::{Coded, all, first, run};
+use crate::store::sqlite::search::FORGET_WORDS;
 use crate::store::tree::{self, Rows};
 use crate::store::{Content, refusal};
 
@@ -137,6 +138,7 @@ impl Applying<'_> {
         let change = self.note_message(&place, id, Change::Deleted)?;
         let nothing = Content::encode(&[])?;
         self.release_attachments(target.pk)?;
+        run(self.connection, FORGET_WORDS, [target.pk])?;
         if let Some(old) = target.content_hash {
             self.release_blob(&old)?;
         }
@@ -247,6 +249,7 @@ impl Applying<'_> {
         }
         self.note_message(place, row.id, Change::Deleted)?;
         self.release_attachments(row.pk)?;
+        run(self.connection, FORGET_WORDS, [row.pk])?;
         if let Some(hash) = row.content_hash {
             self.release_blob(&hash)?;
         }

@@ -403,6 +403,7 @@ fn slow_work_is_logged_without_its_content() {
         counting: Arc::default(),
         syncs_fully: true,
         careful: 0,
+        unindexed: 0,
         liveness: None,
     });
     let (reply, mut answer) = oneshot::channel();

@@ -3,6 +3,7 @@
 mod files;
 mod fork;
 mod groups;
+mod indexing;
 mod lifecycle;
 mod moves;
 mod plans;
@@ -57,6 +58,7 @@ fn assert_sound(path: &Path, name: &str) {
         "SELECT count(*) FROM message m WHERE content_hash IS NOT NULL
          AND NOT EXISTS (SELECT 1 FROM blob_inline b WHERE b.hash = m.content_hash)",
         "SELECT count(*) FROM draft_chunk d JOIN message m ON m.pk = d.message_pk WHERE m.status <> 2",
+        "SELECT count(*) FROM message_fts_docsize WHERE id NOT IN (SELECT pk FROM message WHERE status NOT IN (2, 6) AND role <> 4)",
         "SELECT count(*) FROM budget_counter WHERE budget_pk NOT IN (SELECT pk FROM budget)",
         "SELECT count(*) FROM usage_hour GROUP BY hour, model
          HAVING sum(iif(owner_pk = 0, -requests, requests)) <> 0 OR min(owner_pk) <> 0",
