@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::Lab;
 use tertulia::store::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery,
-    WriteBatch,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
+    MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
+    UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, Conversation, ConversationChange, ConversationId, ConversationOptions,
@@ -44,26 +44,20 @@ impl Store for Counting {
         self.store.conversations(owner, query)
     }
 
-    fn messages(
-        &self,
-        owner: &str,
-        conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.messages(owner, conversation, anchor, limit)
+    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
+        if query.upto.is_none() {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        self.store.page(owner, id, query)
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         id: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.messages_upto(owner, id, last, anchor, limit)
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
+        self.store.open(owner, id, query)
     }
 
     fn siblings(

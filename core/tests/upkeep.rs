@@ -17,9 +17,9 @@ use std::time::Duration;
 use support::{Lab, cause_of, within};
 use tertulia::base::{Clock, ManualClock, Timestamp};
 use tertulia::store::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, Op, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnChange, TurnRecord,
-    UsageQuery, WriteBatch,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
+    MessageRows, Op, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnChange,
+    TurnRecord, UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ChatRequest, Conversation, ConversationId, ConversationSummary,
@@ -438,25 +438,17 @@ impl Store for Meddled {
         self.store.conversations(owner, query)
     }
 
-    fn messages(
-        &self,
-        owner: &str,
-        conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.messages(owner, conversation, anchor, limit)
+    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
+        self.store.page(owner, id, query)
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         id: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.messages_upto(owner, id, last, anchor, limit)
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
+        self.store.open(owner, id, query)
     }
 
     fn siblings(

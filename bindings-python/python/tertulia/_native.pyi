@@ -18,6 +18,7 @@ from .types import (
     ContentPart,
     CostSource,
     Delivery,
+    Detail,
     EngineEventType,
     ErrorKind,
     FinishReason,
@@ -4005,6 +4006,13 @@ class OutboxWatch:
     def __next__(self) -> OutboxItem: ...
 
 @final
+class Messages:
+    """A conversation's messages: an iterator that reads page after page."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Message: ...
+
+@final
 class Conversation:
     """One conversation. Its turns run one after the other, in the order they were asked for."""
 
@@ -4074,8 +4082,54 @@ class Conversation:
     def turn(self, turn_id: str) -> Turn:
         """Where a turn stands."""
 
-    def history(self, *, limit: int = 50, before: str | None = None, after: str | None = None) -> Page[Message]:
-        """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+    @overload
+    def history(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: None = None,
+    ) -> Page[Message]:
+        """A page of its messages, in reading order: the latest, or those before or after a place.
+
+        ``limit`` is 1 to 200. Instead of a cursor: ``around`` a message, or from a ``position`` on, which counts from 1,
+        at the same cost anywhere. ``turns`` instead of ``limit`` asks for whole turns: each is a message of the user with
+        all that follows up to the next one; such a page holds at most 200 messages. ``detail`` says how much of each
+        message: ``"ids"``, ``"previews"`` (at most 160 characters), ``"full"``.
+
+        With ``unchanged_since=page.version`` it is ``None``, and no message is read, when nothing has changed.
+        """
+
+    @overload
+    def history(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: int,
+    ) -> Page[Message] | None: ...
+    def open(
+        self, *, limit: int = 50, turns: int | None = None, detail: Detail | None = None
+    ) -> tuple[ConversationInfo, Page[Message]]:
+        """What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+
+        ``NotFoundError`` while nothing was said in it.
+        """
+
+    def messages(self, *, newest_first: bool = False, detail: Detail | None = None) -> Messages:
+        """Its messages one after the other, from the first to the last of the branch as it was when the first one was
+        asked for; however many there are, for pages are read as they are needed.
+        """
 
     def budgets(self) -> tuple[BudgetStatus, ...]:
         """Where every budget stands that holds for a call in this conversation."""
@@ -4449,6 +4503,13 @@ class AsyncOutboxWatch:
     def __anext__(self) -> Coroutine[Any, Any, OutboxItem]: ...
 
 @final
+class AsyncMessages:
+    """A conversation's messages: an asynchronous iterator that reads page after page."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, Message]: ...
+
+@final
 class AsyncConversation:
     """One conversation. Its turns run one after the other, in the order they were asked for."""
 
@@ -4520,10 +4581,54 @@ class AsyncConversation:
     def turn(self, turn_id: str) -> Coroutine[Any, Any, Turn]:
         """Where a turn stands."""
 
+    @overload
     def history(
-        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: None = None,
     ) -> Coroutine[Any, Any, Page[Message]]:
-        """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+        """A page of its messages, in reading order: the latest, or those before or after a place.
+
+        ``limit`` is 1 to 200. Instead of a cursor: ``around`` a message, or from a ``position`` on, which counts from 1,
+        at the same cost anywhere. ``turns`` instead of ``limit`` asks for whole turns: each is a message of the user with
+        all that follows up to the next one; such a page holds at most 200 messages. ``detail`` says how much of each
+        message: ``"ids"``, ``"previews"`` (at most 160 characters), ``"full"``.
+
+        With ``unchanged_since=page.version`` it is ``None``, and no message is read, when nothing has changed.
+        """
+
+    @overload
+    def history(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: int,
+    ) -> Coroutine[Any, Any, Page[Message] | None]: ...
+    def open(
+        self, *, limit: int = 50, turns: int | None = None, detail: Detail | None = None
+    ) -> Coroutine[Any, Any, tuple[ConversationInfo, Page[Message]]]:
+        """What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+
+        ``NotFoundError`` while nothing was said in it.
+        """
+
+    def messages(self, *, newest_first: bool = False, detail: Detail | None = None) -> AsyncMessages:
+        """Its messages one after the other, from the first to the last of the branch as it was when the first one was
+        asked for; however many there are, for pages are read as they are needed.
+        """
 
     def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:
         """Where every budget stands that holds for a call in this conversation."""

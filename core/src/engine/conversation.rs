@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::attach;
 use super::content::{self, Content};
-use super::history::HistoryCall;
+use super::history::{HistoryCall, Messages, OpenCall};
 use super::options::Verb;
 use super::rows;
 use super::stream::ReplyStream;
@@ -165,7 +165,20 @@ impl Conversation {
 
     /// A page of its messages: the latest 50 unless told otherwise, in reading order.
     pub fn history(&self) -> HistoryCall {
-        HistoryCall::new(self.clone())
+        HistoryCall::of(self.clone())
+    }
+
+    /// Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+    /// are read as they are needed.
+    pub fn messages(&self) -> Messages {
+        Messages::new(self.clone())
+    }
+
+    /// What a screen needs when it opens: what a list shows of it, and the latest 50 messages, both of the same moment.
+    /// For another page `history().limit(20).with_summary()`. Awaiting it fails with `NotFound`, also while nothing was
+    /// said in it.
+    pub fn open(&self) -> OpenCall {
+        self.history().with_summary()
     }
 
     /// What a list shows of it, from one row.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ask::AskOf;
 use super::content::{self, Content};
 use super::conversation::{Conversation, ConversationOptions};
-use super::history::ConversationsCall;
+use super::conversations::ConversationsCall;
 use super::options::Verb;
 use super::outbox::Outbox;
 use super::tertulia::Inner;
@@ -83,7 +83,7 @@ impl UserScope {
 
     /// This user's conversations, the latest activity first: 50 unless told otherwise.
     pub fn list_conversations(&self) -> ConversationsCall {
-        ConversationsCall::new(self.clone())
+        ConversationsCall::of(self.clone())
     }
 
     /// What of this user's messages waits to be sent by itself, is being sent, or was given up.

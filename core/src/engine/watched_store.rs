@@ -14,7 +14,8 @@ use crate::model::{
 use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery,
+    WriteBatch,
 };
 
 /// A store that is watched.
@@ -136,6 +137,24 @@ impl Store for WatchedStore {
 
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
         self.timed("conversations", Some(owner), self.inner.conversations(owner, query))
+    }
+
+    fn page(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.timed("page", Some(owner), self.inner.page(owner, conversation, query))
+    }
+
+    fn open(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
+        self.timed("open", Some(owner), self.inner.open(owner, conversation, query))
     }
 
     fn messages(

@@ -90,6 +90,20 @@ impl Message {
     }
 }
 
+/// How much of each message a page holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Detail {
+    /// Where it stands in the tree, whose it is, its status and its version: no parts, no model, no figures, no metadata.
+    Ids,
+    /// The same, and the beginning of its words: one text of at most 160 characters on one line; no part when it has none.
+    Previews,
+    /// All of it.
+    #[default]
+    Full,
+}
+
 /// A message that is not stored yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewMessage {

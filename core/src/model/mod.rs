@@ -39,7 +39,7 @@ pub use error::{Error, ErrorInfo, ProviderError, Result, RetryAfterSource};
 pub use event::{Progress, StreamEvent, StreamEventKind};
 pub use forecast::Forecast;
 pub use health::{BreakerHealth, Health, HealthState, LimitHealth, OperationHealth, PartHealth, TaskHealth};
-pub use message::{Branch, ConversationSummary, Message, MessageStatus, NewMessage, Role};
+pub use message::{Branch, ConversationSummary, Detail, Message, MessageStatus, NewMessage, Role};
 pub use outbox::OutboxItem;
 pub use part::{Citation, Media, MediaSource, Part, text_of};
 pub use price::{Price, PriceChange, PriceTier};

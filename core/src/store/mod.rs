@@ -31,8 +31,8 @@ pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
 pub use memory::MemoryStore;
 pub use read::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery,
-    QueueRow, SiblingAnchor, TurnRecord,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, PageQuery,
+    PageSize, QueueQuery, QueueRow, SiblingAnchor, TurnRecord,
 };
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
@@ -65,22 +65,44 @@ pub trait Store: Send + Sync + 'static {
     /// The conversations of this owner, the latest activity first.
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows>;
 
-    /// A page of the messages on the current branch, in reading order; nothing when there is no such conversation.
+    /// A page of the messages on a branch, in reading order; nothing when there is no such conversation.
     ///
     /// # Errors
-    /// `Invalid` (bad_cursor) when the anchor is not on the branch.
+    /// `NotFound` when the conversation has no message with which the branch ends; `Invalid` (bad_cursor) when the anchor
+    /// is not on the branch.
+    fn page(&self, owner: &str, conversation: ConversationId, query: PageQuery)
+    -> StoreFuture<'_, Option<MessageRows>>;
+
+    /// The conversation's row and a page of its messages, of one and the same state; nothing when there is no such
+    /// conversation.
+    ///
+    /// # Errors
+    /// As of `page`.
+    fn open(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>>;
+
+    /// So many whole messages on the branch that is shown.
+    ///
+    /// # Errors
+    /// As of `page`.
     fn messages(
         &self,
         owner: &str,
         conversation: ConversationId,
         anchor: Anchor,
         limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>>;
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.page(owner, conversation, PageQuery::new(anchor, limit))
+    }
 
-    /// The same on the branch that ends with this message, whichever is shown; nothing when there is no such conversation.
+    /// The same on the branch that ends with this message, whichever is shown.
     ///
     /// # Errors
-    /// `NotFound` when the conversation has no such message; `Invalid` (bad_cursor) when the anchor is not on the branch.
+    /// As of `page`.
     fn messages_upto(
         &self,
         owner: &str,
@@ -88,7 +110,9 @@ pub trait Store: Send + Sync + 'static {
         last: MessageId,
         anchor: Anchor,
         limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>>;
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.page(owner, conversation, PageQuery { upto: Some(last), ..PageQuery::new(anchor, limit) })
+    }
 
     /// The messages that stand in the same place of a conversation, in the order in which they were made; nothing when
     /// there is no such conversation.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::batch::QueueEntry;
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Branch, ConversationSummary, Message, Turn};
+use crate::model::{Branch, ConversationSummary, Detail, Message, Turn};
 
 /// Where a page of messages begins. Exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,44 @@ pub enum Anchor {
     End,
     /// Those before this one.
     Before(MessageId),
-    /// Those after this one, which must be on the current branch.
+    /// Those after this one, which must be on the branch.
     After(MessageId),
+    /// This one, which must be on the branch, and those about it.
+    Around(MessageId),
+    /// The one that stands at this place of the branch, from 1, and those after it.
+    At(i32),
+}
+
+/// Which page of a conversation's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// On the branch that ends with this message; nothing = on the one that is shown.
+    pub upto: Option<MessageId>,
+    /// Where it begins.
+    pub anchor: Anchor,
+    /// How long it is.
+    pub size: PageSize,
+    /// How much of each message.
+    pub detail: Detail,
+    /// When this is still the conversation's version, no message is read, and the page holds nothing but it.
+    pub unchanged_since: Option<i64>,
+}
+
+impl PageQuery {
+    /// So many whole messages from here on the branch that is shown.
+    #[must_use]
+    pub const fn new(anchor: Anchor, limit: usize) -> Self {
+        Self { upto: None, anchor, size: PageSize::Messages(limit), detail: Detail::Full, unchanged_since: None }
+    }
+}
+
+/// How long a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageSize {
+    /// So many messages.
+    Messages(usize),
+    /// So many turns, each from a message of the user to the last one before the next; never more than 200 messages.
+    Turns(usize),
 }
 
 /// A page of messages.

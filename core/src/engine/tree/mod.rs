@@ -55,14 +55,14 @@ impl Conversation {
     ///
     /// Awaiting it fails with `NotFound`, and with `Invalid` (bad_cursor, bad_limit).
     pub fn siblings(&self, message: MessageId) -> SiblingsCall {
-        SiblingsCall::new(self.clone(), message)
+        SiblingsCall::of(self.clone(), message)
     }
 
     /// The branches of the conversation, each by its last message, the newest first; fifty unless told otherwise.
     ///
     /// Awaiting it fails with `NotFound`, and with `Invalid` (bad_cursor, bad_limit).
     pub fn branches(&self) -> BranchesCall {
-        BranchesCall::new(self.clone())
+        BranchesCall::of(self.clone())
     }
 
     /// Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its

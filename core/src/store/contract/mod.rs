@@ -8,6 +8,7 @@
 mod bodies;
 mod branches;
 mod pages;
+mod places;
 mod queue;
 mod recount;
 pub(super) mod scene;
@@ -71,6 +72,14 @@ behaviours! {
         a_list_shows_the_latest_activity_first,
         a_list_has_no_gaps_under_concurrent_activity,
         a_list_shows_only_the_owners_conversations,
+    }
+    places {
+        a_page_stands_around_a_message_or_at_a_position,
+        a_page_of_turns_holds_whole_turns,
+        a_page_holds_as_much_of_each_message_as_is_asked_for,
+        an_unchanged_conversation_is_not_read,
+        opening_gives_row_and_page_of_one_moment,
+        random_pages_equal_those_of_a_naive_model,
     }
     branches {
         a_switch_shows_a_branch_as_it_was_left,

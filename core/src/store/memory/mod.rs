@@ -18,7 +18,7 @@ mod tests;
 use std::sync::{Mutex, PoisonError};
 
 use super::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
     QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
     refusal,
 };
@@ -62,27 +62,27 @@ impl Store for MemoryStore {
         self.with(move |state| Ok(state.list(&owner, query)))
     }
 
-    fn messages(
+    fn page(
         &self,
         owner: &str,
         conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
+        query: PageQuery,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let owner = owner.to_owned();
-        self.with(move |state| state.page(&owner, conversation, None, anchor, limit))
+        self.with(move |state| state.page(&owner, conversation, &query))
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         conversation: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
         let owner = owner.to_owned();
-        self.with(move |state| state.page(&owner, conversation, Some(last), anchor, limit))
+        self.with(move |state| {
+            let Ok(row) = state.conversation(&owner, conversation) else { return Ok(None) };
+            Ok(state.page(&owner, conversation, &query)?.map(|page| (row.shown.clone(), page)))
+        })
     }
 
     fn siblings(

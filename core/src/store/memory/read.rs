@@ -5,13 +5,13 @@ use std::ops::Bound;
 
 use super::state::{Body, MessageRow, QueuedRow, State, TurnRow};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Message, Result, Turn, TurnState, text_of};
-use crate::store::content::preview;
+use crate::model::{Message, Result, Role, Turn, TurnState, text_of};
+use crate::store::content::{preview, shown};
 use crate::store::refusal;
-use crate::store::span::Span;
+use crate::store::span::{MAX_OF_TURNS, Span};
 use crate::store::{
-    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, QueueQuery,
-    QueueRow, TurnRecord,
+    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, PageQuery,
+    PageSize, QueueQuery, QueueRow, TurnRecord,
 };
 
 impl State {
@@ -43,51 +43,67 @@ impl State {
         }
     }
 
-    pub(super) fn page(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        last: Option<MessageId>,
-        anchor: Anchor,
-        limit: usize,
-    ) -> Result<Option<MessageRows>> {
+    pub(super) fn page(&self, owner: &str, id: ConversationId, query: &PageQuery) -> Result<Option<MessageRows>> {
         let Ok(conversation) = self.conversation(owner, id) else { return Ok(None) };
-        let (head, head_depth) = match last {
+        let version = conversation.shown.version;
+        if query.unchanged_since == Some(version) {
+            return Ok(Some(MessageRows { items: Vec::new(), reached_start: false, reached_end: false, version }));
+        }
+        let (head, head_depth) = match query.upto {
             Some(last) => {
                 let row = self.messages.get(&last).filter(|row| row.conversation == id);
                 (Some(last), row.ok_or_else(refusal::no_message)?.depth)
             }
             None => (conversation.shown.head_id, conversation.head_depth),
         };
+        let anchor = query.anchor;
         let anchored = match anchor {
-            Anchor::Before(x) | Anchor::After(x) => {
+            Anchor::Before(x) | Anchor::After(x) | Anchor::Around(x) => {
                 let row = self.messages.get(&x).filter(|row| row.conversation == id).ok_or_else(refusal::bad_cursor)?;
-                if matches!(anchor, Anchor::After(_)) && self.ancestor(head, row.depth) != Some(x) {
+                if !matches!(anchor, Anchor::Before(_)) && self.ancestor(head, row.depth) != Some(x) {
                     return Err(refusal::bad_cursor());
                 }
                 Some(row)
             }
-            Anchor::Start | Anchor::End => None,
+            Anchor::Start | Anchor::End | Anchor::At(_) => None,
         };
-        let span = Span::of(anchor, anchored.map_or(0, |row| row.depth), head_depth, limit);
-        let mut at = match anchor {
-            Anchor::Before(_) => anchored.and_then(|row| row.parent),
-            _ => self.ancestor(head, span.last),
+        let depth = anchored.map_or(0, |row| row.depth);
+        let of = |span: &Span| {
+            let mut at = match anchor {
+                Anchor::Before(_) => anchored.and_then(|row| row.parent),
+                _ => self.ancestor(head, span.last),
+            };
+            let mut rows = Vec::new();
+            while rows.len() < span.len()
+                && let Some(id) = at
+                && let Some(row) = self.messages.get(&id)
+            {
+                rows.push((id, row));
+                at = row.parent;
+            }
+            rows.reverse();
+            rows
         };
-        let mut items = Vec::new();
-        while items.len() < span.len()
-            && let Some(id) = at
-            && let Some(row) = self.messages.get(&id)
-        {
-            items.push(self.show(id, row)?);
-            at = row.parent;
-        }
-        items.reverse();
+        let (span, rows) = match query.size {
+            PageSize::Messages(limit) => {
+                let span = Span::of(anchor, depth, head_depth, limit);
+                (span, of(&span))
+            }
+            PageSize::Turns(turns) => {
+                let longest = Span::of(anchor, depth, head_depth, MAX_OF_TURNS);
+                let mut rows = of(&longest);
+                let begins: Vec<bool> = rows.iter().map(|(_, row)| row.role == Role::User).collect();
+                let span = longest.of_turns(anchor, depth, head_depth, &begins, turns);
+                rows.retain(|(_, row)| (span.first..=span.last).contains(&row.depth));
+                (span, rows)
+            }
+        };
+        let items = rows.into_iter().map(|(id, row)| Ok(shown(self.show(id, row)?, query.detail)));
         Ok(Some(MessageRows {
-            items,
+            items: items.collect::<Result<_>>()?,
             reached_start: span.reached_start,
             reached_end: span.reached_end,
-            version: conversation.shown.version,
+            version,
         }))
     }
 

@@ -39,7 +39,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
     QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
     refusal,
 };
@@ -253,29 +253,24 @@ impl Store for SqliteStore {
         self.read("conversations", move |connection| read::conversations(connection, &owner, query))
     }
 
-    fn messages(
+    fn page(
         &self,
         owner: &str,
         conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
+        query: PageQuery,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let owner = owner.to_owned();
-        self.read("messages", move |connection| read::messages(connection, &owner, conversation, None, anchor, limit))
+        self.read("page", move |connection| read::page(connection, &owner, conversation, &query))
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         conversation: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
         let owner = owner.to_owned();
-        self.read("messages_upto", move |connection| {
-            read::messages(connection, &owner, conversation, Some(last), anchor, limit)
-        })
+        self.read("open", move |connection| read::open(connection, &owner, conversation, &query))
     }
 
     fn siblings(

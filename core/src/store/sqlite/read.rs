@@ -7,18 +7,24 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
 use super::failure::failed;
-use super::row::{Coded, Json, all, first, json, prepared};
+use super::row::{Coded, Json, all, first, json, prepared, visit};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Message, Part, Result, Turn, text_of};
-use crate::store::content::preview;
-use crate::store::span::Span;
+use crate::model::{ConversationSummary, Detail, Message, Part, Result, Role, Turn, text_of};
+use crate::store::codes::Code as _;
+use crate::store::content::{preview, shown};
+use crate::store::span::{MAX_OF_TURNS, Span};
 use crate::store::{
-    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, QueueEntry,
-    QueueQuery, QueueRow, TurnRecord, refusal,
+    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, PageQuery,
+    PageSize, QueueEntry, QueueQuery, QueueRow, TurnRecord, refusal,
 };
 
 pub(super) const CONVERSATION: &str = "SELECT c.activity_seq, c.id, c.title, c.system, c.model, c.metadata, c.message_count,
-    c.last_preview, c.last_role, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd, c.created_at, c.updated_at, c.version
+    c.last_preview, c.last_role, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd, c.created_at, c.updated_at, c.version,
+    c.pk, c.head_pk, c.head_depth
+    FROM owner o CROSS JOIN conversation c WHERE o.ext_id = ?1 AND c.owner_pk = o.pk AND c.id = ?2";
+
+/// The same as far as a page of its messages needs it.
+pub(super) const BRANCH: &str = "SELECT c.pk, c.head_pk, c.head_depth, c.version
     FROM owner o CROSS JOIN conversation c WHERE o.ext_id = ?1 AND c.owner_pk = o.pk AND c.id = ?2";
 
 macro_rules! list {
@@ -48,15 +54,44 @@ macro_rules! message_columns {
 }
 pub(super) use message_columns;
 
+/// The same without what only a whole message says; `$words` is where its content is read from.
+macro_rules! place_columns {
+    ($words:literal) => {
+        concat!(
+            "m.depth, m.child_count, m.id, m.turn_id, m.role, m.status, m.created_at, NULL, NULL, NULL, NULL,
+             m.sibling_ix, NULL, m.change_seq, ",
+            $words
+        )
+    };
+}
+
+/// From a message towards the beginning: these columns of each.
+macro_rules! upwards {
+    ($columns:expr, $blob:literal) => {
+        concat!(
+            "WITH RECURSIVE walk(pk, parent_pk) AS (
+              SELECT pk, parent_pk FROM message WHERE pk = ?1
+              UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
+            SELECT ",
+            $columns,
+            " FROM walk CROSS JOIN message m ON m.pk = walk.pk",
+            $blob
+        )
+    };
+}
+
 /// From a message towards the beginning. The last row only tells how many siblings the one before it has.
-pub(super) const WALK: &str = concat!(
-    "WITH RECURSIVE walk(pk, parent_pk) AS (
-      SELECT pk, parent_pk FROM message WHERE pk = ?1
-      UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
-    SELECT ",
-    message_columns!(),
-    " FROM walk CROSS JOIN message m ON m.pk = walk.pk LEFT JOIN blob_inline b ON b.hash = m.content_hash"
-);
+pub(super) const WALK: &str = upwards!(message_columns!(), " LEFT JOIN blob_inline b ON b.hash = m.content_hash");
+
+/// The same with nothing but the words.
+pub(super) const WALK_WORDS: &str =
+    upwards!(place_columns!("m.content, b.data"), " LEFT JOIN blob_inline b ON b.hash = m.content_hash");
+
+/// The same without the words; `[]` stands in their place.
+pub(super) const WALK_PLACES: &str = upwards!(place_columns!("x'5b5d', NULL"), "");
+
+/// The same: who speaks.
+pub(super) const WALK_ROLES: &str = upwards!("m.pk, m.role", "");
 
 /// The ancestor of a message at a depth, in a logarithmic number of steps.
 pub(super) const ANCESTOR: &str = "WITH RECURSIVE way(pk, parent_pk, jump_pk, jump_depth, depth) AS (
@@ -246,12 +281,23 @@ pub(super) fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walk
 }
 
 /// So many messages, the last one being this, in reading order.
-fn walk(connection: &Connection, conversation: ConversationId, from: i64, count: usize) -> Result<Vec<Message>> {
+fn walk(
+    connection: &Connection,
+    conversation: ConversationId,
+    from: i64,
+    count: usize,
+    detail: Detail,
+) -> Result<Vec<Message>> {
     if count == 0 {
         return Ok(Vec::new());
     }
     let limit = i64::try_from(count).unwrap_or(i64::MAX).saturating_add(1);
-    let mut statement = prepared(connection, WALK).map_err(failed)?;
+    let sql = match detail {
+        Detail::Ids => WALK_PLACES,
+        Detail::Previews => WALK_WORDS,
+        Detail::Full => WALK,
+    };
+    let mut statement = prepared(connection, sql).map_err(failed)?;
     let mut rows = statement.query([from, limit]).map_err(failed)?;
     let mut way = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
@@ -265,7 +311,7 @@ fn walk(connection: &Connection, conversation: ConversationId, from: i64, count:
         message.parent_id = parent_id;
         message.sibling_count = siblings;
         parent = Some((Some(message.id), step.children));
-        items.push(message);
+        items.push(shown(message, detail));
     }
     Ok(items)
 }
@@ -274,56 +320,107 @@ fn ancestor(connection: &Connection, from: i64, depth: i32) -> Result<Option<i64
     first(connection, ANCESTOR, params![from, depth], |row| row.get(0))
 }
 
-pub(super) fn messages(
+/// Where the branch of a page ends, and of which version that is true.
+struct End {
+    conv_pk: i64,
+    head_pk: Option<i64>,
+    head_depth: i32,
+    version: i64,
+}
+
+impl End {
+    /// From four columns that begin with this one; the version stands elsewhere.
+    fn read(row: &Row<'_>, column: usize, version: usize) -> rusqlite::Result<Self> {
+        let (conv_pk, head_pk, head_depth) = (row.get(column)?, row.get(column + 1)?, row.get(column + 2)?);
+        Ok(Self { conv_pk, head_pk, head_depth, version: row.get(version)? })
+    }
+}
+
+pub(super) fn page(
     connection: &Connection,
     owner: &str,
-    conversation: ConversationId,
-    last: Option<MessageId>,
-    anchor: Anchor,
-    limit: usize,
+    id: ConversationId,
+    query: &PageQuery,
 ) -> Result<Option<MessageRows>> {
-    let found = first(
-        connection,
-        "SELECT c.pk, c.head_pk, c.head_depth, c.version FROM conversation c JOIN owner o ON o.pk = c.owner_pk
-         WHERE c.id = ? AND o.ext_id = ?",
-        params![conversation.as_bytes(), owner],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?, row.get::<_, i64>(3)?)),
-    )?;
-    let Some((conv_pk, mut head_pk, mut head_depth, version)) = found else { return Ok(None) };
-    if let Some(last) = last {
+    let end = first(connection, BRANCH, params![owner, id.as_bytes()], |row| End::read(row, 0, 3))?;
+    end.map(|end| page_of(connection, id, end, query)).transpose()
+}
+
+pub(super) fn open(
+    connection: &Connection,
+    owner: &str,
+    id: ConversationId,
+    query: &PageQuery,
+) -> Result<Option<(ConversationSummary, MessageRows)>> {
+    let found = first(connection, CONVERSATION, params![owner, id.as_bytes()], |row| {
+        Ok((conversation_row(row)?.1, End::read(row, 16, 15)?))
+    })?;
+    found.map(|(row, end)| Ok((row, page_of(connection, id, end, query)?))).transpose()
+}
+
+fn page_of(connection: &Connection, id: ConversationId, end: End, query: &PageQuery) -> Result<MessageRows> {
+    let End { conv_pk, mut head_pk, mut head_depth, version } = end;
+    if query.unchanged_since == Some(version) {
+        return Ok(MessageRows { items: Vec::new(), reached_start: false, reached_end: false, version });
+    }
+    if let Some(last) = query.upto {
         let sql = "SELECT pk, depth FROM message WHERE id = ? AND conv_pk = ?";
         let found = first(connection, sql, params![last.as_bytes(), conv_pk], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (pk, depth) = found.ok_or_else(refusal::no_message)?;
         (head_pk, head_depth) = (Some(pk), depth);
     }
+    let anchor = query.anchor;
     let mut anchored = 0;
     let mut from = None;
-    if let Anchor::Before(x) | Anchor::After(x) = anchor {
+    if let Anchor::Before(x) | Anchor::After(x) | Anchor::Around(x) = anchor {
         let sql = "SELECT pk, parent_pk, depth FROM message WHERE id = ? AND conv_pk = ?";
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?));
         let (pk, parent_pk, depth) =
             first(connection, sql, params![x.as_bytes(), conv_pk], read)?.ok_or_else(refusal::bad_cursor)?;
         anchored = depth;
         from = parent_pk;
-        if matches!(anchor, Anchor::After(_)) {
+        if !matches!(anchor, Anchor::Before(_)) {
             let on_branch = head_pk.map(|head_pk| ancestor(connection, head_pk, depth)).transpose()?.flatten();
             if on_branch != Some(pk) {
                 return Err(refusal::bad_cursor());
             }
         }
     }
-    let span = Span::of(anchor, anchored, head_depth, limit);
+    let (PageSize::Messages(longest) | PageSize::Turns(longest)) = query.size;
+    let is_of_turns = matches!(query.size, PageSize::Turns(_));
+    let mut span = Span::of(anchor, anchored, head_depth, if is_of_turns { MAX_OF_TURNS } else { longest });
     if !matches!(anchor, Anchor::Before(_)) {
         from = match head_pk {
-            Some(head_pk) if span.last < head_depth => ancestor(connection, head_pk, span.last)?,
+            Some(head_pk) if span.last < head_depth && span.len() > 0 => ancestor(connection, head_pk, span.last)?,
             head_pk => head_pk,
         };
     }
+    if is_of_turns && let Some(last) = from {
+        let (begins, keys) = beginnings(connection, last, span.len())?;
+        let turns = span.of_turns(anchor, anchored, head_depth, &begins, longest);
+        from = usize::try_from(span.last - turns.last).ok().and_then(|above| keys.get(above).copied());
+        span = turns;
+    }
     let items = match from {
-        Some(from) => walk(connection, conversation, from, span.len())?,
+        Some(from) => walk(connection, id, from, span.len(), query.detail)?,
         None => Vec::new(),
     };
-    Ok(Some(MessageRows { items, reached_start: span.reached_start, reached_end: span.reached_end, version }))
+    Ok(MessageRows { items, reached_start: span.reached_start, reached_end: span.reached_end, version })
+}
+
+/// Of so many messages, the last one being this: with which of them, in reading order, a turn begins; and their keys, the
+/// last one first.
+fn beginnings(connection: &Connection, last: i64, count: usize) -> Result<(Vec<bool>, Vec<i64>)> {
+    let (mut begins, mut keys) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    if count > 0 {
+        visit(connection, WALK_ROLES, [last, i64::try_from(count).unwrap_or(i64::MAX)], |row| {
+            keys.push(row.get(0)?);
+            begins.push(Role::from_code(row.get(1)?) == Some(Role::User));
+            Ok(true)
+        })?;
+    }
+    begins.reverse();
+    Ok((begins, keys))
 }
 
 pub(super) fn message(connection: &Connection, owner: &str, id: MessageId) -> Result<Option<Message>> {
@@ -335,7 +432,7 @@ pub(super) fn message(connection: &Connection, owner: &str, id: MessageId) -> Re
         |row| Ok((row.get::<_, i64>(0)?, ConversationId::from_bytes(row.get(1)?))),
     )?;
     let Some((pk, conversation)) = found else { return Ok(None) };
-    Ok(walk(connection, conversation, pk, 1)?.pop())
+    Ok(walk(connection, conversation, pk, 1, Detail::Full)?.pop())
 }
 
 fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRecord> {
