@@ -122,12 +122,17 @@ conversation = t.ConversationInfo(
     last_preview="Hola",
     last_role="assistant",
     head_id=ID,
+    depth=2,
     input_tokens=1,
     output_tokens=2,
     cost_nano_usd=3,
     created_at=MOMENT,
     updated_at=MOMENT + timedelta(seconds=1),
     version=4,
+    pinned=True,
+    archived=True,
+    expires_at=MOMENT + timedelta(days=1),
+    tags=["trip", "work"],
 )
 branch = t.Branch(ID, 4, last_role="assistant", last_preview="Hola", created_at=MOMENT, is_current=True)
 turn = t.Turn(

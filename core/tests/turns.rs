@@ -134,6 +134,10 @@ impl Store for Struggling {
         self.inner.usage(query)
     }
 
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.inner.expired(now, limit)
+    }
+
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
         self.inner.recover(now)
     }

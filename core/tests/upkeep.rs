@@ -511,6 +511,10 @@ impl Store for Meddled {
         self.store.usage(query)
     }
 
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.store.expired(now, limit)
+    }
+
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
         self.store.recover(now)
     }

@@ -2422,12 +2422,17 @@ class ConversationInfo:
         last_preview: str | None = None,
         last_role: Role | None = None,
         head_id: str | None = None,
+        depth: int = 0,
         input_tokens: int = 0,
         output_tokens: int = 0,
         cost_nano_usd: int = 0,
         created_at: datetime,
         updated_at: datetime,
         version: int = 0,
+        pinned: bool = False,
+        archived: bool = False,
+        expires_at: datetime | None = None,
+        tags: Sequence[str] = ...,
     ) -> Self: ...
     @property
     def id(self) -> str:
@@ -2466,6 +2471,10 @@ class ConversationInfo:
         """The last message of the branch that is shown."""
 
     @property
+    def depth(self) -> int:
+        """How many messages stand on that branch: the position of the last one."""
+
+    @property
     def input_tokens(self) -> int:
         """Tokens sent in, over all turns."""
 
@@ -2488,6 +2497,22 @@ class ConversationInfo:
     @property
     def version(self) -> int:
         """Grows with every change of the conversation."""
+
+    @property
+    def pinned(self) -> bool:
+        """True when it stands before all others in lists."""
+
+    @property
+    def archived(self) -> bool:
+        """True when lists leave it out unless it is asked for."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From this moment on it is not there any more."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it can be found by in a list."""
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -3935,8 +3960,14 @@ class UserScope:
         system: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] = (),
+        expires_in: float | timedelta | None = None,
     ) -> Conversation:
-        """A new conversation. Nothing is written before its first message; its id is there from the start."""
+        """A new conversation. Nothing is written before its first message; its id is there from the start.
+
+        ``tags`` (at most 32, of 1 to 64 characters) are what it can be found by in a list. ``expires_in`` (seconds) is how
+        long it stays from its first message on; left out, until it is deleted.
+        """
 
     def conversation(self, id: str) -> Conversation:
         """A conversation by its id. ``NotFoundError`` at its first use when there is none, or it is another user's."""
@@ -3967,11 +3998,38 @@ class UserScope:
     def forecast(self, window: Window) -> Forecast:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
+    @overload
     def list_conversations(
-        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: None = None,
     ) -> Page[ConversationInfo]:
-        """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+        """This user's conversations that are not archived: the pinned ones first, and then the latest activity.
 
+        ``limit`` is 1 to 200. ``before`` goes on down the list; ``after`` gives what has had activity since a page was read,
+        the latest first. ``archived`` asks for the archived ones instead, ``pinned`` for those that are pinned or are not,
+        ``tag`` for those that have it. With ``unchanged_since=page.version`` it is ``None``, and no conversation is read,
+        when nothing has changed.
+        """
+
+    @overload
+    def list_conversations(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: int,
+    ) -> Page[ConversationInfo] | None: ...
     def outbox(self) -> Outbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -4144,8 +4202,16 @@ class Conversation:
         system: str | None = ...,
         model: str | None = ...,
         metadata: Mapping[str, str] = ...,
+        tags: Sequence[str] = ...,
+        pinned: bool = ...,
+        archived: bool = ...,
+        expires_in: float | timedelta | None = ...,
     ) -> None:
-        """Change its title, instructions, model or metadata. What is left out stays as it is; ``None`` clears."""
+        """Change its title, instructions, model, metadata or tags; pin or archive it.
+
+        ``expires_in`` (seconds) is how long it stays from now on: after that it is gone for every verb at once. What is left
+        out stays as it is; ``None`` clears.
+        """
 
     def delete(self) -> None:
         """Delete it with everything in it. Turns that run are stopped first."""
@@ -4428,8 +4494,14 @@ class AsyncUserScope:
         system: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] = (),
+        expires_in: float | timedelta | None = None,
     ) -> AsyncConversation:
-        """A new conversation. Nothing is written before its first message; its id is there from the start."""
+        """A new conversation. Nothing is written before its first message; its id is there from the start.
+
+        ``tags`` (at most 32, of 1 to 64 characters) are what it can be found by in a list. ``expires_in`` (seconds) is how
+        long it stays from its first message on; left out, until it is deleted.
+        """
 
     def conversation(self, id: str) -> AsyncConversation:
         """A conversation by its id. ``NotFoundError`` at its first use when there is none, or it is another user's."""
@@ -4460,11 +4532,38 @@ class AsyncUserScope:
     def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
+    @overload
     def list_conversations(
-        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: None = None,
     ) -> Coroutine[Any, Any, Page[ConversationInfo]]:
-        """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+        """This user's conversations that are not archived: the pinned ones first, and then the latest activity.
 
+        ``limit`` is 1 to 200. ``before`` goes on down the list; ``after`` gives what has had activity since a page was read,
+        the latest first. ``archived`` asks for the archived ones instead, ``pinned`` for those that are pinned or are not,
+        ``tag`` for those that have it. With ``unchanged_since=page.version`` it is ``None``, and no conversation is read,
+        when nothing has changed.
+        """
+
+    @overload
+    def list_conversations(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: int,
+    ) -> Coroutine[Any, Any, Page[ConversationInfo] | None]: ...
     def outbox(self) -> AsyncOutbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -4643,8 +4742,16 @@ class AsyncConversation:
         system: str | None = ...,
         model: str | None = ...,
         metadata: Mapping[str, str] = ...,
+        tags: Sequence[str] = ...,
+        pinned: bool = ...,
+        archived: bool = ...,
+        expires_in: float | timedelta | None = ...,
     ) -> Coroutine[Any, Any, None]:
-        """Change its title, instructions, model or metadata. What is left out stays as it is; ``None`` clears."""
+        """Change its title, instructions, model, metadata or tags; pin or archive it.
+
+        ``expires_in`` (seconds) is how long it stays from now on: after that it is gone for every verb at once. What is left
+        out stays as it is; ``None`` clears.
+        """
 
     def delete(self) -> Coroutine[Any, Any, None]:
         """Delete it with everything in it. Turns that run are stopped first."""

@@ -17,7 +17,7 @@ use super::messages::{AsyncMessages, Messages, Reading};
 use super::options::options;
 use super::stream::{AsyncReplyStream, ReplyStream};
 use super::twins::during;
-use super::user::{Scope, User, cursor};
+use super::user::{Scope, User, cursor, expires_in};
 use crate::bridge::{Awaitable, Feed, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython};
@@ -341,16 +341,21 @@ twins! {
             async move { open.chat().await?.summary().await }
         }
 
-        /// Changes its title, instructions, model or metadata.
+        /// Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays.
         #[pyo3(signature = (**changes))]
         fn update(&self, py, changes: Option<&Bound<'_, PyDict>>) {
             let fields = Fields::of_keywords("update", py, changes);
-            fields.only(&["title", "system", "model", "metadata"])?;
+            let names = ["title", "system", "model", "metadata", "tags", "pinned", "archived", "expires_in"];
+            fields.only(&names)?;
             let change = ConversationChange {
                 title: changed(&fields, "title")?,
                 system: changed(&fields, "system")?,
                 model: changed(&fields, "model")?,
                 metadata: changed(&fields, "metadata")?,
+                tags: changed(&fields, "tags")?,
+                pinned: changed(&fields, "pinned")?,
+                archived: changed(&fields, "archived")?,
+                expires_in: expires_in(&fields)?,
             };
             let open = self.0.open(py)?;
             async move { open.chat().await?.update(change).await }

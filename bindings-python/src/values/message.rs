@@ -24,8 +24,8 @@ values! {
 
     /// A conversation as a list shows it.
     ConversationInfo(record ConversationRecord) {
-        id, title, system, model, metadata, message_count, last_preview, last_role, head_id, input_tokens,
-        output_tokens, cost_nano_usd, created_at, updated_at, version,
+        id, title, system, model, metadata, message_count, last_preview, last_role, head_id, depth, input_tokens,
+        output_tokens, cost_nano_usd, created_at, updated_at, version, pinned, archived, expires_at, tags,
     }
     matches(id, title) shows(id, title, message_count) hashes(id, version)
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use futures::Stream;
 
 use super::conversation::{Conversation, not_found};
-use super::page::{At, List, PageCall, Rows, conversation_check};
+use super::page::{At, IfChanged, List, PageCall, Rows, conversation_check};
 use super::user::UserScope;
 use crate::base::{Cursor, CursorKind, MessageId, Page};
 use crate::model::{ConversationSummary, Detail, Error, Message, Result};
@@ -68,7 +68,7 @@ impl HistoryCall {
 
     /// Nothing instead of the page when the conversation has still this version, which is that of the page at hand; no
     /// message is read then.
-    pub fn unchanged_since(mut self, version: i64) -> IfChanged {
+    pub fn unchanged_since(mut self, version: i64) -> IfChanged<History> {
         self.list.unchanged_since = Some(version);
         IfChanged(self)
     }
@@ -118,7 +118,7 @@ impl From<MessageRows> for Rows<Message> {
         let key = |message: &Message| (*message.id.as_bytes(), i64::from(message.depth));
         let MessageRows { items, reached_start, reached_end, version } = rows;
         let ends = items.first().map(key).zip(items.last().map(key));
-        Self { items, ends, reached_start, reached_end, version }
+        Self { items, ends, reached_start, reached_end, version, is_unchanged: false }
     }
 }
 
@@ -139,27 +139,11 @@ impl List for History {
     async fn rows(&self, at: Option<At>, limit: usize) -> Result<Rows<Message>> {
         let (chat, query) = (&self.chat, self.query(at, limit)?);
         match chat.user.engine.store.page(&chat.user.owner, chat.id, query).await? {
-            Some(rows) => Ok(rows.into()),
+            Some(rows) => Ok(Rows { is_unchanged: self.unchanged_since == Some(rows.version), ..rows.into() }),
             // Nothing was said yet: an empty page, as the empty conversation that it looks like.
-            None if chat.fresh.is_some() => Ok(Rows::none()),
+            None if chat.fresh.is_some() => Ok(Rows { is_unchanged: self.unchanged_since == Some(0), ..Rows::none() }),
             None => Err(not_found("conversation")),
         }
-    }
-}
-
-/// A page of messages that is nothing when the conversation has not changed, before it is awaited.
-#[must_use = "nothing is read until it is awaited"]
-#[derive(Clone)]
-pub struct IfChanged(HistoryCall);
-
-impl IntoFuture for IfChanged {
-    type Output = Result<Option<Page<Message>>>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let known = self.0.list.unchanged_since;
-        let page = self.0.into_future();
-        Box::pin(async move { Ok(Some(page.await?).filter(|page| Some(page.version) != known)) })
     }
 }
 

@@ -93,12 +93,14 @@ pub struct Rows<T> {
     pub(super) reached_start: bool,
     pub(super) reached_end: bool,
     pub(super) version: i64,
+    /// True when it was asked for only if changed, and is not.
+    pub(super) is_unchanged: bool,
 }
 
 impl<T> Rows<T> {
     /// Nothing, because nothing was said yet.
     pub(super) const fn none() -> Self {
-        Self { items: Vec::new(), ends: None, reached_start: true, reached_end: true, version: 0 }
+        Self { items: Vec::new(), ends: None, reached_start: true, reached_end: true, version: 0, is_unchanged: false }
     }
 }
 
@@ -142,9 +144,17 @@ impl<L: List> PageCall<L> {
         }
     }
 
-    pub(super) async fn load(&self) -> Result<Page<L::Item>> {
+    async fn rows(&self) -> Result<Rows<L::Item>> {
         let place = self.place()?;
-        Ok(self.page(self.list.rows(place, self.limit).await?))
+        self.list.rows(place, self.limit).await
+    }
+
+    pub(super) async fn load(&self) -> Result<Page<L::Item>> {
+        Ok(self.page(self.rows().await?))
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        self.list.user().engine.failed(error, L::OPERATION)
     }
 }
 
@@ -153,7 +163,25 @@ impl<L: List> IntoFuture for PageCall<L> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.load().await.map_err(|e| self.list.user().engine.failed(e, L::OPERATION)) })
+        Box::pin(async move { self.load().await.map_err(|e| self.failed(e)) })
+    }
+}
+
+/// A page that is nothing when its list has not changed, before it is awaited.
+#[must_use = "nothing is read until it is awaited"]
+#[derive(Clone)]
+pub struct IfChanged<L>(pub(super) PageCall<L>);
+
+impl<L: List> IntoFuture for IfChanged<L> {
+    type Output = Result<Option<Page<L::Item>>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self(call) = self;
+        Box::pin(async move {
+            let rows = call.rows().await.map_err(|e| call.failed(e))?;
+            Ok((!rows.is_unchanged).then(|| call.page(rows)))
+        })
     }
 }
 

@@ -81,7 +81,8 @@ impl UserScope {
         Conversation::new(self.clone(), id, Some(ConversationOptions::default()))
     }
 
-    /// This user's conversations, the latest activity first: 50 unless told otherwise.
+    /// This user's conversations that are not archived: the pinned ones first, and then the latest activity; 50 unless told
+    /// otherwise.
     pub fn list_conversations(&self) -> ConversationsCall {
         ConversationsCall::of(self.clone())
     }

@@ -244,6 +244,10 @@ impl Store for WatchedStore {
         self.timed("usage", None, self.inner.usage(query))
     }
 
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.timed("expired", None, self.inner.expired(now, limit))
+    }
+
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
         let work = async move {
             let records = self.inner.recover(now).await?;

@@ -52,6 +52,9 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a
 
 /// Where conversations are kept. Dropping a future of a read stops waiting for it; dropping the future of an `apply`
 /// does not undo it: the batch is applied whole or not at all, whoever waits.
+///
+/// A conversation whose time is up is not there, with everything in it: for reads by the store's own clock, for a batch by
+/// the batch's moment.
 pub trait Store: Send + Sync + 'static {
     /// Applies all of the batch, or nothing of it. Done when it is kept as the durability asks.
     ///
@@ -62,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
     /// One conversation of this owner, or nothing.
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>>;
 
-    /// The conversations of this owner, the latest activity first.
+    /// The conversations of this owner: a page of the list that is asked for.
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows>;
 
     /// A page of the messages on a branch, in reading order; nothing when there is no such conversation.
@@ -176,6 +179,10 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `Invalid` (bad_usage_query) for sums by user of one user, and by conversation of everybody.
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport>;
+
+    /// Conversations of all owners whose time is up, at most so many. They are not there for anybody any more, and wait to
+    /// be swept away.
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>>;
 
     /// Puts to rest what a dead process left open: folds drafts into their messages, marks the turns `interrupted`, and
     /// settles what was reserved at its worst, as an estimate, because it may have been billed. Turns in the send queue

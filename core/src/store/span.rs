@@ -1,7 +1,6 @@
 //! Which depths of a branch a page covers: the same arithmetic for every backend.
 
-use super::read::{Anchor, ConversationRows, ListQuery, SiblingAnchor};
-use crate::model::ConversationSummary;
+use super::read::{Anchor, SiblingAnchor};
 
 /// The most messages on a page of turns. A turn that alone is longer is cut.
 pub(super) const MAX_OF_TURNS: usize = 200;
@@ -88,20 +87,6 @@ impl Span {
     /// How many messages.
     pub(super) fn len(&self) -> usize {
         usize::try_from(self.last - self.first + 1).unwrap_or(0)
-    }
-}
-
-impl ConversationRows {
-    /// The activity numbers between which a page lies, both included.
-    pub(super) fn bounds(items: &[(i64, ConversationSummary)], query: ListQuery) -> (i64, i64) {
-        match (items.first(), items.last()) {
-            (Some((newest, _)), Some((oldest, _))) => (*newest, *oldest),
-            _ => match query {
-                ListQuery { after: Some(after), .. } => (after, after.saturating_add(1)),
-                ListQuery { before: Some(before), .. } => (before.saturating_sub(1), before),
-                _ => (i64::MAX, i64::MAX),
-            },
-        }
     }
 }
 

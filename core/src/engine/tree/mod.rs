@@ -96,7 +96,7 @@ impl Conversation {
     }
 
     /// A conversation of its own, with a copy of what was said up to and including this message, of its title,
-    /// instructions, model and metadata, and of the files. What the answers took and cost stays with the original. Copied
+    /// instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original. Copied
     /// in batches; whoever is ended in the middle of it leaves the beginning of a copy.
     ///
     /// # Errors

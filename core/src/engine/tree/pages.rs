@@ -97,6 +97,7 @@ impl List for Branches {
             reached_start: rows.reached_start,
             reached_end: rows.reached_end,
             version: rows.version,
+            is_unchanged: false,
             items: rows.items,
         })
     }

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod branches;
+mod lists;
 mod pages;
 mod places;
 mod queue;
@@ -80,6 +81,16 @@ behaviours! {
         an_unchanged_conversation_is_not_read,
         opening_gives_row_and_page_of_one_moment,
         random_pages_equal_those_of_a_naive_model,
+    }
+    lists {
+        a_conversation_is_pinned_archived_and_tagged,
+        a_list_puts_the_pinned_first_and_leaves_the_archived_out,
+        a_list_is_read_on_by_whatever_it_is_filtered,
+        an_unchanged_list_is_not_read,
+        a_conversation_whose_time_is_up_is_not_there,
+        what_has_expired_is_swept_away,
+        a_conversation_makes_room_when_its_time_is_up,
+        random_lists_equal_those_of_a_naive_model,
     }
     branches {
         a_switch_shows_a_branch_as_it_was_left,

@@ -15,34 +15,56 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
     QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
     refusal,
 };
-use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::base::{AttachmentId, Clock, ConversationId, MessageId, SystemClock, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
 use state::State;
 
 /// Keeps conversations in memory, for tests and for hosts that want nothing kept. Both durabilities mean the same.
-#[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store, in which things expire by the machine's clock.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_clock(Arc::new(SystemClock::default()))
+    }
+
+    /// An empty store, in which things expire by this clock.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Mutex::default(), clock }
     }
 
     fn with<'a, T: Send + 'a>(&'a self, work: impl FnOnce(&mut State) -> Result<T> + Send + 'a) -> StoreFuture<'a, T> {
         Box::pin(async move {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.closed { Err(refusal::closed()) } else { work(&mut state) }
+            if state.closed {
+                return Err(refusal::closed());
+            }
+            state.now = self.clock.now();
+            work(&mut state)
         })
     }
 }
@@ -59,7 +81,7 @@ impl Store for MemoryStore {
 
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
         let owner = owner.to_owned();
-        self.with(move |state| Ok(state.list(&owner, query)))
+        self.with(move |state| Ok(state.list(&owner, &query)))
     }
 
     fn page(
@@ -130,7 +152,10 @@ impl Store for MemoryStore {
     }
 
     fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
-        self.with(move |state| Ok(state.queue_due(now, &due, limit)))
+        self.with(move |state| {
+            state.now = now;
+            Ok(state.queue_due(now, &due, limit))
+        })
     }
 
     fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
@@ -158,6 +183,10 @@ impl Store for MemoryStore {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.with(move |state| state.usage(&query))
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.with(move |state| Ok(state.expired(now, limit)))
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

@@ -1,9 +1,8 @@
 //! Reading.
 
 use std::collections::HashSet;
-use std::ops::Bound;
 
-use super::state::{Body, MessageRow, QueuedRow, State, TurnRow};
+use super::state::{Body, ConversationRow, MessageRow, QueuedRow, State, TurnRow};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Message, Result, Role, Turn, TurnState, text_of};
 use crate::store::content::{preview, shown};
@@ -15,32 +14,49 @@ use crate::store::{
 };
 
 impl State {
-    pub(super) fn list(&self, owner: &str, query: ListQuery) -> ConversationRows {
-        let key = |activity| (owner.to_owned(), activity);
-        let all = key(i64::MIN)..=key(i64::MAX);
-        let items: Vec<_> = match query.after {
+    pub(super) fn list(&self, owner: &str, query: &ListQuery) -> ConversationRows {
+        let version = self.list_version(owner);
+        let is_short = self.all_of(owner).any(|row| row.shown.expires_at.is_some_and(|at| at <= self.now));
+        if query.unchanged_since == Some(version) && !is_short {
+            return ConversationRows::unchanged(version);
+        }
+        let fits = |row: &&ConversationRow| {
+            self.conversation(owner, row.shown.id).is_ok()
+                && row.shown.archived == query.archived
+                && query.pinned.is_none_or(|pinned| pinned == row.shown.pinned)
+                && query.tag.as_ref().is_none_or(|tag| row.shown.tags.contains(tag))
+        };
+        let limit = query.limit.saturating_add(1);
+        let mut rows: Vec<&ConversationRow> = match query.after {
             Some(after) => {
-                let newer = (Bound::Excluded(key(after)), Bound::Included(key(i64::MAX)));
-                let mut items: Vec<_> = self.by_activity.range(newer).take(query.limit).collect();
-                items.reverse();
-                items
+                let mut rows: Vec<_> = self.all_of(owner).filter(fits).filter(|row| row.activity > after).collect();
+                rows.sort_unstable_by_key(|row| row.activity);
+                rows
             }
             None => {
-                let before = query.before.unwrap_or(i64::MAX);
-                let older = self.by_activity.range(key(i64::MIN)..key(before));
-                older.rev().take(query.limit).collect()
+                let above =
+                    |row: &&ConversationRow| query.before.is_none_or(|at| (row.shown.pinned, row.activity) < at);
+                self.all_of(owner).rev().filter(fits).filter(above).take(limit).collect()
             }
-        }
-        .into_iter()
-        .filter_map(|((_, activity), id)| Some((*activity, self.conversations.get(id)?.shown.clone())))
-        .collect();
-        let (newest, oldest) = ConversationRows::bounds(&items, query);
-        let activities = || self.by_activity.range(all.clone()).map(|((_, activity), _)| *activity);
-        ConversationRows {
-            reached_start: activities().next_back().is_none_or(|last| last <= newest),
-            reached_end: activities().next().is_none_or(|first| first >= oldest),
-            items,
-        }
+        };
+        rows.truncate(limit);
+        let items = rows.into_iter().map(|row| (row.activity, row.shown.clone())).collect();
+        ConversationRows::new(items, query, version)
+    }
+
+    /// The owner's conversations: first those that are not archived, then by pin and activity.
+    fn all_of(&self, owner: &str) -> impl DoubleEndedIterator<Item = &ConversationRow> {
+        let key = |last: bool| (owner.to_owned(), last, last, if last { i64::MAX } else { i64::MIN });
+        self.by_activity.range(key(false)..=key(true)).filter_map(|(_, id)| self.conversations.get(id))
+    }
+
+    fn list_version(&self, owner: &str) -> i64 {
+        self.all_of(owner).map(|row| row.shown.version).fold(self.deletion, i64::max)
+    }
+
+    pub(super) fn expired(&self, now: Timestamp, limit: usize) -> Vec<(String, ConversationId)> {
+        let gone = self.conversations.iter().filter(|(_, row)| row.shown.expires_at.is_some_and(|at| at <= now));
+        gone.take(limit).map(|(id, row)| (row.owner.clone(), *id)).collect()
     }
 
     pub(super) fn page(&self, owner: &str, id: ConversationId, query: &PageQuery) -> Result<Option<MessageRows>> {
@@ -54,7 +70,7 @@ impl State {
                 let row = self.messages.get(&last).filter(|row| row.conversation == id);
                 (Some(last), row.ok_or_else(refusal::no_message)?.depth)
             }
-            None => (conversation.shown.head_id, conversation.head_depth),
+            None => (conversation.shown.head_id, conversation.shown.depth),
         };
         let anchor = query.anchor;
         let anchored = match anchor {
@@ -182,7 +198,9 @@ impl State {
             .queue
             .iter()
             .filter_map(|(id, row)| {
-                Some((row, self.turns.get(id)?, self.conversations.get(&row.conversation)?.owner.as_str()))
+                let owner = self.conversations.get(&row.conversation)?.owner.as_str();
+                self.conversation(owner, row.conversation).ok()?;
+                Some((row, self.turns.get(id)?, owner))
             })
             .collect();
         all.sort_by_key(|(row, ..)| (row.seq, row.entry.turn));
@@ -233,7 +251,7 @@ impl State {
     }
 
     pub(super) fn stored_bytes(&self, owner: &str, id: AttachmentId) -> Option<Attachment> {
-        let row = self.attachments.get(&id).filter(|row| row.owner == owner)?;
+        let row = self.attachments.get(&id).filter(|row| self.message(owner, row.message).is_ok())?;
         let data = self.blobs.get(&row.hash)?.data.clone();
         Some(Attachment { id, mime_type: row.mime_type.clone(), name: row.name.clone(), data })
     }

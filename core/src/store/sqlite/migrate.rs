@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/002_spending.sql"),
     include_str!("../../../migrations/sqlite/003_outbox.sql"),
     include_str!("../../../migrations/sqlite/004_branches.sql"),
+    include_str!("../../../migrations/sqlite/005_shelves.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -71,7 +72,8 @@ mod tests {
 
     #[test]
     fn a_migration_is_never_edited_once_it_is_there() {
-        let fingerprints = ["c90a3f8ff3e39eec", "1ac585597293579e", "9e8c41c7917b6596", "6ec26328f5e244ed"];
+        let fingerprints =
+            ["c90a3f8ff3e39eec", "1ac585597293579e", "9e8c41c7917b6596", "6ec26328f5e244ed", "8d6ea26a5d90c8ef"];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {
             let found: String = hash(migration.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,49 +1,20 @@
 //! Reading: one statement for each page, whatever stands on it.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
-use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
+use super::conversations::{BRANCH, CONVERSATION, conversation_row};
 use super::failure::failed;
-use super::row::{Coded, Json, all, first, json, prepared, visit};
+use super::row::{Coded, Json, all, first, id, json, map, optional, prepared, time, visit};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Detail, Message, Part, Result, Role, Turn, text_of};
 use crate::store::codes::Code as _;
 use crate::store::content::{preview, shown};
 use crate::store::span::{MAX_OF_TURNS, Span};
 use crate::store::{
-    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, PageQuery,
-    PageSize, QueueEntry, QueueQuery, QueueRow, TurnRecord, refusal,
+    Anchor, Attachment, Content, Due, DueRows, MAX_COUNTED, MessageRows, PageQuery, PageSize, QueueEntry, QueueQuery,
+    QueueRow, TurnRecord, refusal,
 };
-
-pub(super) const CONVERSATION: &str = "SELECT c.activity_seq, c.id, c.title, c.system, c.model, c.metadata, c.message_count,
-    c.last_preview, c.last_role, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd, c.created_at, c.updated_at, c.version,
-    c.pk, c.head_pk, c.head_depth
-    FROM owner o CROSS JOIN conversation c WHERE o.ext_id = ?1 AND c.owner_pk = o.pk AND c.id = ?2";
-
-/// The same as far as a page of its messages needs it.
-pub(super) const BRANCH: &str = "SELECT c.pk, c.head_pk, c.head_depth, c.version
-    FROM owner o CROSS JOIN conversation c WHERE o.ext_id = ?1 AND c.owner_pk = o.pk AND c.id = ?2";
-
-macro_rules! list {
-    ($condition_and_order:literal) => {
-        concat!(
-            "SELECT activity_seq, id, title, system, model, metadata, message_count, last_preview, last_role, head_id,
-             input_tokens, output_tokens, cost_nano_usd, created_at, updated_at, version FROM conversation
-             WHERE owner_pk = ?1 AND ",
-            $condition_and_order,
-            " LIMIT ?3"
-        )
-    };
-}
-pub(super) const OLDER: &str = list!("activity_seq < ?2 ORDER BY activity_seq DESC");
-pub(super) const NEWER: &str = list!("activity_seq > ?2 ORDER BY activity_seq");
-
-/// The greatest and the smallest activity number of an owner.
-pub(super) const EDGES: &str = "SELECT (SELECT max(activity_seq) FROM conversation WHERE owner_pk = ?1),
-    (SELECT min(activity_seq) FROM conversation WHERE owner_pk = ?1)";
 
 /// What `walked` reads of a message `m` and its blob `b`.
 macro_rules! message_columns {
@@ -116,7 +87,7 @@ pub(super) const TURN: &str = turns!(
     "",
     "turn t CROSS JOIN conversation c ON c.pk = t.conv_pk CROSS JOIN owner o ON o.pk = c.owner_pk
      LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk LEFT JOIN send_queue q ON q.turn_pk = t.pk
-     WHERE t.id = ?1"
+     WHERE t.id = ?1 AND (c.expires_at IS NULL OR c.expires_at > ?2)"
 );
 
 /// How many turns wait.
@@ -132,7 +103,8 @@ macro_rules! due {
                  CROSS JOIN owner o ON o.pk = q.owner_pk
                  LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk WHERE ",
                 $condition,
-                " AND NOT EXISTS (SELECT 1 FROM send_queue e CROSS JOIN turn b ON b.pk = e.turn_pk
+                " AND (c.expires_at IS NULL OR c.expires_at > ?1)
+                 AND NOT EXISTS (SELECT 1 FROM send_queue e CROSS JOIN turn b ON b.pk = e.turn_pk
                  WHERE e.conv_pk = q.conv_pk AND e.enqueued_seq < q.enqueued_seq AND b.state IN (1, 2, 3, 4))
                  ORDER BY q.not_before LIMIT ?2"
             )
@@ -156,7 +128,7 @@ macro_rules! queue {
                 " CROSS JOIN turn t ON t.pk = q.turn_pk CROSS JOIN message m ON m.id = t.message_id
                  LEFT JOIN blob_inline b ON b.hash = m.content_hash
                  LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk
-                 WHERE o.ext_id = ?1 AND (NOT ?3 OR t.state <> 7)",
+                 WHERE o.ext_id = ?1 AND (NOT ?3 OR t.state <> 7) AND (c.expires_at IS NULL OR c.expires_at > ?4)",
                 $condition,
                 " ORDER BY q.enqueued_seq LIMIT ?2"
             )
@@ -167,79 +139,8 @@ pub(super) const QUEUE: &str =
     queue!("owner o CROSS JOIN send_queue q ON q.owner_pk = o.pk CROSS JOIN conversation c ON c.pk = q.conv_pk", "");
 pub(super) const QUEUE_OF: &str = queue!(
     "owner o CROSS JOIN conversation c ON c.owner_pk = o.pk CROSS JOIN send_queue q ON q.conv_pk = c.pk",
-    " AND c.id = ?4"
+    " AND c.id = ?5"
 );
-
-fn id<T>(row: &Row<'_>, column: usize, make: impl FnOnce([u8; 16]) -> T) -> rusqlite::Result<T> {
-    row.get(column).map(make)
-}
-
-fn optional<T: FromSql, U>(row: &Row<'_>, column: usize, make: impl FnOnce(T) -> U) -> rusqlite::Result<Option<U>> {
-    row.get::<_, Option<T>>(column).map(|value| value.map(make))
-}
-
-fn map(row: &Row<'_>, column: usize) -> rusqlite::Result<HashMap<String, String>> {
-    optional(row, column, |Json(map)| map).map(Option::unwrap_or_default)
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    row.get(column).map(Timestamp::from_millis)
-}
-
-fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationSummary)> {
-    let shown = ConversationSummary {
-        id: id(row, 1, ConversationId::from_bytes)?,
-        title: row.get(2)?,
-        system: row.get(3)?,
-        model: row.get(4)?,
-        metadata: map(row, 5)?,
-        message_count: row.get(6)?,
-        last_preview: row.get(7)?,
-        last_role: optional(row, 8, |Coded(role)| role)?,
-        head_id: optional(row, 9, MessageId::from_bytes)?,
-        input_tokens: row.get(10)?,
-        output_tokens: row.get(11)?,
-        cost_nano_usd: row.get(12)?,
-        created_at: time(row, 13)?,
-        updated_at: time(row, 14)?,
-        version: row.get(15)?,
-    };
-    Ok((row.get(0)?, shown))
-}
-
-pub(super) fn conversation(
-    connection: &Connection,
-    owner: &str,
-    id: ConversationId,
-) -> Result<Option<ConversationSummary>> {
-    let row = first(connection, CONVERSATION, params![owner, id.as_bytes()], conversation_row)?;
-    Ok(row.map(|(_, shown)| shown))
-}
-
-pub(super) fn conversations(connection: &Connection, owner: &str, query: ListQuery) -> Result<ConversationRows> {
-    let sql = "SELECT pk FROM owner WHERE ext_id = ?";
-    let Some(owner_pk) = first(connection, sql, [owner], |row| row.get::<_, i64>(0))? else {
-        return Ok(ConversationRows { items: Vec::new(), reached_start: true, reached_end: true });
-    };
-    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-    let items = match query.after {
-        Some(after) => {
-            let mut items = all(connection, NEWER, [owner_pk, after, limit], conversation_row)?;
-            items.reverse();
-            items
-        }
-        None => all(connection, OLDER, [owner_pk, query.before.unwrap_or(i64::MAX), limit], conversation_row)?,
-    };
-    let (newest, oldest) = ConversationRows::bounds(&items, query);
-    let edges =
-        first(connection, EDGES, [owner_pk], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)))?;
-    let (last, earliest) = edges.unwrap_or_default();
-    Ok(ConversationRows {
-        items,
-        reached_start: last.is_none_or(|last| last <= newest),
-        reached_end: earliest.is_none_or(|earliest| earliest >= oldest),
-    })
-}
 
 /// A message of a page, and what its child needs of it: the id (nothing for the root) and the number of children.
 pub(super) struct Walked {
@@ -329,10 +230,10 @@ struct End {
 }
 
 impl End {
-    /// From four columns that begin with this one; the version stands elsewhere.
-    fn read(row: &Row<'_>, column: usize, version: usize) -> rusqlite::Result<Self> {
-        let (conv_pk, head_pk, head_depth) = (row.get(column)?, row.get(column + 1)?, row.get(column + 2)?);
-        Ok(Self { conv_pk, head_pk, head_depth, version: row.get(version)? })
+    /// From these columns, in the order of the fields.
+    fn read(row: &Row<'_>, [conv_pk, head_pk, head_depth, version]: [usize; 4]) -> rusqlite::Result<Self> {
+        let (conv_pk, head_pk) = (row.get(conv_pk)?, row.get(head_pk)?);
+        Ok(Self { conv_pk, head_pk, head_depth: row.get(head_depth)?, version: row.get(version)? })
     }
 }
 
@@ -341,8 +242,10 @@ pub(super) fn page(
     owner: &str,
     id: ConversationId,
     query: &PageQuery,
+    now: Timestamp,
 ) -> Result<Option<MessageRows>> {
-    let end = first(connection, BRANCH, params![owner, id.as_bytes()], |row| End::read(row, 0, 3))?;
+    let end =
+        first(connection, BRANCH, params![owner, id.as_bytes(), now.as_millis()], |row| End::read(row, [0, 1, 2, 3]))?;
     end.map(|end| page_of(connection, id, end, query)).transpose()
 }
 
@@ -351,9 +254,10 @@ pub(super) fn open(
     owner: &str,
     id: ConversationId,
     query: &PageQuery,
+    now: Timestamp,
 ) -> Result<Option<(ConversationSummary, MessageRows)>> {
-    let found = first(connection, CONVERSATION, params![owner, id.as_bytes()], |row| {
-        Ok((conversation_row(row)?.1, End::read(row, 16, 15)?))
+    let found = first(connection, CONVERSATION, params![owner, id.as_bytes(), now.as_millis()], |row| {
+        Ok((conversation_row(row)?.1, End::read(row, [21, 22, 16, 15])?))
     })?;
     found.map(|(row, end)| Ok((row, page_of(connection, id, end, query)?))).transpose()
 }
@@ -423,12 +327,12 @@ fn beginnings(connection: &Connection, last: i64, count: usize) -> Result<(Vec<b
     Ok((begins, keys))
 }
 
-pub(super) fn message(connection: &Connection, owner: &str, id: MessageId) -> Result<Option<Message>> {
+pub(super) fn message(connection: &Connection, owner: &str, id: MessageId, now: Timestamp) -> Result<Option<Message>> {
     let found = first(
         connection,
         "SELECT m.pk, c.id FROM message m JOIN conversation c ON c.pk = m.conv_pk JOIN owner o ON o.pk = c.owner_pk
-         WHERE m.id = ? AND o.ext_id = ?",
-        params![id.as_bytes(), owner],
+         WHERE m.id = ? AND o.ext_id = ? AND (c.expires_at IS NULL OR c.expires_at > ?)",
+        params![id.as_bytes(), owner, now.as_millis()],
         |row| Ok((row.get::<_, i64>(0)?, ConversationId::from_bytes(row.get(1)?))),
     )?;
     let Some((pk, conversation)) = found else { return Ok(None) };
@@ -482,7 +386,8 @@ pub(super) fn queue_due(connection: &Connection, now: Timestamp, due: Due, limit
     Ok(DueRows { items, next: next.flatten(), waiting: waiting.unwrap_or(0) })
 }
 
-pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery) -> Result<Vec<QueueRow>> {
+pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery, now: Timestamp) -> Result<Vec<QueueRow>> {
+    let now = now.as_millis();
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let read = |row: &Row<'_>| {
         let content =
@@ -490,16 +395,17 @@ pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery) -> 
         Ok((turn_row(row)?, Content::decode(content.as_blob().unwrap_or_default())))
     };
     let rows = match query.conversation {
-        None => all(connection, QUEUE, params![owner, limit, query.moving], read)?,
-        Some(id) => all(connection, QUEUE_OF, params![owner, limit, query.moving, id.as_bytes()], read)?,
+        None => all(connection, QUEUE, params![owner, limit, query.moving, now], read)?,
+        Some(id) => all(connection, QUEUE_OF, params![owner, limit, query.moving, now, id.as_bytes()], read)?,
     };
     let row =
         |(record, parts): (TurnRecord, Result<Vec<Part>>)| Ok(QueueRow { record, preview: preview(&text_of(&parts?)) });
     rows.into_iter().map(row).collect()
 }
 
-pub(super) fn turn(connection: &Connection, owner: &str, id: TurnId) -> Result<Option<TurnRecord>> {
-    Ok(first(connection, TURN, [id.as_bytes()], turn_row)?.filter(|record| record.owner == owner))
+pub(super) fn turn(connection: &Connection, owner: &str, id: TurnId, now: Timestamp) -> Result<Option<TurnRecord>> {
+    Ok(first(connection, TURN, params![id.as_bytes(), now.as_millis()], turn_row)?
+        .filter(|record| record.owner == owner))
 }
 
 pub(super) fn turn_of_client(
@@ -507,6 +413,7 @@ pub(super) fn turn_of_client(
     owner: &str,
     conversation: ConversationId,
     client_id: &str,
+    now: Timestamp,
 ) -> Result<Option<TurnRecord>> {
     let found = first(
         connection,
@@ -514,15 +421,21 @@ pub(super) fn turn_of_client(
         params![conversation.as_bytes(), client_id],
         |row| id(row, 0, TurnId::from_bytes),
     )?;
-    found.map_or(Ok(None), |id| turn(connection, owner, id))
+    found.map_or(Ok(None), |id| turn(connection, owner, id, now))
 }
 
-pub(super) fn attachment(connection: &Connection, owner: &str, id: AttachmentId) -> Result<Option<Attachment>> {
+pub(super) fn attachment(
+    connection: &Connection,
+    owner: &str,
+    id: AttachmentId,
+    now: Timestamp,
+) -> Result<Option<Attachment>> {
     first(
         connection,
         "SELECT a.mime_type, a.name, b.data FROM attachment a JOIN owner o ON o.pk = a.owner_pk
-         JOIN blob_inline b ON b.hash = a.hash WHERE a.id = ? AND o.ext_id = ?",
-        params![id.as_bytes(), owner],
+         JOIN message m ON m.pk = a.message_pk JOIN conversation c ON c.pk = m.conv_pk
+         JOIN blob_inline b ON b.hash = a.hash WHERE a.id = ? AND o.ext_id = ? AND (c.expires_at IS NULL OR c.expires_at > ?)",
+        params![id.as_bytes(), owner, now.as_millis()],
         |row| {
             let data = Bytes::copy_from_slice(row.get_ref(2)?.as_blob()?);
             Ok(Attachment { id, mime_type: row.get(0)?, name: row.get(1)?, data })
