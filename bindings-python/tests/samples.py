@@ -156,6 +156,7 @@ item = t.OutboxItem(
     expires_at=MOMENT,
     preview="Three things to see",
 )
+preferences = t.Preferences("Ana", "pt-BR", time_zone="America/Sao_Paulo", values={"theme": "dark"})
 tier = t.PriceTier(
     200_000,
     input_nano_usd=2,
@@ -286,6 +287,7 @@ SAMPLES: list[Any] = [
     conversation,
     turn,
     item,
+    preferences,
     branch,
     tier,
     change,

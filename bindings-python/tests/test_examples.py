@@ -63,6 +63,16 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
                 "0 shown here, 2 in",
             ],
         ),
+        (
+            "12",
+            [
+                "Ana prefers {'theme': 'dark'}",
+                "['Taxes', 'Lisbon', 'Cádiz'] and in the archive ['Last year']",
+                "trips: ['Lisbon', 'Cádiz']",
+                "changed: False",
+                "ends by itself: True",
+            ],
+        ),
         ("11", ["A long talk: 10000", "['Question 2500', 'Answer 2500'", "longest: 13", "changed: False"]),
     ],
 )
@@ -79,4 +89,17 @@ def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11"]
+    assert [path.name[:2] for path in EXAMPLES] == [
+        "01",
+        "02",
+        "03",
+        "04",
+        "05",
+        "06",
+        "07",
+        "08",
+        "09",
+        "10",
+        "11",
+        "12",
+    ]

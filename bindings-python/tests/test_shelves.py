@@ -66,6 +66,20 @@ def test_a_conversation_may_end_by_itself(me: t.UserScope) -> None:
     assert len(me.list_conversations()) == 0
 
 
+def test_a_users_preferences_are_kept(me: t.UserScope) -> None:
+    assert me.preferences() == t.Preferences()
+    me.update_preferences(name="Ana", language="pt-BR", values={"theme": "dark", "font": "large"})
+    me.update_preferences(time_zone="America/Sao_Paulo", language=None, values={"font": None})
+    assert me.preferences() == t.Preferences("Ana", time_zone="America/Sao_Paulo", values={"theme": "dark"})
+    with pytest.raises(t.InvalidError, match="BCP 47"):
+        me.update_preferences(language="Português")
+    with pytest.raises(t.InvalidError, match="8192 bytes"):
+        me.update_preferences(values={"key": "x" * 9_000})
+    with pytest.raises(TypeError, match="time_zone"):
+        me.update_preferences(timezone="UTC")  # type: ignore[call-arg]
+    assert me.preferences().name == "Ana"
+
+
 def test_the_same_is_awaited() -> None:
     async def main() -> None:
         async with t.AsyncTertulia("memory:", model="echo/any") as tertulia:
@@ -74,6 +88,8 @@ def test_the_same_is_awaited() -> None:
             await chat.append([{"role": "user", "content": "words"}])
             await chat.update(pinned=True)
             assert titles(await me.list_conversations(tag="work", pinned=True)) == ["one"]
+            await me.update_preferences(name="Ana")
+            assert (await me.preferences()).name == "Ana"
             page = await me.list_conversations()
             assert await me.list_conversations(unchanged_since=page.version) is None
 

@@ -15,8 +15,8 @@ use tertulia::store::{
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, Conversation, ConversationChange, ConversationId, ConversationOptions,
-    ConversationSummary, ErrorKind, Media, Message, MessageId, NewMessage, Part, Tertulia, Timestamp, TurnId,
-    UsageReport,
+    ConversationSummary, ErrorKind, Media, Message, MessageId, NewMessage, Part, Preferences, Tertulia, Timestamp,
+    TurnId, UsageReport,
 };
 
 /// A store in memory that counts how often messages are read.
@@ -118,6 +118,10 @@ impl Store for Counting {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.store.usage(query)
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.store.preferences(owner)
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

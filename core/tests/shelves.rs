@@ -123,7 +123,7 @@ async fn a_conversation_is_gone_for_every_verb_once_its_time_is_up() {
         let me = t.user("ana");
         let options = ConversationOptions { expires_in: Some(Duration::from_secs(10)), ..Default::default() };
         let (brief, longer) = (said(&me, options).await, me.conversation_for("key"));
-        longer.append([NewMessage::user("words")]).await.unwrap();
+        longer.send("words").await.unwrap();
         longer.update(expires_in(10)).await.unwrap();
         let (message, version) =
             (brief.history().await.unwrap().items[0].id, me.list_conversations().await.unwrap().version);

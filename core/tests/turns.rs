@@ -22,8 +22,8 @@ use tertulia::store::{
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind,
-    HealthState, Message, MessageId, MessageStatus, Part, ProviderSpec, Retry, Tertulia, ToolResult, ToolSpec, TurnId,
-    TurnState, UsageReport,
+    HealthState, Message, MessageId, MessageStatus, Part, Preferences, ProviderSpec, Retry, Tertulia, ToolResult,
+    ToolSpec, TurnId, TurnState, UsageReport,
 };
 
 /// A memory store that refuses what it is told to refuse.
@@ -132,6 +132,10 @@ impl Store for Struggling {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.inner.usage(query)
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.inner.preferences(owner)
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

@@ -23,9 +23,9 @@ use tertulia::store::{
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ChatRequest, Conversation, ConversationId, ConversationSummary,
-    EngineEventKind, Error, ErrorKind, EventStream, Events, HealthState, Message, MessageId, ModelInfo, Price,
-    Provider, ProviderSpec, Reply, ReplyStatus, Result, Retry, Settings, StreamEventKind, Tertulia, TertuliaBuilder,
-    Tier, TurnId, TurnState, UsageReport,
+    EngineEventKind, Error, ErrorKind, EventStream, Events, HealthState, Message, MessageId, ModelInfo, Preferences,
+    Price, Provider, ProviderSpec, Reply, ReplyStatus, Result, Retry, Settings, StreamEventKind, Tertulia,
+    TertuliaBuilder, Tier, TurnId, TurnState, UsageReport,
 };
 
 /// A provider that does as it is told, and notes what it is asked.
@@ -509,6 +509,10 @@ impl Store for Meddled {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.store.usage(query)
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.store.preferences(owner)
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

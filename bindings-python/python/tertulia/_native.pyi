@@ -2653,6 +2653,49 @@ class Branch:
     def _of_json(json: str) -> Branch: ...
 
 @final
+class Preferences:
+    """What a user prefers, as the host has said. Kept for the host; nothing of it is sent to a provider."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["language"]]]
+
+    def __new__(
+        cls,
+        name: str | None = None,
+        language: str | None = None,
+        *,
+        time_zone: str | None = None,
+        values: Mapping[str, str] = ...,
+    ) -> Self: ...
+    @property
+    def name(self) -> str | None:
+        """What the user is called."""
+
+    @property
+    def language(self) -> str | None:
+        """The language to speak with the user, by its BCP 47 tag (``"pt-BR"``)."""
+
+    @property
+    def time_zone(self) -> str | None:
+        """Where the user's clock stands, by its name in the time zone database (``"America/Sao_Paulo"``)."""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Whatever else the host keeps."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Preferences: ...
+
+@final
 class OutboxItem:
     """A message in the outbox."""
 
@@ -3998,6 +4041,22 @@ class UserScope:
     def forecast(self, window: Window) -> Forecast:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
+    def preferences(self) -> Preferences:
+        """What this user prefers; nothing of anything for one of whom nothing was said."""
+
+    def update_preferences(
+        self,
+        *,
+        name: str | None = ...,
+        language: str | None = ...,
+        time_zone: str | None = ...,
+        values: Mapping[str, str | None] = ...,
+    ) -> None:
+        """Change what this user prefers. What is left out stays as it is; ``None`` clears, in ``values`` too.
+
+        At most 8 KiB in all. Nothing of it is sent to a provider.
+        """
+
     @overload
     def list_conversations(
         self,
@@ -4531,6 +4590,22 @@ class AsyncUserScope:
 
     def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
+    def preferences(self) -> Coroutine[Any, Any, Preferences]:
+        """What this user prefers; nothing of anything for one of whom nothing was said."""
+
+    def update_preferences(
+        self,
+        *,
+        name: str | None = ...,
+        language: str | None = ...,
+        time_zone: str | None = ...,
+        values: Mapping[str, str | None] = ...,
+    ) -> Coroutine[Any, Any, None]:
+        """Change what this user prefers. What is left out stays as it is; ``None`` clears, in ``values`` too.
+
+        At most 8 KiB in all. Nothing of it is sent to a provider.
+        """
 
     @overload
     def list_conversations(

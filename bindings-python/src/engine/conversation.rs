@@ -195,7 +195,7 @@ fn detail(given: Option<&Bound<'_, PyAny>>) -> PyResult<Detail> {
 }
 
 /// A field of a change: left out, cleared, or set.
-fn changed<T: FromPython>(fields: &Fields<'_, '_>, name: &str) -> PyResult<Option<T>> {
+pub(super) fn changed<T: FromPython>(fields: &Fields<'_, '_>, name: &str) -> PyResult<Option<T>> {
     if fields.raw(name)?.is_some() { fields.take(name).map(Some) } else { Ok(None) }
 }
 

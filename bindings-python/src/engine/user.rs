@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{ConversationId, ConversationOptions, Cursor, Result, Secret, Window};
+use tertulia::{ConversationId, ConversationOptions, Cursor, PreferencesChange, Result, Secret, Window};
 
-use super::conversation::{AsyncConversation, Chat, Conversation, Origin};
+use super::conversation::{AsyncConversation, Chat, Conversation, Origin, changed};
 use super::options::options;
 use super::outbox::{AsyncOutbox, Outbox};
 use super::root::{Root, Way};
@@ -137,6 +137,27 @@ twins! {
                     None => call.await.map(Some),
                 }
             }
+        }
+
+        /// What this user prefers.
+        fn preferences(&self, py) {
+            let user = self.0.user(py)?;
+            async move { user.open().await?.preferences().await }
+        }
+
+        /// Changes what this user prefers.
+        #[pyo3(signature = (**changes))]
+        fn update_preferences(&self, py, changes: Option<&Bound<'_, PyDict>>) {
+            let fields = Fields::of_keywords("update_preferences", py, changes);
+            fields.only(&["name", "language", "time_zone", "values"])?;
+            let change = PreferencesChange {
+                name: changed(&fields, "name")?,
+                language: changed(&fields, "language")?,
+                time_zone: changed(&fields, "time_zone")?,
+                values: fields.take("values")?,
+            };
+            let user = self.0.user(py)?;
+            async move { user.open().await?.update_preferences(change).await }
         }
 
         /// The tier that this user belongs to.

@@ -2,7 +2,7 @@
 
 use tertulia::model::{
     Branch as BranchRecord, ConversationSummary as ConversationRecord, Message as MessageRecord,
-    OutboxItem as OutboxRecord, Turn as TurnRecord,
+    OutboxItem as OutboxRecord, Preferences as PreferencesRecord, Turn as TurnRecord,
 };
 
 use crate::convert::OutItem;
@@ -53,6 +53,12 @@ values! {
         turn_id, conversation_id, delivery, reason, attempt, not_before, expires_at, preview,
     }
     matches(turn_id, delivery) shows(turn_id, delivery, reason, preview) hashes(turn_id, attempt)
+
+    /// What a user prefers.
+    Preferences(record PreferencesRecord) {
+        name, language, time_zone, values,
+    }
+    matches(name, language) shows(name, language, time_zone) hashes(name, language)
 }
 
 records!(
@@ -61,6 +67,7 @@ records!(
     Branch = BranchRecord,
     Turn = TurnRecord,
     OutboxItem = OutboxRecord,
+    Preferences = PreferencesRecord,
 );
 
 impl OutItem for OutboxRecord {}

@@ -9,7 +9,7 @@ use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::model::{
     Budget, BudgetStatus, ConversationSummary, EngineEventKind, HealthState, Message, OperationHealth, PartHealth,
-    Result, UsageReport,
+    Preferences, Result, UsageReport,
 };
 use crate::policy::Buckets;
 use crate::store::{
@@ -242,6 +242,10 @@ impl Store for WatchedStore {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.timed("usage", None, self.inner.usage(query))
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.timed("preferences", Some(owner), self.inner.preferences(owner))
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

@@ -12,6 +12,7 @@ mod health;
 mod message;
 mod outbox;
 mod part;
+mod preferences;
 mod price;
 mod priority;
 mod quota;
@@ -42,6 +43,7 @@ pub use health::{BreakerHealth, Health, HealthState, LimitHealth, OperationHealt
 pub use message::{Branch, ConversationSummary, Detail, Message, MessageStatus, NewMessage, Role};
 pub use outbox::OutboxItem;
 pub use part::{Citation, Media, MediaSource, Part, text_of};
+pub use preferences::{MAX_PREFERENCES_BYTES, Preferences, PreferencesChange};
 pub use price::{Price, PriceChange, PriceTier};
 pub use priority::Priority;
 pub use quota::{Allowance, Quota};

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use super::content::Content;
 use super::spend::{LedgerEntry, NewReservation};
 use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
-use crate::model::{Budget, BudgetAlert, Cost, ErrorInfo, FinishReason, MessageStatus, Role, TurnState, Usage};
+use crate::model::{
+    Budget, BudgetAlert, Cost, ErrorInfo, FinishReason, MessageStatus, PreferencesChange, Role, TurnState, Usage,
+};
 
 /// How safe a batch must be before `apply` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +113,8 @@ pub enum Op {
         /// The conversation.
         id: ConversationId,
     },
+    /// Changes what the owner prefers. What cannot be is `Invalid` (bad_language, bad_time_zone, too_large).
+    UpdatePreferences(PreferencesChange),
     /// Deletes the conversation if its time is up at the batch's moment; if not, or if it is not there, nothing happens.
     SweepConversation {
         /// The conversation.

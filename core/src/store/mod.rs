@@ -42,7 +42,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
 
 /// So many turns that wait are counted; where there are more, so many are told.
 pub(crate) const MAX_COUNTED: usize = 10_000;
@@ -179,6 +179,9 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `Invalid` (bad_usage_query) for sums by user of one user, and by conversation of everybody.
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport>;
+
+    /// What this owner prefers; nothing of anything for one who never said.
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences>;
 
     /// Conversations of all owners whose time is up, at most so many. They are not there for anybody any more, and wait to
     /// be swept away.

@@ -1,11 +1,12 @@
 //! What a list of conversations shows: pins, the archive, tags, and what is gone by itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::{NOW, STRANGER, Scene, advance, later, new_conversation, put_conversation, refused, user_row};
 use crate::base::{ConversationId, ErrorKind, Random as _, SeededRandom, Timestamp};
-use crate::model::TurnState;
+use crate::model::{Preferences, PreferencesChange, TurnState};
 use crate::store::{
     Anchor, ConversationChange, ConversationRows, ListQuery, NewAttachment, NewConversation, Op, Parent, Precondition,
     Store, WriteBatch,
@@ -377,4 +378,28 @@ pub(super) async fn random_lists_equal_those_of_a_naive_model(store: Arc<dyn Sto
             assert_eq!(found, expected.iter().map(|row| row.id).collect::<Vec<_>>(), "{told}");
         }
     }
+}
+
+pub(super) async fn preferences_are_an_owners_own(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let of = async |owner| scene.store.preferences(owner).await.unwrap();
+    assert_eq!(of(scene.owner).await, Preferences::default());
+    let named = |name: &str| PreferencesChange { name: Some(Some(name.to_owned())), ..PreferencesChange::default() };
+    scene.apply_op(Op::UpdatePreferences(named("Ana"))).await.unwrap();
+    scene.of(STRANGER).apply_op(Op::UpdatePreferences(named("Bo"))).await.unwrap();
+    let change = PreferencesChange {
+        language: Some(Some("pt-BR".to_owned())),
+        values: HashMap::from([("theme".to_owned(), Some("dark".to_owned()))]),
+        ..PreferencesChange::default()
+    };
+    scene.apply_op(Op::UpdatePreferences(change)).await.unwrap();
+    let mine = of(scene.owner).await;
+    assert_eq!((mine.name.as_deref(), mine.language.as_deref()), (Some("Ana"), Some("pt-BR")));
+    assert_eq!(mine.values["theme"], "dark");
+    assert_eq!(of(STRANGER).await, Preferences { name: Some("Bo".to_owned()), ..Preferences::default() });
+    // What cannot be changes nothing, nor what stands in the same batch.
+    let long = PreferencesChange { name: Some(Some("x".repeat(9_000))), ..PreferencesChange::default() };
+    let batch = scene.batch().op(Op::UpdatePreferences(named("Eve"))).op(Op::UpdatePreferences(long));
+    refused(scene.apply(batch).await, ErrorKind::Invalid, "too_large");
+    assert_eq!(of(scene.owner).await, mine);
 }

@@ -91,6 +91,7 @@ behaviours! {
         what_has_expired_is_swept_away,
         a_conversation_makes_room_when_its_time_is_up,
         random_lists_equal_those_of_a_naive_model,
+        preferences_are_an_owners_own,
     }
     branches {
         a_switch_shows_a_branch_as_it_was_left,

@@ -53,6 +53,10 @@ impl State {
                 Op::PutConversation(new) => self.put_conversation(owner, new, batch.at)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(owner, *id, change, batch.at)?,
                 Op::DeleteConversation { id } => self.delete_conversation(owner, *id)?,
+                Op::UpdatePreferences(change) => {
+                    let old = self.preferences.get(&batch.owner).cloned().unwrap_or_default();
+                    self.preferences.put(batch.owner.clone(), old.changed(change)?);
+                }
                 Op::SweepConversation { id } => self.sweep_conversation(owner, *id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
                 Op::SwitchTo { conversation, message } => {

@@ -23,7 +23,7 @@ use super::{
     refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, SystemClock, Timestamp, TurnId};
-use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
 use state::State;
 
 /// Keeps conversations in memory, for tests and for hosts that want nothing kept. Both durabilities mean the same.
@@ -183,6 +183,11 @@ impl Store for MemoryStore {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.with(move |state| state.usage(&query))
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.preferences.get(&owner).cloned().unwrap_or_default()))
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

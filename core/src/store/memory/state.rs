@@ -8,8 +8,8 @@ use super::spend::CounterRow;
 use super::table::{Table, Transacted};
 use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
 use crate::model::{
-    Budget, BudgetScope, ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Result, Role, TurnState,
-    Usage, UsageTotal,
+    Budget, BudgetScope, ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Preferences, Result, Role,
+    TurnState, Usage, UsageTotal,
 };
 use crate::store::books::{Counter, Held};
 use crate::store::refusal;
@@ -126,6 +126,8 @@ pub(super) struct State {
     pub(super) conversations: Table<ConversationId, ConversationRow>,
     /// By owner, whether it is archived, whether it is pinned, and activity.
     pub(super) by_activity: Table<ListKey, ConversationId>,
+    /// By owner.
+    pub(super) preferences: Table<String, Preferences>,
     pub(super) messages: Table<MessageId, MessageRow>,
     pub(super) messages_of: Table<(ConversationId, MessageId), ()>,
     /// By parent and place among its children.
@@ -153,10 +155,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 20] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 21] {
         [
             &mut self.conversations,
             &mut self.by_activity,
+            &mut self.preferences,
             &mut self.messages,
             &mut self.messages_of,
             &mut self.siblings,

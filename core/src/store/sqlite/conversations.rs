@@ -1,10 +1,10 @@
-//! Reading conversations: one by its id, and the list of an owner.
+//! Reading conversations: one by its id, and the list of an owner; and what the owner prefers.
 
 use rusqlite::{Connection, Row, params};
 
 use super::row::{Coded, Json, all, first, id, map, optional, time};
 use crate::base::{ConversationId, MessageId, Timestamp};
-use crate::model::{ConversationSummary, Result};
+use crate::model::{ConversationSummary, Preferences, Result};
 use crate::store::{ConversationRows, ListQuery};
 
 /// True of a conversation `c` that is there at the moment `$now`.
@@ -191,6 +191,14 @@ pub(super) fn conversations(
         items.sort_unstable_by_key(|(activity, _)| *activity);
     }
     Ok(ConversationRows::new(items, query, version))
+}
+
+/// What an owner prefers.
+pub(super) const PREFERENCES: &str = "SELECT preferences FROM owner WHERE ext_id = ?";
+
+pub(super) fn preferences(connection: &Connection, owner: &str) -> Result<Preferences> {
+    let found = first(connection, PREFERENCES, [owner], |row| optional(row, 0, |Json(preferences)| preferences))?;
+    Ok(found.flatten().unwrap_or_default())
 }
 
 pub(super) fn expired(connection: &Connection, now: Timestamp, limit: usize) -> Result<Vec<(String, ConversationId)>> {

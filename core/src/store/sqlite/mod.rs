@@ -45,7 +45,7 @@ use super::{
     refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Result, UsageReport};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use failure::{failed, file_failed};
 use readers::{ReadJob, Readers};
 use writer::{ApplyJob, Counting, Job, Writer};
@@ -358,6 +358,11 @@ impl Store for SqliteStore {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.read("usage", move |connection, _| spend::usage(connection, &query))
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        let owner = owner.to_owned();
+        self.read("preferences", move |connection, _| conversations::preferences(connection, &owner))
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

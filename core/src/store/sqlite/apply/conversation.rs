@@ -4,9 +4,10 @@ use rusqlite::params;
 
 use super::{Applying, Place, Seen, list_json, map_json};
 use crate::base::{ConversationId, ErrorKind};
-use crate::model::Result;
+use crate::model::{PreferencesChange, Result};
 use crate::store::codes::{Change, Entity};
-use crate::store::sqlite::row::{all, first, run};
+use crate::store::sqlite::conversations;
+use crate::store::sqlite::row::{all, first, json, run};
 use crate::store::{ConversationChange, NewConversation, refusal};
 
 impl Applying<'_> {
@@ -18,6 +19,13 @@ impl Applying<'_> {
         )?;
         let sql = "SELECT pk FROM owner WHERE ext_id = ?";
         first(self.connection, sql, [self.owner], |row| row.get(0))?.ok_or_else(refusal::no_conversation)
+    }
+
+    pub(super) fn update_preferences(&self, change: &PreferencesChange) -> Result<()> {
+        let owner_pk = self.owner_pk()?;
+        let preferences = json(&conversations::preferences(self.connection, self.owner)?.changed(change)?)?;
+        run(self.connection, "UPDATE owner SET preferences = ?2 WHERE pk = ?1", params![owner_pk, preferences])
+            .map(drop)
     }
 
     pub(super) fn put_conversation(&mut self, new: &NewConversation) -> Result<()> {

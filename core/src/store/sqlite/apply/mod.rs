@@ -95,6 +95,7 @@ impl Applying<'_> {
                 Op::PutConversation(new) => self.put_conversation(new)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(*id, change)?,
                 Op::DeleteConversation { id } => self.delete_conversation(*id)?,
+                Op::UpdatePreferences(change) => self.update_preferences(change)?,
                 Op::SweepConversation { id } => self.sweep_conversation(*id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
                 Op::SwitchTo { conversation, message } => head = self.switch_to(*conversation, *message)?,

@@ -43,6 +43,7 @@ async fn pages_and_lists_go_by_their_indexes() {
         (conversations::LIST, 2, "COVERING INDEX conversation_list (owner_pk=? AND is_archived=? AND is_pinned=?)"),
         (conversations::LIST, 2, "COVERING INDEX conversation_expiry_of (owner_pk=? AND expires_at<?)"),
         (conversations::EXPIRED, 2, "conversation_expiry (expires_at<?)"),
+        (conversations::PREFERENCES, 1, "owner_1 (ext_id=?)"),
         (conversations::CONVERSATION, 3, "conversation_1 (id=?)"),
         (conversations::BRANCH, 3, "conversation_1 (id=?)"),
         (read::WALK, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
