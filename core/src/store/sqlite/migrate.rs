@@ -8,7 +8,7 @@ use crate::model::Result;
 /// `TERT`, so that a file of ours is told from one of another program.
 const APPLICATION_ID: i64 = 0x5445_5254;
 
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/001_conversations.sql"),
     include_str!("../../../migrations/sqlite/002_spending.sql"),
     include_str!("../../../migrations/sqlite/003_outbox.sql"),
