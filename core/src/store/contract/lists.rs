@@ -144,6 +144,7 @@ pub(super) async fn a_list_is_read_on_by_whatever_it_is_filtered(store: Arc<dyn 
         let page = list(&scene, ListQuery { before, ..work.clone() }).await;
         assert_eq!(page.reached_start, before.is_none());
         found.extend(names(&page));
+        assert!(found.len() <= expected.len(), "it does not end");
         before = page.items.last().map(|(activity, row)| (row.pinned, *activity));
         if page.reached_end {
             break;
@@ -370,6 +371,7 @@ pub(super) async fn random_lists_equal_those_of_a_naive_model(store: Arc<dyn Sto
                 let page = list(&scene, ListQuery { before, ..query.clone() }).await;
                 assert!(page.items.len() == query.limit || page.reached_end, "{told}");
                 found.extend(names(&page));
+                assert!(found.len() <= expected.len(), "{told}: it does not end");
                 before = page.items.last().map(|(activity, row)| (row.pinned, *activity));
                 if page.reached_end {
                     break;
