@@ -122,12 +122,17 @@ conversation = t.ConversationInfo(
     last_preview="Hola",
     last_role="assistant",
     head_id=ID,
+    depth=2,
     input_tokens=1,
     output_tokens=2,
     cost_nano_usd=3,
     created_at=MOMENT,
     updated_at=MOMENT + timedelta(seconds=1),
     version=4,
+    pinned=True,
+    archived=True,
+    expires_at=MOMENT + timedelta(days=1),
+    tags=["trip", "work"],
 )
 branch = t.Branch(ID, 4, last_role="assistant", last_preview="Hola", created_at=MOMENT, is_current=True)
 hit = t.SearchHit(ID, ID, score=1.5, snippet=[t.Span("A "), t.Span("soup", True)], on_current_branch=True)
@@ -152,6 +157,7 @@ item = t.OutboxItem(
     expires_at=MOMENT,
     preview="Three things to see",
 )
+preferences = t.Preferences("Ana", "pt-BR", time_zone="America/Sao_Paulo", values={"theme": "dark"})
 tier = t.PriceTier(
     200_000,
     input_nano_usd=2,
@@ -282,6 +288,7 @@ SAMPLES: list[Any] = [
     conversation,
     turn,
     item,
+    preferences,
     branch,
     hit,
     t.Span("soup", hit=True),

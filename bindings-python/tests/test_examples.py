@@ -64,7 +64,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
             ],
         ),
         (
-            "12",
+            "13",
             [
                 "in [Cádiz]?  (on another branch)",
                 "eat [salmorejo in Córdoba]?",
@@ -74,6 +74,17 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
                 "somebody else's: 0",
             ],
         ),
+        (
+            "12",
+            [
+                "Ana prefers {'theme': 'dark'}",
+                "['Taxes', 'Lisbon', 'Cádiz'] and in the archive ['Last year']",
+                "trips: ['Lisbon', 'Cádiz']",
+                "changed: False",
+                "ends by itself: True",
+            ],
+        ),
+        ("11", ["A long talk: 10000", "['Question 2500', 'Answer 2500'", "longest: 13", "changed: False"]),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:
@@ -89,4 +100,4 @@ def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "12"]
+    assert [path.name[:2] for path in EXAMPLES] == [f"{number:02}" for number in range(1, len(EXAMPLES) + 1)]

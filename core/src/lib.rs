@@ -29,8 +29,9 @@ pub use call::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, Conversation, ConversationOptions, Events, Outbox, OutboxWatch, ProviderHandle, RawResponse,
-    Reconfiguration, ReplyStream, Settings, SpendingAlert, Tertulia, TertuliaBuilder, UserScope, reset, shared,
+    CallOptions, Content, Conversation, ConversationOptions, Events, Messages, Outbox, OutboxWatch, ProviderHandle,
+    RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, Tertulia, TertuliaBuilder, UserScope, reset,
+    shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::Lab;
 use tertulia::store::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery,
-    WriteBatch,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
+    MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
+    UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, Conversation, ConversationChange, ConversationId, ConversationOptions,
-    ConversationSummary, ErrorKind, Media, Message, MessageId, NewMessage, Part, Tertulia, Timestamp, TurnId,
-    UsageReport,
+    ConversationSummary, ErrorKind, Media, Message, MessageId, NewMessage, Part, Preferences, Tertulia, Timestamp,
+    TurnId, UsageReport,
 };
 
 /// A store in memory that counts how often messages are read.
@@ -44,26 +44,20 @@ impl Store for Counting {
         self.store.conversations(owner, query)
     }
 
-    fn messages(
-        &self,
-        owner: &str,
-        conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.messages(owner, conversation, anchor, limit)
+    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
+        if query.upto.is_none() {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        self.store.page(owner, id, query)
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         id: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.messages_upto(owner, id, last, anchor, limit)
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
+        self.store.open(owner, id, query)
     }
 
     fn siblings(
@@ -124,6 +118,14 @@ impl Store for Counting {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.store.usage(query)
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.store.preferences(owner)
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.store.expired(now, limit)
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

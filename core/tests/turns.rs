@@ -16,14 +16,14 @@ use support::{Lab, cause_of, within};
 use tertulia::base::{Clock as _, ManualClock, Timestamp};
 use tertulia::net::{Transport, TransportFuture};
 use tertulia::store::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, Op, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery,
-    WriteBatch,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
+    MessageRows, Op, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
+    UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind,
-    HealthState, Message, MessageId, MessageStatus, Part, ProviderSpec, Retry, Tertulia, ToolResult, ToolSpec, TurnId,
-    TurnState, UsageReport,
+    HealthState, Message, MessageId, MessageStatus, Part, Preferences, ProviderSpec, Retry, Tertulia, ToolResult,
+    ToolSpec, TurnId, TurnState, UsageReport,
 };
 
 /// A memory store that refuses what it is told to refuse.
@@ -67,25 +67,17 @@ impl Store for Struggling {
         self.inner.conversations(owner, query)
     }
 
-    fn messages(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.inner.messages(owner, id, anchor, limit)
+    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
+        self.inner.page(owner, id, query)
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         id: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.inner.messages_upto(owner, id, last, anchor, limit)
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
+        self.inner.open(owner, id, query)
     }
 
     fn siblings(
@@ -140,6 +132,14 @@ impl Store for Struggling {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.inner.usage(query)
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.inner.preferences(owner)
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.inner.expired(now, limit)
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

@@ -17,15 +17,15 @@ use std::time::Duration;
 use support::{Lab, cause_of, within};
 use tertulia::base::{Clock, ManualClock, Timestamp};
 use tertulia::store::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, Op, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnChange, TurnRecord,
-    UsageQuery, WriteBatch,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
+    MessageRows, Op, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnChange,
+    TurnRecord, UsageQuery, WriteBatch,
 };
 use tertulia::{
     AttachmentId, Budget, BudgetStatus, ChatRequest, Conversation, ConversationId, ConversationSummary,
-    EngineEventKind, Error, ErrorKind, EventStream, Events, HealthState, Message, MessageId, ModelInfo, Price,
-    Provider, ProviderSpec, Reply, ReplyStatus, Result, Retry, Settings, StreamEventKind, Tertulia, TertuliaBuilder,
-    Tier, TurnId, TurnState, UsageReport,
+    EngineEventKind, Error, ErrorKind, EventStream, Events, HealthState, Message, MessageId, ModelInfo, Preferences,
+    Price, Provider, ProviderSpec, Reply, ReplyStatus, Result, Retry, Settings, StreamEventKind, Tertulia,
+    TertuliaBuilder, Tier, TurnId, TurnState, UsageReport,
 };
 
 /// A provider that does as it is told, and notes what it is asked.
@@ -438,25 +438,17 @@ impl Store for Meddled {
         self.store.conversations(owner, query)
     }
 
-    fn messages(
-        &self,
-        owner: &str,
-        conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.messages(owner, conversation, anchor, limit)
+    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
+        self.store.page(owner, id, query)
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         id: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.messages_upto(owner, id, last, anchor, limit)
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
+        self.store.open(owner, id, query)
     }
 
     fn siblings(
@@ -517,6 +509,14 @@ impl Store for Meddled {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.store.usage(query)
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.store.preferences(owner)
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.store.expired(now, limit)
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

@@ -18,6 +18,7 @@ from .types import (
     ContentPart,
     CostSource,
     Delivery,
+    Detail,
     EngineEventType,
     ErrorKind,
     FinishReason,
@@ -2422,12 +2423,17 @@ class ConversationInfo:
         last_preview: str | None = None,
         last_role: Role | None = None,
         head_id: str | None = None,
+        depth: int = 0,
         input_tokens: int = 0,
         output_tokens: int = 0,
         cost_nano_usd: int = 0,
         created_at: datetime,
         updated_at: datetime,
         version: int = 0,
+        pinned: bool = False,
+        archived: bool = False,
+        expires_at: datetime | None = None,
+        tags: Sequence[str] = ...,
     ) -> Self: ...
     @property
     def id(self) -> str:
@@ -2466,6 +2472,10 @@ class ConversationInfo:
         """The last message of the branch that is shown."""
 
     @property
+    def depth(self) -> int:
+        """How many messages stand on that branch: the position of the last one."""
+
+    @property
     def input_tokens(self) -> int:
         """Tokens sent in, over all turns."""
 
@@ -2488,6 +2498,22 @@ class ConversationInfo:
     @property
     def version(self) -> int:
         """Grows with every change of the conversation."""
+
+    @property
+    def pinned(self) -> bool:
+        """True when it stands before all others in lists."""
+
+    @property
+    def archived(self) -> bool:
+        """True when lists leave it out unless it is asked for."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From this moment on it is not there any more."""
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it can be found by in a list."""
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -2702,6 +2728,49 @@ class Span:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
     @staticmethod
     def _of_json(json: str) -> Span: ...
+
+@final
+class Preferences:
+    """What a user prefers, as the host has said. Kept for the host; nothing of it is sent to a provider."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["language"]]]
+
+    def __new__(
+        cls,
+        name: str | None = None,
+        language: str | None = None,
+        *,
+        time_zone: str | None = None,
+        values: Mapping[str, str] = ...,
+    ) -> Self: ...
+    @property
+    def name(self) -> str | None:
+        """What the user is called."""
+
+    @property
+    def language(self) -> str | None:
+        """The language to speak with the user, by its BCP 47 tag (``"pt-BR"``)."""
+
+    @property
+    def time_zone(self) -> str | None:
+        """Where the user's clock stands, by its name in the time zone database (``"America/Sao_Paulo"``)."""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Whatever else the host keeps."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Preferences: ...
 
 @final
 class OutboxItem:
@@ -4011,8 +4080,14 @@ class UserScope:
         system: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] = (),
+        expires_in: float | timedelta | None = None,
     ) -> Conversation:
-        """A new conversation. Nothing is written before its first message; its id is there from the start."""
+        """A new conversation. Nothing is written before its first message; its id is there from the start.
+
+        ``tags`` (at most 32, of 1 to 64 characters) are what it can be found by in a list. ``expires_in`` (seconds) is how
+        long it stays from its first message on; left out, until it is deleted.
+        """
 
     def conversation(self, id: str) -> Conversation:
         """A conversation by its id. ``NotFoundError`` at its first use when there is none, or it is another user's."""
@@ -4043,10 +4118,8 @@ class UserScope:
     def forecast(self, window: Window) -> Forecast:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
-    def list_conversations(
-        self, *, limit: int = 50, before: str | None = None, after: str | None = None
-    ) -> Page[ConversationInfo]:
-        """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+    def preferences(self) -> Preferences:
+        """What this user prefers; nothing of anything for one of whom nothing was said."""
 
     def search(
         self, words: str, *, sort: SearchSort | None = None, limit: int = 50, before: str | None = None
@@ -4057,6 +4130,51 @@ class UserScope:
         what fits best (``sort="relevance"``); ``limit`` is 1 to 200, and a page's ``before`` leads on.
         """
 
+    def update_preferences(
+        self,
+        *,
+        name: str | None = ...,
+        language: str | None = ...,
+        time_zone: str | None = ...,
+        values: Mapping[str, str | None] = ...,
+    ) -> None:
+        """Change what this user prefers. What is left out stays as it is; ``None`` clears, in ``values`` too.
+
+        At most 8 KiB in all. Nothing of it is sent to a provider.
+        """
+
+    @overload
+    def list_conversations(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: None = None,
+    ) -> Page[ConversationInfo]:
+        """This user's conversations that are not archived: the pinned ones first, and then the latest activity.
+
+        ``limit`` is 1 to 200. ``before`` goes on down the list; ``after`` gives what has had activity since a page was read,
+        the latest first. ``archived`` asks for the archived ones instead, ``pinned`` for those that are pinned or are not,
+        ``tag`` for those that have it. With ``unchanged_since=page.version`` it is ``None``, and no conversation is read,
+        when nothing has changed.
+        """
+
+    @overload
+    def list_conversations(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: int,
+    ) -> Page[ConversationInfo] | None: ...
     def outbox(self) -> Outbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -4089,6 +4207,13 @@ class OutboxWatch:
 
     def __iter__(self) -> Self: ...
     def __next__(self) -> OutboxItem: ...
+
+@final
+class Messages:
+    """A conversation's messages: an iterator that reads page after page."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Message: ...
 
 @final
 class Conversation:
@@ -4169,8 +4294,54 @@ class Conversation:
     def turn(self, turn_id: str) -> Turn:
         """Where a turn stands."""
 
-    def history(self, *, limit: int = 50, before: str | None = None, after: str | None = None) -> Page[Message]:
-        """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+    @overload
+    def history(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: None = None,
+    ) -> Page[Message]:
+        """A page of its messages, in reading order: the latest, or those before or after a place.
+
+        ``limit`` is 1 to 200. Instead of a cursor: ``around`` a message, or from a ``position`` on, which counts from 1,
+        at the same cost anywhere. ``turns`` instead of ``limit`` asks for whole turns: each is a message of the user with
+        all that follows up to the next one; such a page holds at most 200 messages. ``detail`` says how much of each
+        message: ``"ids"``, ``"previews"`` (at most 160 characters), ``"full"``.
+
+        With ``unchanged_since=page.version`` it is ``None``, and no message is read, when nothing has changed.
+        """
+
+    @overload
+    def history(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: int,
+    ) -> Page[Message] | None: ...
+    def open(
+        self, *, limit: int = 50, turns: int | None = None, detail: Detail | None = None
+    ) -> tuple[ConversationInfo, Page[Message]]:
+        """What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+
+        ``NotFoundError`` while nothing was said in it.
+        """
+
+    def messages(self, *, newest_first: bool = False, detail: Detail | None = None) -> Messages:
+        """Its messages one after the other, from the first to the last of the branch as it was when the first one was
+        asked for; however many there are, for pages are read as they are needed.
+        """
 
     def budgets(self) -> tuple[BudgetStatus, ...]:
         """Where every budget stands that holds for a call in this conversation."""
@@ -4185,8 +4356,16 @@ class Conversation:
         system: str | None = ...,
         model: str | None = ...,
         metadata: Mapping[str, str] = ...,
+        tags: Sequence[str] = ...,
+        pinned: bool = ...,
+        archived: bool = ...,
+        expires_in: float | timedelta | None = ...,
     ) -> None:
-        """Change its title, instructions, model or metadata. What is left out stays as it is; ``None`` clears."""
+        """Change its title, instructions, model, metadata or tags; pin or archive it.
+
+        ``expires_in`` (seconds) is how long it stays from now on: after that it is gone for every verb at once. What is left
+        out stays as it is; ``None`` clears.
+        """
 
     def delete(self) -> None:
         """Delete it with everything in it. Turns that run are stopped first."""
@@ -4469,8 +4648,14 @@ class AsyncUserScope:
         system: str | None = None,
         title: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        tags: Sequence[str] = (),
+        expires_in: float | timedelta | None = None,
     ) -> AsyncConversation:
-        """A new conversation. Nothing is written before its first message; its id is there from the start."""
+        """A new conversation. Nothing is written before its first message; its id is there from the start.
+
+        ``tags`` (at most 32, of 1 to 64 characters) are what it can be found by in a list. ``expires_in`` (seconds) is how
+        long it stays from its first message on; left out, until it is deleted.
+        """
 
     def conversation(self, id: str) -> AsyncConversation:
         """A conversation by its id. ``NotFoundError`` at its first use when there is none, or it is another user's."""
@@ -4501,10 +4686,8 @@ class AsyncUserScope:
     def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
-    def list_conversations(
-        self, *, limit: int = 50, before: str | None = None, after: str | None = None
-    ) -> Coroutine[Any, Any, Page[ConversationInfo]]:
-        """This user's conversations, the latest activity first. ``limit`` is 1 to 200."""
+    def preferences(self) -> Coroutine[Any, Any, Preferences]:
+        """What this user prefers; nothing of anything for one of whom nothing was said."""
 
     def search(
         self, words: str, *, sort: SearchSort | None = None, limit: int = 50, before: str | None = None
@@ -4515,6 +4698,51 @@ class AsyncUserScope:
         what fits best (``sort="relevance"``); ``limit`` is 1 to 200, and a page's ``before`` leads on.
         """
 
+    def update_preferences(
+        self,
+        *,
+        name: str | None = ...,
+        language: str | None = ...,
+        time_zone: str | None = ...,
+        values: Mapping[str, str | None] = ...,
+    ) -> Coroutine[Any, Any, None]:
+        """Change what this user prefers. What is left out stays as it is; ``None`` clears, in ``values`` too.
+
+        At most 8 KiB in all. Nothing of it is sent to a provider.
+        """
+
+    @overload
+    def list_conversations(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: None = None,
+    ) -> Coroutine[Any, Any, Page[ConversationInfo]]:
+        """This user's conversations that are not archived: the pinned ones first, and then the latest activity.
+
+        ``limit`` is 1 to 200. ``before`` goes on down the list; ``after`` gives what has had activity since a page was read,
+        the latest first. ``archived`` asks for the archived ones instead, ``pinned`` for those that are pinned or are not,
+        ``tag`` for those that have it. With ``unchanged_since=page.version`` it is ``None``, and no conversation is read,
+        when nothing has changed.
+        """
+
+    @overload
+    def list_conversations(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        archived: bool = False,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        unchanged_since: int,
+    ) -> Coroutine[Any, Any, Page[ConversationInfo] | None]: ...
     def outbox(self) -> AsyncOutbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -4551,6 +4779,13 @@ class AsyncOutboxWatch:
     def __await__(self) -> Generator[Any, Any, Self]: ...
     def __aiter__(self) -> Self: ...
     def __anext__(self) -> Coroutine[Any, Any, OutboxItem]: ...
+
+@final
+class AsyncMessages:
+    """A conversation's messages: an asynchronous iterator that reads page after page."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, Message]: ...
 
 @final
 class AsyncConversation:
@@ -4633,10 +4868,54 @@ class AsyncConversation:
     def turn(self, turn_id: str) -> Coroutine[Any, Any, Turn]:
         """Where a turn stands."""
 
+    @overload
     def history(
-        self, *, limit: int = 50, before: str | None = None, after: str | None = None
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: None = None,
     ) -> Coroutine[Any, Any, Page[Message]]:
-        """A page of its messages, in reading order: the latest, or those before or after a place. ``limit`` is 1 to 200."""
+        """A page of its messages, in reading order: the latest, or those before or after a place.
+
+        ``limit`` is 1 to 200. Instead of a cursor: ``around`` a message, or from a ``position`` on, which counts from 1,
+        at the same cost anywhere. ``turns`` instead of ``limit`` asks for whole turns: each is a message of the user with
+        all that follows up to the next one; such a page holds at most 200 messages. ``detail`` says how much of each
+        message: ``"ids"``, ``"previews"`` (at most 160 characters), ``"full"``.
+
+        With ``unchanged_since=page.version`` it is ``None``, and no message is read, when nothing has changed.
+        """
+
+    @overload
+    def history(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        after: str | None = None,
+        around: str | None = None,
+        position: int | None = None,
+        turns: int | None = None,
+        detail: Detail | None = None,
+        unchanged_since: int,
+    ) -> Coroutine[Any, Any, Page[Message] | None]: ...
+    def open(
+        self, *, limit: int = 50, turns: int | None = None, detail: Detail | None = None
+    ) -> Coroutine[Any, Any, tuple[ConversationInfo, Page[Message]]]:
+        """What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+
+        ``NotFoundError`` while nothing was said in it.
+        """
+
+    def messages(self, *, newest_first: bool = False, detail: Detail | None = None) -> AsyncMessages:
+        """Its messages one after the other, from the first to the last of the branch as it was when the first one was
+        asked for; however many there are, for pages are read as they are needed.
+        """
 
     def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:
         """Where every budget stands that holds for a call in this conversation."""
@@ -4651,8 +4930,16 @@ class AsyncConversation:
         system: str | None = ...,
         model: str | None = ...,
         metadata: Mapping[str, str] = ...,
+        tags: Sequence[str] = ...,
+        pinned: bool = ...,
+        archived: bool = ...,
+        expires_in: float | timedelta | None = ...,
     ) -> Coroutine[Any, Any, None]:
-        """Change its title, instructions, model or metadata. What is left out stays as it is; ``None`` clears."""
+        """Change its title, instructions, model, metadata or tags; pin or archive it.
+
+        ``expires_in`` (seconds) is how long it stays from now on: after that it is gone for every verb at once. What is left
+        out stays as it is; ``None`` clears.
+        """
 
     def delete(self) -> Coroutine[Any, Any, None]:
         """Delete it with everything in it. Turns that run are stopped first."""

@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use futures::FutureExt as _;
+use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{ConversationChange, ConversationId, ConversationOptions, MessageId, NewMessage, Result, TurnId};
+use tertulia::engine::HistoryCall;
+use tertulia::{
+    ConversationChange, ConversationId, ConversationOptions, ConversationSummary, Detail, Message, MessageId,
+    NewMessage, Page, Result, TurnId,
+};
 
 use super::incoming::{Incoming, Opening};
+use super::messages::{AsyncMessages, Messages, Reading};
 use super::options::options;
 use super::stream::{AsyncReplyStream, ReplyStream};
 use super::twins::during;
-use super::user::{Asked, Scope, User, cursor};
-use crate::bridge::{Awaitable, done, wait};
+use super::user::{Asked, Scope, User, cursor, expires_in};
+use crate::bridge::{Awaitable, Feed, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython};
 
@@ -34,7 +40,7 @@ pub(super) enum Origin {
 }
 
 /// A conversation on the way to the engine.
-struct Open {
+pub(super) struct Open {
     user: User,
     id: ConversationId,
     origin: Origin,
@@ -42,10 +48,10 @@ struct Open {
 }
 
 impl Open {
-    async fn chat(self) -> Result<tertulia::Conversation> {
+    pub(super) async fn chat(&self) -> Result<tertulia::Conversation> {
         let user = self.user.open().await?;
-        let chat = match self.origin {
-            Origin::New(options) => user.new_conversation_at(self.id, (*options).clone()),
+        let chat = match &self.origin {
+            Origin::New(options) => user.new_conversation_at(self.id, (**options).clone()),
             Origin::Existing => user.conversation(self.id),
         };
         Ok(match self.from {
@@ -135,6 +141,17 @@ impl Chat {
         Ok(during("conversation.retry", async move { open.chat().await?.retry(turn).with(options).await }).boxed())
     }
 
+    /// Its messages one after the other.
+    fn reading(
+        &self,
+        py: Python<'_>,
+        newest_first: bool,
+        detail: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Feed<Reading>> {
+        let detail = self::detail(detail)?;
+        Ok(Feed::new(Reading::Closed { open: self.open(py)?, newest_first, detail }))
+    }
+
     fn attaching(&self, py: Python<'_>, turn: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<Opening> {
         let turn = turn_id(turn)?;
         let open = self.open(py)?;
@@ -151,8 +168,34 @@ impl ToPython for AsyncCopy {
     }
 }
 
+/// A conversation's row and a page of its messages, on the way to a tuple.
+struct Opened(ConversationSummary, Page<Message>);
+
+impl ToPython for Opened {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        (self.0.to_python(py)?, self.1.to_python(py)?).into_bound_py_any(py)
+    }
+
+    fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        (self.0.into_python(py)?, self.1.into_python(py)?).into_bound_py_any(py)
+    }
+}
+
+/// A page of so many turns, or else of so many messages.
+fn sized(call: HistoryCall, limit: usize, turns: Option<usize>) -> HistoryCall {
+    match turns {
+        Some(turns) => call.turns(turns),
+        None => call.limit(limit),
+    }
+}
+
+/// How much of each message.
+fn detail(given: Option<&Bound<'_, PyAny>>) -> PyResult<Detail> {
+    given.map_or(Ok(Detail::Full), |word| FromPython::from_python(word, &Place::named("detail")))
+}
+
 /// A field of a change: left out, cleared, or set.
-fn changed<T: FromPython>(fields: &Fields<'_, '_>, name: &str) -> PyResult<Option<T>> {
+pub(super) fn changed<T: FromPython>(fields: &Fields<'_, '_>, name: &str) -> PyResult<Option<T>> {
     if fields.raw(name)?.is_some() { fields.take(name).map(Some) } else { Ok(None) }
 }
 
@@ -189,18 +232,46 @@ twins! {
             async move { open.chat().await?.turn(turn).await }
         }
 
-        /// A page of its messages, in reading order.
-        #[pyo3(signature = (*, limit = 50, before = None, after = None))]
+        /// A page of its messages, in reading order; nothing when the conversation has still the version at hand.
+        #[pyo3(signature = (
+            *, limit = 50, before = None, after = None, around = None, position = None, turns = None, detail = None,
+            unchanged_since = None,
+        ))]
+        #[expect(clippy::too_many_arguments, reason = "these are Python's keywords")]
         fn history(
             &self,
             py,
             limit: usize,
             before: Option<&Bound<'_, PyAny>>,
             after: Option<&Bound<'_, PyAny>>,
+            around: Option<&Bound<'_, PyAny>>,
+            position: Option<usize>,
+            turns: Option<usize>,
+            detail: Option<&Bound<'_, PyAny>>,
+            unchanged_since: Option<i64>,
         ) {
             let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
-            let open = self.0.open(py)?;
-            async move { open.chat().await?.history().limit(limit).before(before).after(after).await }
+            let around = around.map(|id| FromPython::from_python(id, &Place::named("around"))).transpose()?;
+            let (detail, open) = (self::detail(detail)?, self.0.open(py)?);
+            async move {
+                let mut call = sized(open.chat().await?.history(), limit, turns).detail(detail).before(before).after(after);
+                call = around.iter().fold(call, HistoryCall::around);
+                call = position.into_iter().fold(call, HistoryCall::position);
+                match unchanged_since {
+                    Some(version) => call.unchanged_since(version).await,
+                    None => call.await.map(Some),
+                }
+            }
+        }
+
+        /// What a list shows of it, and its latest messages, both of the same moment.
+        #[pyo3(signature = (*, limit = 50, turns = None, detail = None))]
+        fn open(&self, py, limit: usize, turns: Option<usize>, detail: Option<&Bound<'_, PyAny>>) {
+            let (detail, open) = (self::detail(detail)?, self.0.open(py)?);
+            async move {
+                let call = sized(open.chat().await?.history(), limit, turns).detail(detail);
+                call.with_summary().await.map(|(summary, page)| Opened(summary, page))
+            }
         }
 
         /// Searches what was said in it.
@@ -285,16 +356,21 @@ twins! {
             async move { open.chat().await?.summary().await }
         }
 
-        /// Changes its title, instructions, model or metadata.
+        /// Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays.
         #[pyo3(signature = (**changes))]
         fn update(&self, py, changes: Option<&Bound<'_, PyDict>>) {
             let fields = Fields::of_keywords("update", py, changes);
-            fields.only(&["title", "system", "model", "metadata"])?;
+            let names = ["title", "system", "model", "metadata", "tags", "pinned", "archived", "expires_in"];
+            fields.only(&names)?;
             let change = ConversationChange {
                 title: changed(&fields, "title")?,
                 system: changed(&fields, "system")?,
                 model: changed(&fields, "model")?,
                 metadata: changed(&fields, "metadata")?,
+                tags: changed(&fields, "tags")?,
+                pinned: changed(&fields, "pinned")?,
+                archived: changed(&fields, "archived")?,
+                expires_in: expires_in(&fields)?,
             };
             let open = self.0.open(py)?;
             async move { open.chat().await?.update(change).await }
@@ -375,6 +451,17 @@ twins! {
             ReplyStream::begin(py, Incoming::new(self.0.attaching(py, turn_id, after_seq)?))
         }
 
+        /// Its messages one after the other, however many there are.
+        #[pyo3(signature = (*, newest_first = false, detail = None))]
+        fn messages(
+            &self,
+            py: Python<'_>,
+            newest_first: bool,
+            detail: Option<&Bound<'_, PyAny>>,
+        ) -> PyResult<Messages> {
+            self.0.reading(py, newest_first, detail).map(Messages)
+        }
+
         fn __repr__(&self) -> String {
             format!("Conversation({})", self.0.id)
         }
@@ -440,6 +527,17 @@ twins! {
         #[pyo3(signature = (turn_id, *, after_seq = 0))]
         fn attach(&self, py: Python<'_>, turn_id: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<AsyncReplyStream> {
             Ok(AsyncReplyStream::new(Incoming::new(self.0.attaching(py, turn_id, after_seq)?)))
+        }
+
+        /// Its messages one after the other, however many there are.
+        #[pyo3(signature = (*, newest_first = false, detail = None))]
+        fn messages(
+            &self,
+            py: Python<'_>,
+            newest_first: bool,
+            detail: Option<&Bound<'_, PyAny>>,
+        ) -> PyResult<AsyncMessages> {
+            self.0.reading(py, newest_first, detail).map(AsyncMessages)
         }
 
         fn __repr__(&self) -> String {

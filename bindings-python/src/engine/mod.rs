@@ -9,6 +9,7 @@ mod conversation;
 mod events;
 mod incoming;
 mod listener;
+mod messages;
 mod options;
 mod outbox;
 mod provider;
@@ -30,6 +31,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<user::AsyncUserScope>()?;
     module.add_class::<conversation::Conversation>()?;
     module.add_class::<conversation::AsyncConversation>()?;
+    module.add_class::<messages::Messages>()?;
+    module.add_class::<messages::AsyncMessages>()?;
     module.add_class::<outbox::Outbox>()?;
     module.add_class::<outbox::AsyncOutbox>()?;
     module.add_class::<outbox::OutboxWatch>()?;

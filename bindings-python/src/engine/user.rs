@@ -1,20 +1,21 @@
 //! One user: the boundary that everything stored is reached through.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tertulia::engine::SearchCall;
-use tertulia::{ConversationId, ConversationOptions, Cursor, Result, SearchSort, Secret, Window};
+use tertulia::{ConversationId, ConversationOptions, Cursor, PreferencesChange, Result, SearchSort, Secret, Window};
 
-use super::conversation::{AsyncConversation, Chat, Conversation, Origin};
+use super::conversation::{AsyncConversation, Chat, Conversation, Origin, changed};
 use super::options::options;
 use super::outbox::{AsyncOutbox, Outbox};
 use super::root::{Root, Way};
 use super::spending::Query;
 use super::tertulia::said;
 use super::twins::during;
-use crate::convert::{Fields, FromPython, Place};
+use crate::convert::{Fields, FromPython, Place, duration_ms};
 
 /// What both handles of a user hold.
 #[derive(Clone)]
@@ -49,12 +50,14 @@ impl Scope {
 
     fn fresh(&self, py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Chat> {
         let fields = Fields::of_keywords("new_conversation", py, given);
-        fields.only(&["model", "system", "title", "metadata"])?;
+        fields.only(&["model", "system", "title", "metadata", "tags", "expires_in"])?;
         let options = ConversationOptions {
             model: fields.take("model")?,
             system: fields.take("system")?,
             title: fields.take("title")?,
             metadata: fields.take("metadata")?,
+            tags: fields.take("tags")?,
+            expires_in: expires_in(&fields)?.flatten(),
         };
         Ok(Chat {
             scope: self.clone(),
@@ -74,6 +77,16 @@ impl Scope {
         let id = ConversationId::derived(&self.id, &key);
         Ok(Chat { scope: self.clone(), id, origin: Origin::New(Arc::default()), from: None })
     }
+}
+
+/// How long a conversation stays, in the fields of a call: left out, for ever, or so long.
+pub(super) fn expires_in(fields: &Fields<'_, '_>) -> PyResult<Option<Option<Duration>>> {
+    let Some(given) = fields.raw("expires_in")? else { return Ok(None) };
+    if given.is_none() {
+        return Ok(Some(None));
+    }
+    let millis = duration_ms(&given, &Place::named("expires_in"))?;
+    Ok(Some(Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))))
 }
 
 /// A cursor that may be left out.
@@ -128,18 +141,53 @@ twins! {
             during("ask", async move { user.open().await?.ask(said).with(options).await })
         }
 
-        /// This user's conversations, the latest activity first.
-        #[pyo3(signature = (*, limit = 50, before = None, after = None))]
+        /// This user's conversations: the pinned ones first, and then the latest activity; nothing when none has changed.
+        #[pyo3(signature = (
+            *, limit = 50, before = None, after = None, archived = false, pinned = None, tag = None, unchanged_since = None,
+        ))]
+        #[expect(clippy::too_many_arguments, reason = "these are Python's keywords")]
         fn list_conversations(
             &self,
             py,
             limit: usize,
             before: Option<&Bound<'_, PyAny>>,
             after: Option<&Bound<'_, PyAny>>,
+            archived: bool,
+            pinned: Option<bool>,
+            tag: Option<String>,
+            unchanged_since: Option<i64>,
         ) {
             let (before, after) = (cursor(before, "before")?, cursor(after, "after")?);
             let user = self.0.user(py)?;
-            async move { user.open().await?.list_conversations().limit(limit).before(before).after(after).await }
+            async move {
+                let call = user.open().await?.list_conversations().limit(limit).before(before).after(after);
+                let call = call.archived(archived).pinned(pinned).tag(tag);
+                match unchanged_since {
+                    Some(version) => call.unchanged_since(version).await,
+                    None => call.await.map(Some),
+                }
+            }
+        }
+
+        /// What this user prefers.
+        fn preferences(&self, py) {
+            let user = self.0.user(py)?;
+            async move { user.open().await?.preferences().await }
+        }
+
+        /// Changes what this user prefers.
+        #[pyo3(signature = (**changes))]
+        fn update_preferences(&self, py, changes: Option<&Bound<'_, PyDict>>) {
+            let fields = Fields::of_keywords("update_preferences", py, changes);
+            fields.only(&["name", "language", "time_zone", "values"])?;
+            let change = PreferencesChange {
+                name: changed(&fields, "name")?,
+                language: changed(&fields, "language")?,
+                time_zone: changed(&fields, "time_zone")?,
+                values: fields.take("values")?,
+            };
+            let user = self.0.user(py)?;
+            async move { user.open().await?.update_preferences(change).await }
         }
 
         /// Searches what was said in this user's conversations.

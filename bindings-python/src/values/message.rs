@@ -2,7 +2,7 @@
 
 use tertulia::model::{
     Branch as BranchRecord, ConversationSummary as ConversationRecord, Message as MessageRecord,
-    OutboxItem as OutboxRecord, Turn as TurnRecord,
+    OutboxItem as OutboxRecord, Preferences as PreferencesRecord, Turn as TurnRecord,
 };
 
 use crate::convert::OutItem;
@@ -24,8 +24,8 @@ values! {
 
     /// A conversation as a list shows it.
     ConversationInfo(record ConversationRecord) {
-        id, title, system, model, metadata, message_count, last_preview, last_role, head_id, input_tokens,
-        output_tokens, cost_nano_usd, created_at, updated_at, version,
+        id, title, system, model, metadata, message_count, last_preview, last_role, head_id, depth, input_tokens,
+        output_tokens, cost_nano_usd, created_at, updated_at, version, pinned, archived, expires_at, tags,
     }
     matches(id, title) shows(id, title, message_count) hashes(id, version)
 
@@ -53,6 +53,12 @@ values! {
         turn_id, conversation_id, delivery, reason, attempt, not_before, expires_at, preview,
     }
     matches(turn_id, delivery) shows(turn_id, delivery, reason, preview) hashes(turn_id, attempt)
+
+    /// What a user prefers.
+    Preferences(record PreferencesRecord) {
+        name, language, time_zone, values,
+    }
+    matches(name, language) shows(name, language, time_zone) hashes(name, language)
 }
 
 records!(
@@ -61,6 +67,7 @@ records!(
     Branch = BranchRecord,
     Turn = TurnRecord,
     OutboxItem = OutboxRecord,
+    Preferences = PreferencesRecord,
 );
 
 impl OutItem for OutboxRecord {}

@@ -8,6 +8,7 @@
 //! A key that the provider rejects is asked for once more at its source, and the try repeated once with the new key;
 //! the same for a token that was fetched for a key.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,7 +46,7 @@ impl HttpProvider {
     pub(super) async fn attempt(&self, call: &Call, route: &HttpRoute) -> Result<ReplyEvents> {
         let started = self.limits.clock.monotonic();
         let mut timer = Timer::default();
-        let mut key = self.limits.in_time(call, &mut timer, self.key(call)).await?;
+        let mut key = self.limits.in_time(call, &mut timer, pin!(self.key(call))).await?;
         self.latches.ask(call, route, key.as_ref())?;
         let mut signed = Signed::default();
         let answered = match (self.exchange(call, route, key.as_ref(), &mut signed, &mut timer).await, &key) {
@@ -53,8 +54,11 @@ impl HttpProvider {
                 if error.reason() == "key_rejected"
                     && (self.auth.rejected(rejected, signed) || self.has_another(call, rejected)) =>
             {
-                key = self.limits.in_time(call, &mut timer, self.key(call)).await?;
-                Box::pin(self.exchange(call, route, key.as_ref(), &mut signed, &mut timer)).await
+                let again = async {
+                    key = self.limits.in_time(call, &mut timer, pin!(self.key(call))).await?;
+                    self.exchange(call, route, key.as_ref(), &mut signed, &mut timer).await
+                };
+                Box::pin(again).await
             }
             (outcome, _) => outcome,
         };
@@ -98,11 +102,13 @@ impl HttpProvider {
     ) -> Result<http::Response<Body>> {
         let target = &call.target;
         let mut request = route.dialect.encode(&call.request, &target.wire(route, target.streams()))?;
-        let signing = self.auth.sign(&target.entry, &route.base_url, key, &mut request);
-        *signed = self.limits.in_time(call, timer, signing).await?;
+        *signed = {
+            let signing = pin!(self.auth.sign(&target.entry, &route.base_url, key, &mut request));
+            self.limits.in_time(call, timer, signing).await?
+        };
         let unheard = Unheard::new(call, &self.limits);
         call.context.sent();
-        let sent = self.limits.in_time(call, timer, self.transport.send(request)).await;
+        let sent = self.limits.in_time(call, timer, self.transport.send(request).as_mut()).await;
         unheard.heard();
         let response = sent?;
         if let Some(ConnectionWait(wait)) = response.extensions().get() {
@@ -113,8 +119,11 @@ impl HttpProvider {
             return Ok(response);
         }
         let (head, body) = response.into_parts();
-        let body = self.limits.in_time(call, timer, async { Ok(body.head(ERROR_BODY_BYTES).await) });
-        let body = Box::pin(body).await.unwrap_or_default();
+        let read = Box::pin(async {
+            let head = pin!(async { Ok(body.head(ERROR_BODY_BYTES).await) });
+            self.limits.in_time(call, timer, head).await
+        });
+        let body = read.await.unwrap_or_default();
         let error = route.dialect.classify(head.status, &head.headers, &body);
         if error.reason() == "key_rejected" {
             call.context.tell(EngineEventKind::KeyRejected { provider: target.entry.name.clone() });
@@ -124,7 +133,7 @@ impl HttpProvider {
 
     /// A reply that comes in one piece: the same events as a stream of it.
     async fn whole(&self, call: &Call, route: &HttpRoute, mut frame: ReplyFrame, body: Body) -> Result<ReplyEvents> {
-        let all = body.collect(self.limits.network.max_response_bytes);
+        let all = pin!(body.collect(self.limits.network.max_response_bytes));
         let bytes: Bytes = self.limits.in_time(call, &mut frame.timer, all).await?;
         let target = call.target.wire(route, false);
         let (events, closing) = route.dialect.decode(&bytes, &target)?;

@@ -1,7 +1,7 @@
 //! How long a call may wait, and what its reply is measured by.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -37,15 +37,16 @@ impl Limits {
         })
     }
 
-    /// Gives up at the first-byte limit (for whole replies: at the deadline), or when the call is stopped.
+    /// Gives up at the first-byte limit (for whole replies: at the deadline), or when the call is stopped. The work is
+    /// pinned where it is made, so that it lies there once and not in here as well.
     pub(super) async fn in_time<T>(
         &self,
         call: &Call,
         timer: &mut Timer,
-        work: impl Future<Output = Result<T>> + Send,
+        mut work: Pin<&mut (dyn Future<Output = Result<T>> + Send + '_)>,
     ) -> Result<T> {
         let cancel = &call.context.cancel;
-        let (mut work, mut cancelled) = (pin!(work), pin!(cancel.cancelled()));
+        let mut cancelled = pin!(cancel.cancelled());
         let mut begun = None;
         poll_fn(|cx| {
             if cancel.is_cancelled() {

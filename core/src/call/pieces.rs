@@ -70,6 +70,8 @@ impl Pieces for Decoded {
         Poll::Ready(match piece {
             Some(Ok(bytes)) => {
                 let fed = self.decoder.feed(&bytes, events);
+                // Words that came together are one event for whoever stands above.
+                events.dedup_by(|next, last| last.join(next));
                 fed.map(|()| {
                     self.beat(events);
                     Piece::More

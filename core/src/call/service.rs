@@ -1,5 +1,6 @@
 //! The innermost service: one try of one call, by the way that its target names.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -85,7 +86,7 @@ impl ProviderService {
             return Ok(known);
         }
         let print = self.0.credentials.print(owner, &target.entry.name, key);
-        let print = self.0.limits.in_time(call, &mut Timer::default(), print).await;
+        let print = self.0.limits.in_time(call, &mut Timer::default(), pin!(print)).await;
         print.map_err(|e| e.with_target(&target.model.provider, &target.model.model))
     }
 

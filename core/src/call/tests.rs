@@ -444,8 +444,9 @@ async fn whoever_lets_go_of_a_reply_pays_for_what_had_come_unread() {
         let mut context = CallContext::new("test");
         let meter = Meter::default();
         context.meter = Some(meter.clone());
-        // All of it comes in one piece.
-        let replay = sse().piece(words("Once upon a time ") + &words(MORE).repeat(unread));
+        // All of it comes in one piece, in two voices: words of one would be one event.
+        let more = delta(serde_json::json!({"refusal": MORE}));
+        let replay = sse().piece(words("Once upon a time ") + &more.repeat(unread));
         let mut events = Guarded::new(replay.stalls()).run_with(context.clone()).await.unwrap();
         assert_eq!(events.next().await.unwrap().unwrap().kind, StreamEventKind::text("Once upon a time "));
         drop(events);

@@ -350,7 +350,7 @@ async fn open_store(
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<dyn Store>> {
     let path = match store.as_deref() {
-        Some("memory:") => return Ok(Arc::new(MemoryStore::new())),
+        Some("memory:") => return Ok(Arc::new(MemoryStore::with_clock(clock.clone()))),
         Some("") => {
             return Err(Error::invalid("store_missing", "the store's path is empty; leave it out for the default"));
         }

@@ -1,12 +1,13 @@
 //! One conversation, as a handle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::attach;
 use super::content::{self, Content};
-use super::history::HistoryCall;
+use super::history::{HistoryCall, Messages, OpenCall};
 use super::options::Verb;
 use super::rows;
 use super::stream::ReplyStream;
@@ -30,6 +31,10 @@ pub struct ConversationOptions {
     pub title: Option<String>,
     /// What you put beside it; at most 8 KiB, never sent.
     pub metadata: HashMap<String, String>,
+    /// What it can be found by in a list: at most 32, each of 1 to 64 characters.
+    pub tags: Vec<String>,
+    /// How long it stays from its first message on, whatever is said in it; nothing = until it is deleted.
+    pub expires_in: Option<Duration>,
 }
 
 /// One conversation. Cheap to clone; touches no disk when made.
@@ -54,7 +59,9 @@ impl Conversation {
     pub(super) fn check_fresh(&self) -> Result<()> {
         let Some(fresh) = &self.fresh else { return Ok(()) };
         let (title, system, model) = (fresh.title.as_deref(), fresh.system.as_deref(), fresh.model.as_deref());
-        check_fields(&self.user, title, system, model, Some(&fresh.metadata))
+        check_fields(&self.user, title, system, model, Some(&fresh.metadata))?;
+        check_tags(&fresh.tags)?;
+        check_time(fresh.expires_in)
     }
 
     pub(super) fn failed(&self, error: Error, operation: &'static str) -> Error {
@@ -165,7 +172,20 @@ impl Conversation {
 
     /// A page of its messages: the latest 50 unless told otherwise, in reading order.
     pub fn history(&self) -> HistoryCall {
-        HistoryCall::new(self.clone())
+        HistoryCall::of(self.clone())
+    }
+
+    /// Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+    /// are read as they are needed.
+    pub fn messages(&self) -> Messages {
+        Messages::new(self.clone())
+    }
+
+    /// What a screen needs when it opens: what a list shows of it, and the latest 50 messages, both of the same moment.
+    /// For another page `history().limit(20).with_summary()`. Awaiting it fails with `NotFound`, also while nothing was
+    /// said in it.
+    pub fn open(&self) -> OpenCall {
+        self.history().with_summary()
     }
 
     /// What a list shows of it, from one row.
@@ -180,10 +200,12 @@ impl Conversation {
             .map_err(|e| self.failed(e, "conversation.summary"))
     }
 
-    /// Changes its title, instructions, model or metadata. What is left out stays as it is.
+    /// Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now
+    /// on: after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps
+    /// its place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
     ///
     /// # Errors
-    /// `NotFound`, `Invalid` (too_large, unknown_model, …), `Storage`.
+    /// `NotFound`, `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …), `Storage`.
     pub async fn update(&self, change: ConversationChange) -> Result<()> {
         self.update_inner(change).await.map_err(|e| self.failed(e, "conversation.update"))
     }
@@ -191,10 +213,13 @@ impl Conversation {
     async fn update_inner(&self, change: ConversationChange) -> Result<()> {
         self.user.check()?;
         let engine = &self.user.engine;
-        let ConversationChange { title, system, model, metadata } = &change;
+        let ConversationChange { title, system, model, metadata, tags, expires_in, .. } = &change;
         let text = |field: &'_ Option<Option<String>>| field.as_ref().and_then(Option::clone);
         let (title, system, model) = (text(title), text(system), text(model));
         check_fields(&self.user, title.as_deref(), system.as_deref(), model.as_deref(), metadata.as_ref())?;
+        tags.as_deref().map_or(Ok(()), check_tags)?;
+        check_time(expires_in.flatten())?;
+        let change = ConversationChange { tags: tags.as_deref().map(distinct), ..change };
         let batch =
             WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::UpdateConversation { id: self.id, change });
         engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
@@ -215,9 +240,7 @@ impl Conversation {
             return Err(not_found("conversation"));
         }
         let queue = engine.dissolve_queue(self.id);
-        for live in engine.live().values().filter(|l| l.conversation == self.id && l.owner == self.user.owner) {
-            live.stopper.cancel();
-        }
+        engine.stop_turns(&self.user.owner, self.id);
         let _turn = queue.last().await;
         let batch = WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::DeleteConversation { id: self.id });
         engine.recent.forget(self.id);
@@ -261,6 +284,35 @@ fn check_fields(
         user.engine.targets.catalogue().resolve(model)?;
     }
     metadata.map_or(Ok(()), check_metadata)
+}
+
+/// The most tags of a conversation, and the longest, in characters.
+const MAX_TAGS: usize = 32;
+const MAX_TAG_CHARS: usize = 64;
+
+/// Refuses tags that no conversation can have.
+fn check_tags(tags: &[String]) -> Result<()> {
+    let is_bad =
+        |tag: &String| !(1..=MAX_TAG_CHARS).contains(&tag.chars().count()) || content::check_text(tag).is_err();
+    if tags.len() > MAX_TAGS || tags.iter().any(is_bad) {
+        let detail = format!("a conversation has at most {MAX_TAGS} tags, each of 1 to {MAX_TAG_CHARS} characters");
+        return Err(Error::invalid("bad_tag", detail));
+    }
+    Ok(())
+}
+
+/// Each tag once, in the order given.
+pub(super) fn distinct(tags: &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    tags.iter().filter(|tag| seen.insert(*tag)).cloned().collect()
+}
+
+/// Refuses a time to stay that is over already.
+fn check_time(expires_in: Option<Duration>) -> Result<()> {
+    if expires_in.is_some_and(|time| time.as_millis() == 0) {
+        return Err(Error::invalid("bad_expiry", "`expires_in` is at least a millisecond; `delete` removes at once"));
+    }
+    Ok(())
 }
 
 /// Refuses metadata that is too long.

@@ -13,13 +13,9 @@ impl Unwritten {
     /// Takes in one event.
     pub(super) fn note(&mut self, event: &StreamEvent) {
         self.bytes += weight(&event.kind);
-        if let Some(last) = self.events.last_mut()
-            && last.part_index == event.part_index
-            && join(&mut last.kind, &event.kind)
-        {
-            return;
+        if !self.events.last_mut().is_some_and(|last| last.join(event)) {
+            self.events.push(event.clone());
         }
-        self.events.push(event.clone());
     }
 
     /// The events, in their order.
@@ -46,18 +42,5 @@ fn weight(kind: &StreamEventKind) -> usize {
         }
         StreamEventKind::ToolCallDelta { arguments_delta, .. } => arguments_delta.len(),
         _ => 64,
-    }
-}
-
-/// Joins adjacent deltas of one voice.
-fn join(last: &mut StreamEventKind, next: &StreamEventKind) -> bool {
-    match (last, next) {
-        (StreamEventKind::Text { delta }, StreamEventKind::Text { delta: more })
-        | (StreamEventKind::Reasoning { delta }, StreamEventKind::Reasoning { delta: more })
-        | (StreamEventKind::Refusal { delta }, StreamEventKind::Refusal { delta: more }) => {
-            delta.push_str(more);
-            true
-        }
-        _ => false,
     }
 }

@@ -1,7 +1,7 @@
 //! How messages become ops of the store: bytes in hand stand apart, what is too long is cut.
 
 use super::content::{self, media_of};
-use super::conversation::{Conversation, ConversationOptions};
+use super::conversation::{Conversation, ConversationOptions, distinct};
 use crate::base::{MessageId, TurnId};
 use crate::model::{MediaSource, MessageStatus, NewMessage, Part, Result};
 use crate::store::{
@@ -18,6 +18,8 @@ pub(super) fn begin(chat: &Conversation, fresh: Option<&ConversationOptions>) ->
             system: fresh.system.clone(),
             model: fresh.model.clone(),
             metadata: fresh.metadata.clone(),
+            tags: distinct(&fresh.tags),
+            expires_in: fresh.expires_in,
         })),
         None => batch.require(Precondition::Owns { conversation: chat.id }),
     }

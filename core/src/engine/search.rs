@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use super::conversation::{Conversation, not_found};
-use super::history::{PAGE, bad_cursor, check_limit};
+use super::page::{PAGE, bad_cursor, check_limit};
 use super::user::UserScope;
 use crate::base::{Cursor, CursorKind, Malformed, MessageId, Page};
 use crate::model::{Result, SearchHit, SearchSort};

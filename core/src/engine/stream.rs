@@ -32,7 +32,7 @@ enum Source {
     /// A task writes, this reads.
     Log { log: Arc<TurnLog>, place: usize },
     /// Nobody writes but the call itself: nothing is stored.
-    Direct(Direct),
+    Direct(Box<Direct>),
 }
 
 struct Direct {
@@ -118,7 +118,7 @@ impl Direct {
     }
 
     /// How it ended. Copies nothing of the reply, which nobody else asks for.
-    async fn end(mut self) -> Result<Reply> {
+    async fn end(mut self: Box<Self>) -> Result<Reply> {
         while self.advance().await.is_some() {}
         let outcome = self.outcome.unwrap_or_else(|| Err(Error::internal("a call ended without an outcome")));
         outcome.map(|reply| *reply)
@@ -149,7 +149,7 @@ impl ReplyStream {
     ) -> Self {
         let owner = Some(cancel.clone().drop_guard());
         let (model, finish) = (Some(model), Some(finish));
-        let source = Source::Direct(Direct {
+        let source = Source::Direct(Box::new(Direct {
             events,
             ahead: VecDeque::with_capacity(1),
             tasks,
@@ -158,7 +158,7 @@ impl ReplyStream {
             finish,
             outcome: None,
             told: false,
-        });
+        }));
         Self { source, cancel, owner, turn: None, ended: false }
     }
 

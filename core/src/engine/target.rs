@@ -120,6 +120,18 @@ impl Targets {
             }
             (known.used.clone(), known.found.clone())
         };
+        // Boxed: whoever asks what is known carries nothing of this with it.
+        Box::pin(self.find(name, max_event_bytes, &catalogue, &found)).await
+    }
+
+    /// Reads the catalogue for what is not known yet.
+    async fn find(
+        &self,
+        name: &str,
+        max_event_bytes: usize,
+        catalogue: &Catalogue,
+        found: &Found,
+    ) -> Result<Arc<CallTarget>> {
         let model = catalogue.resolve(name)?;
         let entry = catalogue.require_provider(&model.provider)?.clone();
         let route = match self.setup.own.get(&entry.name) {
@@ -131,7 +143,7 @@ impl Targets {
         let is_fixed = entry.is_own() || (entry.base_url.fixed().is_some() && entry.name != ECHO);
         let target = Arc::new(CallTarget::new(model, entry, route, info, max_event_bytes));
         if is_fixed {
-            let mut found = lock(&found);
+            let mut found = lock(found);
             if found.len() >= MAX_FOUND {
                 found.clear();
             }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::ask::AskOf;
 use super::content::{self, Content};
 use super::conversation::{Conversation, ConversationOptions};
-use super::history::ConversationsCall;
+use super::conversations::ConversationsCall;
 use super::options::Verb;
 use super::outbox::Outbox;
 use super::tertulia::Inner;
 use crate::base::{ConversationId, Secret};
 use crate::call::CallKey;
-use crate::model::{Error, Result};
+use crate::model::{Error, Preferences, PreferencesChange, Result};
+use crate::store::{Durability, Op, WriteBatch};
 
 /// The longest id of a user, in bytes.
 const MAX_USER_BYTES: usize = 512;
@@ -81,9 +82,35 @@ impl UserScope {
         Conversation::new(self.clone(), id, Some(ConversationOptions::default()))
     }
 
-    /// This user's conversations, the latest activity first: 50 unless told otherwise.
+    /// This user's conversations that are not archived: the pinned ones first, and then the latest activity; 50 unless told
+    /// otherwise.
     pub fn list_conversations(&self) -> ConversationsCall {
-        ConversationsCall::new(self.clone())
+        ConversationsCall::of(self.clone())
+    }
+
+    /// What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub async fn preferences(&self) -> Result<Preferences> {
+        let work = async {
+            self.check()?;
+            self.engine.store.preferences(&self.owner).await
+        };
+        work.await.map_err(|e| self.engine.failed(e, "user.preferences"))
+    }
+
+    /// Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_language, bad_time_zone, too_large); `Storage`.
+    pub async fn update_preferences(&self, change: PreferencesChange) -> Result<()> {
+        let work = async {
+            self.check()?;
+            let batch = WriteBatch::new(&*self.owner, self.engine.clock.now()).op(Op::UpdatePreferences(change));
+            self.engine.store.apply(batch, Durability::PowerSafe).await.map(drop)
+        };
+        work.await.map_err(|e| self.engine.failed(e, "user.update_preferences"))
     }
 
     /// What of this user's messages waits to be sent by itself, is being sent, or was given up.

@@ -12,13 +12,13 @@ use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::model::{
     Budget, BudgetStatus, ConversationSummary, EngineEventKind, HealthState, Message, OperationHealth, PartHealth,
-    Result, UsageReport,
+    Preferences, Result, UsageReport,
 };
 use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
-    UsageQuery, WriteBatch,
+    PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture,
+    TurnRecord, UsageQuery, WriteBatch,
 };
 
 /// So long nothing was written when it is time to index what was.
@@ -174,6 +174,24 @@ impl Store for WatchedStore {
         self.timed("conversations", Some(owner), self.inner.conversations(owner, query))
     }
 
+    fn page(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.timed("page", Some(owner), self.inner.page(owner, conversation, query))
+    }
+
+    fn open(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
+        self.timed("open", Some(owner), self.inner.open(owner, conversation, query))
+    }
+
     fn messages(
         &self,
         owner: &str,
@@ -267,6 +285,14 @@ impl Store for WatchedStore {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.timed("usage", None, self.inner.usage(query))
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        self.timed("preferences", Some(owner), self.inner.preferences(owner))
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.timed("expired", None, self.inner.expired(now, limit))
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

@@ -49,7 +49,7 @@ impl UserScope {
         title: Option<String>,
         metadata: HashMap<String, String>,
     ) -> Arc<Conversation> {
-        let options = engine::ConversationOptions { model, system, title, metadata };
+        let options = engine::ConversationOptions { model, system, title, metadata, ..Default::default() };
         self.chat(self.user.new_conversation_with(options))
     }
 

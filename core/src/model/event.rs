@@ -28,6 +28,21 @@ impl StreamEvent {
     pub const fn unnumbered(part_index: i32, kind: StreamEventKind) -> Self {
         Self { seq: 0, turn_id: None, part_index, kind }
     }
+
+    /// Takes in what follows it, when both are words of one voice in one part. False when they are not.
+    pub(crate) fn join(&mut self, next: &Self) -> bool {
+        if self.part_index != next.part_index {
+            return false;
+        }
+        match (&mut self.kind, &next.kind) {
+            (StreamEventKind::Text { delta }, StreamEventKind::Text { delta: more })
+            | (StreamEventKind::Reasoning { delta }, StreamEventKind::Reasoning { delta: more })
+            | (StreamEventKind::Refusal { delta }, StreamEventKind::Refusal { delta: more }) => delta.push_str(more),
+            _ => return false,
+        }
+        self.seq = next.seq;
+        true
+    }
 }
 
 /// What happened in a stream.

@@ -90,6 +90,20 @@ impl Message {
     }
 }
 
+/// How much of each message a page holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Detail {
+    /// Where it stands in the tree, whose it is, its status and its version: no parts, no model, no figures, no metadata.
+    Ids,
+    /// The same, and the beginning of its words: one text of at most 160 characters on one line; no part when it has none.
+    Previews,
+    /// All of it.
+    #[default]
+    Full,
+}
+
 /// A message that is not stored yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewMessage {
@@ -155,6 +169,9 @@ pub struct ConversationSummary {
     pub last_role: Option<Role>,
     /// The last message of the branch that is shown.
     pub head_id: Option<MessageId>,
+    /// How many messages stand on that branch: the position of the last one.
+    #[serde(default)]
+    pub depth: i32,
     /// Tokens sent in, over all turns.
     pub input_tokens: i64,
     /// Tokens written by models, over all turns.
@@ -167,6 +184,18 @@ pub struct ConversationSummary {
     pub updated_at: Timestamp,
     /// Grows with every change of the conversation.
     pub version: i64,
+    /// True when it stands before all others in lists.
+    #[serde(default)]
+    pub pinned: bool,
+    /// True when lists leave it out unless it is asked for.
+    #[serde(default)]
+    pub archived: bool,
+    /// From this moment on it is not there any more.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// What it can be found by in a list.
+    #[serde(default)]
+    pub tags: Vec<String>,
 }
 
 /// A branch of a conversation: the way from its beginning to a message behind which nothing was said.

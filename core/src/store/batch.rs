@@ -1,13 +1,16 @@
 //! What can be written, as data.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::content::Content;
 use super::spend::{LedgerEntry, NewReservation};
 use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
-use crate::model::{Budget, BudgetAlert, Cost, ErrorInfo, FinishReason, MessageStatus, Role, TurnState, Usage};
+use crate::model::{
+    Budget, BudgetAlert, Cost, ErrorInfo, FinishReason, MessageStatus, PreferencesChange, Role, TurnState, Usage,
+};
 
 /// How safe a batch must be before `apply` ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +110,13 @@ pub enum Op {
     },
     /// Deletes the conversation with its messages, turns, drafts, attachments, and blobs that nobody else uses.
     DeleteConversation {
+        /// The conversation.
+        id: ConversationId,
+    },
+    /// Changes what the owner prefers. What cannot be is `Invalid` (bad_language, bad_time_zone, too_large).
+    UpdatePreferences(PreferencesChange),
+    /// Deletes the conversation if its time is up at the batch's moment; if not, or if it is not there, nothing happens.
+    SweepConversation {
         /// The conversation.
         id: ConversationId,
     },
@@ -234,6 +244,10 @@ pub struct NewConversation {
     pub model: Option<String>,
     /// What the host puts beside it.
     pub metadata: HashMap<String, String>,
+    /// What it can be found by in a list; each stands there once.
+    pub tags: Vec<String>,
+    /// How long it stays; nothing = until it is deleted.
+    pub expires_in: Option<Duration>,
 }
 
 /// Changes of a conversation. Nothing = stays as it is; an inner nothing = is cleared.
@@ -247,6 +261,14 @@ pub struct ConversationChange {
     pub model: Option<Option<String>>,
     /// What the host puts beside it.
     pub metadata: Option<HashMap<String, String>>,
+    /// Whether it stands before all others in lists.
+    pub pinned: Option<bool>,
+    /// Whether lists leave it out unless it is asked for.
+    pub archived: Option<bool>,
+    /// How long it stays from now on; cleared = until it is deleted.
+    pub expires_in: Option<Option<Duration>>,
+    /// What it can be found by in a list, in place of what it was found by before; each stands there once.
+    pub tags: Option<Vec<String>>,
 }
 
 /// Below which message a new one is put.

@@ -1,9 +1,11 @@
 //! How the parts of a message become the bytes of a row, and back.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Error, MediaSource, Part, Result, text_of};
+use crate::model::{Detail, Error, MediaSource, Message, Part, Result, text_of};
 
 /// The most that stands in a row; longer content goes into a blob.
 pub const MAX_ROW_BYTES: usize = 64 * 1024;
@@ -69,6 +71,18 @@ fn holds_data(part: &Part) -> bool {
         Part::ToolResult { result } => result.media.iter().any(in_hand),
         _ => false,
     }
+}
+
+/// As much of a message as is asked for.
+pub(super) fn shown(message: Message, detail: Detail) -> Message {
+    let parts = match detail {
+        Detail::Full => return message,
+        Detail::Ids => Vec::new(),
+        Detail::Previews => {
+            Some(preview(&message.text())).filter(|words| !words.is_empty()).map(Part::text).into_iter().collect()
+        }
+    };
+    Message { parts, model: None, finish_reason: None, usage: None, cost: None, metadata: HashMap::new(), ..message }
 }
 
 /// The beginning of these words, at most 160 characters, on one line.

@@ -32,8 +32,8 @@ pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
 pub use memory::MemoryStore;
 pub use read::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, QueueQuery,
-    QueueRow, SearchPlace, SearchQuery, SearchRows, SiblingAnchor, TurnRecord,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, PageQuery,
+    PageSize, QueueQuery, QueueRow, SearchPlace, SearchQuery, SearchRows, SiblingAnchor, TurnRecord,
 };
 pub(crate) use refusal::search_off;
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
@@ -44,7 +44,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
 
 /// So many turns that wait are counted; where there are more, so many are told.
 pub(crate) const MAX_COUNTED: usize = 10_000;
@@ -54,6 +54,9 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a
 
 /// Where conversations are kept. Dropping a future of a read stops waiting for it; dropping the future of an `apply`
 /// does not undo it: the batch is applied whole or not at all, whoever waits.
+///
+/// A conversation whose time is up is not there, with everything in it: for reads by the store's own clock, for a batch by
+/// the batch's moment.
 pub trait Store: Send + Sync + 'static {
     /// Applies all of the batch, or nothing of it. Done when it is kept as the durability asks.
     ///
@@ -64,25 +67,47 @@ pub trait Store: Send + Sync + 'static {
     /// One conversation of this owner, or nothing.
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>>;
 
-    /// The conversations of this owner, the latest activity first.
+    /// The conversations of this owner: a page of the list that is asked for.
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows>;
 
-    /// A page of the messages on the current branch, in reading order; nothing when there is no such conversation.
+    /// A page of the messages on a branch, in reading order; nothing when there is no such conversation.
     ///
     /// # Errors
-    /// `Invalid` (bad_cursor) when the anchor is not on the branch.
+    /// `NotFound` when the conversation has no message with which the branch ends; `Invalid` (bad_cursor) when the anchor
+    /// is not on the branch.
+    fn page(&self, owner: &str, conversation: ConversationId, query: PageQuery)
+    -> StoreFuture<'_, Option<MessageRows>>;
+
+    /// The conversation's row and a page of its messages, of one and the same state; nothing when there is no such
+    /// conversation.
+    ///
+    /// # Errors
+    /// As of `page`.
+    fn open(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>>;
+
+    /// So many whole messages on the branch that is shown.
+    ///
+    /// # Errors
+    /// As of `page`.
     fn messages(
         &self,
         owner: &str,
         conversation: ConversationId,
         anchor: Anchor,
         limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>>;
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.page(owner, conversation, PageQuery::new(anchor, limit))
+    }
 
-    /// The same on the branch that ends with this message, whichever is shown; nothing when there is no such conversation.
+    /// The same on the branch that ends with this message, whichever is shown.
     ///
     /// # Errors
-    /// `NotFound` when the conversation has no such message; `Invalid` (bad_cursor) when the anchor is not on the branch.
+    /// As of `page`.
     fn messages_upto(
         &self,
         owner: &str,
@@ -90,7 +115,9 @@ pub trait Store: Send + Sync + 'static {
         last: MessageId,
         anchor: Anchor,
         limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>>;
+    ) -> StoreFuture<'_, Option<MessageRows>> {
+        self.page(owner, conversation, PageQuery { upto: Some(last), ..PageQuery::new(anchor, limit) })
+    }
 
     /// The messages that stand in the same place of a conversation, in the order in which they were made; nothing when
     /// there is no such conversation.
@@ -171,6 +198,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// `Invalid` (bad_usage_query) for sums by user of one user, and by conversation of everybody.
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport>;
+
+    /// What this owner prefers; nothing of anything for one who never said.
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences>;
+
+    /// Conversations of all owners whose time is up, at most so many. They are not there for anybody any more, and wait to
+    /// be swept away.
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>>;
 
     /// Puts to rest what a dead process left open: folds drafts into their messages, marks the turns `interrupted`, and
     /// settles what was reserved at its worst, as an estimate, because it may have been billed. Turns in the send queue

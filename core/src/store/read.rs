@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::batch::QueueEntry;
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Branch, ConversationSummary, Message, SearchHit, SearchSort, Turn};
+use crate::model::{Branch, ConversationSummary, Detail, Message, SearchHit, SearchSort, Turn};
 
 /// Where a page of messages begins. Exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,44 @@ pub enum Anchor {
     End,
     /// Those before this one.
     Before(MessageId),
-    /// Those after this one, which must be on the current branch.
+    /// Those after this one, which must be on the branch.
     After(MessageId),
+    /// This one, which must be on the branch, and those about it.
+    Around(MessageId),
+    /// The one that stands at this place of the branch, from 1, and those after it.
+    At(i32),
+}
+
+/// Which page of a conversation's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageQuery {
+    /// On the branch that ends with this message; nothing = on the one that is shown.
+    pub upto: Option<MessageId>,
+    /// Where it begins.
+    pub anchor: Anchor,
+    /// How long it is.
+    pub size: PageSize,
+    /// How much of each message.
+    pub detail: Detail,
+    /// When this is still the conversation's version, no message is read, and the page holds nothing but it.
+    pub unchanged_since: Option<i64>,
+}
+
+impl PageQuery {
+    /// So many whole messages from here on the branch that is shown.
+    #[must_use]
+    pub const fn new(anchor: Anchor, limit: usize) -> Self {
+        Self { upto: None, anchor, size: PageSize::Messages(limit), detail: Detail::Full, unchanged_since: None }
+    }
+}
+
+/// How long a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageSize {
+    /// So many messages.
+    Messages(usize),
+    /// So many turns, each from a message of the user to the last one before the next; never more than 200 messages.
+    Turns(usize),
 }
 
 /// A page of messages.
@@ -69,26 +105,59 @@ pub struct BranchRows {
     pub version: i64,
 }
 
-/// Which conversations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which conversations. The pinned ones stand first, and then the latest activity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListQuery {
     /// At most this many.
     pub limit: usize,
-    /// Older than this activity number; nothing = from the latest.
-    pub before: Option<i64>,
-    /// Newer than this activity number; used alone, for polling.
+    /// Those that stand behind the one that is (or was) pinned or not, with this activity number; nothing = from the first.
+    pub before: Option<(bool, i64)>,
+    /// Newer than this activity number, pinned or not; used alone, for polling.
     pub after: Option<i64>,
+    /// Those that are archived instead of those that are not.
+    pub archived: bool,
+    /// Only those that are pinned, or only those that are not.
+    pub pinned: Option<bool>,
+    /// Only those with this tag.
+    pub tag: Option<String>,
+    /// When this is still the list's version, no conversation is read.
+    pub unchanged_since: Option<i64>,
 }
 
 /// A page of conversations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConversationRows {
-    /// The latest activity first, each with its activity number.
+    /// In the order of the list, each with its activity number; those that were polled for by activity alone, the latest
+    /// first.
     pub items: Vec<(i64, ConversationSummary)>,
-    /// True when nothing newer exists.
+    /// True when nothing stands before them, or, when they were polled for, nothing newer exists.
     pub reached_start: bool,
-    /// True when nothing older exists.
+    /// True when nothing stands behind them.
     pub reached_end: bool,
+    /// Grows with every change of the owner's conversations, whichever are asked for.
+    pub version: i64,
+    /// True when this is the version that was known already, and nothing is gone since because its time was up.
+    pub is_unchanged: bool,
+}
+
+impl ConversationRows {
+    /// A page of these, of which there is one more than were asked for if there are more.
+    pub(super) fn new(mut items: Vec<(i64, ConversationSummary)>, query: &ListQuery, version: i64) -> Self {
+        let has_more = items.len() > query.limit;
+        items.truncate(query.limit);
+        let polls = query.after.is_some();
+        if polls {
+            items.reverse();
+        }
+        // The place that a page leads on from lies outside of it, so behind that there is always something.
+        let reached_start = if polls { !has_more } else { query.before.is_none() };
+        Self { items, reached_start, reached_end: !polls && !has_more, version, is_unchanged: false }
+    }
+
+    /// The page is as it was.
+    pub(super) const fn unchanged(version: i64) -> Self {
+        Self { items: Vec::new(), reached_start: false, reached_end: false, version, is_unchanged: true }
+    }
 }
 
 /// What is looked for.

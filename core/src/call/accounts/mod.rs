@@ -195,11 +195,14 @@ impl Accounts {
     }
 
     /// Writes one op of this owner, and tells whoever listens what the store has to say about budgets.
-    async fn apply(&self, owner: &str, op: Op) -> Result<()> {
-        let batch = WriteBatch::new(owner, self.0.clock.now()).op(op);
-        let receipt = self.0.store.apply(batch, Durability::ProcessSafe).await?;
-        self.alert(receipt.alerts);
-        Ok(())
+    fn apply(&self, owner: &str, op: Op) -> impl Future<Output = Result<()>> + use<'_> {
+        let batch = WriteBatch { ops: vec![op], ..WriteBatch::new(owner, self.0.clock.now()) };
+        // Handed over before anything waits: an op is large, and who waits for it carries it no longer.
+        let written = self.0.store.apply(batch, Durability::ProcessSafe);
+        async move {
+            self.alert(written.await?.alerts);
+            Ok(())
+        }
     }
 
     fn alert(&self, alerts: Vec<BudgetAlert>) {

@@ -138,11 +138,14 @@ impl Credentials {
         if let Some(key) = self.given(user, name, call_key) {
             return Ok(Some(key.clone()));
         }
-        if let Some(key) = self.remembered.ask(&self.sources, user, name).await? {
+        // Boxed: a call whose key was handed over, or that needs none, carries nothing of this with it.
+        if !self.sources.is_empty()
+            && let Some(key) = Box::pin(self.remembered.ask(&self.sources, user, name)).await?
+        {
             return Ok(Some(key));
         }
         let Some(variable) = &provider.key_variable else { return Ok(None) };
-        match environment::key(&*self.environment, provider).await? {
+        match Box::pin(environment::key(&*self.environment, provider)).await? {
             Some(key) => Ok(Some(key)),
             None => Err(Error::new(
                 ErrorKind::Unauthorized,

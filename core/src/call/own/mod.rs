@@ -12,7 +12,7 @@ mod arriving;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -183,7 +183,7 @@ impl OwnCode {
             opened.map_err(Error::of_another_call)
         };
         let mut timer = Timer::default();
-        let events = limits.in_time(call, &mut timer, opened).await?;
+        let events = limits.in_time(call, &mut timer, pin!(opened)).await?;
         let arriving = Arriving::new(self.name.clone(), events, limits.network.max_response_bytes);
         Ok(Box::pin(GuardedStream::streamed(call.clone(), limits.frame(call, started, None, timer), arriving)))
     }

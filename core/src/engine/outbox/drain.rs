@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::send::{Sent, is_suspect, send};
 use crate::base::{ConversationId, Random, Timestamp, TurnId};
 use crate::engine::conversation::Conversation;
+use crate::engine::expiry;
 use crate::engine::queue::InTurn;
 use crate::engine::tertulia::{Inner, LEASE_MS};
 use crate::engine::user::UserScope;
@@ -253,7 +254,7 @@ impl Drain {
     }
 }
 
-/// Starts the task that drains the outbox and puts to rest what dead processes leave. It ends when the engine closes or
+/// Starts the task that drains the outbox, puts to rest what dead processes leave and sweeps away what has expired. It ends when the engine closes or
 /// is dropped.
 pub(in crate::engine) fn start(engine: &Arc<Inner>) {
     let work = run(Arc::downgrade(engine), engine.outbox.clone(), engine.clock.clone());
@@ -301,6 +302,7 @@ async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base:
         let work = async {
             if went_back || is_time {
                 settle_recovered(&engine, engine.store.recover(now.0).await?).await;
+                expiry::sweep(&engine).await?;
             }
             if engine.current().settings.outbox.enabled { round(&engine).await } else { Ok(LEASE) }
         };

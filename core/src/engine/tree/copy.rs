@@ -42,6 +42,8 @@ async fn copy_into(chat: &Conversation, to: ConversationId, last: MessageId) -> 
         system: summary.system,
         model: summary.model,
         metadata: summary.metadata,
+        tags: summary.tags,
+        expires_in: None,
     }));
     let mut anchor = Anchor::Start;
     let mut parent = Parent::Start;

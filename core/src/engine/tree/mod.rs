@@ -55,14 +55,14 @@ impl Conversation {
     ///
     /// Awaiting it fails with `NotFound`, and with `Invalid` (bad_cursor, bad_limit).
     pub fn siblings(&self, message: MessageId) -> SiblingsCall {
-        SiblingsCall::new(self.clone(), message)
+        SiblingsCall::of(self.clone(), message)
     }
 
     /// The branches of the conversation, each by its last message, the newest first; fifty unless told otherwise.
     ///
     /// Awaiting it fails with `NotFound`, and with `Invalid` (bad_cursor, bad_limit).
     pub fn branches(&self) -> BranchesCall {
-        BranchesCall::new(self.clone())
+        BranchesCall::of(self.clone())
     }
 
     /// Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
@@ -96,7 +96,7 @@ impl Conversation {
     }
 
     /// A conversation of its own, with a copy of what was said up to and including this message, of its title,
-    /// instructions, model and metadata, and of the files. What the answers took and cost stays with the original. Copied
+    /// instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original. Copied
     /// in batches; whoever is ended in the middle of it leaves the beginning of a copy.
     ///
     /// # Errors

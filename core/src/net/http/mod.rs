@@ -15,6 +15,7 @@ mod address;
 mod connect;
 mod failure;
 mod flight;
+mod gather;
 mod tls;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use tokio_util::task::TaskTracker;
 
 use self::address::Addresses;
 use self::flight::Flights;
+use self::gather::Gathered;
 use self::tls::Tls;
 use super::body::Body;
 use super::settings::NetworkSettings;
@@ -162,18 +164,19 @@ impl HttpTransport {
     }
 
     /// A place among the calls under way, and how long it was waited for.
-    async fn permit(&self) -> Result<(OwnedSemaphorePermit, Option<ConnectionWait>)> {
+    async fn wait_for_permit(&self) -> Result<(OwnedSemaphorePermit, Option<ConnectionWait>)> {
         let permits = Arc::clone(&self.limits().permits);
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            return Ok((permit, None));
-        }
         let began = self.clock.monotonic();
         let permit = permits.acquire_owned().await.map_err(|_| failure::closed())?;
         Ok((permit, Some(ConnectionWait(self.clock.monotonic().saturating_sub(began)))))
     }
 
     async fn fly(&self, request: http::Request<Bytes>) -> Result<http::Response<Body>> {
-        let (permit, waited) = self.permit().await?;
+        let at_once = Arc::clone(&self.limits().permits).try_acquire_owned();
+        let (permit, waited) = match at_once {
+            Ok(permit) => (permit, None),
+            Err(_) => Box::pin(self.wait_for_permit()).await?,
+        };
         let client = self.client()?;
         if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
             Box::pin(self.tls.load_system_roots()).await?;
@@ -188,7 +191,7 @@ impl HttpTransport {
             head.extensions_mut().insert(waited);
         }
         let most = self.limits().settings.max_response_bytes;
-        Ok(head.map(|()| Body::new(flight.body(most))))
+        Ok(head.map(|()| Body::new(Gathered::new(flight.body(most)))))
     }
 }
 

@@ -221,8 +221,15 @@ pub(super) async fn sql_metacharacters_stay_text_in_every_field(store: Arc<dyn S
         data: Bytes::from_static(SPITEFUL.as_bytes()),
         ended_at: Some(NOW),
     };
-    let new =
-        NewConversation { id: conversation, title: some(), system: some(), model: some(), metadata: metadata.clone() };
+    let new = NewConversation {
+        id: conversation,
+        title: some(),
+        system: some(),
+        model: some(),
+        metadata: metadata.clone(),
+        tags: vec![SPITEFUL.to_owned()],
+        expires_in: None,
+    };
     let change = ConversationChange { title: Some(some()), ..ConversationChange::default() };
     let advance = TurnChange {
         state: Some(TurnState::Sending),
@@ -252,8 +259,8 @@ pub(super) async fn sql_metacharacters_stay_text_in_every_field(store: Arc<dyn S
     assert_eq!((found.turn.error, found.owner.as_str()), (Some(error), SPITEFUL));
     let stored = scene.store.attachment(scene.owner, attachment.id).await.unwrap().unwrap();
     assert_eq!((stored.mime_type.as_str(), stored.name, stored.data), (SPITEFUL, some(), attachment.data));
-    let list = ListQuery { limit: 5, before: None, after: None };
-    assert_eq!(scene.store.conversations(scene.owner, list).await.unwrap().items.len(), 1);
+    let list = ListQuery { limit: 5, ..ListQuery::default() };
+    assert_eq!(scene.store.conversations(scene.owner, list.clone()).await.unwrap().items.len(), 1);
     assert!(scene.store.conversations(&SPITEFUL[..5], list).await.unwrap().items.is_empty());
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn a_switch_keeps_the_conversations_place_in_the_list(store: Ar
     scene.append(conversation, Parent::Start, "second").await;
     let other = scene.new_conversation().await;
     scene.switch(conversation, first).await;
-    let query = crate::store::ListQuery { limit: 5, before: None, after: None };
+    let query = crate::store::ListQuery { limit: 5, ..Default::default() };
     let list = scene.store.conversations(scene.owner, query).await.unwrap();
     assert_eq!(list.items.iter().map(|(_, c)| c.id).collect::<Vec<_>>(), [other, conversation]);
 }

@@ -7,7 +7,9 @@
 
 mod bodies;
 mod branches;
+mod lists;
 mod pages;
+mod places;
 mod queue;
 mod recount;
 pub(crate) mod scene;
@@ -72,6 +74,25 @@ behaviours! {
         a_list_shows_the_latest_activity_first,
         a_list_has_no_gaps_under_concurrent_activity,
         a_list_shows_only_the_owners_conversations,
+    }
+    places {
+        a_page_stands_around_a_message_or_at_a_position,
+        a_page_of_turns_holds_whole_turns,
+        a_page_holds_as_much_of_each_message_as_is_asked_for,
+        an_unchanged_conversation_is_not_read,
+        opening_gives_row_and_page_of_one_moment,
+        random_pages_equal_those_of_a_naive_model,
+    }
+    lists {
+        a_conversation_is_pinned_archived_and_tagged,
+        a_list_puts_the_pinned_first_and_leaves_the_archived_out,
+        a_list_is_read_on_by_whatever_it_is_filtered,
+        an_unchanged_list_is_not_read,
+        a_conversation_whose_time_is_up_is_not_there,
+        what_has_expired_is_swept_away,
+        a_conversation_makes_room_when_its_time_is_up,
+        random_lists_equal_those_of_a_naive_model,
+        preferences_are_an_owners_own,
     }
     branches {
         a_switch_shows_a_branch_as_it_was_left,

@@ -178,7 +178,8 @@ pub(super) async fn siblings_are_numbered_and_counted(store: Arc<dyn Store>) {
 }
 
 async fn list(scene: &Scene, limit: usize, before: Option<i64>, after: Option<i64>) -> ConversationRows {
-    scene.store.conversations(scene.owner, ListQuery { limit, before, after }).await.unwrap()
+    let before = before.map(|activity| (false, activity));
+    scene.store.conversations(scene.owner, ListQuery { limit, before, after, ..ListQuery::default() }).await.unwrap()
 }
 
 fn names(rows: &ConversationRows) -> Vec<ConversationId> {

@@ -162,7 +162,12 @@ impl Scene {
 }
 
 pub(crate) fn put_conversation(id: ConversationId) -> Op {
-    Op::PutConversation(NewConversation { id, title: None, system: None, model: None, metadata: HashMap::new() })
+    Op::PutConversation(new_conversation(id))
+}
+
+pub(crate) fn new_conversation(id: ConversationId) -> NewConversation {
+    let (metadata, tags) = (HashMap::new(), Vec::new());
+    NewConversation { id, title: None, system: None, model: None, metadata, tags, expires_in: None }
 }
 
 pub(crate) fn text(words: &str) -> Content {

@@ -214,6 +214,7 @@ pub(super) async fn updating_a_conversation_changes_what_is_named(store: Arc<dyn
         system: Some(Some("be kind".to_owned())),
         model: Some(Some("test/any".to_owned())),
         metadata: Some(metadata.clone()),
+        ..ConversationChange::default()
     };
     scene.apply_op(update(all)).await.unwrap();
     let shown = scene.shown(conversation).await;
@@ -242,11 +243,11 @@ pub(super) async fn another_owners_ids_are_not_found_by_any_read(store: Arc<dyn 
         .op(Op::PutAttachment(bytes_of(attachment, planned.message, b"bytes")))
         .op(Op::PutTurn(turn));
     scene.apply(batch).await.unwrap();
-    let everybody = ListQuery { limit: 50, before: None, after: None };
+    let everybody = ListQuery { limit: 50, ..ListQuery::default() };
     for (owner, sees) in [(scene.owner, true), (STRANGER, false), ("", false), ("an", false), ("ana ", false)] {
         let store = &scene.store;
         assert_eq!(store.conversation(owner, conversation).await.unwrap().is_some(), sees);
-        assert_eq!(store.conversations(owner, everybody).await.unwrap().items.len(), usize::from(sees));
+        assert_eq!(store.conversations(owner, everybody.clone()).await.unwrap().items.len(), usize::from(sees));
         assert_eq!(store.messages(owner, conversation, Anchor::End, 50).await.unwrap().is_some(), sees);
         assert_eq!(
             store.messages(owner, conversation, Anchor::Before(planned.message), 5).await.unwrap().is_some(),
@@ -352,7 +353,7 @@ pub(super) async fn delete_conversation_removes_everything_in_it(store: Arc<dyn 
     assert_eq!(store.turn(scene.owner, sent.turn).await.unwrap(), None);
     assert_eq!(store.attachment(scene.owner, attachment).await.unwrap(), None);
     assert_eq!(store.recover(later(1_000_000)).await.unwrap(), []);
-    let list = store.conversations(scene.owner, ListQuery { limit: 50, before: None, after: None }).await.unwrap();
+    let list = store.conversations(scene.owner, ListQuery { limit: 50, ..ListQuery::default() }).await.unwrap();
     assert_eq!(list.items.iter().map(|(_, c)| c.id).collect::<Vec<_>>(), [kept]);
     refused(scene.apply_op(Op::DeleteConversation { id: conversation }).await, ErrorKind::NotFound, "no_conversation");
     // The same ids may be used anew.
@@ -491,7 +492,7 @@ pub(super) async fn close_then_use_is_closed_error(store: Arc<dyn Store>) {
     }
     closed(scene.apply_op(put_conversation(conversation)).await);
     closed(store.conversation(scene.owner, conversation).await);
-    closed(store.conversations(scene.owner, ListQuery { limit: 5, before: None, after: None }).await);
+    closed(store.conversations(scene.owner, ListQuery { limit: 5, ..ListQuery::default() }).await);
     closed(store.messages(scene.owner, conversation, Anchor::End, 5).await);
     closed(store.messages_upto(scene.owner, conversation, planned.message, Anchor::End, 5).await);
     closed(store.siblings(scene.owner, conversation, SiblingAnchor::Around(planned.message), 5).await);

@@ -16,10 +16,11 @@ use crate::store::{
 impl State {
     /// Applies all of the batch, or nothing of it.
     pub(super) fn apply(&mut self, batch: &WriteBatch) -> Result<Receipt> {
-        let change = self.change;
+        let (change, deletion) = (self.change, self.deletion);
+        self.now = batch.at;
         let result = self.apply_ops(batch);
         if result.is_err() {
-            self.change = change;
+            (self.change, self.deletion) = (change, deletion);
         }
         self.end_batch(result)
     }
@@ -52,6 +53,11 @@ impl State {
                 Op::PutConversation(new) => self.put_conversation(owner, new, batch.at)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(owner, *id, change, batch.at)?,
                 Op::DeleteConversation { id } => self.delete_conversation(owner, *id)?,
+                Op::UpdatePreferences(change) => {
+                    let old = self.preferences.get(&batch.owner).cloned().unwrap_or_default();
+                    self.preferences.put(batch.owner.clone(), old.changed(change)?);
+                }
+                Op::SweepConversation { id } => self.sweep_conversation(owner, *id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
                 Op::SwitchTo { conversation, message } => {
                     head = self.switch_to(owner, *conversation, *message, batch.at)?;
@@ -113,7 +119,12 @@ impl State {
 
     fn put_conversation(&mut self, owner: &str, new: &NewConversation, at: Timestamp) -> Result<()> {
         if self.conversations.get(&new.id).is_some() {
-            return self.conversation(owner, new.id).map(drop);
+            let is_there = self.conversation(owner, new.id).map(drop);
+            // One of this owner whose time is up makes room.
+            if is_there.is_ok() || self.kept(owner, new.id).is_none() {
+                return is_there;
+            }
+            self.delete_conversation(owner, new.id)?;
         }
         let change = self.next_change();
         let shown = ConversationSummary {
@@ -126,24 +137,28 @@ impl State {
             last_preview: None,
             last_role: None,
             head_id: None,
+            depth: 0,
             input_tokens: 0,
             output_tokens: 0,
             cost_nano_usd: 0,
             created_at: at,
             updated_at: at,
             version: change,
+            pinned: false,
+            archived: false,
+            expires_at: new.expires_in.map(|time| at.plus(time)),
+            tags: new.tags.clone(),
         };
         let row = ConversationRow {
             owner: owner.to_owned(),
             shown,
             activity: change,
-            head_depth: 0,
             beginnings: 0,
             selected: None,
             deletion: change,
         };
+        self.by_activity.put(row.list_key(), new.id);
         self.conversations.put(new.id, row);
-        self.by_activity.put((owner.to_owned(), change), new.id);
         Ok(())
     }
 
@@ -156,7 +171,7 @@ impl State {
     ) -> Result<()> {
         self.conversation(owner, id)?;
         let version = self.next_change();
-        self.conversations.edit(&id, |row| {
+        self.edit_listed(id, |row| {
             let shown = &mut row.shown;
             let set = |field: &mut Option<String>, value: &Option<Option<String>>| {
                 if let Some(value) = value {
@@ -169,15 +184,29 @@ impl State {
             if let Some(metadata) = &change.metadata {
                 shown.metadata.clone_from(metadata);
             }
+            if let Some(tags) = &change.tags {
+                shown.tags.clone_from(tags);
+            }
+            if let Some(time) = change.expires_in {
+                shown.expires_at = time.map(|time| at.plus(time));
+            }
+            shown.pinned = change.pinned.unwrap_or(shown.pinned);
+            shown.archived = change.archived.unwrap_or(shown.archived);
             shown.updated_at = at;
             shown.version = version;
         });
         Ok(())
     }
 
+    fn sweep_conversation(&mut self, owner: &str, id: ConversationId) -> Result<()> {
+        let is_gone = self.kept(owner, id).is_some() && self.conversation(owner, id).is_err();
+        if is_gone { self.delete_conversation(owner, id) } else { Ok(()) }
+    }
+
+    /// Also one whose time is up.
     fn delete_conversation(&mut self, owner: &str, id: ConversationId) -> Result<()> {
-        let activity = self.conversation(owner, id)?.activity;
-        self.next_change();
+        let key = self.kept(owner, id).ok_or_else(refusal::no_conversation)?.list_key();
+        self.deletion = self.next_change();
         let span = (id, TurnId::from_bytes([0; 16]))..=(id, TurnId::from_bytes([0xff; 16]));
         let turns: Vec<TurnId> = self.turns_of.range(span).map(|((_, turn), ())| *turn).collect();
         for turn in turns {
@@ -195,7 +224,7 @@ impl State {
                 self.release_content(&row.body);
             }
         }
-        self.by_activity.remove(&(owner.to_owned(), activity));
+        self.by_activity.remove(&key);
         self.conversations.remove(&id);
         Ok(())
     }
@@ -299,7 +328,7 @@ impl State {
             }
             row.shown.message_count += 1;
             if is_shown {
-                row.head_depth = depth;
+                row.shown.depth = depth;
                 row.shown.head_id = Some(new.id);
                 if new.status != MessageStatus::Streaming {
                     show_last(&mut row.shown, new.role, &new.content);
@@ -352,15 +381,11 @@ impl State {
     }
 
     fn note_activity(&mut self, id: ConversationId, change: i64, at: Timestamp) {
-        let moved = self.conversations.edit(&id, |row| {
+        self.edit_listed(id, |row| {
             row.shown.version = change;
             row.shown.updated_at = at;
-            (row.owner.clone(), std::mem::replace(&mut row.activity, change))
+            row.activity = change;
         });
-        if let Some((owner, old)) = moved {
-            self.by_activity.remove(&(owner.clone(), old));
-            self.by_activity.put((owner, change), id);
-        }
     }
 
     fn put_attachment(&mut self, owner: &str, new: &NewAttachment) -> Result<()> {
@@ -369,7 +394,6 @@ impl State {
             return Err(refusal::id_taken());
         }
         let row = AttachmentRow {
-            owner: owner.to_owned(),
             message: new.message,
             mime_type: new.mime_type.clone(),
             name: new.name.clone(),

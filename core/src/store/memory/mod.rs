@@ -16,34 +16,56 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
     QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
     UsageQuery, WriteBatch, refusal,
 };
-use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Result, UsageReport};
+use crate::base::{AttachmentId, Clock, ConversationId, MessageId, SystemClock, Timestamp, TurnId};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
 use state::State;
 
 /// Keeps conversations in memory, for tests and for hosts that want nothing kept. Both durabilities mean the same.
-#[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store, in which things expire by the machine's clock.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with_clock(Arc::new(SystemClock::default()))
+    }
+
+    /// An empty store, in which things expire by this clock.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Mutex::default(), clock }
     }
 
     fn with<'a, T: Send + 'a>(&'a self, work: impl FnOnce(&mut State) -> Result<T> + Send + 'a) -> StoreFuture<'a, T> {
         Box::pin(async move {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.closed { Err(refusal::closed()) } else { work(&mut state) }
+            if state.closed {
+                return Err(refusal::closed());
+            }
+            state.now = self.clock.now();
+            work(&mut state)
         })
     }
 }
@@ -60,30 +82,30 @@ impl Store for MemoryStore {
 
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
         let owner = owner.to_owned();
-        self.with(move |state| Ok(state.list(&owner, query)))
+        self.with(move |state| Ok(state.list(&owner, &query)))
     }
 
-    fn messages(
+    fn page(
         &self,
         owner: &str,
         conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
+        query: PageQuery,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let owner = owner.to_owned();
-        self.with(move |state| state.page(&owner, conversation, None, anchor, limit))
+        self.with(move |state| state.page(&owner, conversation, &query))
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         conversation: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
         let owner = owner.to_owned();
-        self.with(move |state| state.page(&owner, conversation, Some(last), anchor, limit))
+        self.with(move |state| {
+            let Ok(row) = state.conversation(&owner, conversation) else { return Ok(None) };
+            Ok(state.page(&owner, conversation, &query)?.map(|page| (row.shown.clone(), page)))
+        })
     }
 
     fn siblings(
@@ -140,7 +162,10 @@ impl Store for MemoryStore {
     }
 
     fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
-        self.with(move |state| Ok(state.queue_due(now, &due, limit)))
+        self.with(move |state| {
+            state.now = now;
+            Ok(state.queue_due(now, &due, limit))
+        })
     }
 
     fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
@@ -168,6 +193,15 @@ impl Store for MemoryStore {
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
         self.with(move |state| state.usage(&query))
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.preferences.get(&owner).cloned().unwrap_or_default()))
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.with(move |state| Ok(state.expired(now, limit)))
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

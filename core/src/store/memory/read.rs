@@ -1,93 +1,125 @@
 //! Reading.
 
 use std::collections::HashSet;
-use std::ops::Bound;
 
-use super::state::{Body, MessageRow, QueuedRow, State, TurnRow};
+use super::state::{Body, ConversationRow, MessageRow, QueuedRow, State, TurnRow};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Message, Result, Turn, TurnState, text_of};
-use crate::store::content::preview;
+use crate::model::{Message, Result, Role, Turn, TurnState, text_of};
+use crate::store::content::{preview, shown};
 use crate::store::refusal;
-use crate::store::span::Span;
+use crate::store::span::{MAX_OF_TURNS, Span};
 use crate::store::{
-    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, QueueQuery,
-    QueueRow, TurnRecord,
+    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, PageQuery,
+    PageSize, QueueQuery, QueueRow, TurnRecord,
 };
 
 impl State {
-    pub(super) fn list(&self, owner: &str, query: ListQuery) -> ConversationRows {
-        let key = |activity| (owner.to_owned(), activity);
-        let all = key(i64::MIN)..=key(i64::MAX);
-        let items: Vec<_> = match query.after {
+    pub(super) fn list(&self, owner: &str, query: &ListQuery) -> ConversationRows {
+        let version = self.list_version(owner);
+        let is_short = self.all_of(owner).any(|row| row.shown.expires_at.is_some_and(|at| at <= self.now));
+        if query.unchanged_since == Some(version) && !is_short {
+            return ConversationRows::unchanged(version);
+        }
+        let fits = |row: &&ConversationRow| {
+            self.conversation(owner, row.shown.id).is_ok()
+                && row.shown.archived == query.archived
+                && query.pinned.is_none_or(|pinned| pinned == row.shown.pinned)
+                && query.tag.as_ref().is_none_or(|tag| row.shown.tags.contains(tag))
+        };
+        let limit = query.limit.saturating_add(1);
+        let mut rows: Vec<&ConversationRow> = match query.after {
             Some(after) => {
-                let newer = (Bound::Excluded(key(after)), Bound::Included(key(i64::MAX)));
-                let mut items: Vec<_> = self.by_activity.range(newer).take(query.limit).collect();
-                items.reverse();
-                items
+                let mut rows: Vec<_> = self.all_of(owner).filter(fits).filter(|row| row.activity > after).collect();
+                rows.sort_unstable_by_key(|row| row.activity);
+                rows
             }
             None => {
-                let before = query.before.unwrap_or(i64::MAX);
-                let older = self.by_activity.range(key(i64::MIN)..key(before));
-                older.rev().take(query.limit).collect()
+                let above =
+                    |row: &&ConversationRow| query.before.is_none_or(|at| (row.shown.pinned, row.activity) < at);
+                self.all_of(owner).rev().filter(fits).filter(above).take(limit).collect()
             }
-        }
-        .into_iter()
-        .filter_map(|((_, activity), id)| Some((*activity, self.conversations.get(id)?.shown.clone())))
-        .collect();
-        let (newest, oldest) = ConversationRows::bounds(&items, query);
-        let activities = || self.by_activity.range(all.clone()).map(|((_, activity), _)| *activity);
-        ConversationRows {
-            reached_start: activities().next_back().is_none_or(|last| last <= newest),
-            reached_end: activities().next().is_none_or(|first| first >= oldest),
-            items,
-        }
+        };
+        rows.truncate(limit);
+        let items = rows.into_iter().map(|row| (row.activity, row.shown.clone())).collect();
+        ConversationRows::new(items, query, version)
     }
 
-    pub(super) fn page(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        last: Option<MessageId>,
-        anchor: Anchor,
-        limit: usize,
-    ) -> Result<Option<MessageRows>> {
+    /// The owner's conversations: first those that are not archived, then by pin and activity.
+    pub(super) fn all_of(&self, owner: &str) -> impl DoubleEndedIterator<Item = &ConversationRow> {
+        let key = |last: bool| (owner.to_owned(), last, last, if last { i64::MAX } else { i64::MIN });
+        self.by_activity.range(key(false)..=key(true)).filter_map(|(_, id)| self.conversations.get(id))
+    }
+
+    fn list_version(&self, owner: &str) -> i64 {
+        self.all_of(owner).map(|row| row.shown.version).fold(self.deletion, i64::max)
+    }
+
+    pub(super) fn expired(&self, now: Timestamp, limit: usize) -> Vec<(String, ConversationId)> {
+        let gone = self.conversations.iter().filter(|(_, row)| row.shown.expires_at.is_some_and(|at| at <= now));
+        gone.take(limit).map(|(id, row)| (row.owner.clone(), *id)).collect()
+    }
+
+    pub(super) fn page(&self, owner: &str, id: ConversationId, query: &PageQuery) -> Result<Option<MessageRows>> {
         let Ok(conversation) = self.conversation(owner, id) else { return Ok(None) };
-        let (head, head_depth) = match last {
+        let version = conversation.shown.version;
+        if query.unchanged_since == Some(version) {
+            return Ok(Some(MessageRows { items: Vec::new(), reached_start: false, reached_end: false, version }));
+        }
+        let (head, head_depth) = match query.upto {
             Some(last) => {
                 let row = self.messages.get(&last).filter(|row| row.conversation == id);
                 (Some(last), row.ok_or_else(refusal::no_message)?.depth)
             }
-            None => (conversation.shown.head_id, conversation.head_depth),
+            None => (conversation.shown.head_id, conversation.shown.depth),
         };
+        let anchor = query.anchor;
         let anchored = match anchor {
-            Anchor::Before(x) | Anchor::After(x) => {
+            Anchor::Before(x) | Anchor::After(x) | Anchor::Around(x) => {
                 let row = self.messages.get(&x).filter(|row| row.conversation == id).ok_or_else(refusal::bad_cursor)?;
-                if matches!(anchor, Anchor::After(_)) && self.ancestor(head, row.depth) != Some(x) {
+                if !matches!(anchor, Anchor::Before(_)) && self.ancestor(head, row.depth) != Some(x) {
                     return Err(refusal::bad_cursor());
                 }
                 Some(row)
             }
-            Anchor::Start | Anchor::End => None,
+            Anchor::Start | Anchor::End | Anchor::At(_) => None,
         };
-        let span = Span::of(anchor, anchored.map_or(0, |row| row.depth), head_depth, limit);
-        let mut at = match anchor {
-            Anchor::Before(_) => anchored.and_then(|row| row.parent),
-            _ => self.ancestor(head, span.last),
+        let depth = anchored.map_or(0, |row| row.depth);
+        let of = |span: &Span| {
+            let mut at = match anchor {
+                Anchor::Before(_) => anchored.and_then(|row| row.parent),
+                _ => self.ancestor(head, span.last),
+            };
+            let mut rows = Vec::new();
+            while rows.len() < span.len()
+                && let Some(id) = at
+                && let Some(row) = self.messages.get(&id)
+            {
+                rows.push((id, row));
+                at = row.parent;
+            }
+            rows.reverse();
+            rows
         };
-        let mut items = Vec::new();
-        while items.len() < span.len()
-            && let Some(id) = at
-            && let Some(row) = self.messages.get(&id)
-        {
-            items.push(self.show(id, row)?);
-            at = row.parent;
-        }
-        items.reverse();
+        let (span, rows) = match query.size {
+            PageSize::Messages(limit) => {
+                let span = Span::of(anchor, depth, head_depth, limit);
+                (span, of(&span))
+            }
+            PageSize::Turns(turns) => {
+                let longest = Span::of(anchor, depth, head_depth, MAX_OF_TURNS);
+                let mut rows = of(&longest);
+                let begins: Vec<bool> = rows.iter().map(|(_, row)| row.role == Role::User).collect();
+                let span = longest.of_turns(anchor, depth, head_depth, &begins, turns);
+                rows.retain(|(_, row)| (span.first..=span.last).contains(&row.depth));
+                (span, rows)
+            }
+        };
+        let items = rows.into_iter().map(|(id, row)| Ok(shown(self.show(id, row)?, query.detail)));
         Ok(Some(MessageRows {
-            items,
+            items: items.collect::<Result<_>>()?,
             reached_start: span.reached_start,
             reached_end: span.reached_end,
-            version: conversation.shown.version,
+            version,
         }))
     }
 
@@ -166,7 +198,9 @@ impl State {
             .queue
             .iter()
             .filter_map(|(id, row)| {
-                Some((row, self.turns.get(id)?, self.conversations.get(&row.conversation)?.owner.as_str()))
+                let owner = self.conversations.get(&row.conversation)?.owner.as_str();
+                self.conversation(owner, row.conversation).ok()?;
+                Some((row, self.turns.get(id)?, owner))
             })
             .collect();
         all.sort_by_key(|(row, ..)| (row.seq, row.entry.turn));
@@ -217,7 +251,7 @@ impl State {
     }
 
     pub(super) fn stored_bytes(&self, owner: &str, id: AttachmentId) -> Option<Attachment> {
-        let row = self.attachments.get(&id).filter(|row| row.owner == owner)?;
+        let row = self.attachments.get(&id).filter(|row| self.message(owner, row.message).is_ok())?;
         let data = self.blobs.get(&row.hash)?.data.clone();
         Some(Attachment { id, mime_type: row.mime_type.clone(), name: row.name.clone(), data })
     }

@@ -8,6 +8,7 @@ use crate::store::{MessageEnd, TurnChange, TurnRecord, draft, refusal};
 impl State {
     /// Ends every open turn whose lease has passed, and settles what was reserved under such a lease.
     pub(super) fn recover(&mut self, now: Timestamp) -> Result<Vec<TurnRecord>> {
+        self.now = now;
         let result = self.recover_reservations(now);
         self.end_batch(result)?;
         self.follow_clock_back(now);
@@ -16,6 +17,7 @@ impl State {
             .iter()
             .filter(|(_, row)| row.state.is_open() && row.lease.as_ref().is_none_or(|(_, until)| *until <= now))
             .filter_map(|(id, row)| Some((*id, self.conversations.get(&row.conversation)?.owner.clone())))
+            .filter(|(id, owner)| self.turn(owner, *id).is_ok())
             .collect();
         let mut records = Vec::with_capacity(lost.len());
         for (id, owner) in lost {

@@ -1,6 +1,6 @@
 //! Full-text search without an index: every message of the user is read and cut into words, each time.
 
-use super::state::{Body, MessageRow, State};
+use super::state::{Body, ConversationRow, MessageRow, State};
 use crate::base::{ConversationId, MessageId};
 use crate::model::{Result, SearchHit, SearchSort};
 use crate::store::search::{Has, MAX_RANKED, Query, Rank, cut, is_found, searchable, snippet};
@@ -26,8 +26,8 @@ impl State {
             Some(id) if self.conversation(owner, id).is_ok() => vec![id],
             Some(_) => return Ok(None),
             None => {
-                let all = (owner.to_owned(), i64::MIN)..=(owner.to_owned(), i64::MAX);
-                self.by_activity.range(all).map(|(_, id)| *id).collect()
+                let is_there = |row: &&ConversationRow| row.shown.expires_at.is_none_or(|at| at > self.now);
+                self.all_of(owner).filter(is_there).map(|row| row.shown.id).collect()
             }
         };
         let Some(asked) = Query::parse(&query.words)? else { return Ok(Some(SearchRows::default())) };

@@ -8,8 +8,8 @@ use super::spend::CounterRow;
 use super::table::{Table, Transacted};
 use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
 use crate::model::{
-    Budget, BudgetScope, ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Result, Role, TurnState,
-    Usage, UsageTotal,
+    Budget, BudgetScope, ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Preferences, Result, Role,
+    TurnState, Usage, UsageTotal,
 };
 use crate::store::books::{Counter, Held};
 use crate::store::refusal;
@@ -20,13 +20,21 @@ pub(super) struct ConversationRow {
     pub(super) owner: String,
     pub(super) shown: ConversationSummary,
     pub(super) activity: i64,
-    pub(super) head_depth: i32,
     /// How many messages stand at the beginning.
     pub(super) beginnings: i32,
     /// Which of them goes on.
     pub(super) selected: Option<MessageId>,
     /// The number of the last deletion.
     pub(super) deletion: i64,
+}
+
+/// Where a conversation stands in the list of its owner.
+pub(super) type ListKey = (String, bool, bool, i64);
+
+impl ConversationRow {
+    pub(super) fn list_key(&self) -> ListKey {
+        (self.owner.clone(), self.shown.archived, self.shown.pinned, self.activity)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -94,7 +102,6 @@ pub(super) struct QueuedRow {
 
 #[derive(Clone, Debug)]
 pub(super) struct AttachmentRow {
-    pub(super) owner: String,
     pub(super) message: MessageId,
     pub(super) mime_type: String,
     pub(super) name: Option<String>,
@@ -111,9 +118,16 @@ pub(super) struct Blob {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) closed: bool,
+    /// What is to expire until now is not there.
+    pub(super) now: Timestamp,
     pub(super) change: i64,
+    /// The number of the last deletion of a conversation, whoever's it was.
+    pub(super) deletion: i64,
     pub(super) conversations: Table<ConversationId, ConversationRow>,
-    pub(super) by_activity: Table<(String, i64), ConversationId>,
+    /// By owner, whether it is archived, whether it is pinned, and activity.
+    pub(super) by_activity: Table<ListKey, ConversationId>,
+    /// By owner.
+    pub(super) preferences: Table<String, Preferences>,
     pub(super) messages: Table<MessageId, MessageRow>,
     pub(super) messages_of: Table<(ConversationId, MessageId), ()>,
     /// By parent and place among its children.
@@ -141,10 +155,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 20] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 21] {
         [
             &mut self.conversations,
             &mut self.by_activity,
+            &mut self.preferences,
             &mut self.messages,
             &mut self.messages_of,
             &mut self.siblings,
@@ -172,7 +187,26 @@ impl State {
     }
 
     pub(super) fn conversation(&self, owner: &str, id: ConversationId) -> Result<&ConversationRow> {
-        self.conversations.get(&id).filter(|row| row.owner == owner).ok_or_else(refusal::no_conversation)
+        let row = self.kept(owner, id).filter(|row| row.shown.expires_at.is_none_or(|at| at > self.now));
+        row.ok_or_else(refusal::no_conversation)
+    }
+
+    /// Also one whose time is up.
+    pub(super) fn kept(&self, owner: &str, id: ConversationId) -> Option<&ConversationRow> {
+        self.conversations.get(&id).filter(|row| row.owner == owner)
+    }
+
+    /// Changes a conversation, and where it stands in the list.
+    pub(super) fn edit_listed(&mut self, id: ConversationId, change: impl FnOnce(&mut ConversationRow)) {
+        let keys = self.conversations.edit(&id, |row| {
+            let old = row.list_key();
+            change(row);
+            (old, row.list_key())
+        });
+        if let Some((old, new)) = keys.filter(|(old, new)| old != new) {
+            self.by_activity.remove(&old);
+            self.by_activity.put(new, id);
+        }
     }
 
     pub(super) fn message(&self, owner: &str, id: MessageId) -> Result<&MessageRow> {

@@ -147,7 +147,7 @@ impl State {
         };
         let version = self.next_change();
         self.conversations.edit(&conversation, |row| {
-            row.head_depth = message.as_ref().map_or(0, |message| message.depth);
+            row.shown.depth = message.as_ref().map_or(0, |message| message.depth);
             row.shown.head_id = head;
             row.shown.last_role = message.as_ref().map(|message| message.role);
             row.shown.last_preview = message.map(|message| preview(&message.text())).filter(|words| !words.is_empty());

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::conversations::BRANCH;
 use super::read::{message_columns, walked};
 use super::row::{Coded, all, first, visit};
 use crate::base::{ConversationId, MessageId, Timestamp};
@@ -53,13 +54,15 @@ pub(super) const LEAF_EDGES: &str =
     (SELECT min(pk) FROM message WHERE conv_pk = ?1 AND child_count = 0 AND id IS NOT NULL)";
 
 /// A conversation's key, its head, its version.
-fn conversation(connection: &Connection, owner: &str, id: ConversationId) -> Result<Option<(i64, Option<i64>, i64)>> {
-    first(
-        connection,
-        "SELECT c.pk, c.head_pk, c.version FROM conversation c JOIN owner o ON o.pk = c.owner_pk WHERE c.id = ? AND o.ext_id = ?",
-        params![id.as_bytes(), owner],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )
+fn conversation(
+    connection: &Connection,
+    owner: &str,
+    id: ConversationId,
+    now: Timestamp,
+) -> Result<Option<(i64, Option<i64>, i64)>> {
+    first(connection, BRANCH, params![owner, id.as_bytes(), now.as_millis()], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(3)?))
+    })
 }
 
 pub(super) fn siblings(
@@ -68,8 +71,9 @@ pub(super) fn siblings(
     id: ConversationId,
     anchor: SiblingAnchor,
     limit: usize,
+    now: Timestamp,
 ) -> Result<Option<MessageRows>> {
-    let Some((conv_pk, _, version)) = conversation(connection, owner, id)? else { return Ok(None) };
+    let Some((conv_pk, _, version)) = conversation(connection, owner, id, now)? else { return Ok(None) };
     let (SiblingAnchor::Around(of) | SiblingAnchor::Before(of) | SiblingAnchor::After(of)) = anchor;
     let sql = "SELECT m.sibling_ix, p.pk, p.id, p.child_count FROM message m JOIN message p ON p.pk = m.parent_pk
                WHERE m.id = ? AND m.conv_pk = ?";
@@ -101,8 +105,9 @@ pub(super) fn branches(
     owner: &str,
     id: ConversationId,
     query: BranchQuery,
+    now: Timestamp,
 ) -> Result<Option<BranchRows>> {
-    let Some((conv_pk, head_pk, version)) = conversation(connection, owner, id)? else { return Ok(None) };
+    let Some((conv_pk, head_pk, version)) = conversation(connection, owner, id, now)? else { return Ok(None) };
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let place = |of: Option<MessageId>| {
         let sql = "SELECT pk FROM message WHERE id = ? AND conv_pk = ?";

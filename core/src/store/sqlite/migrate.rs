@@ -8,11 +8,12 @@ use crate::model::Result;
 /// `TERT`, so that a file of ours is told from one of another program.
 const APPLICATION_ID: i64 = 0x5445_5254;
 
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/001_conversations.sql"),
     include_str!("../../../migrations/sqlite/002_spending.sql"),
     include_str!("../../../migrations/sqlite/003_outbox.sql"),
     include_str!("../../../migrations/sqlite/004_branches.sql"),
+    include_str!("../../../migrations/sqlite/005_shelves.sql"),
     include_str!("../../../migrations/sqlite/006_search.sql"),
 ];
 
@@ -72,8 +73,14 @@ mod tests {
 
     #[test]
     fn a_migration_is_never_edited_once_it_is_there() {
-        let fingerprints =
-            ["c90a3f8ff3e39eec", "1ac585597293579e", "9e8c41c7917b6596", "6ec26328f5e244ed", "e90d4634a032c198"];
+        let fingerprints = [
+            "c90a3f8ff3e39eec",
+            "1ac585597293579e",
+            "9e8c41c7917b6596",
+            "6ec26328f5e244ed",
+            "8d6ea26a5d90c8ef",
+            "e90d4634a032c198",
+        ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {
             let found: String = hash(migration.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -15,6 +15,7 @@
 mod apply;
 mod branches;
 mod connect;
+mod conversations;
 mod failure;
 pub mod fork;
 mod liveness;
@@ -40,12 +41,12 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
     QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
     UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Result, UsageReport};
+use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use failure::{failed, file_failed};
 use readers::{ReadJob, Readers};
 use writer::{ApplyJob, Counting, Job, Writer};
@@ -61,6 +62,7 @@ pub struct SqliteStore {
     jobs: mpsc::Sender<Job>,
     reads: mpsc::Sender<ReadJob>,
     searches: bool,
+    clock: Arc<dyn Clock>,
     closed: AtomicBool,
     counting: Arc<Counting>,
     /// Nothing is ever sent; it ends when the writing thread does.
@@ -76,7 +78,8 @@ impl std::fmt::Debug for SqliteStore {
 
 impl SqliteStore {
     /// Opens the file; makes it, and the folders above it, when they are not there (readable for their owner alone).
-    /// An older schema is brought up to date. The clock only measures; no time of it is stored.
+    /// An older schema is brought up to date. The clock measures, and says
+    /// what has expired; no time of it is stored.
     ///
     /// # Errors
     /// `Storage`: not_a_database, newer_schema, corrupt, read_only, full, busy, io.
@@ -90,7 +93,7 @@ impl SqliteStore {
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
         let searches = settings.search;
-        let opener = Opener { path, settings, clock, counting: Arc::clone(&counting) };
+        let opener = Opener { path, settings, clock: Arc::clone(&clock), counting: Arc::clone(&counting) };
         let channel = (reads.clone(), waiting_reads);
         let thread = Builder::new()
             .name("tertulia-write".to_owned())
@@ -100,7 +103,7 @@ impl SqliteStore {
             })
             .map_err(|error| file_failed(given, error))?;
         let (closed, thread) = (AtomicBool::new(false), Mutex::new(Some(thread)));
-        let store = Self { jobs, reads, searches, closed, counting, alive, thread };
+        let store = Self { jobs, reads, searches, clock, closed, counting, alive, thread };
         opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
         Ok(store)
     }
@@ -136,20 +139,21 @@ impl SqliteStore {
         .await
     }
 
-    /// Runs a read in one transaction, so that all its statements see the same state.
+    /// Runs a read in one transaction, so that all its statements see the same state, of one moment.
     fn read<'a, T: Send + 'static>(
         &'a self,
         name: &'static str,
-        query: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        query: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         Box::pin(async move {
             self.is_open()?;
             let (reply, answer) = oneshot::channel();
+            let now = self.clock.now();
             let work = move |connection: &mut Connection| {
                 if reply.is_closed() {
                     return;
                 }
-                let result = connection.transaction().map_err(failed).and_then(|transaction| query(&transaction));
+                let result = connection.transaction().map_err(failed).and_then(|transaction| query(&transaction, now));
                 drop(reply.send(result));
             };
             self.reads.send(ReadJob::Read(name, Box::new(work))).await.map_err(|_| refusal::closed())?;
@@ -249,37 +253,32 @@ impl Store for SqliteStore {
 
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
         let owner = owner.to_owned();
-        self.read("conversation", move |connection| read::conversation(connection, &owner, id))
+        self.read("conversation", move |connection, now| conversations::conversation(connection, &owner, id, now))
     }
 
     fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
         let owner = owner.to_owned();
-        self.read("conversations", move |connection| read::conversations(connection, &owner, query))
+        self.read("conversations", move |connection, now| conversations::conversations(connection, &owner, &query, now))
     }
 
-    fn messages(
+    fn page(
         &self,
         owner: &str,
         conversation: ConversationId,
-        anchor: Anchor,
-        limit: usize,
+        query: PageQuery,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let owner = owner.to_owned();
-        self.read("messages", move |connection| read::messages(connection, &owner, conversation, None, anchor, limit))
+        self.read("page", move |connection, now| read::page(connection, &owner, conversation, &query, now))
     }
 
-    fn messages_upto(
+    fn open(
         &self,
         owner: &str,
         conversation: ConversationId,
-        last: MessageId,
-        anchor: Anchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
+        query: PageQuery,
+    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
         let owner = owner.to_owned();
-        self.read("messages_upto", move |connection| {
-            read::messages(connection, &owner, conversation, Some(last), anchor, limit)
-        })
+        self.read("open", move |connection, now| read::open(connection, &owner, conversation, &query, now))
     }
 
     fn siblings(
@@ -290,7 +289,9 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let owner = owner.to_owned();
-        self.read("siblings", move |connection| branches::siblings(connection, &owner, conversation, anchor, limit))
+        self.read("siblings", move |connection, now| {
+            branches::siblings(connection, &owner, conversation, anchor, limit, now)
+        })
     }
 
     fn branches(
@@ -300,12 +301,12 @@ impl Store for SqliteStore {
         query: BranchQuery,
     ) -> StoreFuture<'_, Option<BranchRows>> {
         let owner = owner.to_owned();
-        self.read("branches", move |connection| branches::branches(connection, &owner, conversation, query))
+        self.read("branches", move |connection, now| branches::branches(connection, &owner, conversation, query, now))
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
         let owner = owner.to_owned();
-        self.read("message", move |connection| read::message(connection, &owner, id))
+        self.read("message", move |connection, now| read::message(connection, &owner, id, now))
     }
 
     fn search(&self, owner: &str, query: SearchQuery) -> StoreFuture<'_, Option<SearchRows>> {
@@ -317,7 +318,8 @@ impl Store for SqliteStore {
             let mut indexed = None;
             loop {
                 let (owner, query) = (Arc::clone(&owner), Arc::clone(&query));
-                let read = move |connection: &Connection| search::search(connection, &owner, &query, indexed);
+                let read =
+                    move |connection: &Connection, now| search::search(connection, &owner, &query, indexed, now);
                 match self.read("search", read).await? {
                     search::Found::Rows(rows) => return Ok(rows),
                     search::Found::Behind { until } => {
@@ -335,7 +337,7 @@ impl Store for SqliteStore {
 
     fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {
         let owner = owner.to_owned();
-        self.read("turn", move |connection| read::turn(connection, &owner, id))
+        self.read("turn", move |connection, now| read::turn(connection, &owner, id, now))
     }
 
     fn turn_of_client(
@@ -345,40 +347,49 @@ impl Store for SqliteStore {
         client_id: &str,
     ) -> StoreFuture<'_, Option<TurnRecord>> {
         let (owner, client_id) = (owner.to_owned(), client_id.to_owned());
-        self.read("turn_of_client", move |connection| {
-            read::turn_of_client(connection, &owner, conversation, &client_id)
+        self.read("turn_of_client", move |connection, now| {
+            read::turn_of_client(connection, &owner, conversation, &client_id, now)
         })
     }
 
     fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
-        self.read("queue_due", move |connection| read::queue_due(connection, now, due, limit))
+        self.read("queue_due", move |connection, _| read::queue_due(connection, now, due, limit))
     }
 
     fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
         let owner = owner.to_owned();
-        self.read("queue", move |connection| read::queue(connection, &owner, query))
+        self.read("queue", move |connection, now| read::queue(connection, &owner, query, now))
     }
 
     fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
         let owner = owner.to_owned();
-        self.read("attachment", move |connection| read::attachment(connection, &owner, id))
+        self.read("attachment", move |connection, now| read::attachment(connection, &owner, id, now))
     }
 
     fn has_budgets(&self) -> StoreFuture<'_, bool> {
-        self.read("has_budgets", spend::has_budgets)
+        self.read("has_budgets", |connection, _| spend::has_budgets(connection))
     }
 
     fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
         let owner = owner.map(str::to_owned);
-        self.read("budgets", move |connection| spend::budgets(connection, owner.as_deref()))
+        self.read("budgets", move |connection, _| spend::budgets(connection, owner.as_deref()))
     }
 
     fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
-        self.read("budget_status", move |connection| spend::budget_status(connection, &spender, at))
+        self.read("budget_status", move |connection, _| spend::budget_status(connection, &spender, at))
     }
 
     fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
-        self.read("usage", move |connection| spend::usage(connection, &query))
+        self.read("usage", move |connection, _| spend::usage(connection, &query))
+    }
+
+    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
+        let owner = owner.to_owned();
+        self.read("preferences", move |connection, _| conversations::preferences(connection, &owner))
+    }
+
+    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
+        self.read("expired", move |connection, _| conversations::expired(connection, now, limit))
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

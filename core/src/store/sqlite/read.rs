@@ -1,43 +1,20 @@
 //! Reading: one statement for each page, whatever stands on it.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
-use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row, params};
 
+use super::conversations::{BRANCH, CONVERSATION, conversation_row};
 use super::failure::failed;
-use super::row::{Coded, Json, all, first, json, prepared};
+use super::row::{Coded, Json, all, first, id, json, map, optional, prepared, time, visit};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
-use crate::model::{ConversationSummary, Message, Part, Result, Turn, text_of};
-use crate::store::content::preview;
-use crate::store::span::Span;
+use crate::model::{ConversationSummary, Detail, Message, Part, Result, Role, Turn, text_of};
+use crate::store::codes::Code as _;
+use crate::store::content::{preview, shown};
+use crate::store::span::{MAX_OF_TURNS, Span};
 use crate::store::{
-    Anchor, Attachment, Content, ConversationRows, Due, DueRows, ListQuery, MAX_COUNTED, MessageRows, QueueEntry,
-    QueueQuery, QueueRow, TurnRecord, refusal,
+    Anchor, Attachment, Content, Due, DueRows, MAX_COUNTED, MessageRows, PageQuery, PageSize, QueueEntry, QueueQuery,
+    QueueRow, TurnRecord, refusal,
 };
-
-pub(super) const CONVERSATION: &str = "SELECT c.activity_seq, c.id, c.title, c.system, c.model, c.metadata, c.message_count,
-    c.last_preview, c.last_role, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd, c.created_at, c.updated_at, c.version
-    FROM owner o CROSS JOIN conversation c WHERE o.ext_id = ?1 AND c.owner_pk = o.pk AND c.id = ?2";
-
-macro_rules! list {
-    ($condition_and_order:literal) => {
-        concat!(
-            "SELECT activity_seq, id, title, system, model, metadata, message_count, last_preview, last_role, head_id,
-             input_tokens, output_tokens, cost_nano_usd, created_at, updated_at, version FROM conversation
-             WHERE owner_pk = ?1 AND ",
-            $condition_and_order,
-            " LIMIT ?3"
-        )
-    };
-}
-pub(super) const OLDER: &str = list!("activity_seq < ?2 ORDER BY activity_seq DESC");
-pub(super) const NEWER: &str = list!("activity_seq > ?2 ORDER BY activity_seq");
-
-/// The greatest and the smallest activity number of an owner.
-pub(super) const EDGES: &str = "SELECT (SELECT max(activity_seq) FROM conversation WHERE owner_pk = ?1),
-    (SELECT min(activity_seq) FROM conversation WHERE owner_pk = ?1)";
 
 /// What `walked` reads of a message `m` and its blob `b`.
 macro_rules! message_columns {
@@ -48,15 +25,44 @@ macro_rules! message_columns {
 }
 pub(super) use message_columns;
 
+/// The same without what only a whole message says; `$words` is where its content is read from.
+macro_rules! place_columns {
+    ($words:literal) => {
+        concat!(
+            "m.depth, m.child_count, m.id, m.turn_id, m.role, m.status, m.created_at, NULL, NULL, NULL, NULL,
+             m.sibling_ix, NULL, m.change_seq, ",
+            $words
+        )
+    };
+}
+
+/// From a message towards the beginning: these columns of each.
+macro_rules! upwards {
+    ($columns:expr, $blob:literal) => {
+        concat!(
+            "WITH RECURSIVE walk(pk, parent_pk) AS (
+              SELECT pk, parent_pk FROM message WHERE pk = ?1
+              UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
+            SELECT ",
+            $columns,
+            " FROM walk CROSS JOIN message m ON m.pk = walk.pk",
+            $blob
+        )
+    };
+}
+
 /// From a message towards the beginning. The last row only tells how many siblings the one before it has.
-pub(super) const WALK: &str = concat!(
-    "WITH RECURSIVE walk(pk, parent_pk) AS (
-      SELECT pk, parent_pk FROM message WHERE pk = ?1
-      UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
-    SELECT ",
-    message_columns!(),
-    " FROM walk CROSS JOIN message m ON m.pk = walk.pk LEFT JOIN blob_inline b ON b.hash = m.content_hash"
-);
+pub(super) const WALK: &str = upwards!(message_columns!(), " LEFT JOIN blob_inline b ON b.hash = m.content_hash");
+
+/// The same with nothing but the words.
+pub(super) const WALK_WORDS: &str =
+    upwards!(place_columns!("m.content, b.data"), " LEFT JOIN blob_inline b ON b.hash = m.content_hash");
+
+/// The same without the words; `[]` stands in their place.
+pub(super) const WALK_PLACES: &str = upwards!(place_columns!("x'5b5d', NULL"), "");
+
+/// The same: who speaks.
+pub(super) const WALK_ROLES: &str = upwards!("m.pk, m.role", "");
 
 /// The ancestor of a message at a depth, in a logarithmic number of steps.
 pub(super) const ANCESTOR: &str = "WITH RECURSIVE way(pk, parent_pk, jump_pk, jump_depth, depth) AS (
@@ -81,7 +87,7 @@ pub(super) const TURN: &str = turns!(
     "",
     "turn t CROSS JOIN conversation c ON c.pk = t.conv_pk CROSS JOIN owner o ON o.pk = c.owner_pk
      LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk LEFT JOIN send_queue q ON q.turn_pk = t.pk
-     WHERE t.id = ?1"
+     WHERE t.id = ?1 AND (c.expires_at IS NULL OR c.expires_at > ?2)"
 );
 
 /// How many turns wait.
@@ -97,7 +103,8 @@ macro_rules! due {
                  CROSS JOIN owner o ON o.pk = q.owner_pk
                  LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk WHERE ",
                 $condition,
-                " AND NOT EXISTS (SELECT 1 FROM send_queue e CROSS JOIN turn b ON b.pk = e.turn_pk
+                " AND (c.expires_at IS NULL OR c.expires_at > ?1)
+                 AND NOT EXISTS (SELECT 1 FROM send_queue e CROSS JOIN turn b ON b.pk = e.turn_pk
                  WHERE e.conv_pk = q.conv_pk AND e.enqueued_seq < q.enqueued_seq AND b.state IN (1, 2, 3, 4))
                  ORDER BY q.not_before LIMIT ?2"
             )
@@ -121,7 +128,7 @@ macro_rules! queue {
                 " CROSS JOIN turn t ON t.pk = q.turn_pk CROSS JOIN message m ON m.id = t.message_id
                  LEFT JOIN blob_inline b ON b.hash = m.content_hash
                  LEFT JOIN message r ON r.id = t.reply_id AND r.conv_pk = t.conv_pk
-                 WHERE o.ext_id = ?1 AND (NOT ?3 OR t.state <> 7)",
+                 WHERE o.ext_id = ?1 AND (NOT ?3 OR t.state <> 7) AND (c.expires_at IS NULL OR c.expires_at > ?4)",
                 $condition,
                 " ORDER BY q.enqueued_seq LIMIT ?2"
             )
@@ -132,79 +139,8 @@ pub(super) const QUEUE: &str =
     queue!("owner o CROSS JOIN send_queue q ON q.owner_pk = o.pk CROSS JOIN conversation c ON c.pk = q.conv_pk", "");
 pub(super) const QUEUE_OF: &str = queue!(
     "owner o CROSS JOIN conversation c ON c.owner_pk = o.pk CROSS JOIN send_queue q ON q.conv_pk = c.pk",
-    " AND c.id = ?4"
+    " AND c.id = ?5"
 );
-
-fn id<T>(row: &Row<'_>, column: usize, make: impl FnOnce([u8; 16]) -> T) -> rusqlite::Result<T> {
-    row.get(column).map(make)
-}
-
-fn optional<T: FromSql, U>(row: &Row<'_>, column: usize, make: impl FnOnce(T) -> U) -> rusqlite::Result<Option<U>> {
-    row.get::<_, Option<T>>(column).map(|value| value.map(make))
-}
-
-fn map(row: &Row<'_>, column: usize) -> rusqlite::Result<HashMap<String, String>> {
-    optional(row, column, |Json(map)| map).map(Option::unwrap_or_default)
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    row.get(column).map(Timestamp::from_millis)
-}
-
-fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationSummary)> {
-    let shown = ConversationSummary {
-        id: id(row, 1, ConversationId::from_bytes)?,
-        title: row.get(2)?,
-        system: row.get(3)?,
-        model: row.get(4)?,
-        metadata: map(row, 5)?,
-        message_count: row.get(6)?,
-        last_preview: row.get(7)?,
-        last_role: optional(row, 8, |Coded(role)| role)?,
-        head_id: optional(row, 9, MessageId::from_bytes)?,
-        input_tokens: row.get(10)?,
-        output_tokens: row.get(11)?,
-        cost_nano_usd: row.get(12)?,
-        created_at: time(row, 13)?,
-        updated_at: time(row, 14)?,
-        version: row.get(15)?,
-    };
-    Ok((row.get(0)?, shown))
-}
-
-pub(super) fn conversation(
-    connection: &Connection,
-    owner: &str,
-    id: ConversationId,
-) -> Result<Option<ConversationSummary>> {
-    let row = first(connection, CONVERSATION, params![owner, id.as_bytes()], conversation_row)?;
-    Ok(row.map(|(_, shown)| shown))
-}
-
-pub(super) fn conversations(connection: &Connection, owner: &str, query: ListQuery) -> Result<ConversationRows> {
-    let sql = "SELECT pk FROM owner WHERE ext_id = ?";
-    let Some(owner_pk) = first(connection, sql, [owner], |row| row.get::<_, i64>(0))? else {
-        return Ok(ConversationRows { items: Vec::new(), reached_start: true, reached_end: true });
-    };
-    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-    let items = match query.after {
-        Some(after) => {
-            let mut items = all(connection, NEWER, [owner_pk, after, limit], conversation_row)?;
-            items.reverse();
-            items
-        }
-        None => all(connection, OLDER, [owner_pk, query.before.unwrap_or(i64::MAX), limit], conversation_row)?,
-    };
-    let (newest, oldest) = ConversationRows::bounds(&items, query);
-    let edges =
-        first(connection, EDGES, [owner_pk], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)))?;
-    let (last, earliest) = edges.unwrap_or_default();
-    Ok(ConversationRows {
-        items,
-        reached_start: last.is_none_or(|last| last <= newest),
-        reached_end: earliest.is_none_or(|earliest| earliest >= oldest),
-    })
-}
 
 /// A message of a page, and what its child needs of it: the id (nothing for the root) and the number of children.
 pub(super) struct Walked {
@@ -246,12 +182,23 @@ pub(super) fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walk
 }
 
 /// So many messages, the last one being this, in reading order.
-fn walk(connection: &Connection, conversation: ConversationId, from: i64, count: usize) -> Result<Vec<Message>> {
+fn walk(
+    connection: &Connection,
+    conversation: ConversationId,
+    from: i64,
+    count: usize,
+    detail: Detail,
+) -> Result<Vec<Message>> {
     if count == 0 {
         return Ok(Vec::new());
     }
     let limit = i64::try_from(count).unwrap_or(i64::MAX).saturating_add(1);
-    let mut statement = prepared(connection, WALK).map_err(failed)?;
+    let sql = match detail {
+        Detail::Ids => WALK_PLACES,
+        Detail::Previews => WALK_WORDS,
+        Detail::Full => WALK,
+    };
+    let mut statement = prepared(connection, sql).map_err(failed)?;
     let mut rows = statement.query([from, limit]).map_err(failed)?;
     let mut way = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
@@ -265,7 +212,7 @@ fn walk(connection: &Connection, conversation: ConversationId, from: i64, count:
         message.parent_id = parent_id;
         message.sibling_count = siblings;
         parent = Some((Some(message.id), step.children));
-        items.push(message);
+        items.push(shown(message, detail));
     }
     Ok(items)
 }
@@ -274,68 +221,122 @@ fn ancestor(connection: &Connection, from: i64, depth: i32) -> Result<Option<i64
     first(connection, ANCESTOR, params![from, depth], |row| row.get(0))
 }
 
-pub(super) fn messages(
+/// Where the branch of a page ends, and of which version that is true.
+struct End {
+    conv_pk: i64,
+    head_pk: Option<i64>,
+    head_depth: i32,
+    version: i64,
+}
+
+impl End {
+    /// From these columns, in the order of the fields.
+    fn read(row: &Row<'_>, [conv_pk, head_pk, head_depth, version]: [usize; 4]) -> rusqlite::Result<Self> {
+        let (conv_pk, head_pk) = (row.get(conv_pk)?, row.get(head_pk)?);
+        Ok(Self { conv_pk, head_pk, head_depth: row.get(head_depth)?, version: row.get(version)? })
+    }
+}
+
+pub(super) fn page(
     connection: &Connection,
     owner: &str,
-    conversation: ConversationId,
-    last: Option<MessageId>,
-    anchor: Anchor,
-    limit: usize,
+    id: ConversationId,
+    query: &PageQuery,
+    now: Timestamp,
 ) -> Result<Option<MessageRows>> {
-    let found = first(
-        connection,
-        "SELECT c.pk, c.head_pk, c.head_depth, c.version FROM conversation c JOIN owner o ON o.pk = c.owner_pk
-         WHERE c.id = ? AND o.ext_id = ?",
-        params![conversation.as_bytes(), owner],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?, row.get::<_, i64>(3)?)),
-    )?;
-    let Some((conv_pk, mut head_pk, mut head_depth, version)) = found else { return Ok(None) };
-    if let Some(last) = last {
+    let end =
+        first(connection, BRANCH, params![owner, id.as_bytes(), now.as_millis()], |row| End::read(row, [0, 1, 2, 3]))?;
+    end.map(|end| page_of(connection, id, end, query)).transpose()
+}
+
+pub(super) fn open(
+    connection: &Connection,
+    owner: &str,
+    id: ConversationId,
+    query: &PageQuery,
+    now: Timestamp,
+) -> Result<Option<(ConversationSummary, MessageRows)>> {
+    let found = first(connection, CONVERSATION, params![owner, id.as_bytes(), now.as_millis()], |row| {
+        Ok((conversation_row(row)?.1, End::read(row, [21, 22, 16, 15])?))
+    })?;
+    found.map(|(row, end)| Ok((row, page_of(connection, id, end, query)?))).transpose()
+}
+
+fn page_of(connection: &Connection, id: ConversationId, end: End, query: &PageQuery) -> Result<MessageRows> {
+    let End { conv_pk, mut head_pk, mut head_depth, version } = end;
+    if query.unchanged_since == Some(version) {
+        return Ok(MessageRows { items: Vec::new(), reached_start: false, reached_end: false, version });
+    }
+    if let Some(last) = query.upto {
         let sql = "SELECT pk, depth FROM message WHERE id = ? AND conv_pk = ?";
         let found = first(connection, sql, params![last.as_bytes(), conv_pk], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (pk, depth) = found.ok_or_else(refusal::no_message)?;
         (head_pk, head_depth) = (Some(pk), depth);
     }
+    let anchor = query.anchor;
     let mut anchored = 0;
     let mut from = None;
-    if let Anchor::Before(x) | Anchor::After(x) = anchor {
+    if let Anchor::Before(x) | Anchor::After(x) | Anchor::Around(x) = anchor {
         let sql = "SELECT pk, parent_pk, depth FROM message WHERE id = ? AND conv_pk = ?";
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?));
         let (pk, parent_pk, depth) =
             first(connection, sql, params![x.as_bytes(), conv_pk], read)?.ok_or_else(refusal::bad_cursor)?;
         anchored = depth;
         from = parent_pk;
-        if matches!(anchor, Anchor::After(_)) {
+        if !matches!(anchor, Anchor::Before(_)) {
             let on_branch = head_pk.map(|head_pk| ancestor(connection, head_pk, depth)).transpose()?.flatten();
             if on_branch != Some(pk) {
                 return Err(refusal::bad_cursor());
             }
         }
     }
-    let span = Span::of(anchor, anchored, head_depth, limit);
+    let (PageSize::Messages(longest) | PageSize::Turns(longest)) = query.size;
+    let is_of_turns = matches!(query.size, PageSize::Turns(_));
+    let mut span = Span::of(anchor, anchored, head_depth, if is_of_turns { MAX_OF_TURNS } else { longest });
     if !matches!(anchor, Anchor::Before(_)) {
         from = match head_pk {
-            Some(head_pk) if span.last < head_depth => ancestor(connection, head_pk, span.last)?,
+            Some(head_pk) if span.last < head_depth && span.len() > 0 => ancestor(connection, head_pk, span.last)?,
             head_pk => head_pk,
         };
     }
+    if is_of_turns && let Some(last) = from {
+        let (begins, keys) = beginnings(connection, last, span.len())?;
+        let turns = span.of_turns(anchor, anchored, head_depth, &begins, longest);
+        from = usize::try_from(span.last - turns.last).ok().and_then(|above| keys.get(above).copied());
+        span = turns;
+    }
     let items = match from {
-        Some(from) => walk(connection, conversation, from, span.len())?,
+        Some(from) => walk(connection, id, from, span.len(), query.detail)?,
         None => Vec::new(),
     };
-    Ok(Some(MessageRows { items, reached_start: span.reached_start, reached_end: span.reached_end, version }))
+    Ok(MessageRows { items, reached_start: span.reached_start, reached_end: span.reached_end, version })
 }
 
-pub(super) fn message(connection: &Connection, owner: &str, id: MessageId) -> Result<Option<Message>> {
+/// Of so many messages, the last one being this: with which of them, in reading order, a turn begins; and their keys, the
+/// last one first.
+fn beginnings(connection: &Connection, last: i64, count: usize) -> Result<(Vec<bool>, Vec<i64>)> {
+    let (mut begins, mut keys) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    if count > 0 {
+        visit(connection, WALK_ROLES, [last, i64::try_from(count).unwrap_or(i64::MAX)], |row| {
+            keys.push(row.get(0)?);
+            begins.push(Role::from_code(row.get(1)?) == Some(Role::User));
+            Ok(true)
+        })?;
+    }
+    begins.reverse();
+    Ok((begins, keys))
+}
+
+pub(super) fn message(connection: &Connection, owner: &str, id: MessageId, now: Timestamp) -> Result<Option<Message>> {
     let found = first(
         connection,
         "SELECT m.pk, c.id FROM message m JOIN conversation c ON c.pk = m.conv_pk JOIN owner o ON o.pk = c.owner_pk
-         WHERE m.id = ? AND o.ext_id = ?",
-        params![id.as_bytes(), owner],
+         WHERE m.id = ? AND o.ext_id = ? AND (c.expires_at IS NULL OR c.expires_at > ?)",
+        params![id.as_bytes(), owner, now.as_millis()],
         |row| Ok((row.get::<_, i64>(0)?, ConversationId::from_bytes(row.get(1)?))),
     )?;
     let Some((pk, conversation)) = found else { return Ok(None) };
-    Ok(walk(connection, conversation, pk, 1)?.pop())
+    Ok(walk(connection, conversation, pk, 1, Detail::Full)?.pop())
 }
 
 fn turn_row(row: &Row<'_>) -> rusqlite::Result<TurnRecord> {
@@ -385,7 +386,8 @@ pub(super) fn queue_due(connection: &Connection, now: Timestamp, due: Due, limit
     Ok(DueRows { items, next: next.flatten(), waiting: waiting.unwrap_or(0) })
 }
 
-pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery) -> Result<Vec<QueueRow>> {
+pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery, now: Timestamp) -> Result<Vec<QueueRow>> {
+    let now = now.as_millis();
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let read = |row: &Row<'_>| {
         let content =
@@ -393,16 +395,17 @@ pub(super) fn queue(connection: &Connection, owner: &str, query: QueueQuery) -> 
         Ok((turn_row(row)?, Content::decode(content.as_blob().unwrap_or_default())))
     };
     let rows = match query.conversation {
-        None => all(connection, QUEUE, params![owner, limit, query.moving], read)?,
-        Some(id) => all(connection, QUEUE_OF, params![owner, limit, query.moving, id.as_bytes()], read)?,
+        None => all(connection, QUEUE, params![owner, limit, query.moving, now], read)?,
+        Some(id) => all(connection, QUEUE_OF, params![owner, limit, query.moving, now, id.as_bytes()], read)?,
     };
     let row =
         |(record, parts): (TurnRecord, Result<Vec<Part>>)| Ok(QueueRow { record, preview: preview(&text_of(&parts?)) });
     rows.into_iter().map(row).collect()
 }
 
-pub(super) fn turn(connection: &Connection, owner: &str, id: TurnId) -> Result<Option<TurnRecord>> {
-    Ok(first(connection, TURN, [id.as_bytes()], turn_row)?.filter(|record| record.owner == owner))
+pub(super) fn turn(connection: &Connection, owner: &str, id: TurnId, now: Timestamp) -> Result<Option<TurnRecord>> {
+    Ok(first(connection, TURN, params![id.as_bytes(), now.as_millis()], turn_row)?
+        .filter(|record| record.owner == owner))
 }
 
 pub(super) fn turn_of_client(
@@ -410,6 +413,7 @@ pub(super) fn turn_of_client(
     owner: &str,
     conversation: ConversationId,
     client_id: &str,
+    now: Timestamp,
 ) -> Result<Option<TurnRecord>> {
     let found = first(
         connection,
@@ -417,15 +421,21 @@ pub(super) fn turn_of_client(
         params![conversation.as_bytes(), client_id],
         |row| id(row, 0, TurnId::from_bytes),
     )?;
-    found.map_or(Ok(None), |id| turn(connection, owner, id))
+    found.map_or(Ok(None), |id| turn(connection, owner, id, now))
 }
 
-pub(super) fn attachment(connection: &Connection, owner: &str, id: AttachmentId) -> Result<Option<Attachment>> {
+pub(super) fn attachment(
+    connection: &Connection,
+    owner: &str,
+    id: AttachmentId,
+    now: Timestamp,
+) -> Result<Option<Attachment>> {
     first(
         connection,
         "SELECT a.mime_type, a.name, b.data FROM attachment a JOIN owner o ON o.pk = a.owner_pk
-         JOIN blob_inline b ON b.hash = a.hash WHERE a.id = ? AND o.ext_id = ?",
-        params![id.as_bytes(), owner],
+         JOIN message m ON m.pk = a.message_pk JOIN conversation c ON c.pk = m.conv_pk
+         JOIN blob_inline b ON b.hash = a.hash WHERE a.id = ? AND o.ext_id = ? AND (c.expires_at IS NULL OR c.expires_at > ?)",
+        params![id.as_bytes(), owner, now.as_millis()],
         |row| {
             let data = Bytes::copy_from_slice(row.get_ref(2)?.as_blob()?);
             Ok(Attachment { id, mime_type: row.get(0)?, name: row.get(1)?, data })

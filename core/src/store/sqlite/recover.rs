@@ -13,9 +13,10 @@ use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result, TurnState};
 use crate::store::{MessageEnd, TurnChange, TurnRecord, draft, refusal};
 
-/// The open turns whose lease has passed.
+/// The open turns whose lease has passed, of conversations that are there.
 pub(super) const LOST: &str = "SELECT o.ext_id, t.id FROM turn t CROSS JOIN conversation c ON c.pk = t.conv_pk
-    CROSS JOIN owner o ON o.pk = c.owner_pk WHERE t.state IN (1, 2, 3) AND t.lease_until <= ? ORDER BY t.lease_until, t.pk";
+    CROSS JOIN owner o ON o.pk = c.owner_pk WHERE t.state IN (1, 2, 3) AND t.lease_until <= ?1
+    AND (c.expires_at IS NULL OR c.expires_at > ?1) ORDER BY t.lease_until, t.pk";
 
 pub(super) const DRAFT: &str = "SELECT data FROM draft_chunk WHERE message_pk = ? ORDER BY seq";
 
@@ -61,7 +62,7 @@ pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(Ve
 }
 
 fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecord>> {
-    let record = read::turn(applying.connection, applying.owner, id)?;
+    let record = read::turn(applying.connection, applying.owner, id, applying.at)?;
     if let Some(entry) = record.filter(|record| record.turn.reply_id.is_none()).and_then(|record| record.queued) {
         let change = TurnChange {
             state: Some(TurnState::Waiting),
@@ -72,7 +73,7 @@ fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecor
         };
         applying.advance_turn(id, &change)?;
         applying.enqueue(&entry.after_crash(applying.at))?;
-        return read::turn(applying.connection, applying.owner, id);
+        return read::turn(applying.connection, applying.owner, id, applying.at);
     }
     applying.dequeue(id)?;
     let reply = first(
@@ -101,5 +102,5 @@ fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecor
         ..TurnChange::default()
     };
     applying.advance_turn(id, &change)?;
-    read::turn(applying.connection, applying.owner, id)
+    read::turn(applying.connection, applying.owner, id, applying.at)
 }

@@ -1,5 +1,7 @@
 //! Statements, kept prepared, and what stands in their columns.
 
+use std::collections::HashMap;
+
 use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
@@ -7,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::failure::failed;
+use crate::base::Timestamp;
 use crate::model::{Error, Result};
 use crate::store::codes::Code;
 use crate::store::refusal;
@@ -113,4 +116,28 @@ impl<T: DeserializeOwned> FromSql for Json<T> {
 /// The JSON text of a value.
 pub(super) fn json(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|_| Error::internal("a value could not be written as JSON"))
+}
+
+/// An id in a column.
+pub(super) fn id<T>(row: &Row<'_>, column: usize, make: impl FnOnce([u8; 16]) -> T) -> rusqlite::Result<T> {
+    row.get(column).map(make)
+}
+
+/// What may be missing in a column.
+pub(super) fn optional<T: FromSql, U>(
+    row: &Row<'_>,
+    column: usize,
+    make: impl FnOnce(T) -> U,
+) -> rusqlite::Result<Option<U>> {
+    row.get::<_, Option<T>>(column).map(|value| value.map(make))
+}
+
+/// JSON of a map of strings in a column, which is missing when it is empty.
+pub(super) fn map(row: &Row<'_>, column: usize) -> rusqlite::Result<HashMap<String, String>> {
+    optional(row, column, |Json(map)| map).map(Option::unwrap_or_default)
+}
+
+/// A moment in a column.
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_millis)
 }

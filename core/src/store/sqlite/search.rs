@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params};
 use super::read::ANCESTOR;
 use super::row::{Coded, all, first, run, visit};
 use super::writer::Writer;
-use crate::base::{ConversationId, MessageId};
+use crate::base::{ConversationId, MessageId, Timestamp};
 use crate::model::{MessageStatus, Result, Role, SearchHit, SearchSort};
 use crate::store::search::{GAP, MAX_RANKED, Phrase, Query, cut, is_found, searchable, snippet};
 use crate::store::{Content, SearchPlace, SearchQuery, SearchRows};
@@ -70,10 +70,10 @@ pub(super) const RANKED: &str = "SELECT min(rowid), max(rowid) FROM
 /// Names weigh half where only a part of them fits; whose a message is says nothing.
 pub(super) const SCORES: &str = "SELECT rowid, -bm25(message_fts, 1.0, 0.5, 0.0) FROM message_fts
     WHERE message_fts MATCH ?1 AND rowid >= ?2 AND rowid <= ?3";
-/// A message of this owner alone, whatever the index says.
+/// A message of this owner alone, whatever the index says, whose conversation has not expired.
 pub(super) const HIT: &str = "SELECT m.id, c.id, m.depth, c.head_pk, c.head_depth, m.content, b.data
     FROM message m CROSS JOIN conversation c ON c.pk = m.conv_pk LEFT JOIN blob_inline b ON b.hash = m.content_hash
-    WHERE m.pk = ?1 AND c.owner_pk = ?2";
+    WHERE m.pk = ?1 AND c.owner_pk = ?2 AND (c.expires_at IS NULL OR c.expires_at > ?3)";
 
 /// How far the index is.
 struct State {
@@ -106,7 +106,13 @@ pub(super) enum Found {
 
 /// Searches, when everything up to the last change that was acknowledged is indexed. `indexed` is what that was when the
 /// search began: it need not follow those who go on writing.
-pub(super) fn search(connection: &Connection, owner: &str, query: &SearchQuery, indexed: Option<i64>) -> Result<Found> {
+pub(super) fn search(
+    connection: &Connection,
+    owner: &str,
+    query: &SearchQuery,
+    indexed: Option<i64>,
+    now: Timestamp,
+) -> Result<Found> {
     let state = State::read(connection)?;
     let until = indexed.unwrap_or(state.change);
     if !state.covers(until) {
@@ -116,8 +122,9 @@ pub(super) fn search(connection: &Connection, owner: &str, query: &SearchQuery, 
     let owner_pk: Option<i64> = first(connection, sql, [owner], |row| row.get(0))?;
     let mut scope = owner_pk.map(|owner_pk| vec![token('o', owner_pk)]).unwrap_or_default();
     if let Some(id) = query.conversation {
-        let sql = "SELECT pk FROM conversation WHERE id = ? AND owner_pk = ?";
-        let found: Option<i64> = first(connection, sql, params![id.as_bytes(), owner_pk], |row| row.get(0))?;
+        let sql = "SELECT pk FROM conversation WHERE id = ?1 AND owner_pk = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
+        let of = params![id.as_bytes(), owner_pk, now.as_millis()];
+        let found: Option<i64> = first(connection, sql, of, |row| row.get(0))?;
         let Some(conv_pk) = found else { return Ok(Found::Rows(None)) };
         scope.push(token('c', conv_pk));
     }
@@ -131,7 +138,7 @@ pub(super) fn search(connection: &Connection, owner: &str, query: &SearchQuery, 
     };
     let mut items = Vec::with_capacity(page.hits.len());
     for (pk, score) in &page.hits {
-        items.extend(hit(connection, owner_pk, &asked, *pk, *score)?);
+        items.extend(hit(connection, (owner_pk, now), &asked, (*pk, *score))?);
     }
     let next = match items.last() {
         Some(last) if page.goes_on => {
@@ -188,8 +195,13 @@ fn best(connection: &Connection, matching: &str, query: &SearchQuery) -> Result<
     })
 }
 
-fn hit(connection: &Connection, owner_pk: i64, asked: &Query, pk: i64, score: f64) -> Result<Option<SearchHit>> {
-    let found = first(connection, HIT, [pk, owner_pk], |row| {
+fn hit(
+    connection: &Connection,
+    (owner_pk, now): (i64, Timestamp),
+    asked: &Query,
+    (pk, score): (i64, f64),
+) -> Result<Option<SearchHit>> {
+    let found = first(connection, HIT, [pk, owner_pk, now.as_millis()], |row| {
         let message_id = MessageId::from_bytes(row.get(0)?);
         let conversation_id = ConversationId::from_bytes(row.get(1)?);
         let (depth, head_pk, head_depth) =

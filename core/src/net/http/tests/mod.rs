@@ -3,6 +3,7 @@
 mod calls;
 mod closing;
 mod failures;
+mod gather;
 mod http2;
 mod proxies;
 mod tls;

@@ -2,11 +2,12 @@
 
 use rusqlite::params;
 
-use super::{Applying, Place, Seen, map_json};
-use crate::base::ConversationId;
-use crate::model::Result;
+use super::{Applying, Place, Seen, list_json, map_json};
+use crate::base::{ConversationId, ErrorKind};
+use crate::model::{PreferencesChange, Result};
 use crate::store::codes::{Change, Entity};
-use crate::store::sqlite::row::{all, first, run};
+use crate::store::sqlite::conversations;
+use crate::store::sqlite::row::{all, first, json, run};
 use crate::store::{ConversationChange, NewConversation, refusal};
 
 impl Applying<'_> {
@@ -20,38 +21,66 @@ impl Applying<'_> {
         first(self.connection, sql, [self.owner], |row| row.get(0))?.ok_or_else(refusal::no_conversation)
     }
 
+    pub(super) fn update_preferences(&self, change: &PreferencesChange) -> Result<()> {
+        let owner_pk = self.owner_pk()?;
+        let preferences = json(&conversations::preferences(self.connection, self.owner)?.changed(change)?)?;
+        run(self.connection, "UPDATE owner SET preferences = ?2 WHERE pk = ?1", params![owner_pk, preferences])
+            .map(drop)
+    }
+
     pub(super) fn put_conversation(&mut self, new: &NewConversation) -> Result<()> {
         if self.exists("SELECT 1 FROM conversation WHERE id = ?", new.id.as_bytes())? {
-            return self.conversation(new.id).map(drop);
+            let is_there = self.conversation(new.id).map(drop);
+            match is_there {
+                // One of this owner whose time is up makes room.
+                Err(error) if error.kind() == ErrorKind::NotFound && self.place(new.id, i64::MIN)?.is_some() => {
+                    self.delete_conversation(new.id)?;
+                }
+                is_there => return is_there,
+            }
         }
         let owner_pk = self.owner_pk()?;
         let change = self.note(owner_pk, new.id, Entity::Conversation, new.id.as_bytes(), Change::Made)?;
         let (at, root_pk) = (self.at.as_millis(), self.new_message_pk()?);
         run(
             self.connection,
-            "INSERT INTO conversation(id, owner_pk, root_pk, activity_seq, version, created_at, updated_at, title, system, model, metadata)
-             VALUES(?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO conversation(id, owner_pk, root_pk, activity_seq, version, created_at, updated_at, title, system, model,
+             metadata, tags, expires_at) VALUES(?1, ?2, ?3, ?4, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
-                new.id.as_bytes(), owner_pk, root_pk, change, at, new.title, new.system, new.model, map_json(&new.metadata)?
+                new.id.as_bytes(),
+                owner_pk,
+                root_pk,
+                change,
+                at,
+                new.title,
+                new.system,
+                new.model,
+                map_json(&new.metadata)?,
+                list_json(&new.tags)?,
+                new.expires_in.map(|time| self.at.plus(time).as_millis()),
             ],
         )?;
+        let pk = self.connection.last_insert_rowid();
         run(
             self.connection,
             "INSERT INTO message(pk, conv_pk, depth, jump_pk, jump_depth, sibling_ix, role, status, change_seq, created_at, updated_at, content)
              VALUES(?1, ?2, 0, ?1, 0, 0, 0, 0, ?3, ?4, ?4, x'')",
-            params![root_pk, self.connection.last_insert_rowid(), change, at],
+            params![root_pk, pk, change, at],
         )?;
-        Ok(())
+        if new.tags.is_empty() { Ok(()) } else { self.note_tags(pk) }
     }
 
     pub(super) fn update_conversation(&mut self, id: ConversationId, change: &ConversationChange) -> Result<()> {
         let place = self.conversation(id)?;
         let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Changed)?;
         let metadata = change.metadata.as_ref().map(map_json).transpose()?;
+        let tags = change.tags.as_ref().map(|tags| list_json(tags)).transpose()?;
         run(
             self.connection,
             "UPDATE conversation SET title = iif(?2, ?3, title), system = iif(?4, ?5, system), model = iif(?6, ?7, model),
-             metadata = iif(?8, ?9, metadata), version = ?10, updated_at = ?11 WHERE pk = ?1",
+             metadata = iif(?8, ?9, metadata), version = ?10, updated_at = ?11, is_pinned = coalesce(?12, is_pinned),
+             is_archived = coalesce(?13, is_archived), expires_at = iif(?14, ?15, expires_at), tags = iif(?16, ?17, tags)
+             WHERE pk = ?1",
             params![
                 place.pk,
                 change.title.is_some(),
@@ -64,16 +93,46 @@ impl Applying<'_> {
                 metadata.flatten(),
                 version,
                 self.at.as_millis(),
+                change.pinned,
+                change.archived,
+                change.expires_in.is_some(),
+                change.expires_in.flatten().map(|time| self.at.plus(time).as_millis()),
+                tags.is_some(),
+                tags.as_ref().and_then(Option::as_ref),
             ],
         )?;
-        self.seen.place.set(Some(Place { version, ..place }));
-        Ok(())
+        let is_tagged = tags.as_ref().map_or(place.is_tagged, Option::is_some);
+        if place.is_tagged || is_tagged {
+            self.note_tags(place.pk)?;
+        }
+        self.seen.place.set(Some(Place { version, is_tagged, ..place }));
+        self.note_list(place.owner_pk, version)
     }
 
+    /// Puts the conversation into the list of each of its tags, and out of all others.
+    fn note_tags(&self, pk: i64) -> Result<()> {
+        run(self.connection, "DELETE FROM conversation_tag WHERE conv_pk = ?", [pk])?;
+        run(
+            self.connection,
+            "INSERT INTO conversation_tag(owner_pk, tag, is_archived, is_pinned, activity_seq, conv_pk)
+             SELECT c.owner_pk, j.value, c.is_archived, c.is_pinned, c.activity_seq, c.pk
+             FROM conversation c CROSS JOIN json_each(c.tags) j WHERE c.pk = ?",
+            [pk],
+        )
+        .map(drop)
+    }
+
+    pub(super) fn sweep_conversation(&mut self, id: ConversationId) -> Result<()> {
+        let is_there = self.place(id, self.at.as_millis())?.is_some();
+        if is_there || self.place(id, i64::MIN)?.is_none() { Ok(()) } else { self.delete_conversation(id) }
+    }
+
+    /// Also one whose time is up.
     pub(super) fn delete_conversation(&mut self, id: ConversationId) -> Result<()> {
-        let place = self.conversation(id)?;
+        let place = self.place(id, i64::MIN)?.ok_or_else(refusal::no_conversation)?;
         self.seen = Seen::default();
-        self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Deleted)?;
+        let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Deleted)?;
+        self.note_list(place.owner_pk, version)?;
         let pk = [place.pk];
         let blobs: Vec<[u8; 32]> = all(
             self.connection,
@@ -90,6 +149,7 @@ impl Applying<'_> {
             "DELETE FROM attachment WHERE message_pk IN (SELECT pk FROM message WHERE conv_pk = ?)",
             "DELETE FROM message_fts WHERE rowid IN (SELECT pk FROM message WHERE conv_pk = ?)",
             "DELETE FROM message WHERE conv_pk = ?",
+            "DELETE FROM conversation_tag WHERE conv_pk = ?",
             "DELETE FROM conversation WHERE pk = ?",
         ] {
             run(self.connection, sql, pk)?;

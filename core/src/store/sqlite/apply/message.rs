@@ -194,7 +194,7 @@ impl Applying<'_> {
         )?;
         run(self.connection, "UPDATE conversation SET version = ?2 WHERE pk = ?1", [place.pk, change])?;
         self.seen.place.set(Some(Place { version: change, ..place }));
-        Ok(())
+        self.note_list(place.owner_pk, change)
     }
 
     /// Moves a conversation to the top of the list, with what a message took and what it shows. `depth` is that of a head
@@ -238,6 +238,10 @@ impl Applying<'_> {
                 self.at.as_millis(),
             ],
         )?;
+        if place.is_tagged {
+            let sql = "UPDATE conversation_tag SET activity_seq = ?2 WHERE conv_pk = ?1";
+            run(self.connection, sql, [place.pk, change])?;
+        }
         self.seen.place.set(Some(place));
         let first = self.seen.versions.get().map_or(before, |(first, _)| first);
         self.seen.versions.set(Some((first, change)));

@@ -67,6 +67,8 @@ struct Place {
     output_tokens: i64,
     cost_nano_usd: i64,
     version: i64,
+    /// Whether its activity is noted with tags, too.
+    is_tagged: bool,
 }
 
 /// What is needed of a message to change it.
@@ -93,6 +95,8 @@ impl Applying<'_> {
                 Op::PutConversation(new) => self.put_conversation(new)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(*id, change)?,
                 Op::DeleteConversation { id } => self.delete_conversation(*id)?,
+                Op::UpdatePreferences(change) => self.update_preferences(change)?,
+                Op::SweepConversation { id } => self.sweep_conversation(*id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
                 Op::SwitchTo { conversation, message } => head = self.switch_to(*conversation, *message)?,
                 Op::ForkAt { conversation, message } => head = self.fork_at(*conversation, *message)?,
@@ -190,11 +194,19 @@ impl Applying<'_> {
         if let Some(place) = self.seen.place.get().filter(|place| place.id == id) {
             return Ok(place);
         }
-        let place = first(
+        let place = self.place(id, self.at.as_millis())?.ok_or_else(refusal::no_conversation)?;
+        self.seen.place.set(Some(place));
+        Ok(place)
+    }
+
+    /// The conversation if it was there at this moment.
+    fn place(&self, id: ConversationId, at: i64) -> Result<Option<Place>> {
+        first(
             self.connection,
             "SELECT c.pk, c.owner_pk, c.root_pk, c.head_pk, c.head_id, c.input_tokens, c.output_tokens, c.cost_nano_usd,
-             c.version FROM conversation c JOIN owner o ON o.pk = c.owner_pk WHERE c.id = ? AND o.ext_id = ?",
-            params![id.as_bytes(), self.owner],
+             c.version, c.tags IS NOT NULL FROM conversation c JOIN owner o ON o.pk = c.owner_pk
+             WHERE c.id = ? AND o.ext_id = ? AND (c.expires_at IS NULL OR c.expires_at > ?)",
+            params![id.as_bytes(), self.owner, at],
             |row| {
                 Ok(Place {
                     pk: row.get(0)?,
@@ -207,20 +219,24 @@ impl Applying<'_> {
                     output_tokens: row.get(6)?,
                     cost_nano_usd: row.get(7)?,
                     version: row.get(8)?,
+                    is_tagged: row.get(9)?,
                 })
             },
-        )?
-        .ok_or_else(refusal::no_conversation)?;
-        self.seen.place.set(Some(place));
-        Ok(place)
+        )
+    }
+
+    /// The owner's list has changed, without activity in this conversation.
+    fn note_list(&self, owner_pk: i64, version: i64) -> Result<()> {
+        run(self.connection, "UPDATE owner SET list_seq = ?2 WHERE pk = ?1", [owner_pk, version]).map(drop)
     }
 
     fn message(&self, id: MessageId) -> Result<Target> {
         first(
             self.connection,
             "SELECT m.pk, c.id, m.turn_id, m.role, m.status, m.content_hash FROM message m
-             JOIN conversation c ON c.pk = m.conv_pk JOIN owner o ON o.pk = c.owner_pk WHERE m.id = ? AND o.ext_id = ?",
-            params![id.as_bytes(), self.owner],
+             JOIN conversation c ON c.pk = m.conv_pk JOIN owner o ON o.pk = c.owner_pk WHERE m.id = ? AND o.ext_id = ?
+             AND (c.expires_at IS NULL OR c.expires_at > ?)",
+            params![id.as_bytes(), self.owner, self.at.as_millis()],
             |row| {
                 Ok(Target {
                     pk: row.get(0)?,
@@ -242,8 +258,9 @@ impl Applying<'_> {
         let turn = first(
             self.connection,
             "SELECT t.pk, c.id, t.epoch FROM turn t JOIN conversation c ON c.pk = t.conv_pk
-             JOIN owner o ON o.pk = c.owner_pk WHERE t.id = ? AND o.ext_id = ?",
-            params![id.as_bytes(), self.owner],
+             JOIN owner o ON o.pk = c.owner_pk WHERE t.id = ? AND o.ext_id = ?
+             AND (c.expires_at IS NULL OR c.expires_at > ?)",
+            params![id.as_bytes(), self.owner, self.at.as_millis()],
             |row| Ok((row.get(0)?, ConversationId::from_bytes(row.get(1)?), row.get(2)?)),
         )?
         .ok_or_else(refusal::no_turn)?;
@@ -259,4 +276,9 @@ impl Applying<'_> {
 /// JSON of a map of strings; nothing for an empty one.
 fn map_json(map: &std::collections::HashMap<String, String>) -> Result<Option<String>> {
     if map.is_empty() { Ok(None) } else { json(map).map(Some) }
+}
+
+/// JSON of a list of strings; nothing for an empty one.
+fn list_json(list: &[String]) -> Result<Option<String>> {
+    if list.is_empty() { Ok(None) } else { json(&list).map(Some) }
 }

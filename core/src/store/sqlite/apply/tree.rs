@@ -124,6 +124,7 @@ impl Applying<'_> {
             ],
         )?;
         self.seen.forget();
+        self.note_list(place.owner_pk, version)?;
         Ok(id)
     }
 
@@ -166,7 +167,7 @@ impl Applying<'_> {
             params![place.pk, version, self.at.as_millis()],
         )?;
         self.seen.forget();
-        Ok(())
+        self.note_list(place.owner_pk, version)
     }
 
     fn release_attachments(&self, message_pk: i64) -> Result<()> {

@@ -7,6 +7,10 @@ use crate::base::ErrorKind;
 use crate::store::contract::scene::refused;
 use crate::store::{Anchor, Parent};
 
+/// A conversation and its last message.
+const ID: &str = "00000000000070008000000000000001";
+const HEAD: &str = "00000000000070008000000000000002";
+
 async fn try_open(path: &Path) -> Result<SqliteStore> {
     SqliteStore::open(path, SqliteSettings::default(), clock()).await
 }
@@ -111,6 +115,46 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(ask::<i64>(&path, "PRAGMA user_version"), migrate::newest());
     assert_eq!(ask::<i64>(&path, "SELECT count(*) FROM owner"), 1);
     assert_sound(&path, "brought up to date");
+}
+
+#[tokio::test]
+async fn what_stood_in_every_earlier_version_is_there_in_this_one() {
+    for version in 1..=4_i64 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.db");
+        let connection = Connection::open(&path).unwrap();
+        for migration in &migrate::MIGRATIONS[..usize::try_from(version).unwrap()] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection
+            .execute_batch(&format!(
+                "PRAGMA application_id = 1413829204; PRAGMA user_version = {version};
+                 INSERT INTO owner(pk, ext_id, created_at) VALUES(1, 'ana', 5);
+                 INSERT INTO conversation(pk, id, owner_pk, root_pk, head_pk, head_id, head_depth, activity_seq, version,
+                   created_at, updated_at, message_count, last_role, last_preview, title, model, metadata, system)
+                 VALUES(1, x'{ID}', 1, 1, 2, x'{HEAD}', 1, 7, 8, 5, 6, 1, 2, 'words', 'title', 'test/any',
+                   '{{\"key\":\"value\"}}', 'be kind');
+                 INSERT INTO message(pk, conv_pk, parent_pk, depth, jump_pk, jump_depth, sibling_ix, child_count,
+                   selected_child_pk, id, role, status, change_seq, created_at, updated_at, content) VALUES
+                   (1, 1, NULL, 0, 1, 0, 0, 1, 2, NULL, 0, 0, 1, 5, 5, x''),
+                   (2, 1, 1, 1, 1, 0, 0, 0, NULL, x'{HEAD}', 2, 3, 7, 5, 5,
+                    CAST('[{{\"type\":\"text\",\"text\":\"words\"}}]' AS BLOB));
+                 INSERT INTO change_feed VALUES(8, 1, x'{ID}', 1, x'{ID}', 1, 5);
+                 UPDATE seq SET value = 8;"
+            ))
+            .unwrap();
+        drop(connection);
+        let store = try_open(&path).await.unwrap();
+        let rows = store.conversations("ana", ListQuery { limit: 5, ..ListQuery::default() }).await.unwrap();
+        let [(7, row)] = &rows.items[..] else { panic!("from version {version}: {rows:?}") };
+        assert_eq!((row.system.as_deref(), row.title.as_deref(), row.depth), (Some("be kind"), Some("title"), 1));
+        assert_eq!((&row.metadata["key"], row.version, rows.version), (&"value".to_owned(), 8, 7));
+        assert!(!row.pinned && !row.archived && row.tags.is_empty() && row.expires_at.is_none());
+        let page = store.messages("ana", row.id, Anchor::End, 5).await.unwrap().unwrap();
+        assert_eq!(page.items[0].text(), "words");
+        store.close().await.unwrap();
+        assert_sound(&path, &format!("from version {version}"));
+    }
 }
 
 #[tokio::test]

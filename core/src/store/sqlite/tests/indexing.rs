@@ -220,7 +220,7 @@ async fn a_search_runs_as_many_statements_among_few_messages_as_among_many() {
         [SearchSort::Recent, SearchSort::Relevance].map(|sort| {
             row::STATEMENTS.set(0);
             let asked = SearchQuery { limit: 5, sort, ..query("olive number") };
-            match search::search(&reader, OWNER, &asked, None).unwrap() {
+            match search::search(&reader, OWNER, &asked, None, Timestamp::from_millis(0)).unwrap() {
                 search::Found::Rows(Some(rows)) => assert_eq!(rows.items.len(), 5),
                 _ => panic!("everything is indexed"),
             }

@@ -102,7 +102,7 @@ async fn a_panic_on_a_thread_is_an_internal_error_and_the_store_goes_on() {
     });
     assert_eq!(panicking.await.unwrap_err().kind(), ErrorKind::Internal);
     for _ in 0..2 * SqliteSettings::default().readers {
-        let panicking = store.read("test", |_| -> Result<()> { panic!("a bug in a read") });
+        let panicking = store.read("test", |_, _| -> Result<()> { panic!("a bug in a read") });
         assert_eq!(panicking.await.unwrap_err().kind(), ErrorKind::Internal);
     }
     scene.append(conversation, Parent::Head, "goes on").await;

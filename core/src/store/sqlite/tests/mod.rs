@@ -43,6 +43,11 @@ fn assert_sound(path: &Path, name: &str) {
          WHERE message_count <> (SELECT count(*) FROM message m WHERE m.conv_pk = c.pk AND m.depth > 0)
          OR head_pk IS NOT (SELECT pk FROM message m WHERE m.id = c.head_id)
          OR head_depth <> coalesce((SELECT depth FROM message m WHERE m.pk = c.head_pk), 0)",
+        "SELECT count(*) FROM conversation_tag t JOIN conversation c ON c.pk = t.conv_pk
+         WHERE (t.owner_pk, t.is_archived, t.is_pinned, t.activity_seq) <> (c.owner_pk, c.is_archived, c.is_pinned, c.activity_seq)
+         OR NOT EXISTS (SELECT 1 FROM json_each(c.tags) j WHERE j.value = t.tag)",
+        "SELECT count(*) FROM conversation c CROSS JOIN json_each(c.tags) j
+         WHERE NOT EXISTS (SELECT 1 FROM conversation_tag t WHERE t.conv_pk = c.pk AND t.tag = j.value)",
         "SELECT count(*) FROM conversation c JOIN message m ON m.conv_pk = c.pk GROUP BY c.pk
          HAVING c.cost_nano_usd < sum(max(0, coalesce(m.cost ->> '$.nano_usd', 0)))",
         "SELECT count(*) FROM message p WHERE child_count <> (SELECT count(*) FROM message m WHERE m.parent_pk = p.pk)

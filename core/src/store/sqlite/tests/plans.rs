@@ -20,11 +20,36 @@ async fn pages_and_lists_go_by_their_indexes() {
     let store = open(&path).await;
     let connection = connect::open_reader(&path, &SqliteSettings::default()).unwrap();
     for (sql, parameters, index) in [
-        (read::OLDER, 3, "conversation_list (owner_pk=? AND activity_seq<?)"),
-        (read::NEWER, 3, "conversation_list (owner_pk=? AND activity_seq>?)"),
-        (read::EDGES, 1, "conversation_list (owner_pk=?)"),
-        (read::CONVERSATION, 2, "conversation_1 (id=?)"),
+        (
+            conversations::OLDER,
+            6,
+            "conversation_list (owner_pk=? AND is_archived=? AND is_pinned=? AND activity_seq<?)",
+        ),
+        (
+            conversations::NEWER,
+            6,
+            "conversation_list (owner_pk=? AND is_archived=? AND is_pinned=? AND activity_seq>?)",
+        ),
+        (
+            conversations::OLDER_TAGGED,
+            7,
+            "USING PRIMARY KEY (owner_pk=? AND tag=? AND is_archived=? AND is_pinned=? AND activity_seq<?)",
+        ),
+        (
+            conversations::NEWER_TAGGED,
+            7,
+            "USING PRIMARY KEY (owner_pk=? AND tag=? AND is_archived=? AND is_pinned=? AND activity_seq>?)",
+        ),
+        (conversations::LIST, 2, "COVERING INDEX conversation_list (owner_pk=? AND is_archived=? AND is_pinned=?)"),
+        (conversations::LIST, 2, "COVERING INDEX conversation_expiry_of (owner_pk=? AND expires_at<?)"),
+        (conversations::EXPIRED, 2, "conversation_expiry (expires_at<?)"),
+        (conversations::PREFERENCES, 1, "owner_1 (ext_id=?)"),
+        (conversations::CONVERSATION, 3, "conversation_1 (id=?)"),
+        (conversations::BRANCH, 3, "conversation_1 (id=?)"),
         (read::WALK, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
+        (read::WALK_WORDS, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
+        (read::WALK_PLACES, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
+        (read::WALK_ROLES, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
         (read::ANCESTOR, 2, "m USING INTEGER PRIMARY KEY (rowid=?)"),
         (branches::DIVERGENCE, 2, "x USING INTEGER PRIMARY KEY (rowid=?)"),
         (branches::END, 1, "m USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -32,13 +57,13 @@ async fn pages_and_lists_go_by_their_indexes() {
         (branches::OLDER_LEAVES, 3, "message_leaf (conv_pk=? AND pk<?)"),
         (branches::NEWER_LEAVES, 3, "message_leaf (conv_pk=? AND pk>?)"),
         (branches::LEAF_EDGES, 1, "message_leaf (conv_pk=?)"),
-        (read::TURN, 1, "turn_1 (id=?)"),
+        (read::TURN, 2, "turn_1 (id=?)"),
         (read::DUE, 3, "send_queue_due (not_before<?)"),
         (read::EAGER, 3, "send_queue_due (not_before>?)"),
         (read::NEXT_DUE, 1, "send_queue_due (not_before>?)"),
         (read::WAITING, 1, "send_queue_due (not_before>?)"),
-        (read::QUEUE, 3, "send_queue_owner (owner_pk=?)"),
-        (read::QUEUE_OF, 4, "send_queue_order (conv_pk=?)"),
+        (read::QUEUE, 4, "send_queue_owner (owner_pk=?)"),
+        (read::QUEUE_OF, 5, "send_queue_order (conv_pk=?)"),
         (recover::LOST, 1, "turn_open (lease_until<?)"),
         (spend::HOLDING, 3, "budget_holds (scope=? AND key=?)"),
         (spend::BY_HOUR, 3, "usage_hour USING PRIMARY KEY (owner_pk=? AND hour>? AND hour<?)"),
@@ -117,7 +142,14 @@ async fn no_statement_is_compiled_anew_for_another_limit() {
         statement.get_status(StatementStatus::RePrepare)
     };
     let reader = connect::open_reader(&path, &SqliteSettings::default()).unwrap();
-    for sql in [read::OLDER, read::NEWER, read::WALK, read::ANCESTOR, branches::OLDER_LEAVES, branches::NEWER_LEAVES] {
+    for sql in [
+        conversations::OLDER,
+        conversations::NEWER,
+        read::WALK,
+        read::ANCESTOR,
+        branches::OLDER_LEAVES,
+        branches::NEWER_LEAVES,
+    ] {
         assert_eq!(compiled_anew(&reader, sql), 0, "{sql}");
     }
     // What SQLite does unless told otherwise.
