@@ -1,6 +1,9 @@
-//! The same work through the engine, and what only the engine does: durable turns, histories and pages.
+//! The same work through the engine, and what only the engine does: durable turns, histories, pages and searches.
+
+use std::time::Duration;
 
 use futures::StreamExt as _;
+use tertulia::base::{Clock as _, SystemClock};
 use tertulia::{Conversation, NewMessage, ProviderSpec, Settings, StreamEventKind, Tertulia};
 
 use crate::Outcome;
@@ -123,6 +126,23 @@ impl Engine {
             assert_eq!(self.pages.history().await?.items.len(), 50);
         }
         Ok(())
+    }
+
+    /// Finds the newest twenty among so many messages of a user, and gives how long that took each time.
+    pub async fn searches(&self, messages: usize, searches: usize) -> Outcome<Vec<Duration>> {
+        let me = self.disk.user("cy");
+        for part in said(messages, 665).chunks(500) {
+            me.new_conversation().append(part.to_vec()).await?;
+        }
+        let (clock, mut took) = (SystemClock::default(), Vec::with_capacity(searches));
+        // The first one waits until all of it is indexed.
+        for _ in 0..=searches {
+            let started = clock.monotonic();
+            assert_eq!(me.search("museum").limit(20).await?.items.len(), 20);
+            took.push(clock.monotonic() - started);
+        }
+        took.remove(0);
+        Ok(took)
     }
 
     pub async fn close(self) -> Outcome<()> {

@@ -42,6 +42,9 @@ const KILOBYTES: usize = 100_000;
 const TURNS: usize = 8;
 /// Messages of a long history, each of 500 characters.
 const HISTORY: usize = 200;
+/// Messages of 665 characters among which is searched, and how often.
+const SEARCHED: usize = 20_000;
+const SEARCHES: usize = 500;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -93,6 +96,7 @@ async fn measure() -> Outcome<()> {
         engine.delete(long).await?;
         report.round("page_of_50", 2_000, engine.pages(2_000)).await?;
     }
+    report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES).await?);
     engine.close().await?;
     report.ratio("call.request.cpu_ratio_to_reqwest", "call", "call_bare");
     report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 use crate::{Outcome, cpu};
 
@@ -38,6 +39,13 @@ impl Report {
     pub fn difference(&mut self, key: &'static str, name: &str, baseline: &str) {
         let value = median(self.pairs(name, baseline).map(|(one, other)| one - other).collect());
         self.named.push((key, value, cpu::unit()));
+    }
+
+    /// What 95 of 100 take at most, in microseconds by the clock on the wall.
+    pub fn p95(&mut self, key: &'static str, mut took: Vec<Duration>) {
+        took.sort();
+        let value = took.get(took.len() * 95 / 100).map_or(f64::NAN, |took| took.as_secs_f64() * 1e6);
+        self.named.push((key, value, "us"));
     }
 
     fn pairs<'a>(&'a self, name: &str, baseline: &str) -> impl Iterator<Item = (f64, f64)> + use<'a> {

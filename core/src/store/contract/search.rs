@@ -284,12 +284,15 @@ pub(super) async fn what_is_found_is_what_reading_everything_finds(store: Arc<dy
         let pick = |from: &[&'static str]| from[usize::from(below(u8::try_from(from.len()).unwrap()))];
         let scene = Scene::seeded(Arc::clone(&store), 100 + seed).of(owner);
         let conversation = scene.new_conversation().await;
-        let mut said = Vec::new();
+        let (mut said, mut batch) = (Vec::new(), scene.batch());
         for _ in 0..60 {
             let words: Vec<&str> = (0..below(7)).map(|_| pick(&WORDS)).collect();
             let words = words.join(" ");
-            said.push((scene.append(conversation, Parent::Head, &words).await, cut(&words)));
+            let row = user_row(scene.ids.message(), conversation, Parent::Head, &words);
+            said.push((row.id, cut(&words)));
+            batch = batch.op(Op::AppendMessage(row));
         }
+        scene.apply(batch).await.unwrap();
         said.reverse();
         for round in 0..100 {
             let mut asked = String::new();

@@ -24,8 +24,9 @@ pub(super) const CHANGES: i64 = 512;
 /// After so many bytes of text a batch ends early.
 const BATCH_BYTES: usize = 512 << 10;
 
-/// From so many changes on the writer indexes between two groups, when nobody waits for it: a search has to do no more.
-const FAR_BEHIND: i64 = 32_768;
+/// From so many changes on the writer indexes between two groups, when nobody waits for it: what a search may have to do,
+/// and what is kept of the feed, is bounded also where nobody ever rests.
+pub(super) const FAR_BEHIND: i64 = 1 << 18;
 
 /// The last change, the last change that is indexed, and the key up to which older messages are.
 pub(super) const STATE: &str = "SELECT (SELECT value FROM seq WHERE name = 'change'),

@@ -95,13 +95,13 @@ async fn a_writer_far_behind_indexes_when_nobody_waits() {
         counting: Arc::default(),
         syncs_fully: true,
         careful: 0,
-        unindexed: 32_767,
+        unindexed: search::FAR_BEHIND - 1,
         liveness: None,
     };
     let cursor = || ask::<i64>(&path, "SELECT count(*) FROM change_cursor");
     writer.index_if_far_behind();
     assert_eq!(cursor(), 0);
-    writer.unindexed = 32_768;
+    writer.unindexed = search::FAR_BEHIND;
     writer.index_if_far_behind();
     assert_eq!(cursor(), 1, "the first batch notes where it begins");
     writer.settings.search = false;
