@@ -63,6 +63,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
                 "0 shown here, 2 in",
             ],
         ),
+        ("13", ["backed up: True", "2 messages in 1 conversation, sound: True", "closed: suspended", "rainy day"]),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:
@@ -78,4 +79,4 @@ def test_the_chat_keeps_and_continues_the_conversation(tmp_path: Path) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]
+    assert [path.name[:2] for path in EXAMPLES] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "13"]

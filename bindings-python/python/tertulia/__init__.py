@@ -115,6 +115,13 @@ from ._native import (
     file,
     forward_logs,
     image,
+    AsyncStoreUpkeep,
+    Repair,
+    StorageKind,
+    StorageReport,
+    StoreProblem,
+    StoreUpkeep,
+    Verification,
 )
 from ._shared import reset, shared
 
@@ -136,6 +143,7 @@ if TYPE_CHECKING:
         ErrorKind,
         FinishReason,
         HealthState,
+        StoreProblemKind,
         MediaLimits,
         MediaSource,
         MessageDict,
@@ -181,6 +189,7 @@ _LAZY = (
     "ErrorKind",
     "FinishReason",
     "HealthState",
+    "StoreProblemKind",
     "MediaLimits",
     "MediaSource",
     "MessageDict",
@@ -365,6 +374,14 @@ __all__ = [
     "image",
     "reset",
     "shared",
+    "AsyncStoreUpkeep",
+    "Repair",
+    "StorageKind",
+    "StorageReport",
+    "StoreProblem",
+    "StoreUpkeep",
+    "Verification",
+    "StoreProblemKind",
 ]
 
 

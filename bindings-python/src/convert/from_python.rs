@@ -14,7 +14,7 @@ use serde::de::IntoDeserializer as _;
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
     BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState, MessageStatus, Priority,
-    ReasoningEffort, ReplyStatus, RetryAfterSource, Role, TurnState, UsageBy, UsageSource, Window,
+    ReasoningEffort, ReplyStatus, RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
 };
 use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};
 
@@ -322,7 +322,7 @@ macro_rules! words {
 }
 
 words!(BudgetScope, UsageBy, Window, CacheMode, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
-words!(BreakerState, Delivery, HealthState, Priority, RetryAfterSource);
+words!(BreakerState, Delivery, HealthState, Priority, RetryAfterSource, StoreProblemKind);
 words!(
     MessageStatus = MessageStatus::Complete,
     ReplyStatus = ReplyStatus::Done,

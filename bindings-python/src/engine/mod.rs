@@ -16,6 +16,7 @@ mod root;
 mod spending;
 mod stream;
 mod tertulia;
+mod upkeep;
 mod user;
 
 use pyo3::prelude::*;
@@ -30,6 +31,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<user::AsyncUserScope>()?;
     module.add_class::<conversation::Conversation>()?;
     module.add_class::<conversation::AsyncConversation>()?;
+    module.add_class::<upkeep::StoreUpkeep>()?;
+    module.add_class::<upkeep::AsyncStoreUpkeep>()?;
     module.add_class::<outbox::Outbox>()?;
     module.add_class::<outbox::AsyncOutbox>()?;
     module.add_class::<outbox::OutboxWatch>()?;

@@ -21,6 +21,7 @@ mod part;
 mod reply;
 mod request;
 mod tool;
+mod upkeep;
 mod usage;
 mod watch;
 
@@ -43,6 +44,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     reply::register(module)?;
     request::register(module)?;
     tool::register(module)?;
+    upkeep::register(module)?;
     usage::register(module)?;
     watch::register(module)?;
     module.add_class::<Page>()?;

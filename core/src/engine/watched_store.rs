@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
+
 use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::model::{
@@ -14,7 +16,8 @@ use crate::model::{
 use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, UsageQuery, WriteBatch,
+    QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord, Upkeep, UsageQuery,
+    WriteBatch,
 };
 
 /// A store that is watched.
@@ -24,6 +27,10 @@ pub(super) struct WatchedStore {
     watch: Arc<Watch>,
     slow: Duration,
     seen: Mutex<Seen>,
+    /// Whoever asks something has it for reading; whoever suspends the store has it for writing until it is resumed. So
+    /// what is under way comes to its end, and what comes later waits.
+    awake: Arc<RwLock<()>>,
+    asleep: Mutex<Option<OwnedRwLockWriteGuard<()>>>,
 }
 
 #[derive(Default)]
@@ -66,7 +73,35 @@ impl Pulse {
 
 impl WatchedStore {
     pub(super) fn new(inner: Arc<dyn Store>, clock: Arc<dyn Clock>, watch: Arc<Watch>, slow: Duration) -> Self {
-        Self { inner, clock, watch, slow, seen: Mutex::default() }
+        Self { inner, clock, watch, slow, seen: Mutex::default(), awake: Arc::default(), asleep: Mutex::default() }
+    }
+
+    fn asleep(&self) -> MutexGuard<'_, Option<OwnedRwLockWriteGuard<()>>> {
+        self.asleep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets what is under way come to its end, frees every file and lock, and lets everything that comes later wait.
+    pub(super) async fn suspend(&self) -> Result<()> {
+        let alone = Arc::clone(&self.awake).write_owned().await;
+        if let Some(upkeep) = self.inner.upkeep() {
+            upkeep.suspend().await?;
+        }
+        *self.asleep() = Some(alone);
+        Ok(())
+    }
+
+    /// Opens everything again and lets go on who waits.
+    pub(super) async fn resume(&self) -> Result<()> {
+        if let Some(upkeep) = self.inner.upkeep() {
+            upkeep.resume().await?;
+        }
+        drop(self.asleep().take());
+        Ok(())
+    }
+
+    /// Nobody waits any longer: the store is about to close.
+    pub(super) fn wake(&self) {
+        drop(self.asleep().take());
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -96,6 +131,7 @@ impl WatchedStore {
     ) -> StoreFuture<'a, T> {
         let owner = owner.filter(|_| self.watch.is_watched()).map(str::to_owned);
         Box::pin(async move {
+            let _awake = self.awake.read().await;
             let began = self.clock.monotonic();
             let outcome = work.await;
             let took = self.clock.monotonic().saturating_sub(began);
@@ -235,6 +271,10 @@ impl Store for WatchedStore {
             Ok(records)
         };
         self.timed("recover", None, work)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

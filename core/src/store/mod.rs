@@ -20,6 +20,7 @@ mod spend;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tree;
+mod upkeep;
 mod usage;
 
 pub use batch::{
@@ -37,6 +38,7 @@ pub use read::{
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, fork};
+pub use upkeep::Upkeep;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -159,6 +161,11 @@ pub trait Store: Send + Sync + 'static {
     /// left alone. What was made to wait by a clock that has gone back since waits as long from now on as it was meant
     /// to. Doing it twice is doing it once.
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>>;
+
+    /// How its files are looked after; nothing for a store that has none.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
+    }
 
     /// Finishes what was handed in and frees every file, thread and lock; later calls fail with `Closed`.
     fn close(&self) -> StoreFuture<'_, ()>;

@@ -10,13 +10,14 @@
 //! ```
 //!
 //! `tertulia-crash outbox` does the same to messages that wait to be sent (`outbox.rs`), `tertulia-crash images` cuts the
-//! power (`power.rs`). `tertulia-crash all KILLS IMAGES` does everything.
+//! power (`power.rs`), `tertulia-crash faults` lets the disk fail (`faults.rs`). `tertulia-crash all KILLS IMAGES` does everything.
 //!
 //! `tertulia-crash [RUNS] [SEED]`: 200 runs and a random seed unless told. The seed is printed; the moment of a kill
 //! also depends on the machine, so a seed repeats the dice, not the crash.
 
 mod check;
 mod child;
+mod faults;
 mod outbox;
 mod power;
 mod tape;
@@ -57,6 +58,13 @@ async fn main() -> ExitCode {
                 _ => Err("tertulia-crash images [IMAGES] [SEED]".into()),
             }
         }
+        ["faults", ..] => {
+            let number = |at: usize, standard: u64| args.get(at).map_or(Ok(standard), |text| text.parse());
+            match (number(1, 1), number(2, u64::from(std::process::id()))) {
+                (Ok(stride), Ok(seed)) => last(faults::sweep(stride, seed).await),
+                _ => Err("tertulia-crash faults [STRIDE] [SEED]".into()),
+            }
+        }
         ["outbox", ..] => last(outbox::parent(&args[1..]).await),
         _ => last(parent(&args).await),
     };
@@ -90,6 +98,7 @@ async fn all(kills: Result<u64, ParseIntError>, images: Result<u64, ParseIntErro
     add("kills", parent(&[kills.to_string()]).await);
     add("outbox", outbox::parent(&[]).await);
     add("images", power::images(images, u64::from(std::process::id())).await);
+    add("faults", faults::sweep(1, u64::from(std::process::id())).await);
     last(Ok(all))
 }
 

@@ -85,8 +85,8 @@ pub async fn images(images: u64, seed: u64) -> Outcome<Counts> {
 async fn record(url: &str, seed: u64, tape: Arc<Tape>) -> Outcome<Vec<Event>> {
     let mut dice = Rng::with_seed(seed);
     let folder = scratch()?;
-    let running = vfs::tape(folder.path(), &tape);
     let path = folder.path().join("power.db");
+    let running = vfs::tape(&path, &tape);
     // One in eight says so much that the log is moved into the database while it works.
     let is_large = dice.u8(0..8) == 0;
     for life in 0..dice.u8(1..=3) {
@@ -108,7 +108,7 @@ async fn record(url: &str, seed: u64, tape: Arc<Tape>) -> Outcome<Vec<Event>> {
     Ok(tape.take())
 }
 
-async fn open(path: &Path, url: &str) -> Outcome<Tertulia> {
+pub async fn open(path: &Path, url: &str) -> Outcome<Tertulia> {
     let mut settings = Settings::default();
     settings.store.draft_flush_ms = 2;
     settings.store.draft_flush_bytes = 64;
@@ -205,7 +205,7 @@ fn cut(events: &[Event], images: u64, seed: u64, keeps: bool) -> Outcome<Vec<Str
 }
 
 /// Keeps the files of an image where they can be looked at later.
-fn keep(write: impl FnOnce(&Path) -> std::io::Result<()>) -> Outcome<PathBuf> {
+pub fn keep(write: impl FnOnce(&Path) -> std::io::Result<()>) -> Outcome<PathBuf> {
     let path = tempfile::Builder::new().prefix("tertulia-image-").tempdir()?.keep().join("image.db");
     write(&path)?;
     Ok(path)

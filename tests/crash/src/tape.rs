@@ -22,25 +22,22 @@ pub enum Kind {
     Database,
     Wal,
     Journal,
+    /// Of another database in the same folder: it fails like the others, and nothing of it is kept.
+    Other,
 }
 
 impl Kind {
     pub const ALL: [Self; 3] = [Self::Database, Self::Wal, Self::Journal];
 
-    pub fn of(path: &Path) -> Self {
-        let name = path.to_string_lossy();
-        if name.ends_with(Self::Wal.ending()) {
-            Self::Wal
-        } else if name.ends_with(Self::Journal.ending()) {
-            Self::Journal
-        } else {
-            Self::Database
-        }
+    /// Which file of this database has this path.
+    pub fn of(path: &Path, database: &Path) -> Self {
+        let is = |kind: &Self| path.as_os_str() == format!("{}{}", database.display(), kind.ending()).as_str();
+        Self::ALL.into_iter().find(is).unwrap_or(Self::Other)
     }
 
     pub fn ending(self) -> &'static str {
         match self {
-            Self::Database => "",
+            Self::Database | Self::Other => "",
             Self::Wal => "-wal",
             Self::Journal => "-journal",
         }
@@ -97,8 +94,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    #[expect(dead_code, reason = "for the sweep of faults")]
-    pub const ALL: [Self; 4] = [Self::Full, Self::Short, Self::Io, Self::Sync];
+    pub const ALL: [Self; 4] = [Self::Sync, Self::Full, Self::Short, Self::Io];
 
     /// The error that this call gives in such trouble, if it concerns it.
     fn code(self, call: Call) -> Option<c_int> {
@@ -158,13 +154,11 @@ impl Tape {
         std::mem::take(&mut *locked(&self.events))
     }
 
-    #[expect(dead_code, reason = "for the sweep of faults")]
     /// From now on so many calls go well, and the next one does not; nor any further one, when the trouble lasts.
     pub fn arm(&self, trouble: Trouble, left: u64, lasts: bool) {
         *locked(&self.fault) = Some(Fault { trouble, left, lasts, hits: 0 });
     }
 
-    #[expect(dead_code, reason = "for the sweep of faults")]
     /// Ends the trouble. Gives how often it came.
     pub fn disarm(&self) -> u64 {
         locked(&self.fault).take().map_or(0, |fault| fault.hits)
@@ -237,9 +231,21 @@ pub struct Disk<'e> {
 }
 
 impl<'e> Disk<'e> {
+    /// A disk with a database.
+    pub fn of(database: &[u8]) -> Self {
+        let mut disk = Self::default();
+        disk.files[Kind::Database as usize].kept = Some(database.to_vec());
+        disk
+    }
+
     /// Moves on by one event.
     pub fn go_on(&mut self, event: &'e Event) {
         match event {
+            Event::Write { file: Kind::Other, .. }
+            | Event::Truncate { file: Kind::Other, .. }
+            | Event::Delete { file: Kind::Other, .. }
+            | Event::Sync(Kind::Other)
+            | Event::NotSynced(Kind::Other) => {}
             Event::Write { file, .. } | Event::Truncate { file, .. } => self.files[*file as usize].since.push(event),
             Event::NotSynced(file) => {
                 // The kernel takes it to be written, and the next sync says nothing of it.

@@ -15,7 +15,7 @@ use rusqlite::ffi::{sqlite3_file, sqlite3_io_methods, sqlite3_vfs};
 
 use crate::tape::{Call, Event, Kind, Tape};
 
-/// The tapes that run, each with its folder.
+/// The tapes that run, each with its database.
 static TAPES: RwLock<Vec<(PathBuf, Arc<Tape>)>> = RwLock::new(Vec::new());
 
 /// Puts this VFS in front of SQLite's own for every database that this process opens from now on.
@@ -36,11 +36,12 @@ pub fn install() {
     });
 }
 
-/// Runs a tape for what is opened below a folder until the guard is dropped. Files that are open then go on with it.
-pub fn tape(folder: &Path, tape: &Arc<Tape>) -> Running {
+/// Runs a tape for a database, and whatever else is opened in its folder, until the guard is dropped. Files that are open
+/// then go on with it.
+pub fn tape(database: &Path, tape: &Arc<Tape>) -> Running {
     let mut tapes = TAPES.write().unwrap_or_else(PoisonError::into_inner);
-    tapes.push((folder.to_owned(), Arc::clone(tape)));
-    Running(folder.to_owned())
+    tapes.push((database.to_owned(), Arc::clone(tape)));
+    Running(database.to_owned())
 }
 
 /// A tape that runs.
@@ -48,7 +49,7 @@ pub struct Running(PathBuf);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        TAPES.write().unwrap_or_else(PoisonError::into_inner).retain(|(folder, _)| *folder != self.0);
+        TAPES.write().unwrap_or_else(PoisonError::into_inner).retain(|(database, _)| *database != self.0);
     }
 }
 
@@ -97,8 +98,9 @@ fn watched(name: *const c_char) -> Option<Watched> {
     // SAFETY: SQLite gives a string that ends with a zero.
     let path = PathBuf::from(unsafe { CStr::from_ptr(name) }.to_str().ok()?);
     let tapes = TAPES.read().unwrap_or_else(PoisonError::into_inner);
-    let (_, tape) = tapes.iter().find(|(folder, _)| path.starts_with(folder))?;
-    Some(Watched { tape: Arc::clone(tape), kind: Kind::of(&path) })
+    let (database, tape) =
+        tapes.iter().find(|(database, _)| database.parent().is_some_and(|folder| path.starts_with(folder)))?;
+    Some(Watched { tape: Arc::clone(tape), kind: Kind::of(&path, database) })
 }
 
 /// The file behind ours.

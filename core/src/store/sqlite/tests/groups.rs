@@ -397,21 +397,27 @@ fn slow_work_is_logged_without_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let writer = Mutex::new(Writer {
-        connection: connect::open_writer(&path, &SqliteSettings::default()).unwrap().connection,
+        connection: connect::open_writer(&path, &SqliteSettings::default(), connect::Opening::First)
+            .unwrap()
+            .connection,
         settings: SqliteSettings::default(),
         clock: Arc::new(Hasty(ManualClock::default())),
         counting: Arc::default(),
         syncs_fully: true,
         careful: 0,
+        doubted: false,
         liveness: None,
     });
     let (reply, mut answer) = oneshot::channel();
-    let (jobs, waiting) = mpsc::channel(8);
+    let (jobs, mut waiting) = mpsc::channel(8);
     let batch = WriteBatch::new("canary", NOW).op(put_conversation(crate::base::ConversationId::from_bytes([1; 16])));
     jobs.try_send(Job::Apply(ApplyJob { batch, durability: Durability::PowerSafe, reply })).ok().unwrap();
     drop(jobs);
     std::thread::scope(|scope| {
-        scope.spawn(|| tracing::subscriber::with_default(subscriber, || Writer::work(&writer, waiting)));
+        scope.spawn(|| {
+            let work = || drop(Writer::work(&writer, &mut waiting, &mut std::collections::VecDeque::new()));
+            tracing::subscriber::with_default(subscriber, work);
+        });
     });
     answer.try_recv().unwrap().unwrap();
     let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
