@@ -61,6 +61,21 @@ async fn batches_that_wait_are_committed_together() {
 }
 
 #[tokio::test]
+async fn who_comes_after_a_large_group_waits_for_no_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its clock stands: a wait that only it could end would never end.
+    let store = open(&folder.path().join("chat.db")).await;
+    let scene = scene(&store, 1);
+    let batch = || scene.batch().op(put_conversation(scene.ids.conversation()));
+    let group = (0..10).map(|_| (batch(), Durability::ProcessSafe)).collect();
+    apply_together(&store, group).await.into_iter().for_each(|result| drop(result.unwrap()));
+    let before = store.counters();
+    store.apply(batch(), Durability::ProcessSafe).await.unwrap();
+    let after = store.counters();
+    assert_eq!((after.batches - before.batches, after.commits - before.commits), (1, 1));
+}
+
+#[tokio::test]
 async fn a_group_ends_when_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let settings = SqliteSettings { group_commit_ms: 0, ..SqliteSettings::default() };
