@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-
 import tertulia
 from tertulia import AsyncTertulia, Tertulia
 
@@ -51,10 +52,10 @@ def test_a_store_is_looked_over_repaired_reported_vacuumed_and_copied(tmp_path: 
         found = store.verify()
         assert (found.is_sound, found.problems, found.conversations, found.messages) == (True, (), 1, 2)
 
-        other = sqlite3.connect(path)
-        other.execute("UPDATE conversation SET message_count = 77")
-        other.commit()
-        other.close()
+        # By another process: two libraries of SQLite in one process take each other's locks away.
+        wrong = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2])"
+        count = "UPDATE conversation SET message_count = 77"
+        subprocess.run([sys.executable, "-c", wrong, str(path), count], check=True)
         [problem] = store.verify().problems
         assert (problem.kind, problem.place, problem.repairable) == ("count", "conversation", True)
         assert store.repair() == tertulia.Repair([problem], [])

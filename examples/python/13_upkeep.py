@@ -18,8 +18,9 @@ with tempfile.TemporaryDirectory() as folder, Tertulia(Path(folder) / "chat.db",
     # Once a night: is everything as it should be? What the rows can tell is mended from them.
     found = store.verify()
     print(f"{found.messages} messages in {found.conversations} conversation, sound: {found.is_sound}")
-    for problem in [] if found.is_sound else store.repair().left:
-        print(f"restore the backup: {problem.place} {problem.detail}")
+    if not found.is_sound:
+        for problem in store.repair().left:
+            print(f"restore the backup: {problem.place} {problem.detail}")
 
     # What takes the space, and giving back what was deleted.
     report = store.storage_report()
