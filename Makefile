@@ -9,12 +9,14 @@ CASES ?= $(wildcard tests/conformance/cases)
 ONLY ?=
 N ?= 100
 WORKLOAD ?= chat
+KILLS ?= 200
+IMAGES ?= 1000
 
 # The message goes to the program through its environment, word for word: nothing in it is read by make or a shell.
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin simulate check bindings conformance bench load profile deny clean
+.PHONY: help chat test test-kotlin simulate check bindings conformance crash bench load profile deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -40,6 +42,9 @@ check: python ## Run the quick part: formatting, lints, floors
 
 conformance: rust ## Decode recorded replies: CASES=dir, ONLY=prefix of a case's name
 	@cargo run -q --locked -p tertulia-conformance -- "$(CASES)" $(if $(ONLY),"$(ONLY)")
+
+crash: rust ## Kill a writing process, cut its power: KILLS=2000 IMAGES=5000
+	@cargo run -q --locked -p tertulia-crash -- all "$(KILLS)" "$(IMAGES)"
 
 bench: rust python ## Measure speed beside bare clients; writes target/bench.json
 	@cargo run --release -q --locked -p tertulia-bench

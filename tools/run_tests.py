@@ -222,6 +222,8 @@ def all_steps() -> Iterable[Step]:
     if existing("tests/crash/Cargo.toml"):
         yield Step("crash: 200 kills", (crash, "200"), plain_counts, after=tests)
         yield Step("crash: the outbox", (crash, "outbox"), plain_counts, after=tests)
+        yield Step("crash: 1,000 power cuts", (crash, "images", "1000"), plain_counts, after=tests)
+        yield Step("crash: a failing disk", (crash, "faults", "60"), plain_counts, after=tests)
     if existing("tests/load/Cargo.toml"):
         yield Step("load: 20 chats", (load, "20", "--only-success"), plain_counts, after=tests)
     if bound:

@@ -227,7 +227,15 @@ limit = t.LimitHealth("openai/gpt-5", requests_per_minute=500, tokens_per_minute
 task = t.TaskHealth("turn", owner="ana", age_ms=40)
 operation = t.OperationHealth("apply", calls=3, failures=1, duration_ms=spread)
 
+problem = t.StoreProblem("count", "conversation", detail="3 count other messages than they have", repairable=True)
+storage_kind = t.StorageKind("messages", 8_192, index_bytes=4_096)
+
 SAMPLES: list[Any] = [
+    problem,
+    storage_kind,
+    t.Verification([problem], conversations=3, messages=40),
+    t.Repair([problem], [problem]),
+    t.StorageReport(81_920, log_bytes=4_152, page_bytes=8_192, pages=10, free_pages=1, kinds=[storage_kind]),
     t.EngineEvent(
         {
             "type": "retry_scheduled",

@@ -40,6 +40,7 @@ from .types import (
     RetryAfterSource,
     Role,
     SearchSort,
+    StoreProblemKind,
     StreamEvent,
     TextFormat,
     ToolChoice,
@@ -2773,6 +2774,215 @@ class Preferences:
     def _of_json(json: str) -> Preferences: ...
 
 @final
+class StoreProblem:
+    """Something that is wrong with a store."""
+
+    __match_args__: ClassVar[tuple[Literal["kind"], Literal["place"]]]
+
+    def __new__(
+        cls,
+        kind: StoreProblemKind,
+        place: str = "",
+        *,
+        detail: str = "",
+        repairable: bool = False,
+    ) -> Self: ...
+    @property
+    def kind(self) -> StoreProblemKind:
+        """What kind of thing is wrong."""
+
+    @property
+    def place(self) -> str:
+        """The table or index it is in; empty when nobody can say."""
+
+    @property
+    def detail(self) -> str:
+        """What is wrong, without anything that users have said."""
+
+    @property
+    def repairable(self) -> bool:
+        """True when ``repair`` mends it without losing anything."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> StoreProblem: ...
+
+@final
+class Verification:
+    """What a look at a whole store has found."""
+
+    __match_args__: ClassVar[tuple[Literal["problems"]]]
+
+    def __new__(
+        cls,
+        problems: Sequence[StoreProblem | Mapping[str, Any]] = ...,
+        *,
+        conversations: int = 0,
+        messages: int = 0,
+    ) -> Self: ...
+    @property
+    def problems(self) -> tuple[StoreProblem, ...]:
+        """What is wrong; empty when the store is sound."""
+
+    @property
+    def conversations(self) -> int:
+        """How many conversations were looked at."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages were looked at."""
+
+    @property
+    def is_sound(self) -> bool:
+        """True when nothing is wrong."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Verification: ...
+
+@final
+class Repair:
+    """What a repair of a store has done."""
+
+    __match_args__: ClassVar[tuple[Literal["repaired"], Literal["left"]]]
+
+    def __new__(
+        cls,
+        repaired: Sequence[StoreProblem | Mapping[str, Any]] = ...,
+        left: Sequence[StoreProblem | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def repaired(self) -> tuple[StoreProblem, ...]:
+        """What was wrong and is mended."""
+
+    @property
+    def left(self) -> tuple[StoreProblem, ...]:
+        """What is still wrong. For what is damaged, restore a backup."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> Repair: ...
+
+@final
+class StorageKind:
+    """What one kind of thing takes of the disk."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["bytes"]]]
+
+    def __new__(
+        cls,
+        name: str,
+        bytes: int = 0,
+        *,
+        index_bytes: int = 0,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """``messages``, ``conversations``, ``turns``, ``drafts``, ``outbox``, ``attachments``, ``spending``, ``changes``, ``search``
+        or ``other``."""
+
+    @property
+    def bytes(self) -> int:
+        """The things themselves."""
+
+    @property
+    def index_bytes(self) -> int:
+        """The indexes by which they are found."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> StorageKind: ...
+
+@final
+class StorageReport:
+    """What a store takes of the disk."""
+
+    __match_args__: ClassVar[tuple[Literal["file_bytes"]]]
+
+    def __new__(
+        cls,
+        file_bytes: int = 0,
+        *,
+        log_bytes: int = 0,
+        page_bytes: int = 0,
+        pages: int = 0,
+        free_pages: int = 0,
+        kinds: Sequence[StorageKind | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def file_bytes(self) -> int:
+        """The size of the database."""
+
+    @property
+    def log_bytes(self) -> int:
+        """The size of the log beside it, which holds the latest changes."""
+
+    @property
+    def page_bytes(self) -> int:
+        """The size of a page."""
+
+    @property
+    def pages(self) -> int:
+        """How many pages the database has."""
+
+    @property
+    def free_pages(self) -> int:
+        """How many of them are free; ``vacuum`` gives them back."""
+
+    @property
+    def kinds(self) -> tuple[StorageKind, ...]:
+        """What the others hold, the largest first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> StorageReport: ...
+
+@final
 class OutboxItem:
     """A message in the outbox."""
 
@@ -3917,6 +4127,9 @@ class Tertulia:
     def ask(self, content: None = None, *, messages: Sequence[NewMessage], **options: Unpack[CallOptions]) -> Reply:
         """Ask once, with a whole list of messages, and store nothing."""
 
+    def store(self) -> StoreUpkeep:
+        """The store's upkeep: a look at all of it, repairs, backups, what takes the space."""
+
     def provider(self, name: str) -> ProviderHandle:
         """One provider, for requests of your own with its key and address."""
 
@@ -4045,6 +4258,16 @@ class Tertulia:
 
     def network_changed(self) -> None:
         """Tell that the machine is on another network, or on one again: what waits in the outbox is tried."""
+
+    def suspend(self) -> None:
+        """Give up every file and lock of the store, so that the system may suspend the program.
+
+        What is handed to the store already is finished. Until :meth:`resume` every verb raises ``ClosedError``
+        (``suspended``); what is under way waits where it stands, so that nothing is lost.
+        """
+
+    def resume(self) -> None:
+        """Open the store again after :meth:`suspend`: what waited goes on, and the outbox is drained."""
 
     def open(self) -> Self:
         """Open the engine, unless it is open, and put to rest what a dead process left open."""
@@ -4177,6 +4400,42 @@ class UserScope:
     ) -> Page[ConversationInfo] | None: ...
     def outbox(self) -> Outbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
+
+@final
+class StoreUpkeep:
+    """The upkeep of an engine's store. Nothing of it changes what users see.
+
+    ``InvalidError`` (``unsupported``) for a store without files.
+    """
+
+    def verify(self) -> Verification:
+        """Look at everything that is kept, while others go on.
+
+        Pages and indexes, tables and indexes against those that this version makes, every figure that is kept against
+        what it counts. Takes time in proportion to the size.
+        """
+
+    def repair(self) -> Repair:
+        """Mend what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away."""
+
+    def storage_report(self) -> StorageReport:
+        """What takes the space, by kind. Takes time in proportion to the size."""
+
+    def checkpoint(self) -> bool:
+        """Move the log into the database and empty it, which the store does by itself when it is idle.
+
+        False when somebody still reads from the log; then what could be moved is.
+        """
+
+    def vacuum(self) -> int:
+        """Give the space of what was deleted back to the system, in steps between which others go on. Gives the bytes."""
+
+    def backup(self, path: str | PathLike[str]) -> int:
+        """Copy everything that is kept at this moment into a file, while others go on. Gives its size in bytes.
+
+        The file gets its name when it is whole and on the disk, in the place of one that was there; it can be opened
+        like any store. ``InvalidError`` (``bad_backup``) when the path is one of the store's own files, or a folder.
+        """
 
 @final
 class Outbox:
@@ -4481,6 +4740,9 @@ class AsyncTertulia:
     ) -> Coroutine[Any, Any, Reply]:
         """Ask once, with a whole list of messages, and store nothing."""
 
+    def store(self) -> AsyncStoreUpkeep:
+        """The store's upkeep: a look at all of it, repairs, backups, what takes the space."""
+
     def provider(self, name: str) -> AsyncProviderHandle:
         """One provider, for requests of your own with its key and address."""
 
@@ -4609,6 +4871,16 @@ class AsyncTertulia:
 
     def network_changed(self) -> Coroutine[Any, Any, None]:
         """Tell that the machine is on another network, or on one again: what waits in the outbox is tried."""
+
+    def suspend(self) -> Coroutine[Any, Any, None]:
+        """Give up every file and lock of the store, so that the system may suspend the program.
+
+        What is handed to the store already is finished. Until :meth:`resume` every verb raises ``ClosedError``
+        (``suspended``); what is under way waits where it stands, so that nothing is lost.
+        """
+
+    def resume(self) -> Coroutine[Any, Any, None]:
+        """Open the store again after :meth:`suspend`: what waited goes on, and the outbox is drained."""
 
     def open(self) -> Coroutine[Any, Any, Self]:
         """Open the engine, unless it is open, and put to rest what a dead process left open."""
@@ -4745,6 +5017,42 @@ class AsyncUserScope:
     ) -> Coroutine[Any, Any, Page[ConversationInfo] | None]: ...
     def outbox(self) -> AsyncOutbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
+
+@final
+class AsyncStoreUpkeep:
+    """The upkeep of an engine's store. Nothing of it changes what users see.
+
+    ``InvalidError`` (``unsupported``) for a store without files.
+    """
+
+    def verify(self) -> Coroutine[Any, Any, Verification]:
+        """Look at everything that is kept, while others go on.
+
+        Pages and indexes, tables and indexes against those that this version makes, every figure that is kept against
+        what it counts. Takes time in proportion to the size.
+        """
+
+    def repair(self) -> Coroutine[Any, Any, Repair]:
+        """Mend what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away."""
+
+    def storage_report(self) -> Coroutine[Any, Any, StorageReport]:
+        """What takes the space, by kind. Takes time in proportion to the size."""
+
+    def checkpoint(self) -> Coroutine[Any, Any, bool]:
+        """Move the log into the database and empty it, which the store does by itself when it is idle.
+
+        False when somebody still reads from the log; then what could be moved is.
+        """
+
+    def vacuum(self) -> Coroutine[Any, Any, int]:
+        """Give the space of what was deleted back to the system, in steps between which others go on. Gives the bytes."""
+
+    def backup(self, path: str | PathLike[str]) -> Coroutine[Any, Any, int]:
+        """Copy everything that is kept at this moment into a file, while others go on. Gives its size in bytes.
+
+        The file gets its name when it is whole and on the disk, in the place of one that was there; it can be opened
+        like any store. ``InvalidError`` (``bad_backup``) when the path is one of the store's own files, or a folder.
+        """
 
 @final
 class AsyncOutbox:

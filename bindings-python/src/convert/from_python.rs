@@ -14,7 +14,8 @@ use serde::de::IntoDeserializer as _;
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
     BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason, HealthState, MessageStatus, Priority,
-    ReasoningEffort, ReplyStatus, RetryAfterSource, Role, SearchSort, TurnState, UsageBy, UsageSource, Window,
+    ReasoningEffort, ReplyStatus, RetryAfterSource, Role, SearchSort, StoreProblemKind, TurnState, UsageBy,
+    UsageSource, Window,
 };
 use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};
 
@@ -322,7 +323,7 @@ macro_rules! words {
 }
 
 words!(BudgetScope, UsageBy, Window, CacheMode, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
-words!(BreakerState, Delivery, Detail, HealthState, Priority, RetryAfterSource, SearchSort);
+words!(BreakerState, Delivery, Detail, HealthState, Priority, RetryAfterSource, SearchSort, StoreProblemKind);
 words!(
     MessageStatus = MessageStatus::Complete,
     ReplyStatus = ReplyStatus::Done,

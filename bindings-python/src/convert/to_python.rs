@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzI
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
     BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState, MessageStatus, Priority, ReplyStatus,
-    RetryAfterSource, Role, TurnState, UsageBy, UsageSource, Window,
+    RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
 };
 use tertulia::{ErrorKind, Json};
 
@@ -63,7 +63,7 @@ macro_rules! words {
     };
 }
 
-words!(BudgetScope, UsageBy, Window, BreakerState, Delivery, HealthState, Priority, RetryAfterSource);
+words!(BudgetScope, UsageBy, Window, BreakerState, Delivery, HealthState, Priority, RetryAfterSource, StoreProblemKind);
 words!(Role, MessageStatus, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
 
 impl ToPython for () {

@@ -17,6 +17,7 @@ mod root;
 mod spending;
 mod stream;
 mod tertulia;
+mod upkeep;
 mod user;
 
 use pyo3::prelude::*;
@@ -33,6 +34,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<conversation::AsyncConversation>()?;
     module.add_class::<messages::Messages>()?;
     module.add_class::<messages::AsyncMessages>()?;
+    module.add_class::<upkeep::StoreUpkeep>()?;
+    module.add_class::<upkeep::AsyncStoreUpkeep>()?;
     module.add_class::<outbox::Outbox>()?;
     module.add_class::<outbox::AsyncOutbox>()?;
     module.add_class::<outbox::OutboxWatch>()?;

@@ -13,6 +13,7 @@ use super::options::{Key, options};
 use super::provider::{AsyncProviderHandle, Gate, ProviderHandle};
 use super::root::{Change, Config, Root, Way};
 use super::spending::Query;
+use super::upkeep::{AsyncStoreUpkeep, StoreUpkeep};
 use super::user::{AsyncUserScope, Scope, UserScope};
 use crate::bridge::{Awaitable, Done, done, wait};
 use crate::content::parts;
@@ -309,6 +310,18 @@ twins! {
             }
         }
 
+        /// Gives up every file and lock of the store, so that the system may suspend the program.
+        fn suspend(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.suspend().await }
+        }
+
+        /// Opens the store again and drains the outbox.
+        fn resume(&self, py) {
+            let way = self.0.0.way(py)?;
+            async move { way.open().await?.resume().await }
+        }
+
         /// Ends what is under way, waiting up to 5 s, and frees every thread, socket and file.
         fn close(&self, py) {
             let way = self.0.0.way(py)?;
@@ -363,6 +376,11 @@ twins! {
             self.0.scope(py, id, options).map(UserScope)
         }
 
+        /// The store's upkeep.
+        fn store(&self) -> StoreUpkeep {
+            StoreUpkeep(Arc::clone(&self.0.0))
+        }
+
         /// One provider, for requests of your own.
         fn provider(&self, name: String) -> ProviderHandle {
             ProviderHandle(Gate { root: Arc::clone(&self.0.0), name })
@@ -408,6 +426,11 @@ twins! {
             options: Option<&Bound<'_, PyDict>>,
         ) -> PyResult<AsyncUserScope> {
             self.0.scope(py, id, options).map(AsyncUserScope)
+        }
+
+        /// The store's upkeep.
+        fn store(&self) -> AsyncStoreUpkeep {
+            AsyncStoreUpkeep(Arc::clone(&self.0.0))
         }
 
         /// One provider, for requests of your own.

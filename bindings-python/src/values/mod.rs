@@ -22,6 +22,7 @@ mod reply;
 mod request;
 mod search;
 mod tool;
+mod upkeep;
 mod usage;
 mod watch;
 
@@ -45,6 +46,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     request::register(module)?;
     search::register(module)?;
     tool::register(module)?;
+    upkeep::register(module)?;
     usage::register(module)?;
     watch::register(module)?;
     module.add_class::<Page>()?;

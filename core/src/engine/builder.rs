@@ -313,6 +313,8 @@ impl TertuliaBuilder {
             random,
             tasks,
             closed: AtomicBool::new(false),
+            suspended: AtomicBool::new(false),
+            resting: tokio::sync::Mutex::default(),
             closing: Mutex::default(),
             live: Mutex::default(),
             queues: Mutex::default(),

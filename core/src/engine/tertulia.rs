@@ -77,6 +77,9 @@ pub(super) struct Inner {
     /// Names this engine as the holder of its turns.
     pub(super) holder: String,
     pub(super) closed: AtomicBool,
+    pub(super) suspended: AtomicBool,
+    /// Held while the engine goes to rest or wakes: one at a time.
+    pub(super) resting: tokio::sync::Mutex<()>,
     pub(super) closing: Mutex<Option<Closing>>,
     pub(super) live: Mutex<HashMap<TurnId, Live>>,
     pub(super) queues: Mutex<HashMap<ConversationId, Weak<Queue>>>,
@@ -208,6 +211,12 @@ impl Inner {
         let engine = self.clone();
         let begin = || {
             let work = self.tasks.spawn_apart(async move {
+                if engine.suspended.swap(false, Ordering::AcqRel) {
+                    // What waits is written down before the end.
+                    if engine.watched_store.resume().await.is_err() {
+                        engine.watched_store.wake();
+                    }
+                }
                 engine.tasks.close(CLOSE_PATIENCE).await;
                 engine.transport.close().await;
                 engine.targets.close().await;
@@ -220,7 +229,17 @@ impl Inner {
         closing.get_or_insert_with(begin).clone()
     }
 
+    /// # Errors
+    /// `Closed` when the engine is closed or suspended.
     pub(super) fn check_open(&self) -> Result<()> {
+        self.check_not_closed()?;
+        if self.suspended.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "suspended", "this engine is suspended; `resume` it first"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_not_closed(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "closed", "this engine was closed; open another one"));
         }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
+
 use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::model::{
@@ -18,7 +20,7 @@ use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
     PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture,
-    TurnRecord, UsageQuery, WriteBatch,
+    TurnRecord, Upkeep, UsageQuery, WriteBatch,
 };
 
 /// So long nothing was written when it is time to index what was.
@@ -34,6 +36,10 @@ pub(super) struct WatchedStore {
     /// When the last batch was written, in milliseconds of the clock.
     wrote: AtomicU64,
     indexing: AtomicBool,
+    /// Whoever asks something has it for reading; whoever suspends the store has it for writing until it is resumed. So
+    /// what is under way comes to its end, and what comes later waits.
+    awake: Arc<RwLock<()>>,
+    asleep: Mutex<Option<OwnedRwLockWriteGuard<()>>>,
 }
 
 #[derive(Default)]
@@ -77,7 +83,8 @@ impl Pulse {
 impl WatchedStore {
     pub(super) fn new(inner: Arc<dyn Store>, clock: Arc<dyn Clock>, watch: Arc<Watch>, slow: Duration) -> Self {
         let (wrote, indexing) = (AtomicU64::default(), AtomicBool::default());
-        Self { inner, clock, watch, slow, seen: Mutex::default(), wrote, indexing }
+        let (seen, awake, asleep) = (Mutex::default(), Arc::default(), Mutex::default());
+        Self { inner, clock, watch, slow, seen, wrote, indexing, awake, asleep }
     }
 
     fn is_quiet(&self) -> bool {
@@ -96,6 +103,34 @@ impl WatchedStore {
         }
         self.indexing.store(false, Ordering::Relaxed);
         done.map(drop)
+    }
+
+    fn asleep(&self) -> MutexGuard<'_, Option<OwnedRwLockWriteGuard<()>>> {
+        self.asleep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets what is under way come to its end, frees every file and lock, and lets everything that comes later wait.
+    pub(super) async fn suspend(&self) -> Result<()> {
+        let alone = Arc::clone(&self.awake).write_owned().await;
+        if let Some(upkeep) = self.inner.upkeep() {
+            upkeep.suspend().await?;
+        }
+        *self.asleep() = Some(alone);
+        Ok(())
+    }
+
+    /// Opens everything again and lets go on who waits.
+    pub(super) async fn resume(&self) -> Result<()> {
+        if let Some(upkeep) = self.inner.upkeep() {
+            upkeep.resume().await?;
+        }
+        drop(self.asleep().take());
+        Ok(())
+    }
+
+    /// Nobody waits any longer: the store is about to close.
+    pub(super) fn wake(&self) {
+        drop(self.asleep().take());
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -125,6 +160,7 @@ impl WatchedStore {
     ) -> StoreFuture<'a, T> {
         let owner = owner.filter(|_| self.watch.is_watched()).map(str::to_owned);
         Box::pin(async move {
+            let _awake = self.awake.read().await;
             let began = self.clock.monotonic();
             if name == "apply" {
                 self.wrote.store(millis(began), Ordering::Relaxed);
@@ -305,6 +341,10 @@ impl Store for WatchedStore {
             Ok(records)
         };
         self.timed("recover", None, work)
+    }
+
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        self.inner.upkeep()
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

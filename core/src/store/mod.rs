@@ -21,6 +21,7 @@ mod spend;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod tree;
+mod upkeep;
 mod usage;
 
 pub use batch::{
@@ -39,6 +40,7 @@ pub(crate) use refusal::search_off;
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, fork};
+pub use upkeep::Upkeep;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -212,6 +214,11 @@ pub trait Store: Send + Sync + 'static {
     /// left alone. What was made to wait by a clock that has gone back since waits as long from now on as it was meant
     /// to. Doing it twice is doing it once.
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>>;
+
+    /// How its files are looked after; nothing for a store that has none.
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        None
+    }
 
     /// Finishes what was handed in and frees every file, thread and lock; later calls fail with `Closed`.
     fn close(&self) -> StoreFuture<'_, ()>;

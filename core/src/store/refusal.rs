@@ -100,6 +100,10 @@ pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "store_closed", "the store is closed; open it again")
 }
 
+pub(super) fn suspended() -> Error {
+    Error::new(ErrorKind::Closed, "suspended", "the store is suspended; `resume` it first")
+}
+
 /// What stands in a turn whose process ended before the turn did.
 pub(super) fn process_ended(turn: TurnId) -> ErrorInfo {
     Error::new(

@@ -9,22 +9,36 @@
 //!                   no turn is open; what was interrupted shows its text, and can be asked for again
 //! ```
 //!
-//! `tertulia-crash outbox` does the same to messages that wait to be sent (`outbox.rs`).
+//! `tertulia-crash outbox` does the same to messages that wait to be sent (`outbox.rs`), `tertulia-crash images` cuts the
+//! power (`power.rs`), `tertulia-crash faults` lets the disk fail (`faults.rs`). `tertulia-crash all KILLS IMAGES` does everything.
 //!
 //! `tertulia-crash [RUNS] [SEED]`: 200 runs and a random seed unless told. The seed is printed; the moment of a kill
 //! also depends on the machine, so a seed repeats the dice, not the crash.
 
 mod check;
 mod child;
+mod faults;
 mod outbox;
+mod power;
+mod tape;
+mod verdict;
+mod vfs;
 
 use std::io::Write as _;
+use std::num::ParseIntError;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// What went well and what did not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub passed: u64,
+    pub failed: u64,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -36,8 +50,23 @@ async fn main() -> ExitCode {
             outbox::fill(store, url, from, messages, conversations).await
         }
         ["outbox-drain", store, url] => outbox::drain(store, url).await,
-        ["outbox", ..] => outbox::parent(&args[1..]).await,
-        _ => parent(&args).await,
+        ["all", kills, images] => all(kills.parse(), images.parse()).await,
+        ["images", ..] => {
+            let number = |at: usize, standard: u64| args.get(at).map_or(Ok(standard), |text| text.parse());
+            match (number(1, 1_000), number(2, u64::from(std::process::id()))) {
+                (Ok(images), Ok(seed)) => last(power::images(images, seed).await),
+                _ => Err("tertulia-crash images [IMAGES] [SEED]".into()),
+            }
+        }
+        ["faults", ..] => {
+            let number = |at: usize, standard: u64| args.get(at).map_or(Ok(standard), |text| text.parse());
+            match (number(1, 1), number(2, u64::from(std::process::id()))) {
+                (Ok(stride), Ok(seed)) => last(faults::sweep(stride, seed).await),
+                _ => Err("tertulia-crash faults [STRIDE] [SEED]".into()),
+            }
+        }
+        ["outbox", ..] => last(outbox::parent(&args[1..]).await),
+        _ => last(parent(&args).await),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,7 +77,32 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn parent(args: &[String]) -> Outcome<()> {
+/// Says the end of a part.
+fn last(counts: Outcome<Counts>) -> Outcome<()> {
+    let Counts { passed, failed } = counts?;
+    println!("{passed} passed, {failed} failed");
+    if failed > 0 { Err("not everything went well".into()) } else { Ok(()) }
+}
+
+/// Every part, one after the other.
+async fn all(kills: Result<u64, ParseIntError>, images: Result<u64, ParseIntError>) -> Outcome<()> {
+    let (kills, images) = (kills?, images?);
+    let mut all = Counts::default();
+    let mut add = |part: &str, counts: Outcome<Counts>| match counts {
+        Ok(counts) => all = Counts { passed: all.passed + counts.passed, failed: all.failed + counts.failed },
+        Err(error) => {
+            println!("{part}: {error}");
+            all.failed += 1;
+        }
+    };
+    add("kills", parent(&[kills.to_string()]).await);
+    add("outbox", outbox::parent(&[]).await);
+    add("images", power::images(images, u64::from(std::process::id())).await);
+    add("faults", faults::sweep(1, u64::from(std::process::id())).await);
+    last(Ok(all))
+}
+
+async fn parent(args: &[String]) -> Outcome<Counts> {
     let runs: u64 = args.first().map_or(Ok(200), |text| text.parse())?;
     let seed: u64 = args.get(1).map_or_else(|| Ok(u64::from(std::process::id())), |text| text.parse())?;
     println!("{runs} kills, seed {seed}");
@@ -69,8 +123,7 @@ async fn parent(args: &[String]) -> Outcome<()> {
     simulator.shutdown().await;
     println!("{}", ledger.summary());
     ledger.must_have_seen_everything(runs)?;
-    println!("{runs} passed, 0 failed");
-    Ok(())
+    Ok(Counts { passed: runs, failed: 0 })
 }
 
 /// Starts a child and kills it somewhere in its work. Gives what it had said by then.

@@ -22,3 +22,20 @@ fn an_outbox_that_is_killed_loses_nothing_and_doubles_nothing() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.lines().last(), Some("4 passed, 0 failed"), "{said}");
 }
+
+#[test]
+fn power_cuts_lose_nothing_that_was_promised_unless_nothing_is_synced() {
+    let output = run(&["images", "40", "7"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("the control with synchronous=NORMAL loses what was promised"), "{said}");
+    assert_eq!(said.lines().last(), Some("41 passed, 0 failed"), "{said}");
+}
+
+#[test]
+fn a_disk_that_fails_takes_nothing_that_was_promised() {
+    let output = run(&["faults", "150", "7"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.lines().last().is_some_and(|line| line.ends_with(" passed, 0 failed")), "{said}");
+}

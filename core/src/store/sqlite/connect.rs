@@ -33,8 +33,17 @@ pub(super) struct Opened {
     pub(super) orphans: usize,
 }
 
+/// Whether a store opens its database for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// Turns that are open there were left by the dead, when nobody else lives.
+    First,
+    /// Open turns may be this store's own.
+    Again,
+}
+
 /// Opens the database for writing; makes it when it is not there.
-pub(super) fn open_writer(path: &Path, settings: &SqliteSettings) -> Result<Opened> {
+pub(super) fn open_writer(path: &Path, settings: &SqliteSettings, opening: Opening) -> Result<Opened> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(storage("io", format!("SQLite {} is too old; 3.51.3 is needed", rusqlite::version())));
     }
@@ -72,7 +81,9 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings) -> Result<Open
     }
 
     let mut orphans = 0;
-    if liveness.alone {
+    if liveness.alone && opening == Opening::Again {
+        liveness.share(&lock)?;
+    } else if liveness.alone {
         if unclean && size(path) <= QUICK_CHECK_BYTES {
             quick_check(&connection)?;
         }
@@ -113,7 +124,8 @@ fn set(connection: &Connection, pragmas: &[(&str, &str)]) -> Result<()> {
     })
 }
 
-fn keep_log_on_close(connection: &Connection, keep: bool) -> Result<()> {
+/// Says whether the last connection to close leaves the log as it is.
+pub(super) fn keep_log_on_close(connection: &Connection, keep: bool) -> Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop).map_err(failed)
 }
 

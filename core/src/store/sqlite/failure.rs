@@ -5,10 +5,21 @@ use std::path::Path;
 use rusqlite::ffi::ErrorCode;
 
 use crate::base::{ErrorKind, Retry};
-use crate::model::Error;
+use crate::model::{Error, Result};
 
 pub(super) fn storage(reason: &'static str, detail: impl Into<String>) -> Error {
     Error::new(ErrorKind::Storage, reason, detail)
+}
+
+/// What is answered while the database is not open because the disk has failed.
+pub(super) fn broken() -> Error {
+    let detail = "the disk failed, and the database could not be opened again yet; nothing was stored, repeat it";
+    storage("io", detail).with_retry(Retry::Safe)
+}
+
+/// True when the disk has failed, so that nobody knows what it holds.
+pub(super) fn is_of_disk<T>(result: &Result<T>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Storage && error.reason() == "io")
 }
 
 /// An error of a statement.

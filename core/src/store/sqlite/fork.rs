@@ -61,6 +61,11 @@ pub(super) fn enter() -> Inside {
     GATE.enter()
 }
 
+/// True while somebody waits to fork: what takes long gives up its place.
+pub(super) fn is_wanted() -> bool {
+    GATE.is_closed()
+}
+
 /// One who may use SQLite until this is dropped.
 pub(super) struct Inside(&'static Gate);
 
@@ -108,7 +113,6 @@ impl Gate {
     }
 
     /// True while somebody is about to fork.
-    #[cfg(test)]
     pub(super) fn is_closed(&self) -> bool {
         self.forking.load(Ordering::SeqCst) > 0
     }

@@ -66,6 +66,15 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     }
 }
 
+/// An empty database as the migrations make it, in memory.
+pub(super) fn model() -> Result<Connection> {
+    let model = Connection::open_in_memory().map_err(failed)?;
+    for step in MIGRATIONS {
+        model.execute_batch(step).map_err(failed)?;
+    }
+    Ok(model)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

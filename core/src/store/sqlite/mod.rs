@@ -13,11 +13,13 @@
 //! Files: the database, SQLite's `-wal` and `-shm` while open, and `.lock`, which tells who else lives.
 
 mod apply;
+mod backup;
 mod branches;
 mod connect;
 mod conversations;
 mod failure;
 pub mod fork;
+mod life;
 mod liveness;
 mod migrate;
 mod read;
@@ -27,13 +29,14 @@ mod row;
 mod search;
 mod settings;
 mod spend;
+mod upkeep;
+mod verify;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
@@ -43,12 +46,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
     QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
-    UsageQuery, WriteBatch, refusal,
+    Upkeep, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
-use failure::{failed, file_failed};
-use readers::{ReadJob, Readers};
+use backup::Backups;
+use failure::{failed, file_failed, is_of_disk};
+use life::{Door, Life};
+use readers::ReadJob;
 use writer::{ApplyJob, Counting, Job, Writer};
 
 pub use settings::SqliteSettings;
@@ -59,12 +64,14 @@ const QUEUE: usize = 256;
 
 /// Keeps conversations in a SQLite file. Several stores, also of several processes, may have the same file open.
 pub struct SqliteStore {
+    path: PathBuf,
     jobs: mpsc::Sender<Job>,
     reads: mpsc::Sender<ReadJob>,
     searches: bool,
     clock: Arc<dyn Clock>,
-    closed: AtomicBool,
+    door: Arc<Door>,
     counting: Arc<Counting>,
+    backups: Arc<Backups>,
     /// Nothing is ever sent; it ends when the writing thread does.
     alive: watch::Receiver<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -92,18 +99,26 @@ impl SqliteStore {
         let (opened, opening) = oneshot::channel();
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
-        let searches = settings.search;
-        let opener = Opener { path, settings, clock: Arc::clone(&clock), counting: Arc::clone(&counting) };
-        let channel = (reads.clone(), waiting_reads);
+        let (searches, door, backups) = (settings.search, Arc::<Door>::default(), Arc::<Backups>::default());
+        let life = Life {
+            path: path.clone(),
+            settings,
+            clock: Arc::clone(&clock),
+            counting: Arc::clone(&counting),
+            door: Arc::clone(&door),
+            backups: Arc::clone(&backups),
+            reads: reads.clone(),
+            waiting_reads: Arc::new(Mutex::new(waiting_reads)),
+        };
         let thread = Builder::new()
             .name("tertulia-write".to_owned())
             .spawn(move || {
-                opener.run(waiting_jobs, channel, opened);
+                life.run(waiting_jobs, opened);
                 drop(ends);
             })
             .map_err(|error| file_failed(given, error))?;
-        let (closed, thread) = (AtomicBool::new(false), Mutex::new(Some(thread)));
-        let store = Self { jobs, reads, searches, clock, closed, counting, alive, thread };
+        let thread = Mutex::new(Some(thread));
+        let store = Self { path, jobs, reads, searches, clock, door, counting, backups, alive, thread };
         opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
         Ok(store)
     }
@@ -114,27 +129,35 @@ impl SqliteStore {
         self.counting.read()
     }
 
-    fn is_open(&self) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) { Err(refusal::closed()) } else { Ok(()) }
+    async fn write<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
+        self.door.check()?;
+        self.hand_in(job).await
     }
 
-    async fn write<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
-        self.is_open()?;
+    async fn hand_in<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         self.jobs.send(job(reply)).await.map_err(|_| refusal::closed())?;
         answer.await.map_err(|_| self.unanswered())?
     }
 
-    /// Why an answer never came: the store was closed before the question's turn, or a bug of ours.
+    /// Why an answer never came: the store was closed before the question's turn, the disk has failed, or a bug of ours.
     fn unanswered(&self) -> Error {
-        self.is_open().err().unwrap_or_else(|| Error::internal("a thread of the store panicked; the store goes on"))
+        match self.door.check() {
+            Err(error) => error,
+            Ok(()) if self.door.is_broken() => failure::broken(),
+            Ok(()) => Error::internal("a thread of the store panicked; the store goes on"),
+        }
     }
 
     /// Runs some work on the writing thread, between two groups.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static) -> Result<T> {
         self.write(|reply| {
             // Whoever asked may have gone; the work is done all the same.
-            Job::Run(Box::new(move |writer| drop(reply.send(work(writer)))))
+            Job::Run(Box::new(move |writer| {
+                let result = work(writer);
+                writer.doubted |= is_of_disk(&result);
+                drop(reply.send(result));
+            }))
         })
         .await
     }
@@ -146,7 +169,11 @@ impl SqliteStore {
         query: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
     ) -> StoreFuture<'a, T> {
         Box::pin(async move {
-            self.is_open()?;
+            self.door.check()?;
+            if self.door.is_broken() {
+                // Nobody reads. Whoever asks is reason to open the database again.
+                self.run(|_| Ok(())).await?;
+            }
             let (reply, answer) = oneshot::channel();
             let now = self.clock.now();
             let work = move |connection: &mut Connection| {
@@ -157,6 +184,11 @@ impl SqliteStore {
                 drop(reply.send(result));
             };
             self.reads.send(ReadJob::Read(name, Box::new(work))).await.map_err(|_| refusal::closed())?;
+            // It may have come too late for who reads what is left before they go.
+            self.door.check()?;
+            if self.door.is_broken() {
+                return Err(failure::broken());
+            }
             answer.await.map_err(|_| self.unanswered())?
         })
     }
@@ -166,72 +198,6 @@ impl SqliteStore {
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!(target: "tertulia::store", operation = "apply", "the writing thread panicked");
         }
-    }
-}
-
-/// What the writing thread needs to open the database.
-struct Opener {
-    path: PathBuf,
-    settings: SqliteSettings,
-    clock: Arc<dyn Clock>,
-    counting: Arc<Counting>,
-}
-
-impl Opener {
-    /// The life of the writing thread: open, write until the end, close.
-    fn run(
-        self,
-        jobs: mpsc::Receiver<Job>,
-        reads: (mpsc::Sender<ReadJob>, mpsc::Receiver<ReadJob>),
-        opened: oneshot::Sender<Result<()>>,
-    ) {
-        let started = self.clock.monotonic();
-        let open = || {
-            let inside = fork::enter();
-            let database = connect::open_writer(&self.path, &self.settings)?;
-            let writer = Arc::new(Mutex::new(Writer {
-                connection: database.connection,
-                settings: self.settings.clone(),
-                clock: Arc::clone(&self.clock),
-                counting: Arc::clone(&self.counting),
-                syncs_fully: true,
-                careful: 0,
-                unindexed: 0,
-                liveness: Some(database.liveness),
-            }));
-            fork::register(&writer);
-            drop(inside);
-            match Readers::start(&self.path, &self.settings, &self.clock, reads) {
-                Ok(readers) => Ok((writer, readers, database.orphans)),
-                Err(error) => {
-                    let _inside = fork::enter();
-                    drop(writer);
-                    Err(error)
-                }
-            }
-        };
-        let (writer, readers, orphans) = match open() {
-            Ok(open) => open,
-            Err(error) => return drop(opened.send(Err(error))),
-        };
-        let millis = (self.clock.monotonic() - started).as_millis();
-        tracing::info!(target: "tertulia::store", operation = "open", %millis, orphans, readers = self.settings.readers, "store opened");
-        if opened.send(Ok(())).is_ok() {
-            Writer::work(&writer, jobs);
-        }
-        readers.close();
-        let counters = self.counting.read();
-        let inside = fork::enter();
-        // The last connection to close moves the log into the database and removes it.
-        drop(writer);
-        drop(inside);
-        tracing::info!(
-            target: "tertulia::store", operation = "close",
-            batches = counters.batches,
-            commits = counters.commits,
-            checkpoints = counters.checkpoints,
-            "store closed"
-        );
     }
 }
 
@@ -318,8 +284,7 @@ impl Store for SqliteStore {
             let mut indexed = None;
             loop {
                 let (owner, query) = (Arc::clone(&owner), Arc::clone(&query));
-                let read =
-                    move |connection: &Connection, now| search::search(connection, &owner, &query, indexed, now);
+                let read = move |connection: &Connection, now| search::search(connection, &owner, &query, indexed, now);
                 match self.read("search", read).await? {
                     search::Found::Rows(rows) => return Ok(rows),
                     search::Found::Behind { until } => {
@@ -402,9 +367,13 @@ impl Store for SqliteStore {
         })
     }
 
+    fn upkeep(&self) -> Option<&dyn Upkeep> {
+        Some(self)
+    }
+
     fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
-            self.closed.store(true, Ordering::Release);
+            self.door.close();
             // Refused only when the writer is gone already. Sent by every caller, in case the first one was dropped.
             drop(self.jobs.send(Job::Close).await);
             let mut alive = self.alive.clone();

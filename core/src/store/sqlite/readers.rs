@@ -34,9 +34,8 @@ impl Readers {
         path: &Path,
         settings: &SqliteSettings,
         clock: &Arc<dyn Clock>,
-        (jobs, waiting): (mpsc::Sender<ReadJob>, mpsc::Receiver<ReadJob>),
+        (jobs, waiting): (mpsc::Sender<ReadJob>, Arc<Mutex<mpsc::Receiver<ReadJob>>>),
     ) -> Result<Self> {
-        let waiting = Arc::new(Mutex::new(waiting));
         let mut readers = Self { jobs, threads: Vec::new() };
         for _ in 0..settings.readers.max(1) {
             let inside = fork::enter();

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Applying, Seen};
 use super::connect::close_copy;
-use super::failure::failed;
+use super::failure::{failed, is_of_disk};
 use super::fork;
 use super::liveness::Liveness;
 use super::row::{first, run};
@@ -47,7 +47,20 @@ const FEED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 pub(super) enum Job {
     Apply(ApplyJob),
     Run(Box<dyn FnOnce(&mut Writer) + Send>),
+    /// Finish what came before, and give up every file and lock.
+    Suspend(oneshot::Sender<Result<()>>),
+    Resume(oneshot::Sender<Result<()>>),
     Close,
+}
+
+/// Why the writer has stopped.
+pub(super) enum End {
+    Closed,
+    Suspended(oneshot::Sender<Result<()>>),
+    /// It goes on.
+    Resumed(oneshot::Sender<Result<()>>),
+    /// The disk has failed: nobody knows what of the log it holds.
+    Doubted,
 }
 
 pub(super) struct ApplyJob {
@@ -101,6 +114,8 @@ pub(super) struct Writer {
     pub(super) careful: usize,
     /// So many changes were written here since the index of words was up to date.
     pub(super) unindexed: i64,
+    /// True once the disk has failed: on this connection nothing more is promised.
+    pub(super) doubted: bool,
     /// Tells others that this store lives. Dropped behind the connection.
     pub(super) liveness: Option<Liveness>,
 }
@@ -116,33 +131,36 @@ impl fork::Inherited for Mutex<Writer> {
 }
 
 impl Writer {
-    /// Works until it is told to close or nobody is left to tell it anything.
-    pub(super) fn work(writer: &Mutex<Self>, mut jobs: mpsc::Receiver<Job>) {
+    /// Works until it is told to stop, nobody is left to tell it anything, or the disk fails.
+    pub(super) fn work(writer: &Mutex<Self>, jobs: &mut mpsc::Receiver<Job>, waiting: &mut VecDeque<Job>) -> End {
         let settings = lock(writer).settings.clone();
         let most = settings.group_commit_rows.max(1);
         let gather = GATHER.min(Duration::from_millis(settings.group_commit_ms));
         // How many batches the last group had.
         let mut company = 0;
-        let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
-                let Some(job) = jobs.blocking_recv() else { return };
+                let Some(job) = jobs.blocking_recv() else { return End::Closed };
                 waiting.push_back(job);
             }
-            take_in(&mut jobs, &mut waiting, most);
+            take_in(jobs, waiting, most);
             if company >= COMPANY && waiting.len() < company.min(most) && !gather.is_zero() {
                 std::thread::sleep(gather);
-                take_in(&mut jobs, &mut waiting, most);
+                take_in(jobs, waiting, most);
             }
             company = 0;
-            if matches!(waiting.front(), Some(Job::Close)) {
-                // What was handed in before is done; what comes after finds the door closed.
-                return;
+            // What was handed in before is done; what comes after finds the door closed.
+            match waiting.pop_front() {
+                Some(Job::Close) => return End::Closed,
+                Some(Job::Suspend(reply)) => return End::Suspended(reply),
+                Some(Job::Resume(reply)) => return End::Resumed(reply),
+                Some(job) => waiting.push_front(job),
+                None => {}
             }
             let _inside = fork::enter();
             let this = &mut *lock(writer);
             let worked = catch_unwind(AssertUnwindSafe(|| match waiting.front() {
-                Some(Job::Apply(_)) => company = this.commit_group(&mut waiting, most),
+                Some(Job::Apply(_)) => company = this.commit_group(waiting, most),
                 _ => {
                     if let Some(Job::Run(work)) = waiting.pop_front() {
                         work(this);
@@ -159,6 +177,9 @@ impl Writer {
                 this.index_if_far_behind();
             }
             this.checkpoint(if idle { IDLE_CHECKPOINT_PAGES } else { BUSY_CHECKPOINT_PAGES });
+            if this.doubted {
+                return End::Doubted;
+            }
         }
     }
 
@@ -172,6 +193,7 @@ impl Writer {
         let mut change = match self.begin(power_safe) {
             Ok(change) => change,
             Err(error) => {
+                self.doubted |= is_of_disk::<()>(&Err(error.clone()));
                 for _ in 0..most {
                     let Some(job) = next_batch(waiting) else { break };
                     answer(job, Err(error.clone()));
@@ -185,6 +207,7 @@ impl Writer {
         while done.len() < most && (done.is_empty() || self.clock.monotonic() - started < patience) {
             let Some(job) = next_batch(waiting) else { break };
             let result = self.apply(&job.batch, &mut change, &has_budgets);
+            self.doubted |= is_of_disk(&result);
             if self.connection.is_autocommit() {
                 // The batch has failed half-way, or SQLite took the whole transaction back (a full disk, for instance):
                 // the ones before it are done again without it.
@@ -204,6 +227,7 @@ impl Writer {
         let batches = done.iter().filter(|(_, result)| result.is_ok()).count();
         let committed =
             self.end(batches > 0, first_change, change, done.last().map_or(0, |(job, _)| job.batch.at.as_millis()));
+        self.doubted |= is_of_disk(&committed);
         if committed.is_ok() && batches > 0 {
             self.unindexed += change - first_change;
             self.counting.batches.fetch_add(batches as u64, Ordering::Relaxed);
@@ -286,24 +310,43 @@ impl Writer {
         }
     }
 
-    /// Moves the log into the database when it has grown to so many pages.
-    fn checkpoint(&self, pages: i64) {
-        let log = |sql: &str| {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            statement.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
-        };
+    /// How many pages of the log are not in the database yet; nothing when nobody can say.
+    pub(super) fn unmoved(&self) -> Option<i64> {
         // NOOP only says how many pages there are and how many of them are moved already.
-        if !matches!(log("PRAGMA wal_checkpoint(NOOP)"), Ok((all, moved)) if all - moved >= pages) {
+        let (all, moved) = self.log("PRAGMA wal_checkpoint(NOOP)").ok()?;
+        Some(all - moved)
+    }
+
+    /// How many pages the log has, up to the last commit; nothing when nobody can say.
+    pub(super) fn log_pages(&self) -> Option<u64> {
+        u64::try_from(self.log("PRAGMA wal_checkpoint(NOOP)").ok()?.0).ok()
+    }
+
+    fn log(&self, sql: &str) -> rusqlite::Result<(i64, i64)> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
+    }
+
+    /// Moves the log into the database when it has grown to so many pages.
+    fn checkpoint(&mut self, pages: i64) {
+        if self.unmoved().is_none_or(|unmoved| unmoved < pages) {
             return;
         }
-        match log("PRAGMA wal_checkpoint(PASSIVE)") {
+        match self.log("PRAGMA wal_checkpoint(PASSIVE)") {
             Ok(_) => drop(self.counting.checkpoints.fetch_add(1, Ordering::Relaxed)),
             Err(error) => {
                 let error = failed(error);
                 tracing::warn!(target: "tertulia::store", operation = "apply", %error, "the log could not be moved into the database");
+                self.doubted |= is_of_disk::<()>(&Err(error));
             }
         }
     }
+}
+
+/// Moves the whole log into the database and empties it. False when somebody still reads from it.
+pub(super) fn empty_log(connection: &Connection) -> Result<bool> {
+    let busy = first(connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))?;
+    Ok(busy == Some(0))
 }
 
 /// Nobody else uses it but the child of a fork, to close its copy.

@@ -61,6 +61,21 @@ async fn batches_that_wait_are_committed_together() {
 }
 
 #[tokio::test]
+async fn who_comes_after_a_large_group_waits_for_no_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its clock stands: a wait that only it could end would never end.
+    let store = open(&folder.path().join("chat.db")).await;
+    let scene = scene(&store, 1);
+    let batch = || scene.batch().op(put_conversation(scene.ids.conversation()));
+    let group = (0..10).map(|_| (batch(), Durability::ProcessSafe)).collect();
+    apply_together(&store, group).await.into_iter().for_each(|result| drop(result.unwrap()));
+    let before = store.counters();
+    store.apply(batch(), Durability::ProcessSafe).await.unwrap();
+    let after = store.counters();
+    assert_eq!((after.batches - before.batches, after.commits - before.commits), (1, 1));
+}
+
+#[tokio::test]
 async fn a_group_ends_when_its_time_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let settings = SqliteSettings { group_commit_ms: 0, ..SqliteSettings::default() };
@@ -397,22 +412,28 @@ fn slow_work_is_logged_without_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let writer = Mutex::new(Writer {
-        connection: connect::open_writer(&path, &SqliteSettings::default()).unwrap().connection,
+        connection: connect::open_writer(&path, &SqliteSettings::default(), connect::Opening::First)
+            .unwrap()
+            .connection,
         settings: SqliteSettings::default(),
         clock: Arc::new(Hasty(ManualClock::default())),
         counting: Arc::default(),
         syncs_fully: true,
         careful: 0,
         unindexed: 0,
+        doubted: false,
         liveness: None,
     });
     let (reply, mut answer) = oneshot::channel();
-    let (jobs, waiting) = mpsc::channel(8);
+    let (jobs, mut waiting) = mpsc::channel(8);
     let batch = WriteBatch::new("canary", NOW).op(put_conversation(crate::base::ConversationId::from_bytes([1; 16])));
     jobs.try_send(Job::Apply(ApplyJob { batch, durability: Durability::PowerSafe, reply })).ok().unwrap();
     drop(jobs);
     std::thread::scope(|scope| {
-        scope.spawn(|| tracing::subscriber::with_default(subscriber, || Writer::work(&writer, waiting)));
+        scope.spawn(|| {
+            let work = || drop(Writer::work(&writer, &mut waiting, &mut std::collections::VecDeque::new()));
+            tracing::subscriber::with_default(subscriber, work);
+        });
     });
     answer.try_recv().unwrap().unwrap();
     let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

@@ -89,12 +89,13 @@ async fn a_writer_far_behind_indexes_when_nobody_waits() {
     let path = folder.path().join("chat.db");
     let settings = SqliteSettings::default();
     let mut writer = Writer {
-        connection: connect::open_writer(&path, &settings).unwrap().connection,
+        connection: connect::open_writer(&path, &settings, connect::Opening::First).unwrap().connection,
         settings,
         clock: clock(),
         counting: Arc::default(),
         syncs_fully: true,
         careful: 0,
+        doubted: false,
         unindexed: search::FAR_BEHIND - 1,
         liveness: None,
     };

@@ -9,6 +9,7 @@ mod moves;
 mod plans;
 mod processes;
 mod spending;
+mod upkeep;
 
 use std::sync::Arc;
 
