@@ -121,7 +121,8 @@ pub(super) fn search(
     let owner_pk: Option<i64> = first(connection, sql, [owner], |row| row.get(0))?;
     let mut scope = owner_pk.map(|owner_pk| vec![token('o', owner_pk)]).unwrap_or_default();
     if let Some(id) = query.conversation {
-        let sql = "SELECT pk FROM conversation WHERE id = ?1 AND owner_pk = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
+        let sql =
+            "SELECT pk FROM conversation WHERE id = ?1 AND owner_pk = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
         let of = params![id.as_bytes(), owner_pk, now.as_millis()];
         let found: Option<i64> = first(connection, sql, of, |row| row.get(0))?;
         let Some(conv_pk) = found else { return Ok(Found::Rows(None)) };
