@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::{NOW, STRANGER, Scene, advance, later, new_conversation, put_conversation, refused, user_row};
+use super::search::query;
 use crate::base::{ConversationId, ErrorKind, Random as _, SeededRandom, Timestamp};
 use crate::model::{Preferences, PreferencesChange, TurnState};
 use crate::store::{
     Anchor, ConversationChange, ConversationRows, ListQuery, NewAttachment, NewConversation, Op, Parent, Precondition,
-    Store, WriteBatch,
+    SearchQuery, Store, WriteBatch,
 };
 
 /// Long over by any clock, and by the batches of a scene.
@@ -278,6 +279,23 @@ pub(super) async fn what_has_expired_is_swept_away(store: Arc<dyn Store>) {
     scene.apply_op(Op::SweepConversation { id: mine }).await.unwrap();
     scene.apply_op(Op::SweepConversation { id: mine }).await.unwrap();
     assert_eq!(scene.store.expired(NOW, 9).await.unwrap(), [(other.owner.to_owned(), theirs)]);
+}
+
+pub(super) async fn what_has_expired_is_not_found_by_a_search(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let (id, there) = (scene.new_conversation().await, scene.new_conversation().await);
+    let gone = scene.append(id, Parent::Head, "gazpacho").await;
+    let stays = scene.append(there, Parent::Head, "gazpacho, too").await;
+    assert_eq!(scene.found("gazpacho").await, [stays, gone]);
+    expire(&scene, id).await;
+    assert_eq!(scene.found("gazpacho").await, [stays]);
+    let within = SearchQuery { conversation: Some(id), ..query("gazpacho") };
+    assert_eq!(scene.store.search(scene.owner, within).await.unwrap(), None);
+    scene.apply_op(Op::SweepConversation { id }).await.unwrap();
+    assert_eq!(scene.found("gazpacho").await, [stays]);
+    scene.apply_op(put_conversation(id)).await.unwrap();
+    let anew = scene.append(id, Parent::Head, "gazpacho anew").await;
+    assert_eq!(scene.found("gazpacho").await, [anew, stays]);
 }
 
 pub(super) async fn a_conversation_makes_room_when_its_time_is_up(store: Arc<dyn Store>) {

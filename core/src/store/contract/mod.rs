@@ -90,6 +90,7 @@ behaviours! {
         an_unchanged_list_is_not_read,
         a_conversation_whose_time_is_up_is_not_there,
         what_has_expired_is_swept_away,
+        what_has_expired_is_not_found_by_a_search,
         a_conversation_makes_room_when_its_time_is_up,
         random_lists_equal_those_of_a_naive_model,
         preferences_are_an_owners_own,
