@@ -318,8 +318,7 @@ impl Store for SqliteStore {
             let mut indexed = None;
             loop {
                 let (owner, query) = (Arc::clone(&owner), Arc::clone(&query));
-                let read =
-                    move |connection: &Connection, now| search::search(connection, &owner, &query, indexed, now);
+                let read = move |connection: &Connection, now| search::search(connection, &owner, &query, indexed, now);
                 match self.read("search", read).await? {
                     search::Found::Rows(rows) => return Ok(rows),
                     search::Found::Behind { until } => {
