@@ -14,7 +14,7 @@ use crate::store::{
 };
 
 /// Long over by any clock, and by the batches of a scene.
-const OVER: Timestamp = Timestamp::from_millis(-1_000);
+pub(super) const OVER: Timestamp = Timestamp::from_millis(-1_000);
 
 async fn list(scene: &Scene, query: ListQuery) -> ConversationRows {
     scene.store.conversations(scene.owner, query).await.unwrap()

@@ -154,6 +154,7 @@ behaviours! {
         a_search_never_shows_another_owners_messages,
         a_hit_says_whether_its_branch_is_shown,
         what_is_deleted_is_not_found,
+        what_has_ended_shortens_no_page,
         what_tools_answered_and_what_was_thought_is_not_found,
         long_messages_are_found_by_their_first_mebibyte,
         words_of_many_scripts_are_found,

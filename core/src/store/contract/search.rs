@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::lists::OVER;
 use super::scene::{OWNER, STRANGER, Scene, put_conversation, refused, text, user_row, whole};
 use crate::base::{ConversationId, ErrorKind, MessageId, Random, SeededRandom};
 use crate::model::{MessageStatus, Part, Role, SearchHit, SearchSort, ToolResult};
 use crate::store::search::{Query, cut};
-use crate::store::{Content, NewRow, Op, Parent, SearchPlace, SearchQuery, SearchRows, Store};
+use crate::store::{
+    Content, ConversationChange, NewRow, Op, Parent, SearchPlace, SearchQuery, SearchRows, Store, WriteBatch,
+};
 
 pub(crate) fn query(words: &str) -> SearchQuery {
     SearchQuery { words: words.to_owned(), conversation: None, sort: SearchSort::Recent, limit: 50, after: None }
@@ -204,6 +208,30 @@ pub(super) async fn what_is_deleted_is_not_found(store: Arc<dyn Store>) {
         assert_eq!(ids(&scene.search(best("basil")).await.items), [elsewhere]);
         scene.apply_op(Op::DeleteConversation { id: other }).await.unwrap();
         assert_eq!(scene.search(best("basil")).await, SearchRows::default());
+    }
+}
+
+/// What has ended is not found, and shortens no page, also before it is swept.
+pub(super) async fn what_has_ended_shortens_no_page(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let (kept, ending) = (scene.new_conversation().await, scene.new_conversation().await);
+    let mut expected = Vec::new();
+    for number in 0..5 {
+        expected.push(scene.append(kept, Parent::Head, &format!("sage {number}")).await);
+        for _ in 0..3 {
+            scene.append(ending, Parent::Head, "sage sage sage").await;
+        }
+    }
+    expected.reverse();
+    let change = ConversationChange { expires_in: Some(Some(Duration::ZERO)), ..ConversationChange::default() };
+    let batch = WriteBatch::new(scene.owner, OVER).op(Op::UpdateConversation { id: ending, change });
+    scene.apply(batch).await.unwrap();
+    for sort in [SearchSort::Recent, SearchSort::Relevance] {
+        let first = scene.search(SearchQuery { sort, limit: 3, ..query("sage") }).await;
+        assert_eq!(ids(&first.items), expected[..3], "{sort:?}");
+        let rest = scene.search(SearchQuery { sort, limit: 3, after: first.next, ..query("sage") }).await;
+        assert_eq!(ids(&rest.items), expected[3..], "{sort:?}");
+        assert_eq!(rest.next, None, "{sort:?}");
     }
 }
 

@@ -133,21 +133,26 @@ pub(super) fn search(
         return Ok(Found::Rows(Some(SearchRows::default())));
     };
     let matching = matching(&scope, &asked);
-    let page = match query.sort {
-        SearchSort::Recent => newest(connection, &matching, query)?,
-        SearchSort::Relevance => best(connection, &matching, query)?,
-    };
-    let mut items = Vec::with_capacity(page.hits.len());
-    for (pk, score) in &page.hits {
-        items.extend(hit(connection, (owner_pk, now), &asked, (*pk, *score))?);
-    }
-    let next = match items.last() {
-        Some(last) if page.goes_on => {
-            Some(SearchPlace { message: last.message_id, order: page.order, count: page.count })
+    let mut rows = SearchRows { items: Vec::new(), next: query.after };
+    loop {
+        let piece = SearchQuery { limit: query.limit - rows.items.len(), after: rows.next, ..query.clone() };
+        let page = match query.sort {
+            SearchSort::Recent => newest(connection, &matching, &piece)?,
+            SearchSort::Relevance => best(connection, &matching, &piece)?,
+        };
+        let mut last = None;
+        for (pk, score) in &page.hits {
+            let hit = hit(connection, (owner_pk, now), &asked, (*pk, *score))?;
+            last = hit.as_ref().map(|hit| hit.message_id);
+            rows.items.extend(hit);
         }
-        _ => None,
-    };
-    Ok(Found::Rows(Some(SearchRows { items, next })))
+        let message = last.unwrap_or(MessageId::from_bytes([0; 16]));
+        rows.next = page.goes_on.then_some(SearchPlace { message, order: page.order, count: page.count });
+        // What is not there any more and not swept yet makes no page shorter.
+        if rows.next.is_none() || rows.items.len() >= query.limit {
+            return Ok(Found::Rows(Some(rows)));
+        }
+    }
 }
 
 /// Keys and scores of a page, and where it ends.
