@@ -141,11 +141,8 @@ async fn talk(chat: Conversation, mut dice: Rng, life: u8, size: usize, tape: &T
         let turn = stream.turn_id().ok_or("a durable stream has a turn")?;
         tape.tell(Promise::Saved { conversation, turn, words });
         let reply = match stream.reply().await {
-            // It is kept behind what waits here since an earlier life.
-            Err(error) if error.reason() == "earlier_waits" => {
-                tape.tell(Promise::Waits { turn });
-                return Ok(());
-            }
+            // It is kept, parked, behind what waits here since an earlier life.
+            Err(error) if error.reason() == "earlier_waits" => return Ok(()),
             reply => reply?,
         };
         tape.tell(Promise::Done { turn, bytes: reply.text().len() });
