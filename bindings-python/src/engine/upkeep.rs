@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pyo3::prelude::*;
-
 use super::root::Root;
 
 twins! {

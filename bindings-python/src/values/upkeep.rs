@@ -1,6 +1,5 @@
 //! What the upkeep of a store tells.
 
-use pyo3::prelude::*;
 use tertulia::model::{
     Repair as RepairRecord, StorageKind as KindRecord, StorageReport as ReportRecord, StoreProblem as ProblemRecord,
     Verification as VerificationRecord,
