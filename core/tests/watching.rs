@@ -197,7 +197,7 @@ async fn questions_that_the_store_is_slow_to_answer_are_told_and_all_are_timed()
     chat.send("hi").model(lab.text("ok")).await.unwrap();
     chat.history().await.unwrap();
     let is_history =
-        |kind: &EngineEventKind| matches!(kind, EngineEventKind::SlowQuery { query, .. } if query == "messages");
+        |kind: &EngineEventKind| matches!(kind, EngineEventKind::SlowQuery { query, .. } if query == "page");
     let seen = until(&mut events, is_history).await;
     assert!(seen.iter().any(|e| matches!(&e.kind, EngineEventKind::SlowQuery { query, .. } if query == "apply")));
     let health = lab.tertulia.health();

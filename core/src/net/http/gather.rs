@@ -2,8 +2,8 @@
 //!
 //! The client hands out one piece at a time and has to be let run to hand out the next, even when all of them came in
 //! one packet. What is done above for each piece (reading, watching limits, many layers) costs several times as much as
-//! taking it from the client, so where pieces come close together they are taken first and given as one. A reply that
-//! comes word by word, with pauses, is given word by word at once.
+//! taking it from the client, so where pieces come close together they are taken first and given as one. The first words of
+//! a reply, and those of one that comes word by word, with pauses, are given one by one, at once.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -19,7 +19,7 @@ const ENOUGH: usize = 16 * 1024;
 /// What a short reply takes, in bytes.
 const SHORT: usize = 1_000;
 
-/// Where pieces come one by one, every so many of them it is looked whether there are more.
+/// At the beginning, and where pieces come one by one, so many are given before it is looked whether there are more.
 const LOOKS: u8 = 16;
 
 /// Gathers the pieces of a body.
@@ -39,7 +39,7 @@ pub(super) struct Gathered<S> {
 
 impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
     pub(super) fn new(pieces: S) -> Self {
-        Self { pieces, first: Bytes::new(), all: BytesMut::new(), end: None, has_waited: false, alone: 0 }
+        Self { pieces, first: Bytes::new(), all: BytesMut::new(), end: None, has_waited: false, alone: LOOKS }
     }
 
     /// Takes a piece in. True when it is enough.
