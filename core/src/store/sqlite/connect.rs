@@ -13,6 +13,7 @@ use super::liveness::{Liveness, private_file};
 use super::migrate::{check, migrate};
 use super::row::run;
 use super::settings::SqliteSettings;
+use super::writer::empty_log;
 use crate::model::Result;
 
 /// Older ones may lose a WAL that is reset while another connection checkpoints.
@@ -75,6 +76,12 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings, opening: Openi
             ("wal_autocheckpoint", "0"), // The idle writer does it, so that no user's commit waits for it.
         ],
     )?;
+    if liveness.alone && unclean {
+        // Whoever left the log may have ended because the disk could not sync it. Then it can be read and yet not be on the
+        // disk, and what is committed behind it would be lost with it when the power goes. So it is moved into the
+        // database first. Only a program that is none of ours can be in the way of that.
+        empty_log(&connection)?;
+    }
     migrate(&mut connection)?;
     if !settings.search {
         super::search::stop(&connection)?;
