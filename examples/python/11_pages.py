@@ -10,7 +10,8 @@ with Tertulia("memory:", model=model) as tertulia:
     chat = tertulia.user("ana").new_conversation(title="A long talk")
     said: list[NewMessage] = []
     for n in range(5_000):
-        said += [{"role": "user", "content": f"Question {n}"}, {"role": "assistant", "content": f"Answer {n}"}]
+        said.append({"role": "user", "content": f"Question {n}"})
+        said.append({"role": "assistant", "content": f"Answer {n}"})
     chat.append(said)
 
     info, page = chat.open(limit=20)  # what a screen shows first, in one read
