@@ -76,6 +76,10 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
                     self.alone -= 1;
                     return Poll::Ready(Some(Some(Ok(piece))));
                 }
+                // A peer may send any number of pieces without a byte.
+                Poll::Ready(Some(Ok(piece))) if piece.is_empty() => {
+                    return Poll::Ready(if self.first.is_empty() { Some(Some(Ok(piece))) } else { None });
+                }
                 Poll::Ready(Some(Ok(piece))) => {
                     if self.hold(piece) {
                         return Poll::Ready(None);

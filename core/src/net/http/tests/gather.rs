@@ -120,3 +120,10 @@ fn a_body_that_never_pauses_is_given_in_bounded_pieces() {
     }
     assert!(seen == 200_000 && longest > 1_000, "{seen} bytes, {longest} at once");
 }
+
+#[test]
+fn pieces_without_a_byte_are_not_gathered_for_ever() {
+    let mut body = later(std::iter::once(piece("a word")).chain(std::iter::repeat_with(|| piece("")).take(1_000_000)));
+    assert_eq!(text(next(&mut body)), "a word", "the first of them ends what is gathered");
+    assert_eq!(text(next(&mut body)), "", "and each comes alone");
+}
