@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
 use super::connect::{beside, open_reader};
-use super::failure::{failed, file_failed};
+use super::failure::{failed, file_failed, storage};
 use super::fork;
 use super::liveness::private_file;
 use super::settings::SqliteSettings;
@@ -25,9 +24,6 @@ use crate::model::{Error, Result};
 
 /// Pages that are copied at once: 2 MiB.
 const STEP: i32 = 256;
-
-/// How long to wait for who holds a lock.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// The backups that are being made.
 #[derive(Debug, Default)]
@@ -121,7 +117,8 @@ fn copy(from: &Path, part: &Path, settings: &SqliteSettings, stops: &dyn Fn() ->
         match backup.step(STEP).map_err(failed)? {
             StepResult::Done => return Ok(Some(Copied::Whole)),
             StepResult::More => {}
-            _ => std::thread::sleep(PAUSE),
+            // SQLite has waited for the lock already; nobody but another program has one on either file.
+            _ => return Err(storage("busy", "another program holds a lock on the database or its backup; try again")),
         }
     }
 }
