@@ -146,7 +146,7 @@ fn storage_report(connection: &Connection, path: &Path) -> Result<StorageReport>
 fn name_of(table: &str) -> &'static str {
     match table {
         "message" => "messages",
-        "conversation" | "owner" => "conversations",
+        "conversation" | "conversation_tag" | "owner" => "conversations",
         "turn" | "turn_step" => "turns",
         "draft_chunk" => "drafts",
         "send_queue" => "outbox",

@@ -92,6 +92,23 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        kind: Reference,
+        place: "conversation_tag",
+        detail: "stand in other lists than those of their tags",
+        wrong: "SELECT count(*) FROM conversation c
+            WHERE (SELECT count(*) FROM json_each(c.tags))
+            <> (SELECT count(*) FROM conversation_tag t WHERE t.conv_pk = c.pk)
+            OR EXISTS (SELECT 1 FROM json_each(c.tags) j WHERE NOT EXISTS (SELECT 1 FROM conversation_tag t
+                WHERE t.owner_pk = c.owner_pk AND t.tag = j.value AND t.is_archived = c.is_archived
+                AND t.is_pinned = c.is_pinned AND t.activity_seq = c.activity_seq AND t.conv_pk = c.pk))",
+        mends: &[
+            "DELETE FROM conversation_tag",
+            "INSERT INTO conversation_tag(owner_pk, tag, is_archived, is_pinned, activity_seq, conv_pk)
+             SELECT c.owner_pk, j.value, c.is_archived, c.is_pinned, c.activity_seq, c.pk
+             FROM conversation c CROSS JOIN json_each(c.tags) j",
+        ],
+    },
+    Rule {
         kind: Count,
         place: "blob",
         detail: "count other users than they have, or another size",

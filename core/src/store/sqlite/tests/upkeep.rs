@@ -6,7 +6,7 @@ use super::*;
 use crate::base::ErrorKind;
 use crate::model::{StoreProblemKind, TurnState};
 use crate::store::contract::scene::{NOW, put_conversation, refused, user_row};
-use crate::store::{Op, Parent};
+use crate::store::{ConversationChange, Op, Parent};
 
 /// What files of this folder the process has open.
 #[cfg(target_os = "linux")]
@@ -14,6 +14,14 @@ fn open_files(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir("/proc/self/fd").unwrap();
     let files = files.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     files.filter(|file| file.starts_with(folder)).collect()
+}
+
+/// Somebody who reads, and stays.
+fn reading(path: &Path) -> Connection {
+    let reader = Connection::open(path).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let _: i64 = reader.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
+    reader
 }
 
 #[tokio::test]
@@ -67,9 +75,7 @@ async fn a_large_log_is_left_for_later_and_nothing_of_it_is_lost() {
     let scene = scene(&store, 1);
     let conversation = scene.new_conversation().await;
     // A reader that stays: the log cannot be moved on.
-    let reader = Connection::open(&path).unwrap();
-    reader.execute_batch("BEGIN").unwrap();
-    let _: i64 = reader.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
+    let reader = reading(&path);
     for n in 0..50_u8 {
         let words = char::from(b'a' + n % 26).to_string().repeat(200_000 + usize::from(n));
         scene.append(conversation, Parent::Head, &words).await;
@@ -217,6 +223,10 @@ async fn everything_that_is_wrong_is_found_and_what_the_rows_tell_is_mended() {
         ("UPDATE message SET selected_child_pk = pk WHERE depth = 1", Count, "message", true),
         ("UPDATE message SET left_pk = parent_pk WHERE depth = 2", Reference, "message", true),
         ("UPDATE message SET jump_depth = 7 WHERE depth = 2", Damaged, "message", false),
+        ("DELETE FROM conversation_tag", Reference, "conversation_tag", true),
+        ("UPDATE conversation_tag SET activity_seq = 0", Reference, "conversation_tag", true),
+        ("UPDATE conversation_tag SET tag = 'play' WHERE tag = 'work'", Reference, "conversation_tag", true),
+        ("UPDATE conversation SET tags = NULL", Reference, "conversation_tag", true),
         ("UPDATE blob SET refs = 9", Count, "blob", true),
         ("UPDATE blob SET size = 1", Count, "blob", true),
         ("DELETE FROM blob_inline", Damaged, "message", false),
@@ -250,6 +260,8 @@ async fn everything_that_is_wrong_is_found_and_what_the_rows_tell_is_mended() {
         scene.append(conversation, Parent::Head, &"long ".repeat(30_000)).await;
         scene.append(conversation, Parent::Head, "short").await;
         scene.send(conversation, "question").await;
+        let tags = ConversationChange { tags: Some(vec!["home".to_owned(), "work".to_owned()]), ..Default::default() };
+        scene.apply(scene.batch().op(Op::UpdateConversation { id: conversation, change: tags })).await.unwrap();
         let other = Connection::open(&path).unwrap();
         other.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         other.execute_batch(sql).unwrap();
@@ -344,9 +356,7 @@ async fn a_log_that_somebody_reads_is_not_emptied_and_nobody_waits_for_it() {
     let store = open(&path).await;
     let scene = scene(&store, 1);
     let conversation = scene.new_conversation().await;
-    let reader = Connection::open(&path).unwrap();
-    reader.execute_batch("BEGIN").unwrap();
-    let _: i64 = reader.query_row("SELECT count(*) FROM message", [], |row| row.get(0)).unwrap();
+    let reader = reading(&path);
     scene.append(conversation, Parent::Head, "more").await;
     assert!(!store.checkpoint().await.unwrap());
     drop(reader);
