@@ -3,9 +3,12 @@
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
 use super::failure::{failed, file_failed, storage};
@@ -94,13 +97,25 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings, opening: Openi
         if unclean && size(path) <= QUICK_CHECK_BYTES {
             quick_check(&connection)?;
         }
-        let end_leases = "UPDATE turn SET lease_until = 0 WHERE state IN (1, 2, 3)";
+        let end_leases = "UPDATE turn SET lease_until = 0 WHERE state >= 1 AND state <= 3";
         orphans = run(&connection, end_leases, [])?;
         run(&connection, "UPDATE reservation SET lease_until = 0", [])?;
         liveness.share(&lock)?;
     }
     keep_log_on_close(&connection, false)?;
     Ok(Opened { connection, liveness, orphans })
+}
+
+/// Counts the pages that the log has after each commit of this connection from now on.
+pub(super) fn count_log(connection: &mut Connection) -> Result<Arc<AtomicI64>> {
+    let logged = Arc::new(AtomicI64::new(0));
+    let counted = Arc::clone(&logged);
+    let count = move |_: &mut Wal, pages| {
+        counted.store(i64::from(pages), Ordering::Relaxed);
+        Ok(())
+    };
+    connection.wal_hook(Some(count)).map_err(failed)?;
+    Ok(logged)
 }
 
 /// Opens one more connection that can only read.

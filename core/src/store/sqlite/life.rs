@@ -177,13 +177,15 @@ impl Life {
 
     fn open(&self, opening: Opening) -> Result<Room> {
         let inside = fork::enter();
-        let database = connect::open_writer(&self.path, &self.settings, opening)?;
+        let mut database = connect::open_writer(&self.path, &self.settings, opening)?;
+        let logged = connect::count_log(&mut database.connection)?;
         let writer = Arc::new(Mutex::new(Writer {
             connection: database.connection,
             settings: self.settings.clone(),
             clock: Arc::clone(&self.clock),
             counting: Arc::clone(&self.counting),
             syncs_fully: true,
+            logged,
             careful: 0,
             unindexed: 0,
             doubted: false,

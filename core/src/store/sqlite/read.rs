@@ -105,7 +105,7 @@ macro_rules! due {
                 $condition,
                 " AND (c.expires_at IS NULL OR c.expires_at > ?1)
                  AND NOT EXISTS (SELECT 1 FROM send_queue e CROSS JOIN turn b ON b.pk = e.turn_pk
-                 WHERE e.conv_pk = q.conv_pk AND e.enqueued_seq < q.enqueued_seq AND b.state IN (1, 2, 3, 4))
+                 WHERE e.conv_pk = q.conv_pk AND e.enqueued_seq < q.enqueued_seq AND b.state >= 1 AND b.state <= 4)
                  ORDER BY q.not_before LIMIT ?2"
             )
         )

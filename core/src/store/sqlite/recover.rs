@@ -15,7 +15,7 @@ use crate::store::{MessageEnd, TurnChange, TurnRecord, draft, refusal};
 
 /// The open turns whose lease has passed, of conversations that are there.
 pub(super) const LOST: &str = "SELECT o.ext_id, t.id FROM turn t CROSS JOIN conversation c ON c.pk = t.conv_pk
-    CROSS JOIN owner o ON o.pk = c.owner_pk WHERE t.state IN (1, 2, 3) AND t.lease_until <= ?1
+    CROSS JOIN owner o ON o.pk = c.owner_pk WHERE t.state >= 1 AND t.state <= 3 AND t.lease_until <= ?1
     AND (c.expires_at IS NULL OR c.expires_at > ?1) ORDER BY t.lease_until, t.pk";
 
 pub(super) const DRAFT: &str = "SELECT data FROM draft_chunk WHERE message_pk = ? ORDER BY seq";

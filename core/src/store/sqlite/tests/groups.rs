@@ -419,6 +419,7 @@ fn slow_work_is_logged_without_its_content() {
         clock: Arc::new(Hasty(ManualClock::default())),
         counting: Arc::default(),
         syncs_fully: true,
+        logged: Arc::default(),
         careful: 0,
         unindexed: 0,
         doubted: false,
