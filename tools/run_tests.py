@@ -222,6 +222,7 @@ def all_steps() -> Iterable[Step]:
     if existing("tests/crash/Cargo.toml"):
         yield Step("crash: 200 kills", (crash, "200"), plain_counts, after=tests)
         yield Step("crash: the outbox", (crash, "outbox"), plain_counts, after=tests)
+        yield Step("crash: 8 processes together", (crash, "together", "10"), plain_counts, after=tests)
         yield Step("crash: 1,000 power cuts", (crash, "images", "1000"), plain_counts, after=tests)
         yield Step("crash: a failing disk", (crash, "faults", "60"), plain_counts, after=tests)
     if existing("tests/load/Cargo.toml"):

@@ -9,8 +9,9 @@
 //!                   no turn is open; what was interrupted shows its text, and can be asked for again
 //! ```
 //!
-//! `tertulia-crash outbox` does the same to messages that wait to be sent (`outbox.rs`), `tertulia-crash images` cuts the
-//! power (`power.rs`), `tertulia-crash faults` lets the disk fail (`faults.rs`). `tertulia-crash all KILLS IMAGES` does everything.
+//! `tertulia-crash outbox` does the same to messages that wait to be sent (`outbox.rs`), `tertulia-crash together` lets
+//! many processes work on one database (`together.rs`), `tertulia-crash images` cuts the power (`power.rs`),
+//! `tertulia-crash faults` lets the disk fail (`faults.rs`). `tertulia-crash all KILLS IMAGES` does everything.
 //!
 //! `tertulia-crash [RUNS] [SEED]`: 200 runs and a random seed unless told. The seed is printed; the moment of a kill
 //! also depends on the machine, so a seed repeats the dice, not the crash.
@@ -21,6 +22,7 @@ mod faults;
 mod outbox;
 mod power;
 mod tape;
+mod together;
 mod verdict;
 mod vfs;
 
@@ -65,6 +67,17 @@ async fn main() -> ExitCode {
                 _ => Err("tertulia-crash faults [STRIDE] [SEED]".into()),
             }
         }
+        ["together-one", store, url, seed, threads, millis] => {
+            let [seed, threads, millis] = [seed, threads, millis].map(|n| n.parse().unwrap_or(1));
+            together::one(store, url, seed, threads, millis).await
+        }
+        ["together", ..] => {
+            let number = |at: usize, standard: u64| args.get(at).map_or(Ok(standard), |text| text.parse());
+            match (number(1, 60), number(2, u64::from(std::process::id()))) {
+                (Ok(seconds), Ok(seed)) => last(together::all(8, 4, seconds, seed).await),
+                _ => Err("tertulia-crash together [SECONDS] [SEED]".into()),
+            }
+        }
         ["outbox", ..] => last(outbox::parent(&args[1..]).await),
         _ => last(parent(&args).await),
     };
@@ -97,6 +110,7 @@ async fn all(kills: Result<u64, ParseIntError>, images: Result<u64, ParseIntErro
     };
     add("kills", parent(&[kills.to_string()]).await);
     add("outbox", outbox::parent(&[]).await);
+    add("together", together::all(8, 4, 60, u64::from(std::process::id())).await);
     add("images", power::images(images, u64::from(std::process::id())).await);
     add("faults", faults::sweep(1, u64::from(std::process::id())).await);
     last(Ok(all))
