@@ -236,6 +236,7 @@ SAMPLES: list[Any] = [
     t.Verification([problem], conversations=3, messages=40),
     t.Repair([problem], [problem]),
     t.StorageReport(81_920, log_bytes=4_152, page_bytes=8_192, pages=10, free_pages=1, kinds=[storage_kind]),
+    t.ContextReport(40, 1_200, turns=18, limit_tokens=115_000, is_whole=True),
     t.EngineEvent(
         {
             "type": "retry_scheduled",

@@ -2983,6 +2983,54 @@ class StorageReport:
     def _of_json(json: str) -> StorageReport: ...
 
 @final
+class ContextReport:
+    """What a model would be shown of a conversation."""
+
+    __match_args__: ClassVar[tuple[Literal["messages"], Literal["tokens"]]]
+
+    def __new__(
+        cls,
+        messages: int = 0,
+        tokens: int = 0,
+        *,
+        turns: int = 0,
+        limit_tokens: int = 0,
+        is_whole: bool = False,
+    ) -> Self: ...
+    @property
+    def messages(self) -> int:
+        """How many messages."""
+
+    @property
+    def turns(self) -> int:
+        """How many turns: what a user says and all that answers it is one."""
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens they are, with instructions, tools and the shape of the answer."""
+
+    @property
+    def limit_tokens(self) -> int:
+        """How many tokens there is room for, a reserve for the estimate's error included."""
+
+    @property
+    def is_whole(self) -> bool:
+        """True when no message is left out."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ContextReport: ...
+
+@final
 class OutboxItem:
     """A message in the outbox."""
 
@@ -4482,6 +4530,11 @@ class Conversation:
     def id(self) -> str:
         """Names it."""
 
+    def context(self, **options: Unpack[CallOptions]) -> ContextReport:
+        """What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about
+        how many tokens. Nothing is sent and nothing changes.
+        """
+
     def send(self, content: Content, **options: Unpack[CallOptions]) -> Reply:
         """Save the message, send it, and wait for the whole reply.
 
@@ -5102,6 +5155,11 @@ class AsyncConversation:
     @property
     def id(self) -> str:
         """Names it."""
+
+    def context(self, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, ContextReport]:
+        """What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about
+        how many tokens. Nothing is sent and nothing changes.
+        """
 
     def send(self, content: Content, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, Reply]:
         """Save the message, send it, and wait for the whole reply.

@@ -202,6 +202,16 @@ class PromptCacheDict(TypedDict, total=False):
     key: str
 
 
+class ContextDict(TypedDict, total=False):
+    """How much of a conversation the model of one call is shown."""
+
+    turns: int
+    """At most so many turns, the newest ones; at least 1. What a user says and all that answers it is one, and what is
+    asked now is among them."""
+    tokens: int
+    """At most so many tokens in all that is sent, by estimate; at least 1."""
+
+
 class _ProviderNames(TypedDict):
     name: str
     """The prefix of its models."""
@@ -343,6 +353,9 @@ class CallOptions(TypedDict, total=False):
     cache: CacheMode
     """What the call does with the cache of replies: take a reply that is there, leave it alone, or ask anew and replace it.
     Left out: ``use`` when ``settings.cache.enabled`` is true, else ``bypass``."""
+    context: ContextDict
+    """How much of the conversation the model is shown, as far as it has room; the oldest is left out first. What
+    ``settings["context"]`` says unless set. ``ask`` does not look at it."""
     detached: bool
     """Let the reply go on when nobody reads it."""
     max_cost_usd: float

@@ -211,6 +211,14 @@ twins! {
             async move { open.chat().await?.send(said).with(options).await }
         }
 
+        /// What a model would be shown, and about how many tokens that is. Nothing is sent.
+        #[pyo3(signature = (**options))]
+        fn context(&self, py, options: Option<&Bound<'_, PyDict>>) {
+            let options = self::options("context", py, options)?;
+            let open = self.0.open(py)?;
+            async move { open.chat().await?.context().with(options).await }
+        }
+
         /// Stores messages without asking a model, and gives their ids.
         fn append(&self, py, messages: &Bound<'_, PyAny>) {
             let messages = Vec::<NewMessage>::from_python(messages, &Place::named("messages"))?;

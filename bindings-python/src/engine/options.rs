@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tertulia::{CallOptions, Priority, Secret};
+use tertulia::{CallOptions, ContextOptions, Priority, Secret};
 
 use crate::convert::{Fields, FromPython, Place, duration_ms, invalid};
 
@@ -37,6 +37,7 @@ pub(crate) const NAMES: &[&str] = &[
     "extra_body",
     "extra_headers",
     "cache",
+    "context",
     "detached",
     "max_cost_usd",
     "max_cost_nano_usd",
@@ -48,6 +49,14 @@ pub(super) struct Key(pub(super) Secret);
 impl FromPython for Key {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
         String::from_python(value, at).map(|key| Self(Secret::from(key)))
+    }
+}
+
+impl FromPython for ContextOptions {
+    fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
+        let fields = Fields::of_dict(value, *at, "a dict")?;
+        fields.only(&["turns", "tokens"])?;
+        Ok(Self { turns: fields.take("turns")?, tokens: fields.take("tokens")? })
     }
 }
 
@@ -87,6 +96,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
     options.extra_body = fields.take("extra_body")?;
     options.extra_headers = fields.take("extra_headers")?;
     options.cache = fields.take("cache")?;
+    options.context = fields.take::<Option<ContextOptions>>("context")?.unwrap_or_default();
     options.detached = fields.take("detached")?;
     options.max_cost_nano_usd = fields.take("max_cost_nano_usd")?;
     if let Some(usd) = fields.take::<Option<f64>>("max_cost_usd")? {

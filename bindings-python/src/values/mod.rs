@@ -11,6 +11,7 @@
 mod class;
 mod budget;
 mod catalogue;
+mod context;
 mod error_info;
 mod event;
 mod held;
@@ -37,6 +38,7 @@ pub(crate) use request::ChatMessage;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     budget::register(module)?;
     catalogue::register(module)?;
+    context::register(module)?;
     error_info::register(module)?;
     event::register(module)?;
     media::register(module)?;

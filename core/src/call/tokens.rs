@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::ModelRef;
 use super::target::Call;
-use crate::model::{ChatRequest, Part, Usage, UsageSource};
+use crate::model::{ChatRequest, NewMessage, Part, Usage, UsageSource};
 use crate::policy::{Calibration, tokens_of_parts, tokens_of_request};
 
 /// Estimates tokens for the models that it has heard of. Cheap to clone; clones learn together.
@@ -52,15 +52,14 @@ impl TokenCounts {
             return;
         }
         let model = &**call.target.name();
-        let sent = call.request.messages.iter().all(|message| message.parts.iter().all(is_text));
-        let written = parts.iter().all(is_text);
         let (sent, written) = {
             let mut known = self.known();
-            (sent && known.sent.is_due(model), written && known.written.is_due(model))
+            (known.sent.is_due(model), known.written.is_due(model))
         };
-        // Counted without the lock: a long conversation takes its time.
-        let sent = sent.then(|| tokens_of_request(&call.request));
-        let written = written.then(|| tokens_of_parts(parts));
+        // Looked through and counted without the lock: a long conversation takes its time.
+        let is_seen = |message: &NewMessage| message.parts.iter().all(is_text);
+        let sent = (sent && call.request.messages.iter().all(is_seen)).then(|| tokens_of_request(&call.request));
+        let written = (written && parts.iter().all(is_text)).then(|| tokens_of_parts(parts));
         let mut known = self.known();
         if let Some(estimated) = sent {
             known.sent.learn(model, estimated, usage.input_tokens);

@@ -1,6 +1,6 @@
 //! The call that stores nothing.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     context.witness = Some(engine.watch.clone());
     let mut meter = Meter::new(&engine, &context, &target);
     let call = Call { request, target, context: context.clone() };
-    let events = match meter.first_words(engine.current().service.clone().oneshot(call)).await {
+    let events = match meter.first_words(pin!(engine.current().service.clone().oneshot(call))).await {
         Ok(events) => events,
         Err(error) => {
             meter.end(Err(error.kind()));

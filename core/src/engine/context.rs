@@ -7,11 +7,12 @@ use super::content::media_of;
 use super::media::{MediaKind, MediaPlan, in_hand};
 use super::recent::{Said, is_words};
 use super::tertulia::Inner;
+use super::window::Window;
 use crate::base::{ConversationId, Json, MessageId, TurnId};
 use crate::model::{
     ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role, Written,
 };
-use crate::policy::{tokens_of_message, tokens_of_request};
+use crate::policy::tokens_of_message;
 use crate::store::{Anchor, Store};
 
 /// Messages are read in pages of this many.
@@ -20,43 +21,9 @@ const PAGE: usize = 200;
 /// How far back is looked, in messages.
 const MAX_MESSAGES: usize = 10_000;
 
-/// The window that is taken for a model's when it is not known, in tokens.
-const USUAL_WINDOW: i64 = 128_000;
-
-/// What is estimated at so many tokens shows by what a model's estimates are to be corrected.
-const SAMPLE: u64 = 1_000_000;
-
-/// How much room the messages of one request have.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
-    /// In tokens as they are estimated.
-    tokens: u64,
-}
-
-impl Window {
-    /// What a window of this many tokens leaves for the messages of this request, beside instructions, tools and the shape
-    /// of the answer. `counted` says how many tokens such an estimate is with this model. A tenth is kept back, for all of
-    /// this is an estimate.
-    pub(super) fn of(tokens: Option<i64>, request: &ChatRequest, counted: impl FnOnce(u64) -> i64) -> Self {
-        let whole = u64::try_from(tokens.unwrap_or(USUAL_WINDOW)).unwrap_or(0);
-        let counted = u64::try_from(counted(SAMPLE)).unwrap_or(SAMPLE).max(1);
-        let estimated = (whole - whole / 10).saturating_mul(SAMPLE) / counted;
-        Self { tokens: estimated.saturating_sub(tokens_of_request(request)) }
-    }
-
-    /// True when these messages, made of words alone, have room. Each is counted once, as long as what was written of them
-    /// goes along.
-    fn holds(self, messages: &[NewMessage], written: &Written) -> bool {
-        // No text has more tokens than bytes: most conversations need not be gone through.
-        let bytes = messages.iter().map(weight).fold(0, usize::saturating_add);
-        u64::try_from(bytes).is_ok_and(|bytes| bytes <= self.tokens)
-            || written.tokens(messages, tokens_of_message) <= self.tokens
-    }
-}
-
 /// The messages up to and including this one (nothing = up to the head), with the answers to earlier ones that came after
-/// it (`late` says that there may be some), oldest first, as many as the window has room for by estimate. What does not fit is left out from the oldest on, never in the middle of a tool call and its
-/// answer. The newest message is always among them, and so is what it needs: tool results bring their calls and the
+/// it (`late` says that there may be some), oldest first, as many as the window has room for by estimate. What does not
+/// fit is left out from the oldest on, never in the middle of a tool call and its answer. The newest message is always among them, and so is what it needs: tool results bring their calls and the
 /// words that led to them.
 pub(super) async fn load(
     engine: &Inner,
@@ -72,9 +39,11 @@ pub(super) async fn load(
         None => Vec::new(),
     };
     let in_order = late.is_empty();
-    let chosen = choose(&*engine.store, owner, conversation, upto, late, window.tokens).await?;
+    let chosen = choose(&*engine.store, owner, conversation, upto, late, window).await?;
     let is_as_stored = in_order && chosen.is_settled && chosen.newest_first.iter().all(is_words);
-    Ok(History { messages: with_files(&*engine.store, owner, chosen.newest_first, plan).await?, is_as_stored })
+    let is_whole = chosen.is_whole;
+    let messages = with_files(&*engine.store, owner, chosen.newest_first, plan).await?;
+    Ok(History { messages, is_as_stored, is_whole })
 }
 
 /// What a model is shown of a conversation.
@@ -84,6 +53,8 @@ pub(super) struct History {
     /// True when they are words alone, in the order in which they stand, and stay there, so that every other model is shown
     /// the same, and every later turn.
     pub(super) is_as_stored: bool,
+    /// True when nothing was left out.
+    pub(super) is_whole: bool,
 }
 
 /// The answers to earlier messages that came after this message was said, newest first: it waited meanwhile.
@@ -118,7 +89,7 @@ async fn late_answers(
     Ok(behind)
 }
 
-/// The messages that fit into so many tokens, newest first. Answers that came late (the first of them are `late`) are
+/// The messages that the window has room for, newest first. Answers that came late (the first of them are `late`) are
 /// put where they belong: behind what they answer.
 pub(super) async fn choose(
     store: &dyn Store,
@@ -126,13 +97,15 @@ pub(super) async fn choose(
     conversation: ConversationId,
     upto: Option<MessageId>,
     late: Vec<Message>,
-    tokens: u64,
+    window: Window,
 ) -> Result<Chosen> {
     let mut chosen = Chosen {
         newest_first: Vec::new(),
         is_settled: true,
         answered: None,
-        room: tokens,
+        is_whole: true,
+        room: window.tokens(),
+        turns: window.turns(),
         full: false,
         seen: 0,
         owed: Owed::Nothing,
@@ -147,9 +120,12 @@ pub(super) async fn choose(
         chosen.take(last);
         anchor = Anchor::Before(id);
     }
-    while let Some(rows) = store.messages(owner, conversation, anchor, PAGE).await? {
+    // A few turns are seldom more than a few messages each.
+    let limit = window.turns().map_or(PAGE, |turns| turns.saturating_mul(4).min(PAGE));
+    while let Some(rows) = store.messages(owner, conversation, anchor, limit).await? {
         let first = rows.items.first().map(|m| m.id);
         for message in rows.items.into_iter().rev() {
+            let is_first = rows.reached_start && Some(message.id) == first;
             if message.role == Role::Assistant && message.turn_id.is_some() {
                 answers.push(message);
                 continue;
@@ -157,6 +133,7 @@ pub(super) async fn choose(
             let of_it = answers.extract_if(.., |answer| answer.turn_id == message.turn_id);
             for message in of_it.collect::<Vec<_>>().into_iter().chain([message]) {
                 if !chosen.take(message) {
+                    chosen.is_whole &= is_first;
                     return Ok(chosen);
                 }
             }
@@ -168,6 +145,7 @@ pub(super) async fn choose(
     }
     for answer in answers {
         if !chosen.take(answer) {
+            chosen.is_whole = false;
             break;
         }
     }
@@ -213,10 +191,14 @@ pub(super) struct Chosen {
     pub(super) newest_first: Vec<NewMessage>,
     /// False when one of them may still be taken back: it waits, or waited, for an answer that is not there.
     is_settled: bool,
+    /// False when an older one was left out.
+    is_whole: bool,
     /// The turn that was answered by the message that was taken last.
     answered: Option<TurnId>,
     /// Tokens that are left.
     room: u64,
+    /// Turns that are left, where they are limited.
+    turns: Option<usize>,
     full: bool,
     seen: usize,
     owed: Owed,
@@ -249,7 +231,11 @@ impl Chosen {
             self.full |= tokens > self.room;
             if needed || !self.full {
                 self.room = self.room.saturating_sub(tokens);
+                self.turns = self.turns.map(|left| left.saturating_sub(usize::from(begins_turn(&message))));
+                self.full |= self.turns == Some(0);
                 self.newest_first.push(message);
+            } else {
+                self.is_whole = false;
             }
         }
         self.seen < MAX_MESSAGES && !(self.full && matches!(self.owed, Owed::Nothing))
@@ -298,6 +284,11 @@ pub(super) async fn with_files(
     Ok(messages)
 }
 
+/// True for what a user says.
+pub(super) fn begins_turn(message: &NewMessage) -> bool {
+    message.role == Role::User && !answers_only(message)
+}
+
 fn begins(message: &NewMessage) -> bool {
     matches!(message.role, Role::User | Role::System)
 }
@@ -307,6 +298,11 @@ fn shown(message: Message) -> Option<NewMessage> {
     let withdrawn = message.status == MessageStatus::Cancelled && message.role != Role::Assistant;
     let visible = message.status != MessageStatus::Deleted && !withdrawn && !message.parts.is_empty();
     visible.then(|| NewMessage { role: message.role, parts: message.parts, metadata: std::collections::HashMap::new() })
+}
+
+/// The same for a message that need not be made fit for each request anew; nothing for any other.
+pub(super) fn weight_of_words(message: &NewMessage) -> Option<u64> {
+    is_words(message).then(|| u64::try_from(weight(message)).unwrap_or(u64::MAX))
 }
 
 /// About how many bytes a message takes in memory.

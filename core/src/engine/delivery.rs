@@ -1,6 +1,7 @@
 //! The way of a turn from its save to its rest: the call, the events, the draft, the end that is put down.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::options::CallOptions;
 use super::outcome::Outcome;
 use super::recent::Said;
 use super::turn::Task;
+use super::window::{ContextOptions, Window};
 use crate::base::{ErrorKind, MessageId};
 use crate::call::{BillSlot, Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_refusal};
 use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState, Written};
@@ -162,13 +164,14 @@ impl Task {
         let engine = &self.chat.user.engine;
         let current = engine.current();
         let _ended = context.cancel.clone().drop_guard();
-        let late = self.holding(journal, super::outbox::earlier(self)).await?? || self.again;
+        let late = self.holding(journal, pin!(super::outbox::earlier(self))).await?? || self.again;
         journal.sending().await?;
         let service = current.service.clone();
         // Behind a message that is answered late the history is put in another order.
         let said = said.filter(|_| !late);
         let call = Call { request: Arc::default(), target, context: context.clone() };
-        let asked = meter.first_words(self.ask(journal.message(), late, call, service, said, lent));
+        let asked = pin!(self.ask(journal.message(), late, call, service, said, lent));
+        let asked = pin!(meter.first_words(asked));
         let mut events = self.holding(journal, asked).await??;
         if let Some(model) = context.answering() {
             journal.answered_by(model.to_string());
@@ -220,16 +223,16 @@ impl Task {
         lent: &mut Option<Arc<ChatRequest>>,
     ) -> Result<ReplyEvents> {
         let request = self.options.request(&call.target.model.model);
-        let (request, is_as_stored) = shown(&self.chat, message, late, &call.target, request, said).await?;
+        let allowed = self.options.context;
+        let (request, is_as_stored) = shown(&self.chat, message, late, &call.target, request, allowed, said).await?;
         let request = Arc::new(request);
         *lent = is_as_stored.then(|| request.clone());
         service.oneshot(Call { request, ..call }).await
     }
 
     /// Waits for the work and keeps the turn ours meanwhile: a model may think for minutes before its first word.
-    async fn holding<T>(&self, journal: &mut Journal, work: impl Future<Output = T>) -> Result<T> {
+    async fn holding<T>(&self, journal: &mut Journal, mut work: Pin<&mut impl Future<Output = T>>) -> Result<T> {
         let clock = self.chat.user.engine.clock.clone();
-        tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
@@ -263,15 +266,11 @@ async fn shown(
     late: bool,
     target: &CallTarget,
     mut request: ChatRequest,
+    allowed: ContextOptions,
     said: Option<&Said>,
 ) -> Result<(ChatRequest, bool)> {
-    let room = target.info.as_ref().and_then(|info| {
-        let kept = request.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
-        info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
-    });
     let user = &chat.user;
-    let counts = user.engine.current().tokens();
-    let window = context::Window::of(room, &request, |estimated| counts.corrected(&target.model, estimated));
+    let window = Window::of(&user.engine, target, &request, allowed);
     if let Some(recalled) = said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
         (request.messages, request.written) = recalled;
         return Ok((request, true));
@@ -296,8 +295,8 @@ async fn elsewhere(
     own: &CallTarget,
     target: &CallTarget,
 ) -> Result<Arc<ChatRequest>> {
-    let (request, _) =
-        shown(chat, message, true, target, fallback::request_elsewhere(options, own, target), None).await?;
+    let request = fallback::request_elsewhere(options, own, target);
+    let (request, _) = shown(chat, message, true, target, request, options.context, None).await?;
     if let Some(newest) = request.messages.last() {
         MediaPlan::of(target).check(&newest.parts)?;
     }

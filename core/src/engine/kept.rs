@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Map;
 
 use super::options::CallOptions;
+use super::window::ContextOptions;
 use crate::base::{ErrorKind, Json};
 use crate::model::{Error, Priority, Result, Sampling};
 use crate::wire::is_refused_header;
@@ -89,6 +90,7 @@ impl CallOptions {
             extra_body: None,
             extra_headers,
             cache: None,
+            context,
             detached: _,
             max_cost_nano_usd: None,
         } = self
@@ -98,6 +100,7 @@ impl CallOptions {
         *sampling == Sampling::default()
             && tools.is_empty()
             && *priority == Priority::default()
+            && *context == ContextOptions::default()
             && extra_headers.is_empty()
     }
 

@@ -1,7 +1,7 @@
 //! Measures one call: from the moment it is asked for to its end, however that comes.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,10 +38,9 @@ impl Meter {
 
     /// Does the part of the call that ends at its first words. What of it was our own work is the time in which it was
     /// not waiting for anything, and all that came before it.
-    pub(super) async fn first_words<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn first_words<T>(&mut self, mut work: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
         let clock = self.engine.clock.clone();
         let mut busy = clock.monotonic().saturating_sub(self.started);
-        let mut work = pin!(work);
         let done = std::future::poll_fn(|cx| {
             let began = clock.monotonic();
             let step = work.as_mut().poll(cx);

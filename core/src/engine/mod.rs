@@ -29,6 +29,7 @@ mod options;
 mod outbox;
 mod outcome;
 mod page;
+mod preview;
 mod queue;
 mod raw;
 mod recent;
@@ -49,6 +50,7 @@ mod upkeep;
 mod user;
 mod watch;
 mod watched_store;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -63,6 +65,7 @@ pub use history::{HistoryCall, Messages, OpenCall};
 pub use options::{CallOptions, Verb};
 pub use outbox::{Outbox, OutboxWatch};
 pub use page::IfChanged;
+pub use preview::ContextOf;
 pub use raw::{ProviderHandle, RawResponse};
 pub use reconfigure::Reconfiguration;
 pub use search::SearchCall;
@@ -75,3 +78,4 @@ pub use tree::{BranchesCall, DeleteCall, SiblingsCall};
 pub use upkeep::StoreUpkeep;
 pub use user::UserScope;
 pub use watch::Events;
+pub use window::{ContextOptions, ContextSettings};

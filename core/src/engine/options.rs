@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::window::ContextOptions;
 use crate::base::{Json, MessageId, Secret};
 use crate::call::CostLimit;
 use crate::model::{
@@ -71,6 +72,8 @@ pub struct CallOptions {
     pub extra_headers: HashMap<String, String>,
     /// What the call does with the cache of replies; nothing = what `settings.cache` says.
     pub cache: Option<CacheMode>,
+    /// How much of the conversation the model is shown. What `settings.context` says unless set. Not looked at by `ask`.
+    pub context: ContextOptions,
     /// Let the reply go on when nobody reads it.
     #[serde(skip)]
     pub detached: bool,
@@ -301,6 +304,12 @@ impl<S> Verb<S> {
     /// What the call does with the cache of replies: `CacheMode::Use` switches it on for this call.
     pub fn cache(mut self, mode: CacheMode) -> Self {
         self.options.cache = Some(mode);
+        self
+    }
+
+    /// How much of the conversation the model is shown, as far as it has room.
+    pub fn context(mut self, context: ContextOptions) -> Self {
+        self.options.context = context;
         self
     }
 

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::context::weight;
+use super::context::weight_of_words;
 use crate::base::{ConversationId, MessageId};
 use crate::model::{NewMessage, Part, Written};
 use crate::store::Placed;
@@ -88,9 +88,10 @@ impl Recent {
         messages: Vec<NewMessage>,
         written: Written,
     ) {
-        let heaviness = |message| size_of::<NewMessage>() + size_of::<Part>() + weight(message);
-        let bytes = messages.iter().map(heaviness).sum::<usize>() + written.room();
-        if bytes > MAX_BYTES || !messages.iter().all(is_words) {
+        let Some(words) = written.weight(&messages, weight_of_words) else { return };
+        let around = messages.len() * (size_of::<NewMessage>() + size_of::<Part>());
+        let bytes = usize::try_from(words).unwrap_or(usize::MAX).saturating_add(around + written.room());
+        if bytes > MAX_BYTES {
             return;
         }
         let mut kept = self.lock();

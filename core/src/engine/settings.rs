@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::window::ContextSettings;
 use crate::base::Json;
 use crate::call::LayerSettings;
 use crate::model::{Error, Result, SentenceSettings};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub queue: QueueSettings,
     /// How messages that could not be sent are sent later.
     pub outbox: OutboxSettings,
+    /// How much of a conversation a model is shown.
+    pub context: ContextSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
     /// What end users read when something went wrong.
@@ -201,6 +204,8 @@ impl Settings {
             ("outbox.max_delay_ms", self.outbox.max_delay_ms == 0),
             ("outbox.expires_after_ms", self.outbox.expires_after_ms == 0),
             ("outbox.crash_attempts", self.outbox.crash_attempts == 0),
+            ("context.max_turns", self.context.max_turns == Some(0)),
+            ("context.max_tokens", self.context.max_tokens == Some(0)),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
         ];
@@ -244,7 +249,7 @@ impl Settings {
 /// What a field with this standard value holds, in words.
 fn expected(name: &str, standard: &Json) -> &'static str {
     match standard {
-        Json::Null if name.ends_with("_per_minute") => "a whole number from 1 up, or null",
+        Json::Null if name.ends_with("_per_minute") || name.starts_with("max_") => "a whole number from 1 up, or null",
         Json::Object(_) if name == "own" => "an object of texts",
         Json::Object(_) => "an object of objects, each with the fields that differ",
         Json::Bool(_) => "true or false",

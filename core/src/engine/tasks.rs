@@ -143,6 +143,8 @@ impl Tasks {
         let among = if listens { &self.listeners } else { &self.workers };
         let listed = self.list(name, owner.clone(), listens);
         let (number, watch) = (listed.number, self.watch.clone());
+        // Whatever is wrapped around it would hold it twice, and be moved about with it.
+        let work = Box::pin(work);
         let work = among.track_future(async move {
             let _listed = listed;
             let reason = match AssertUnwindSafe(work).catch_unwind().await {

@@ -8,6 +8,7 @@ use super::context::{choose, repair, with_files};
 use super::log::{Found, TurnLog};
 use super::media::MediaPlan;
 use super::settings::Settings;
+use super::window::Window;
 use crate::base::TurnId;
 use crate::model::{Error, Media, MediaSource, NewMessage, Part, Reply, Role, StreamEvent, StreamEventKind, ToolCall};
 use crate::net::ReplayTransport;
@@ -305,7 +306,8 @@ async fn files_go_along_from_the_newest_on_as_long_as_there_is_room_and_the_newe
     }
     let shown = async |bytes: u64| {
         let store = &*tertulia.0.store;
-        let chosen = choose(store, "ana", chat.id(), None, Vec::new(), u64::MAX).await.unwrap().newest_first;
+        let chosen =
+            choose(store, "ana", chat.id(), None, Vec::new(), Window::of_tokens(u64::MAX)).await.unwrap().newest_first;
         seen(&with_files(store, "ana", chosen, &MediaPlan::with_room(bytes)).await.unwrap())
     };
     let out = "[a file was left out here: the conversation holds too many of them]";
@@ -319,7 +321,8 @@ async fn files_go_along_from_the_newest_on_as_long_as_there_is_room_and_the_newe
         mixed.append([NewMessage::new(Role::User, [picture(byte, size)])]).await.unwrap();
     }
     let store = &*tertulia.0.store;
-    let chosen = choose(store, "ana", mixed.id(), None, Vec::new(), u64::MAX).await.unwrap().newest_first;
+    let chosen =
+        choose(store, "ana", mixed.id(), None, Vec::new(), Window::of_tokens(u64::MAX)).await.unwrap().newest_first;
     assert_eq!(seen(&with_files(store, "ana", chosen, &MediaPlan::with_room(51)).await.unwrap()), [out, out, "10 x 3"]);
     tertulia.close().await.unwrap();
 }
@@ -335,7 +338,8 @@ async fn a_tool_result_whose_picture_is_left_out_says_so() {
         .await
         .unwrap();
     let store = &*tertulia.0.store;
-    let chosen = choose(store, "ana", chat.id(), None, Vec::new(), u64::MAX).await.unwrap().newest_first;
+    let chosen =
+        choose(store, "ana", chat.id(), None, Vec::new(), Window::of_tokens(u64::MAX)).await.unwrap().newest_first;
     let messages = with_files(store, "ana", chosen, &MediaPlan::with_room(99)).await.unwrap();
     let Part::ToolResult { result } = &messages[2].parts[0] else { panic!("{messages:?}") };
     assert!(

@@ -9,6 +9,7 @@
 //! Everything that could be refused is refused before the save. One task does the rest and writes it down; readers
 //! come and go. Stopping, the deadline and a closing engine are heard at every wait.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -214,7 +215,7 @@ impl Task {
             let checked = self.check(&parts).await?;
             Ok((in_turn, checked))
         };
-        let (in_turn, (mut checked, mut options)) = match self.before_save(checked).await {
+        let (in_turn, (mut checked, mut options)) = match self.before_save(pin!(checked)).await {
             Ok(ready) => ready,
             Err(error) => return drop(saved.send(refused(&self, error))),
         };
@@ -255,7 +256,7 @@ impl Task {
             }
             // The conversation is not as this process knew it. Nothing was stored: it is read, and all is checked again.
             self.chat.user.engine.facts.forget(self.chat.id);
-            (checked, options) = match self.before_save(self.check(&parts)).await {
+            (checked, options) = match self.before_save(pin!(self.check(&parts))).await {
                 Ok(ready) => ready,
                 Err(error) => return drop(saved.send(refused(&self, error))),
             };
@@ -304,7 +305,7 @@ impl Task {
     }
 
     /// Waits for what comes before the save, unless the call is stopped, its time is up or the engine closes.
-    async fn before_save<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn before_save<T>(&self, work: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
         let engine = &self.chat.user.engine;
         let left = self.deadline.saturating_sub(engine.clock.monotonic());
         tokio::select! {
@@ -493,6 +494,7 @@ impl Drop for Announced {
 fn check_options(options: &CallOptions) -> Result<()> {
     check_metadata(&options.metadata)?;
     options.cost_limit()?;
+    options.context.check()?;
     if let Some(system) = &options.system {
         content::check_text(system)?;
     }

@@ -250,6 +250,7 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             extra_headers: options.extra_headers,
             cache: None,
             detached: options.detached,
+            context: engine::ContextOptions::default(),
             max_cost_nano_usd: options.max_cost_nano_usd,
         })
     }

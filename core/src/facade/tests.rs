@@ -559,6 +559,7 @@ fn every_knob_of_a_call_reaches_the_engine() {
         degrade: Some(true),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
         cache: None,
+        context: engine::ContextOptions::default(),
         detached: true,
         max_cost_nano_usd: Some(5),
     };

@@ -2,6 +2,7 @@
 
 mod budget;
 mod capability;
+mod context;
 mod draft;
 mod embedding;
 mod engine_event;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
+pub use context::ContextReport;
 pub use draft::ReplyDraft;
 pub use embedding::{EmbedRequest, Embeddings};
 pub use engine_event::{BreakerState, EngineEvent, EngineEventKind};

@@ -23,9 +23,8 @@ pub struct Written(Option<Arc<Mutex<Sheet>>>);
 struct Sheet {
     /// What the writing of a message depends on, besides the message.
     key: String,
-    /// How many messages are written, and how long their words are.
+    /// How many messages are written.
     messages: usize,
-    words: usize,
     body: Bytes,
     /// How long that is which stands before the messages.
     head: usize,
@@ -34,8 +33,35 @@ struct Sheet {
     end: usize,
     /// How much memory the body takes.
     room: usize,
-    /// How many messages were counted, and their tokens.
-    counted: (usize, u64),
+    sums: Sums,
+}
+
+/// What was added up of the messages: a long conversation is gone through once, not once for each turn.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    words: Sum,
+    tokens: Sum,
+    weight: Sum,
+}
+
+/// The sum of the first messages.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    messages: usize,
+    sum: u64,
+}
+
+impl Sum {
+    /// With those that came since; anew where there are fewer now. Nothing, and as it was, where one of them has no such
+    /// number.
+    fn add(&mut self, messages: &[NewMessage], each: impl Fn(&NewMessage) -> Option<u64>) -> Option<u64> {
+        let known = if self.messages <= messages.len() { *self } else { Self::default() };
+        let sum = messages[known.messages..]
+            .iter()
+            .try_fold(known.sum, |sum, message| Some(sum.saturating_add(each(message)?)))?;
+        *self = Self { messages: messages.len(), sum };
+        Some(sum)
+    }
 }
 
 impl Written {
@@ -76,12 +102,13 @@ impl Written {
         mut each: impl FnMut(&NewMessage, &mut Vec<u8>) -> Result<()>,
     ) -> Result<Option<Bytes>> {
         let Some(mut sheet) = self.sheet() else { return Ok(None) };
-        let before = std::mem::take(&mut *sheet);
-        sheet.counted = before.counted;
-        let Some(words) = words_of(messages) else { return Ok(None) };
-        let is_known = before.key == key
-            && before.messages <= messages.len()
-            && words_of(&messages[..before.messages]) == Some(before.words);
+        let mut before = std::mem::take(&mut *sheet);
+        let words_before = before.sums.words.sum;
+        let words = before.sums.words.add(messages, words_of);
+        sheet.sums = before.sums;
+        let Some(words) = words else { return Ok(None) };
+        debug_assert_eq!(Sum::default().add(messages, words_of), Some(words), "what was said never changes");
+        let is_known = before.key == key && before.messages <= messages.len();
         let (old, written) = if is_known { (before.body, before.messages) } else { (Bytes::new(), 0) };
         let (start, end) = if is_known { (before.start, before.end) } else { (0, 0) };
         let (mut out, mut start) = match old.try_into_mut() {
@@ -92,8 +119,9 @@ impl Written {
             old => {
                 // Somebody sends it still, or what stands before the messages is another.
                 let old = old.map_or_else(|old| old, BytesMut::freeze);
-                let new = words - if is_known { before.words } else { 0 };
-                let room = head.len() + (end - start) + new + new / 16 + 64 * (messages.len() - written) + tail.len();
+                let new = words - if is_known { words_before } else { 0 };
+                let new = usize::try_from(new + new / 16).unwrap_or(0);
+                let room = head.len() + (end - start) + new + 64 * (messages.len() - written) + tail.len();
                 let mut out = BytesMut::with_capacity(room + SLACK);
                 out.extend_from_slice(head);
                 if start < end {
@@ -122,22 +150,28 @@ impl Written {
         out.extend_from_slice(tail);
         let room = out.capacity();
         let body = out.freeze();
-        let (key, head, counted) = (key.to_owned(), head.len(), sheet.counted);
-        *sheet = Sheet { key, messages: messages.len(), words, body: body.clone(), head, start, end, room, counted };
+        let (key, head, sums) = (key.to_owned(), head.len(), sheet.sums);
+        *sheet = Sheet { key, messages: messages.len(), body: body.clone(), head, start, end, room, sums };
         Ok(Some(body))
     }
 
     /// The sum of the tokens of the messages, each of which is counted once.
     pub(crate) fn tokens(&self, messages: &[NewMessage], each: impl Fn(&NewMessage) -> u64) -> u64 {
-        let count = |messages: &[NewMessage]| messages.iter().map(&each).fold(0, u64::saturating_add);
-        let Some(mut sheet) = self.sheet() else { return count(messages) };
-        let (counted, tokens) = sheet.counted;
-        let tokens = match messages.get(counted..) {
-            Some(new) => tokens.saturating_add(count(new)),
-            None => count(messages),
+        let each = |message: &NewMessage| Some(each(message));
+        let sum = match self.sheet() {
+            Some(mut sheet) => sheet.sums.tokens.add(messages, each),
+            None => Sum::default().add(messages, each),
         };
-        sheet.counted = (messages.len(), tokens);
-        tokens
+        sum.unwrap_or(u64::MAX)
+    }
+
+    /// The sum of what the messages weigh, each of which is weighed once; nothing where one of them has no weight.
+    #[cfg_attr(not(any(test, feature = "engine")), expect(dead_code, reason = "the engine keeps what is written"))]
+    pub(crate) fn weight(&self, messages: &[NewMessage], each: impl Fn(&NewMessage) -> Option<u64>) -> Option<u64> {
+        match self.sheet() {
+            Some(mut sheet) => sheet.sums.weight.add(messages, each),
+            None => Sum::default().add(messages, each),
+        }
     }
 }
 
@@ -148,23 +182,19 @@ fn part(out: &mut BytesMut) {
     }
 }
 
-/// How long the words of these messages are; nothing where there is more than words, whose writing may depend on what
-/// stands around it.
-fn words_of(messages: &[NewMessage]) -> Option<usize> {
-    let mut sum = 0;
-    for message in messages {
-        for part in &message.parts {
-            sum += match part {
-                Part::Text { text, .. } | Part::Reasoning { text } | Part::Refusal { text } => text.len(),
-                _ => return None,
-            };
-        }
-        // Where instructions stand is up to the dialect.
-        if !matches!(message.role, Role::User | Role::Assistant) {
-            return None;
-        }
+/// How long the words of a message are; nothing where there is more than words, whose writing may depend on what stands
+/// around it.
+fn words_of(message: &NewMessage) -> Option<u64> {
+    // Where instructions stand is up to the dialect.
+    if !matches!(message.role, Role::User | Role::Assistant) {
+        return None;
     }
-    Some(sum)
+    message.parts.iter().try_fold(0_u64, |sum, part| match part {
+        Part::Text { text, .. } | Part::Reasoning { text } | Part::Refusal { text } => {
+            Some(sum.saturating_add(text.len() as u64))
+        }
+        _ => None,
+    })
 }
 
 impl Clone for Written {
@@ -257,8 +287,7 @@ mod tests {
         let written = Written::begin();
         assert_eq!(body(&written, "k", "[", &["a", "b"]), whole("[a,b]!", 2));
         assert_eq!(body(&written, "other", "[", &["a", "b"]), whole("[a,b]!", 2));
-        assert_eq!(body(&written, "other", "[", &["aa", "b", "c"]), whole("[aa,b,c]!", 3));
-        assert_eq!(body(&written, "other", "[", &["aa"]), whole("[aa]!", 1));
+        assert_eq!(body(&written, "other", "[", &["aa"]), whole("[aa]!", 1), "there are fewer");
         assert_eq!(body(&Written::default(), "k", "[", &["a"]), (None, 0), "nowhere to keep it");
         assert_eq!(body(&written.clone(), "other", "[", &["aa"]), (None, 0), "a copy may be changed");
         assert_eq!(body(&written.share(), "other", "[", &["aa", "b"]), whole("[aa,b]!", 1));
@@ -283,6 +312,24 @@ mod tests {
         let refused = written.body("k", b"[", b"]", &said(&["a", "b"]), |_, _| Err(Error::internal("no")));
         refused.unwrap_err();
         assert_eq!(body(&written, "k", "[", &["a", "b"]), whole("[a,b]!", 2));
+    }
+
+    #[test]
+    fn messages_are_weighed_once_and_one_without_weight_leaves_the_sum_as_it_was() {
+        let written = Written::begin();
+        let weigh = |texts: &[&str]| {
+            let asked = std::cell::Cell::new(0);
+            let weight = written.weight(&said(texts), |message| {
+                asked.set(asked.get() + 1);
+                Some(message.text().len() as u64).filter(|length| *length > 0)
+            });
+            (weight, asked.get())
+        };
+        assert_eq!(weigh(&["a", "bb"]), (Some(3), 2));
+        assert_eq!(weigh(&["a", "bb", "c", ""]), (None, 2));
+        assert_eq!(weigh(&["a", "bb", "c"]), (Some(4), 1));
+        assert_eq!(weigh(&["a"]), (Some(1), 1));
+        assert_eq!(Written::default().weight(&said(&["a", "bb"]), |_| Some(1)), Some(2));
     }
 
     #[test]

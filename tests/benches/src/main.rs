@@ -57,7 +57,7 @@ async fn main() -> ExitCode {
         ["work", workload] => work::run(workload).await,
         [] => measure().await,
         _ => Err("usage: tertulia-bench [profile|work chat|stream|turn|history | \
-                  alone call|call_bare|event|event_bare ROUNDS]"
+                  alone call|call_bare|event|event_bare|turn|history ROUNDS]"
             .into()),
     };
     match outcome {
@@ -118,6 +118,8 @@ async fn alone(candidate: &str, rounds: usize) -> Outcome<()> {
             "call_bare" => bare.calls(CALLS, AT_ONCE).await?,
             "event" => engine.streams(STREAMS, EVENTS, AT_ONCE).await?,
             "event_bare" => bare.streams(STREAMS, EVENTS, AT_ONCE).await?,
+            "turn" => engine.turns(&engine.chats(AT_ONCE, 1).await?, TURNS).await?,
+            "history" => engine.turns(&engine.chats(AT_ONCE, HISTORY).await?, TURNS).await?,
             other => return Err(format!("there is no candidate `{other}`").into()),
         }
     }
