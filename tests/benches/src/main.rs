@@ -8,6 +8,7 @@
 //!
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
+//! tertulia-bench history          those of a conversation of a million messages alone
 //! tertulia-bench profile chat     where the time goes: chat, stream, turn or history
 //! tertulia-bench work chat        the same work alone, for a profiler from outside
 //! tertulia-bench alone call 3     three rounds of one candidate, for tools that count: instructions, cache misses
@@ -17,6 +18,7 @@ mod bare;
 mod cpu;
 mod engine;
 mod figures;
+mod history;
 #[cfg(unix)]
 mod profile;
 mod report;
@@ -55,8 +57,9 @@ async fn main() -> ExitCode {
         ["profile", workload] => profile::run(workload).await,
         ["alone", candidate, rounds] => alone(candidate, rounds.parse().unwrap_or(1)).await,
         ["work", workload] => work::run(workload).await,
+        ["history"] => measure_history().await,
         [] => measure().await,
-        _ => Err("usage: tertulia-bench [profile|work chat|stream|turn|history | \
+        _ => Err("usage: tertulia-bench [history | profile|work chat|stream|turn|history | \
                   alone call|call_bare|event|event_bare|turn|history ROUNDS]"
             .into()),
     };
@@ -98,12 +101,20 @@ async fn measure() -> Outcome<()> {
     }
     report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES).await?);
     engine.close().await?;
+    history::measure(&mut report).await?;
     report.ratio("call.request.cpu_ratio_to_reqwest", "call", "call_bare");
     report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");
     report.ratio("call.stream_event.cpu_ratio_to_reqwest", "event", "event_bare");
     report.ratio("call.durable_request.cpu_ratio_to_reqwest", "turn", "call_bare");
     report.difference("call.history200.cpu_us", "turn_with_200_messages", "turn");
     report.difference("call.history200_first.cpu_us", "turn_first_of_200_messages", "turn_first");
+    report.write()
+}
+
+/// The figures of a long conversation alone.
+async fn measure_history() -> Outcome<()> {
+    let mut report = report::Report::default();
+    history::measure(&mut report).await?;
     report.write()
 }
 

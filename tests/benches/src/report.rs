@@ -10,7 +10,7 @@ use crate::{Outcome, cpu};
 pub struct Report {
     rounds: BTreeMap<&'static str, Vec<f64>>,
     /// Figures that others rely on: name, value, unit.
-    named: Vec<(&'static str, f64, &'static str)>,
+    named: Vec<(String, f64, &'static str)>,
 }
 
 impl Report {
@@ -32,20 +32,39 @@ impl Report {
     /// what else the machine does falls on both.
     pub fn ratio(&mut self, key: &'static str, name: &str, baseline: &str) {
         let value = median(self.pairs(name, baseline).map(|(one, other)| one / other).collect());
-        self.named.push((key, value, "ratio"));
+        self.named(key, value, "ratio");
     }
 
     /// How much more one takes than the other: the median over the rounds.
     pub fn difference(&mut self, key: &'static str, name: &str, baseline: &str) {
         let value = median(self.pairs(name, baseline).map(|(one, other)| one - other).collect());
-        self.named.push((key, value, cpu::unit()));
+        self.named(key, value, cpu::unit());
+    }
+
+    /// A figure that was worked out elsewhere.
+    pub fn named(&mut self, key: &str, value: f64, unit: &'static str) {
+        self.named.push((key.to_owned(), value, unit));
+    }
+
+    /// How many of them there were in a second.
+    pub fn rate(&mut self, key: &str, count: usize, took: Duration) {
+        self.named(key, count as f64 / took.as_secs_f64(), "1/s");
+    }
+
+    /// What 50 and what 99 of 100 take at most, in microseconds by the clock on the wall. Sorts them.
+    pub fn spread(&mut self, key: &str, took: &mut [Duration]) {
+        took.sort();
+        for (name, share) in [("p50_us", 50), ("p99_us", 99)] {
+            let value = took.get(took.len() * share / 100).map_or(f64::NAN, |took| took.as_secs_f64() * 1e6);
+            self.named(&format!("{key}.{name}"), value, "us");
+        }
     }
 
     /// What 95 of 100 take at most, in microseconds by the clock on the wall.
     pub fn p95(&mut self, key: &'static str, mut took: Vec<Duration>) {
         took.sort();
         let value = took.get(took.len() * 95 / 100).map_or(f64::NAN, |took| took.as_secs_f64() * 1e6);
-        self.named.push((key, value, "us"));
+        self.named(key, value, "us");
     }
 
     fn pairs<'a>(&'a self, name: &str, baseline: &str) -> impl Iterator<Item = (f64, f64)> + use<'a> {
@@ -69,7 +88,7 @@ impl Report {
         println!();
         for (name, value, unit) in &self.named {
             println!("{name:<44} {value:>10.2} {unit}");
-            file.insert((*name).to_owned(), serde_json::json!({"value": value, "unit": unit}));
+            file.insert(name.clone(), serde_json::json!({"value": value, "unit": unit}));
         }
         std::fs::write(path, serde_json::to_vec_pretty(&file)?)?;
         Ok(())
