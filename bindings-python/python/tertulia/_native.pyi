@@ -3286,7 +3286,7 @@ class OpaquePart:
 
     @property
     def provider(self) -> str:
-        """Whose it is."""
+        """Whose it is. Empty: the application's own, kept with the message and shown to no model."""
 
     @property
     def name(self) -> str:
