@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -291,12 +292,22 @@ def test_what_would_come_back_changed_is_refused_and_nothing_is_saved(chat: t.Co
 
 def test_nothing_but_documents_is_made_from_what_is_stored(chat: t.Conversation) -> None:
     history = langchain_history(chat)
-    prompt = {"lc": 1, "type": "constructor", "id": ["langchain", "prompts", "prompt", "PromptTemplate"]}
-    message = ToolMessage("x", tool_call_id="c", artifact={**prompt, "kwargs": {"template": "x"}})
+    prompt: dict[str, Any] = {
+        "lc": 1,
+        "type": "constructor",
+        "id": ["langchain", "prompts", "prompt", "PromptTemplate"],
+    }
+    prompt["kwargs"] = {"template": "x", "input_variables": []}
+    message = ToolMessage("x", tool_call_id="c", artifact=prompt)
     history.add_messages([message])
     assert history.messages == [message]  # as the dict that it is
     with pytest.raises(t.InvalidError, match="holds something"):
-        history.add_messages([ToolMessage("x", tool_call_id="c", artifact=[message.artifact, Document("x")])])
+        history.add_messages([ToolMessage("x", tool_call_id="c", artifact=[prompt, Document("x")])])
+    # Nor when it was put there by another hand.
+    forged = json.dumps({"type": "tool", "data": {}, "artifact": json.dumps(prompt), "documents": True})
+    chat.append([{"role": "tool", "content": [t.OpaquePart("", "langchain.message", data=forged)]}])
+    with pytest.raises(ValueError, match="PromptTemplate.* is not allowed"):
+        _ = history.messages
 
 
 WORDS = ["", " ", "hola", "a\0b", "\ud83d", "👩‍🚀", "{", "x" * 70_000, f"data:image/png;base64,{PIXEL}"]
