@@ -86,6 +86,16 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
         ),
         ("11", ["A long talk: 10000", "['Question 2500', 'Answer 2500'", "longest: 13", "changed: False"]),
         ("14", ["backed up: True", "2 messages in 1 conversation, sound: True", "closed: suspended", "rainy day"]),
+        (
+            "18",
+            [
+                "Cádiz: 24 °C",
+                "['human', 'ai', 'tool', 'ai', 'human', 'ai']",
+                "A little",
+                "['user', 'assistant', 'tool', 'assistant', 'user', 'assistant', 'user', 'assistant']",
+                "[{'role': 'assistant', 'content': 'A little'}]",
+            ],
+        ),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:

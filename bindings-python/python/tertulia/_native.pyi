@@ -3334,7 +3334,7 @@ class OpaquePart:
 
     @property
     def provider(self) -> str:
-        """Whose it is."""
+        """Whose it is. Empty: the application's own, kept with the message and shown to no model."""
 
     @property
     def name(self) -> str:

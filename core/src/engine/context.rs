@@ -294,8 +294,9 @@ fn begins(message: &NewMessage) -> bool {
 }
 
 /// A stored message as a model is shown it; nothing for one that says nothing.
-fn shown(message: Message) -> Option<NewMessage> {
+fn shown(mut message: Message) -> Option<NewMessage> {
     let withdrawn = message.status == MessageStatus::Cancelled && message.role != Role::Assistant;
+    message.parts.retain(|part| !part.is_of_application());
     let visible = message.status != MessageStatus::Deleted && !withdrawn && !message.parts.is_empty();
     visible.then(|| NewMessage { role: message.role, parts: message.parts, metadata: std::collections::HashMap::new() })
 }
@@ -328,14 +329,18 @@ fn weight_of_file(media: &Media) -> usize {
 }
 
 /// Makes the list one that every provider takes: every call of a tool has its answer right behind it, and every answer
-/// its call. A call whose answer never came is left out, an answer without its call
-/// too: a provider would refuse the conversation for ever.
+/// its call. Calls that were stored one by one become one message. A call whose answer never came is left out, an
+/// answer without its call too: a provider would refuse the conversation for ever.
 pub(super) fn repair(mut messages: Vec<NewMessage>) -> Vec<NewMessage> {
     let mut kept: Vec<NewMessage> = Vec::with_capacity(messages.len());
     let mut at = 0;
     while at < messages.len() {
         let mut message = std::mem::replace(&mut messages[at], NewMessage::new(Role::User, Vec::<Part>::new()));
         at += 1;
+        while calls(&message).next().is_some() && messages.get(at).is_some_and(only_calls) {
+            message.parts.append(&mut messages[at].parts);
+            at += 1;
+        }
         let called: HashSet<String> = calls(&message).collect();
         if called.is_empty() {
             message.parts.retain(|part| !matches!(part, Part::ToolResult { .. }));
@@ -383,6 +388,12 @@ fn calls(message: &NewMessage) -> impl Iterator<Item = String> + '_ {
         Part::ToolCall { call } if !call.provider_executed => Some(call.id.clone()),
         _ => None,
     })
+}
+
+/// True when the model calls, or thinks, and says nothing to the user.
+fn only_calls(message: &NewMessage) -> bool {
+    let says_nothing = |p: &Part| matches!(p, Part::ToolCall { .. } | Part::Reasoning { .. } | Part::Opaque { .. });
+    message.role == Role::Assistant && message.parts.iter().all(says_nothing)
 }
 
 /// The calls that a message answers.

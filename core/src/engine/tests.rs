@@ -77,6 +77,62 @@ fn answers_beside_words_of_the_user_are_put_behind_their_calls() {
     assert_eq!(repaired[3], NewMessage::user("go on"));
 }
 
+#[test]
+fn calls_that_were_stored_one_by_one_are_one_message_before_their_answers() {
+    let thought = Part::Reasoning { text: "hm".into() };
+    let repaired = repair(vec![
+        NewMessage::user("hi"),
+        NewMessage::assistant("let me see"),
+        assistant([call("a")]),
+        assistant([thought.clone()]),
+        assistant([call("b")]),
+        tool([answer("a")]),
+        tool([answer("b")]),
+        assistant([call("c")]),
+        tool([answer("c")]),
+        NewMessage::assistant("so"),
+    ]);
+    let expected = vec![
+        NewMessage::user("hi"),
+        NewMessage::assistant("let me see"),
+        assistant([call("a"), thought, call("b")]),
+        tool([answer("a"), answer("b")]),
+        assistant([call("c")]),
+        tool([answer("c")]),
+        NewMessage::assistant("so"),
+    ];
+    assert_eq!(repaired, expected);
+}
+
+#[tokio::test]
+async fn what_the_application_keeps_in_a_message_is_shown_to_no_model() {
+    let tertulia = quiet().await;
+    let chat = tertulia.user("ana").new_conversation();
+    let own = Part::Opaque { provider: String::new(), name: "note".into(), attached: false, data: json!("mine") };
+    let others = Part::Opaque { provider: "p".into(), name: "n".into(), attached: false, data: json!(1) };
+    let said = [
+        NewMessage::new(Role::User, [Part::text("hi"), own.clone()]),
+        assistant([call("a"), own.clone()]),
+        tool([answer("a"), own.clone()]),
+        assistant([own.clone()]),
+        assistant([Part::text("so"), others.clone()]),
+    ];
+    chat.append(said.clone()).await.unwrap();
+    let stored: Vec<_> = chat.history().await.unwrap().items.into_iter().map(|message| message.parts).collect();
+    assert_eq!(stored, said.map(|message| message.parts));
+    let store = &*tertulia.0.store;
+    let chosen = choose(store, "ana", chat.id(), None, Vec::new(), u64::MAX).await.unwrap().newest_first;
+    let messages = with_files(store, "ana", chosen, &MediaPlan::with_room(99)).await.unwrap();
+    let expected = vec![
+        NewMessage::user("hi"),
+        assistant([call("a")]),
+        tool([answer("a")]),
+        assistant([Part::text("so"), others]),
+    ];
+    assert_eq!(messages, expected);
+    tertulia.close().await.unwrap();
+}
+
 fn text(delta: &str) -> StreamEventKind {
     StreamEventKind::Text { delta: delta.to_owned() }
 }

@@ -55,7 +55,7 @@ pub enum Part {
     },
     /// Signatures, encrypted reasoning, server items: kept byte for byte and replayed to the same provider only.
     Opaque {
-        /// Whose it is.
+        /// Whose it is. Empty: the application's own, kept with the message and shown to no model.
         provider: String,
         /// What the provider calls it.
         name: String,
@@ -95,6 +95,11 @@ impl Part {
     #[must_use]
     pub const fn tool_result(result: ToolResult) -> Self {
         Self::ToolResult { result }
+    }
+
+    /// True for what the application keeps for itself: no model is shown it.
+    pub(crate) const fn is_of_application(&self) -> bool {
+        matches!(self, Self::Opaque { provider, .. } if provider.is_empty())
     }
 }
 
