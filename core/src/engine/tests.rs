@@ -121,7 +121,8 @@ async fn what_the_application_keeps_in_a_message_is_shown_to_no_model() {
     let stored: Vec<_> = chat.history().await.unwrap().items.into_iter().map(|message| message.parts).collect();
     assert_eq!(stored, said.map(|message| message.parts));
     let store = &*tertulia.0.store;
-    let chosen = choose(store, "ana", chat.id(), None, Vec::new(), u64::MAX).await.unwrap().newest_first;
+    let chosen =
+        choose(store, "ana", chat.id(), None, Vec::new(), Window::of_tokens(u64::MAX)).await.unwrap().newest_first;
     let messages = with_files(store, "ana", chosen, &MediaPlan::with_room(99)).await.unwrap();
     let expected = vec![
         NewMessage::user("hi"),
