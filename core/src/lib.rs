@@ -29,9 +29,9 @@ pub use call::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, Conversation, ConversationOptions, Events, Messages, Outbox, OutboxWatch, ProviderHandle,
-    RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, StoreUpkeep, Tertulia, TertuliaBuilder,
-    UserScope, reset, shared,
+    CallOptions, Content, Conversation, ConversationOptions, ConversationsWatch, Events, Messages, Outbox, OutboxWatch,
+    ProviderHandle, RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, StoreUpkeep, Tertulia,
+    TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

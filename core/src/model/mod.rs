@@ -23,6 +23,7 @@ mod sentences;
 mod spending;
 mod stats;
 mod tier;
+mod timeline;
 mod tool;
 mod turn;
 mod upkeep;
@@ -35,6 +36,8 @@ mod tests;
 
 pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
+#[cfg(feature = "engine")]
+pub(crate) use draft::Growth;
 pub use draft::ReplyDraft;
 pub use embedding::{EmbedRequest, Embeddings};
 pub use engine_event::{BreakerState, EngineEvent, EngineEventKind};
@@ -56,6 +59,7 @@ pub use sentences::SentenceSettings;
 pub use spending::{UsageBy, UsageReport, UsageRow, UsageTotal};
 pub use stats::{Spread, Stats, TargetStats};
 pub use tier::Tier;
+pub use timeline::{TimelineDiff, TimelineFocus, TimelineItem, TimelineItemKind};
 pub use tool::{GrammarSyntax, TextFormat, ToolCall, ToolChoice, ToolResult, ToolSpec};
 pub use turn::{Delivery, Turn, TurnState};
 pub use upkeep::{Repair, StorageKind, StorageReport, StoreProblem, StoreProblemKind, Verification};
