@@ -168,10 +168,13 @@ impl Screen {
         self.lines.get(usize::try_from(depth - first).ok()?).map(|line| line.id)
     }
 
-    /// The message that a turn of it answers.
-    pub(super) fn said_in(&self, turn: TurnId) -> Option<MessageId> {
-        let mut lines = self.lines.iter().rev();
-        lines.find(|line| line.turn == Some(turn) && line.role != Role::Assistant).map(|line| line.id)
+    /// The message that this turn answers, and whether an answer stands behind it.
+    pub(super) fn said_in(&self, turn: TurnId) -> Option<(MessageId, bool)> {
+        let is_it = |line: &Line| line.turn == Some(turn) && line.role != Role::Assistant;
+        let at = self.lines.iter().rposition(is_it)?;
+        let next = self.lines.get(at + 1);
+        let is_answered = next.is_some_and(|next| next.turn == Some(turn) && next.role == Role::Assistant);
+        Some((self.lines[at].id, is_answered))
     }
 
     /// How many of these messages, which begin where the window does, stand in their places already.

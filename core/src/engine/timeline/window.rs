@@ -260,8 +260,10 @@ impl Window {
             self.pending.messages.remove(&id);
         }
         while let Some((turn, state)) = self.pending.turns.iter().next().map(|(turn, state)| (*turn, *state)) {
-            if let Some(message) = self.screen.said_in(turn) {
+            if let Some((message, is_answered)) = self.screen.said_in(turn) {
                 let error = match state {
+                    // The answer says itself how it ended.
+                    _ if is_answered => None,
                     TurnState::Saved | TurnState::Sending | TurnState::Streaming | TurnState::Done => None,
                     _ => self.delivery(turn).await?.1,
                 };
