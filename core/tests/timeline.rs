@@ -375,6 +375,25 @@ async fn branches_edits_other_answers_and_deletions_reach_it_whoever_makes_them(
     tertulia.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn who_guesses_the_id_of_a_conversation_sees_nothing_of_what_is_said_in_it() {
+    let house = House::default();
+    let tertulia = house.builder().open().await.unwrap();
+    let chat = tertulia.user("ana").new_conversation();
+    let mouth = house.answer();
+    let running = stream(&chat, "a secret").await;
+    mouth.say("another").await;
+    let mut mine = Reader::of(&chat).await;
+    let guessed = tertulia.user("bob").new_conversation_at(chat.id(), tertulia::ConversationOptions::default());
+    let theirs = Reader::of(&guessed).await;
+    drop(mouth);
+    within(running.reply()).await.unwrap();
+    mine.until("the answer", |rows| last(rows) == r#"Complete "another""#).await;
+    assert!(theirs.rows.is_empty());
+    assert!(theirs.timeline.next().now_or_never().is_none());
+    tertulia.close().await.unwrap();
+}
+
 /// A conversation of so many messages, said an hour apart.
 async fn long(tertulia: &Tertulia, clock: &ManualClock, count: usize) -> Conversation {
     let chat = tertulia.user("ana").new_conversation();

@@ -116,7 +116,8 @@ impl ConversationsWatch {
     }
 
     async fn read(&self, list: &mut List) -> Result<()> {
-        let (store, owner) = (&self.shared.user.engine.store, &self.shared.user.owner);
+        let (engine, owner) = (&self.shared.user.engine, &self.shared.user.owner);
+        let (store, feeds) = (&engine.store, &engine.feeds);
         let mut rows = Vec::new();
         let mut before = None;
         loop {
@@ -145,7 +146,7 @@ impl ConversationsWatch {
         if !list.is_old {
             // Found by looking for others: what an answer changes that is being written here is told at its end.
             for (id, row) in &mut rows {
-                if let Some(told) = list.rows.get(*id).filter(|_| self.shared.user.engine.feeds.is_answering(*id)) {
+                if let Some(told) = list.rows.get(*id).filter(|_| feeds.is_answering(owner, *id)) {
                     *row = told.clone();
                 }
             }

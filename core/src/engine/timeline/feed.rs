@@ -99,6 +99,9 @@ pub(in crate::engine) struct LiveTurn {
     pub(in crate::engine) place: Place,
 }
 
+/// By owner as well: an id can be guessed.
+type Rooms = HashMap<(Arc<str>, ConversationId), Room>;
+
 /// What is not stored of a conversation.
 #[derive(Default)]
 struct Room {
@@ -112,7 +115,7 @@ pub(in crate::engine) struct Feeds {
     readers: Mutex<HashMap<Arc<str>, Vec<Weak<Feed>>>>,
     /// How many readers there are, for those who write and find none.
     count: AtomicUsize,
-    rooms: Mutex<HashMap<ConversationId, Room>>,
+    rooms: Mutex<Rooms>,
 }
 
 /// What a batch will have changed once it is written.
@@ -142,23 +145,23 @@ impl Feeds {
     }
 
     /// A feed has gone.
-    fn leave(&self, owner: &str, conversation: Option<ConversationId>) {
+    fn leave(&self, owner: &Arc<str>, conversation: Option<ConversationId>) {
         self.count.fetch_sub(1, Ordering::AcqRel);
         let mut readers = lock(&self.readers);
-        if let Some(feeds) = readers.get_mut(owner) {
+        if let Some(feeds) = readers.get_mut(&**owner) {
             feeds.retain(|feed| feed.strong_count() > 0);
             if feeds.is_empty() {
-                readers.remove(owner);
+                readers.remove(&**owner);
             }
         }
         drop(readers);
         // What was refused is shown to nobody any more.
         if let Some(conversation) = conversation.filter(|id| !self.is_shown(owner, *id)) {
-            let mut rooms = lock(&self.rooms);
-            if let Some(room) = rooms.get_mut(&conversation) {
+            let (mut rooms, key) = (lock(&self.rooms), (owner.clone(), conversation));
+            if let Some(room) = rooms.get_mut(&key) {
                 room.echoes.retain(|echo| echo.delivery != Some(Delivery::Failed));
             }
-            tidy(&mut rooms, conversation);
+            tidy(&mut rooms, &key);
         }
     }
 
@@ -223,9 +226,12 @@ impl Feeds {
     }
 
     /// What is said and not saved, and the answer on its way.
-    pub(super) fn unsaved(&self, conversation: ConversationId) -> (Vec<Shown>, Option<LiveTurn>) {
+    pub(super) fn unsaved(&self, owner: &Arc<str>, conversation: ConversationId) -> (Vec<Shown>, Option<LiveTurn>) {
         let rooms = lock(&self.rooms);
-        rooms.get(&conversation).map(|room| (room.echoes.clone(), room.live.clone())).unwrap_or_default()
+        rooms
+            .get(&(owner.clone(), conversation))
+            .map(|room| (room.echoes.clone(), room.live.clone()))
+            .unwrap_or_default()
     }
 
     /// Shows a message that is not saved yet, until what this gives goes; nothing when nobody looks.
@@ -241,24 +247,24 @@ impl Feeds {
         let message = Message { status: MessageStatus::Pending, ..message() };
         let id = message.id;
         let echo = Shown { message, delivery: Some(Delivery::Pending), error: None };
-        lock(&self.rooms).entry(conversation).or_default().echoes.push(echo);
+        lock(&self.rooms).entry((owner.clone(), conversation)).or_default().echoes.push(echo);
         self.rearrange(owner, conversation);
         Some(Echo { feeds: self.clone(), owner: owner.clone(), conversation, message: id })
     }
 
     /// True while an answer is on its way here.
-    pub(super) fn is_answering(&self, conversation: ConversationId) -> bool {
-        lock(&self.rooms).get(&conversation).is_some_and(|room| room.live.is_some())
+    pub(super) fn is_answering(&self, owner: &Arc<str>, conversation: ConversationId) -> bool {
+        lock(&self.rooms).get(&(owner.clone(), conversation)).is_some_and(|room| room.live.is_some())
     }
 
     /// Takes the words of a refused message off the screens. False when there is no such message.
-    pub(super) fn dismiss(&self, owner: &str, conversation: ConversationId, id: MessageId) -> bool {
-        let mut rooms = lock(&self.rooms);
-        let Some(room) = rooms.get_mut(&conversation) else { return false };
+    pub(super) fn dismiss(&self, owner: &Arc<str>, conversation: ConversationId, id: MessageId) -> bool {
+        let (mut rooms, key) = (lock(&self.rooms), (owner.clone(), conversation));
+        let Some(room) = rooms.get_mut(&key) else { return false };
         let before = room.echoes.len();
         room.echoes.retain(|echo| echo.message.id != id || echo.delivery != Some(Delivery::Failed));
         let is_gone = room.echoes.len() < before;
-        tidy(&mut rooms, conversation);
+        tidy(&mut rooms, &key);
         drop(rooms);
         if is_gone {
             self.rearrange(owner, conversation);
@@ -274,16 +280,16 @@ impl Feeds {
         live: LiveTurn,
     ) -> Followed {
         let log = live.log.clone();
-        lock(&self.rooms).entry(conversation).or_default().live = Some(live);
+        lock(&self.rooms).entry((owner.clone(), conversation)).or_default().live = Some(live);
         self.rearrange(owner, conversation);
         Followed { feeds: self.clone(), owner: owner.clone(), conversation, log }
     }
 }
 
 /// Forgets a conversation of which nothing is to be known.
-fn tidy(rooms: &mut HashMap<ConversationId, Room>, conversation: ConversationId) {
-    if rooms.get(&conversation).is_some_and(|room| room.echoes.is_empty() && room.live.is_none()) {
-        rooms.remove(&conversation);
+fn tidy(rooms: &mut Rooms, key: &(Arc<str>, ConversationId)) {
+    if rooms.get(key).is_some_and(|room| room.echoes.is_empty() && room.live.is_none()) {
+        rooms.remove(key);
     }
 }
 
@@ -340,7 +346,7 @@ impl Echo {
     /// It will not be saved: it stays on the screens with the reason.
     pub(in crate::engine) fn refuse(self, error: ErrorInfo) {
         let mut rooms = lock(&self.feeds.rooms);
-        let Some(room) = rooms.get_mut(&self.conversation) else { return };
+        let Some(room) = rooms.get_mut(&(self.owner.clone(), self.conversation)) else { return };
         if let Some(echo) = room.echoes.iter_mut().find(|echo| echo.message.id == self.message) {
             (echo.delivery, echo.error) = (Some(Delivery::Failed), Some(error));
         }
@@ -357,11 +363,11 @@ impl Echo {
 
 impl Drop for Echo {
     fn drop(&mut self) {
-        let mut rooms = lock(&self.feeds.rooms);
-        if let Some(room) = rooms.get_mut(&self.conversation) {
+        let (mut rooms, key) = (lock(&self.feeds.rooms), (self.owner.clone(), self.conversation));
+        if let Some(room) = rooms.get_mut(&key) {
             room.echoes.retain(|echo| echo.message.id != self.message || echo.delivery == Some(Delivery::Failed));
         }
-        tidy(&mut rooms, self.conversation);
+        tidy(&mut rooms, &key);
         drop(rooms);
         self.feeds.rearrange(&self.owner, self.conversation);
     }
@@ -377,11 +383,11 @@ pub(in crate::engine) struct Followed {
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        let mut rooms = lock(&self.feeds.rooms);
-        if let Some(room) = rooms.get_mut(&self.conversation) {
+        let (mut rooms, key) = (lock(&self.feeds.rooms), (self.owner.clone(), self.conversation));
+        if let Some(room) = rooms.get_mut(&key) {
             room.live.take_if(|live| Arc::ptr_eq(&live.log, &self.log));
         }
-        tidy(&mut rooms, self.conversation);
+        tidy(&mut rooms, &key);
         drop(rooms);
         self.feeds.rearrange(&self.owner, self.conversation);
     }

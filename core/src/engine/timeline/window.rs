@@ -132,7 +132,7 @@ impl Window {
             }
         }
         if std::mem::take(&mut self.pending.arranged) {
-            let (echoes, live) = self.chat.user.engine.feeds.unsaved(self.chat.id);
+            let (echoes, live) = self.chat.user.engine.feeds.unsaved(&self.chat.user.owner, self.chat.id);
             self.screen.say(echoes);
             self.follow(live);
             self.screen.arrange();
