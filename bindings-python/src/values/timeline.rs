@@ -48,7 +48,7 @@ values! {
         #[getter]
         fn error<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
             let error: Option<&ErrorInfo> =
-                if let TimelineItemKind::Message { error, .. } = &self.0.get().kind { error.as_ref() } else { None };
+                if let TimelineItemKind::Message { error, .. } = &self.0.get().kind { error.as_deref() } else { None };
             error.cloned().into_python(py)
         }
 

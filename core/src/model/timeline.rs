@@ -32,7 +32,7 @@ pub enum TimelineItemKind {
         delivery: Option<Delivery>,
         /// Why it was not saved, or why its turn rests without an answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<ErrorInfo>,
+        error: Option<Box<ErrorInfo>>,
     },
     /// Another day begins.
     DayDivider {

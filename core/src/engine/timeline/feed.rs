@@ -348,7 +348,7 @@ impl Echo {
         let mut rooms = lock(&self.feeds.rooms);
         let Some(room) = rooms.get_mut(&(self.owner.clone(), self.conversation)) else { return };
         if let Some(echo) = room.echoes.iter_mut().find(|echo| echo.message.id == self.message) {
-            (echo.delivery, echo.error) = (Some(Delivery::Failed), Some(error));
+            (echo.delivery, echo.error) = (Some(Delivery::Failed), Some(Box::new(error)));
         }
         let refused = |echo: &Shown| echo.delivery == Some(Delivery::Failed);
         if room.echoes.iter().filter(|echo| refused(echo)).count() > MAX_REFUSED

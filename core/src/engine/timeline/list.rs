@@ -1,8 +1,8 @@
 //! A list of rows that knows what of it its reader has not heard yet. Pure: no clock, no store.
 //!
-//! What changed is noted where it changed: the rows whose content is another, and how many rows at either end are still
-//! those that the reader has. So a poll looks at what changed and at nothing else, however long the list is, and what is
-//! noted never grows beyond the rows that are there, however long the reader stays away.
+//! What changed is noted where it changed: the rows whose content is another, and the runs of rows that are still those
+//! that the reader has. So a poll looks at what changed and at nothing else, however long the list is, and what is noted
+//! never grows beyond the rows that are there, however long the reader stays away.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -37,15 +37,38 @@ enum Touch {
     Words(BTreeMap<usize, Growth>),
 }
 
+/// Rows that the reader has, one behind the other as it has them.
+#[derive(Clone, Copy)]
+struct Run {
+    /// Where they begin for the reader.
+    seen: usize,
+    /// Where they begin now.
+    at: usize,
+    length: usize,
+}
+
+/// So many runs are told apart: what comes at the end and goes at the front leaves one, a row in the middle makes one more.
+const MAX_RUNS: usize = 4;
+
+/// What stands between two runs, for the reader and now.
+struct Between<K> {
+    seen: usize,
+    old: Vec<K>,
+    at: usize,
+    new: Vec<K>,
+    /// Those that stay, in an order that is the same on both sides; a row that moved goes and comes.
+    stays: HashSet<K>,
+}
+
 pub(super) struct LiveList<K, T> {
     rows: VecDeque<(K, T)>,
     /// Where each row stands, counted from `base`, so that a row that comes first moves no other.
     places: HashMap<K, i64>,
     base: i64,
     /// The rows as the reader has them; nothing before it was told of any.
-    seen: Option<VecDeque<K>>,
-    /// So many rows at the front and at the back are those that the reader has, in its order; nothing = all of them.
-    same: Option<(usize, usize)>,
+    seen: Option<Vec<K>>,
+    /// Which rows are those that the reader has; nothing = all of them.
+    same: Option<Vec<Run>>,
     touched: HashMap<K, Touch>,
     /// How many rows were looked at.
     #[cfg(test)]
@@ -92,14 +115,30 @@ impl<K: Copy + Eq + Hash, T: Row> LiveList<K, T> {
         self.seen.as_ref()?.get(index).copied()
     }
 
-    fn note(&mut self, front: usize, back: usize) {
-        let (before, behind) = self.same.unwrap_or((usize::MAX, usize::MAX));
-        self.same = Some((before.min(front), behind.min(back)));
+    /// Notes that so many rows are about to go from here and so many to come.
+    fn note(&mut self, index: usize, go: usize, come: usize) {
+        let length = self.rows.len();
+        let runs = self.same.get_or_insert_with(|| vec![Run { seen: 0, at: 0, length }]);
+        let mut after = Vec::with_capacity(runs.len() + 1);
+        for run in runs.iter() {
+            let before = index.saturating_sub(run.at).min(run.length);
+            after.push(Run { length: before, ..*run });
+            // Of those behind it the ones that go are not there any more.
+            let gone = (index + go).saturating_sub(run.at).min(run.length) - before;
+            let from = before + gone;
+            after.push(Run { seen: run.seen + from, at: run.at + from + come - go, length: run.length - from });
+        }
+        after.retain(|run| run.length > 0);
+        while after.len() > MAX_RUNS {
+            let shortest = after.iter().enumerate().min_by_key(|(_, run)| run.length).map_or(0, |(at, _)| at);
+            after.remove(shortest);
+        }
+        *runs = after;
     }
 
     /// Puts a row here. Its key must not be in the list.
     pub(super) fn insert(&mut self, index: usize, key: K, row: T) {
-        self.note(index, self.rows.len() - index);
+        self.note(index, 0, 1);
         if index <= self.rows.len() / 2 {
             self.base -= 1;
             self.renumber(0..index, -1);
@@ -120,7 +159,7 @@ impl<K: Copy + Eq + Hash, T: Row> LiveList<K, T> {
     /// Takes a row out.
     pub(super) fn remove(&mut self, key: K) -> Option<T> {
         let index = self.index_of(key)?;
-        self.note(index, self.rows.len() - 1 - index);
+        self.note(index, 1, 0);
         let (_, row) = self.rows.remove(index)?;
         self.places.remove(&key);
         self.touched.remove(&key);
@@ -215,8 +254,8 @@ impl<K: Copy + Eq + Hash, T: Row> LiveList<K, T> {
             return vec![TimelineDiff::Reset { items: self.rows.iter().map(|(_, row)| row.clone()).collect() }];
         }
         let mut diffs = Vec::new();
-        if let Some((front, back)) = self.same.take() {
-            self.structure(front, back, &mut diffs);
+        if let Some(runs) = self.same.take() {
+            self.structure(&runs, &mut diffs);
         }
         let mut touched: Vec<(usize, Touch)> = Vec::with_capacity(self.touched.len());
         for (key, touch) in std::mem::take(&mut self.touched) {
@@ -243,81 +282,104 @@ impl<K: Copy + Eq + Hash, T: Row> LiveList<K, T> {
         diffs
     }
 
-    /// Rows that came and went, where so many at the front and at the back are the same.
-    fn structure(&mut self, front: usize, back: usize, diffs: &mut Vec<TimelineDiff<T>>) {
+    /// What stands between the rows that are the same.
+    fn between(&mut self, runs: &[Run], seen: &[K]) -> Vec<Between<K>> {
+        let end = Run { seen: seen.len(), at: self.rows.len(), length: 0 };
+        let (mut before, mut now) = (0, 0);
+        let mut all = Vec::with_capacity(runs.len() + 1);
+        for run in runs.iter().chain([&end]) {
+            let old = seen[before..run.seen].to_vec();
+            let new: Vec<K> = self.rows.range(now..run.at).map(|(key, _)| *key).collect();
+            #[cfg(test)]
+            {
+                self.looked += old.len() + new.len();
+            }
+            let places: HashMap<K, usize> = new.iter().enumerate().map(|(at, key)| (*key, at)).collect();
+            let (mut last, mut stays) = (None, HashSet::new());
+            for key in &old {
+                if let Some(at) = places.get(key).filter(|at| last.is_none_or(|last| **at > last)) {
+                    last = Some(*at);
+                    stays.insert(*key);
+                }
+            }
+            all.push(Between { seen: before, old, at: now, new, stays });
+            (before, now) = (run.seen + run.length, run.at + run.length);
+        }
+        all
+    }
+
+    /// Rows that came and went.
+    fn structure(&mut self, runs: &[Run], diffs: &mut Vec<TimelineDiff<T>>) {
         let Some(mut seen) = self.seen.take() else { return };
-        let old: Vec<K> = seen.range(front..seen.len() - back).copied().collect();
-        let new: Vec<K> = self.rows.range(front..self.rows.len() - back).map(|(key, _)| *key).collect();
-        #[cfg(test)]
-        {
-            self.looked += old.len() + new.len();
+        let between = self.between(runs, &seen);
+        let kept: usize = runs.iter().map(|run| run.length).sum::<usize>()
+            + between.iter().map(|between| between.stays.len()).sum::<usize>();
+        if kept == 0 && !seen.is_empty() {
+            diffs.push(TimelineDiff::Clear);
+        } else {
+            go(&between, diffs);
         }
-        let places: HashMap<K, usize> = new.iter().enumerate().map(|(at, key)| (*key, at)).collect();
-        // Those that stay, in an order that is the same on both sides; a row that moved goes and comes.
-        let mut last = None;
-        let mut stays = HashSet::new();
-        for key in &old {
-            if let Some(at) = places.get(key).filter(|at| last.is_none_or(|last| **at > last)) {
-                last = Some(*at);
-                stays.insert(*key);
+        self.come(&between, kept, diffs);
+        for part in between.into_iter().rev() {
+            for key in part.new.iter().filter(|key| !part.stays.contains(key)) {
+                self.touched.remove(key);
             }
+            drop(seen.splice(part.seen..part.seen + part.old.len(), part.new));
         }
-        go(&old, &stays, front, back, diffs);
-        let mut length = front + back + stays.len();
-        let leading =
-            if front == 0 && length > 0 { new.iter().take_while(|key| !stays.contains(key)).count() } else { 0 };
+        self.seen = Some(seen);
+    }
+
+    /// The rows that come, where so many stay.
+    fn come(&self, between: &[Between<K>], kept: usize, diffs: &mut Vec<TimelineDiff<T>>) {
+        let item = |at: usize| self.rows[at].1.clone();
+        let is_new = |part: &&Between<K>, key: &&K| !part.stays.contains(key);
+        let leading = between
+            .first()
+            .filter(|_| kept > 0)
+            .map_or(0, |first| first.new.iter().take_while(|key| is_new(&first, key)).count());
         let trailing =
-            if back == 0 { new[leading..].iter().rev().take_while(|key| !stays.contains(key)).count() } else { 0 };
-        let item = |at: usize| self.rows[front + at].1.clone();
+            between.last().map_or(0, |last| last.new.iter().rev().take_while(|key| is_new(&last, key)).count());
+        let end = self.rows.len() - trailing;
         diffs.extend((0..leading).rev().map(|at| TimelineDiff::PushFront { item: item(at) }));
-        length += leading;
-        for at in leading..new.len() - trailing {
-            if !stays.contains(&new[at]) {
-                diffs.push(TimelineDiff::Insert { index: front + at, item: item(at) });
-                length += 1;
+        for part in between {
+            for (at, key) in part.new.iter().enumerate() {
+                let index = part.at + at;
+                if (leading..end).contains(&index) && !part.stays.contains(key) {
+                    diffs.push(TimelineDiff::Insert { index, item: item(index) });
+                }
             }
         }
-        debug_assert_eq!(length + trailing, self.rows.len());
         match trailing {
             0 => {}
-            1 => diffs.push(TimelineDiff::PushBack { item: item(new.len() - 1) }),
-            _ => diffs.push(TimelineDiff::Append { items: (new.len() - trailing..new.len()).map(item).collect() }),
+            1 => diffs.push(TimelineDiff::PushBack { item: item(end) }),
+            _ => diffs.push(TimelineDiff::Append { items: (end..self.rows.len()).map(item).collect() }),
         }
-        for key in new.iter().filter(|key| !stays.contains(key)) {
-            self.touched.remove(key);
-        }
-        let behind = seen.split_off(seen.len() - back);
-        seen.truncate(front);
-        seen.extend(new);
-        seen.extend(behind);
-        self.seen = Some(seen);
     }
 }
 
-/// The rows between the same ones that do not stay, taken out.
-fn go<K: Copy + Eq + Hash, T>(
-    old: &[K],
-    stays: &HashSet<K>,
-    front: usize,
-    back: usize,
-    diffs: &mut Vec<TimelineDiff<T>>,
-) {
-    if old.is_empty() {
-        return;
-    }
-    if stays.is_empty() && front + back == 0 {
-        return diffs.push(TimelineDiff::Clear);
-    }
-    let last = if back == 0 { old.iter().rev().take_while(|key| !stays.contains(key)).count() } else { 0 };
-    match last {
+/// The rows that do not stay, taken out from the back to the front.
+fn go<K: Copy + Eq + Hash, T>(between: &[Between<K>], diffs: &mut Vec<TimelineDiff<T>>) {
+    let goes = |part: &Between<K>, at: usize| !part.stays.contains(&part.old[at]);
+    let Some(last) = between.last() else { return };
+    let trailing = (0..last.old.len()).rev().take_while(|at| goes(last, *at)).count();
+    let end = last.seen + last.old.len() - trailing;
+    match trailing {
         0 => {}
         1 => diffs.push(TimelineDiff::PopBack),
-        _ => diffs.push(TimelineDiff::Truncate { length: front + old.len() - last }),
+        _ => diffs.push(TimelineDiff::Truncate { length: end }),
     }
-    let old = &old[..old.len() - last];
-    let first = if front == 0 { old.iter().take_while(|key| !stays.contains(key)).count() } else { 0 };
-    for at in (first..old.len()).rev().filter(|at| !stays.contains(&old[*at])) {
-        diffs.push(TimelineDiff::Remove { index: front + at });
+    // What is first for the reader stands between nothing and the first run.
+    let leading = between.first().map_or(0, |first| {
+        let most = first.old.len().min(end);
+        (0..most).take_while(|at| goes(first, *at)).count()
+    });
+    for part in between.iter().rev() {
+        for at in (0..part.old.len()).rev() {
+            let index = part.seen + at;
+            if (leading..end).contains(&index) && goes(part, at) {
+                diffs.push(TimelineDiff::Remove { index });
+            }
+        }
     }
-    diffs.extend((0..first).map(|_| TimelineDiff::PopFront));
+    diffs.extend((0..leading).map(|_| TimelineDiff::PopFront));
 }

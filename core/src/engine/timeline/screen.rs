@@ -38,7 +38,7 @@ impl Row for TimelineItem {
 pub(super) struct Shown {
     pub(super) message: Message,
     pub(super) delivery: Option<Delivery>,
-    pub(super) error: Option<ErrorInfo>,
+    pub(super) error: Option<Box<ErrorInfo>>,
 }
 
 impl From<Shown> for TimelineItem {
@@ -318,7 +318,7 @@ impl Screen {
     }
 
     /// How far the message got that this turn answers.
-    pub(super) fn deliver(&mut self, id: MessageId, delivery: Delivery, error: Option<ErrorInfo>) {
+    pub(super) fn deliver(&mut self, id: MessageId, delivery: Delivery, error: Option<Box<ErrorInfo>>) {
         let key = RowKey::Message(id);
         let Some(mut row) = self.list.get(key).cloned() else { return };
         if let TimelineItemKind::Message { delivery: shown, error: why, .. } = &mut row.kind {

@@ -101,9 +101,9 @@ impl Window {
         Ok(all)
     }
 
-    async fn delivery(&self, turn: TurnId) -> Result<(Option<Delivery>, Option<ErrorInfo>)> {
+    async fn delivery(&self, turn: TurnId) -> Result<(Option<Delivery>, Option<Box<ErrorInfo>>)> {
         let record = self.chat.user.engine.store.turn(&self.chat.user.owner, turn).await?;
-        let found = record.map(|record| (Delivery::from(record.turn.state), record.turn.error));
+        let found = record.map(|record| (Delivery::from(record.turn.state), record.turn.error.map(Box::new)));
         Ok(found.map_or((None, None), |(delivery, error)| (Some(delivery), error)))
     }
 
