@@ -43,6 +43,8 @@ from .types import (
     StoreProblemKind,
     StreamEvent,
     TextFormat,
+    TimelineDiffType,
+    TimelineItemType,
     ToolChoice,
     TurnState,
     UsageBy,
@@ -2655,6 +2657,164 @@ class Branch:
     def _of_json(json: str) -> Branch: ...
 
 @final
+class TimelineItem:
+    """One row of a timeline."""
+
+    __match_args__: ClassVar[tuple[Literal["id"]]]
+
+    def __new__(cls, id: str, *, kind: Mapping[str, Any]) -> Self: ...
+    @property
+    def id(self) -> str:
+        """Names the row as long as it is there, whatever becomes of it; that of a message is the message's."""
+
+    @property
+    def kind(self) -> dict[str, Any]:
+        """What the row shows, in its plain form."""
+
+    @property
+    def type(self) -> TimelineItemType:
+        """What the row shows, in a word."""
+
+    @property
+    def message(self) -> Message | None:
+        """The message. Its status is ``pending`` as long as it is not saved, ``streaming`` while it is being written."""
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """How far it got, for what a user sent."""
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """Why the message was not saved, or why its turn rests without an answer."""
+
+    @property
+    def day(self) -> str | None:
+        """The day that begins, as ``2026-11-22`` (``day_divider``)."""
+
+    @property
+    def turn_id(self) -> str | None:
+        """The turn that is answered (``typing``), or to which the message belongs."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> TimelineItem: ...
+
+@final
+class TimelineDiff:
+    """One change of a timeline. Those of a batch are applied one after the other.
+
+    Each counts its places (from 0) in the list as the one before it has left it.
+    """
+
+    @property
+    def type(self) -> TimelineDiffType:
+        """What changes, in a word."""
+
+    @property
+    def index(self) -> int | None:
+        """The place in the list (``insert``, ``set``, ``remove``, ``append_text``)."""
+
+    @property
+    def item(self) -> TimelineItem | None:
+        """The row that comes (``push_front``, ``push_back``, ``insert``, ``set``)."""
+
+    @property
+    def items(self) -> tuple[TimelineItem, ...] | None:
+        """The rows that come (``append``, ``reset``)."""
+
+    @property
+    def length(self) -> int | None:
+        """How many rows stay, from the first on (``truncate``)."""
+
+    @property
+    def part_index(self) -> int | None:
+        """The part of the message whose words grow (``append_text``)."""
+
+    @property
+    def from_(self) -> int | None:
+        """How long the part was before, in characters (``append_text``)."""
+
+    @property
+    def text(self) -> str | None:
+        """The words that come behind it (``append_text``)."""
+
+    @property
+    def stable_prefix(self) -> int | None:
+        """So many characters of the part are whole Markdown blocks that nothing will change which follows."""
+
+    def apply(self, rows: list[TimelineItem]) -> None:
+        """Make the change in a list of rows, which is as the changes before have left it. ``IndexError`` when it is not."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class ConversationDiff:
+    """One change of the list of conversations. Those of a batch are applied one after the other.
+
+    Each counts its places (from 0) in the list as the one before it has left it.
+    """
+
+    @property
+    def type(self) -> TimelineDiffType:
+        """What changes, in a word."""
+
+    @property
+    def index(self) -> int | None:
+        """The place in the list (``insert``, ``set``, ``remove``, ``append_text``)."""
+
+    @property
+    def item(self) -> ConversationInfo | None:
+        """The row that comes (``push_front``, ``push_back``, ``insert``, ``set``)."""
+
+    @property
+    def items(self) -> tuple[ConversationInfo, ...] | None:
+        """The rows that come (``append``, ``reset``)."""
+
+    @property
+    def length(self) -> int | None:
+        """How many rows stay, from the first on (``truncate``)."""
+
+    @property
+    def part_index(self) -> int | None:
+        """The part of the message whose words grow (``append_text``)."""
+
+    @property
+    def from_(self) -> int | None:
+        """How long the part was before, in characters (``append_text``)."""
+
+    @property
+    def text(self) -> str | None:
+        """The words that come behind it (``append_text``)."""
+
+    @property
+    def stable_prefix(self) -> int | None:
+        """So many characters of the part are whole Markdown blocks that nothing will change which follows."""
+
+    def apply(self, rows: list[ConversationInfo]) -> None:
+        """Make the change in a list of rows, which is as the changes before have left it. ``IndexError`` when it is not."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
 class SearchHit:
     """A message that a search has found."""
 
@@ -4449,6 +4609,12 @@ class UserScope:
     def outbox(self) -> Outbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
+    def watch_conversations(self) -> ConversationsWatch:
+        """This user's conversations that are not archived, as a list that changes by itself; 50 to begin with.
+
+        While an answer is being written nothing is told; its end is.
+        """
+
 @final
 class StoreUpkeep:
     """The upkeep of an engine's store. Nothing of it changes what users see.
@@ -4514,6 +4680,53 @@ class OutboxWatch:
 
     def __iter__(self) -> Self: ...
     def __next__(self) -> OutboxItem: ...
+
+@final
+class Timeline:
+    """What a screen shows of a conversation: an iterator over batches of changes, which ends when the engine is closed.
+
+    The first batch is a ``reset`` with all rows, the others hold only what changed. It is opened by its first use. One
+    task reads, while others may load. Dropping it ends it.
+    """
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> tuple[TimelineDiff, ...]: ...
+    def next(self) -> tuple[TimelineDiff, ...] | None:
+        """The next batch of changes, when there is one; ``None`` once the engine is closed.
+
+        The first words of an answer and its end come at once, everything else not before
+        ``settings["timeline"]["min_interval_ms"]`` have passed since the batch before.
+        """
+
+    def load_older(self, count: int = 50) -> bool:
+        """Load so many older messages (1 to 200). True when the first one is there."""
+
+    def load_newer(self, count: int = 50) -> bool:
+        """Load so many newer messages (1 to 200), where the newest are not there. True when they are."""
+
+    def focus(self, *, message: str | None = None, branch: str | None = None) -> None:
+        """Show another part: about this message, the branch that ends with this one, or the newest messages."""
+
+    def set_read(self, upto: str | None) -> None:
+        """Everything up to this message is read: the unread marker moves behind it, or goes (``None``)."""
+
+    def set_visible(self, first: int, last: int) -> None:
+        """Say which rows are seen, by their places: what is farthest away is dropped where the list is too long."""
+
+    def dismiss(self, message_id: str) -> bool:
+        """Take a message off the screen that was refused and is kept nowhere. False when there is none."""
+
+@final
+class ConversationsWatch:
+    """A user's conversations as a list that changes by itself: an iterator over batches of changes."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> tuple[ConversationDiff, ...]: ...
+    def next(self) -> tuple[ConversationDiff, ...] | None:
+        """The next batch of changes, when there is one; ``None`` once the engine is closed."""
+
+    def load_older(self, count: int = 50) -> bool:
+        """Show so many conversations more (1 to 200; 1,000 in all). True when there are no more."""
 
 @final
 class Messages:
@@ -4653,6 +4866,21 @@ class Conversation:
     def messages(self, *, newest_first: bool = False, detail: Detail | None = None) -> Messages:
         """Its messages one after the other, from the first to the last of the branch as it was when the first one was
         asked for; however many there are, for pages are read as they are needed.
+        """
+
+    def timeline(
+        self,
+        *,
+        message: str | None = None,
+        branch: str | None = None,
+        utc_offset_minutes: int = 0,
+        read_upto: str | None = None,
+    ) -> Timeline:
+        """What a screen shows of it: the newest messages, and from then on what changes, as rows.
+
+        ``message`` begins about a message, ``branch`` shows the branch that ends with one. ``utc_offset_minutes`` is how
+        far the clocks of who reads are ahead of UTC: by that days are told apart. Behind ``read_upto`` the unread marker
+        stands.
         """
 
     def budgets(self) -> tuple[BudgetStatus, ...]:
@@ -5071,6 +5299,12 @@ class AsyncUserScope:
     def outbox(self) -> AsyncOutbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
+    def watch_conversations(self) -> AsyncConversationsWatch:
+        """This user's conversations that are not archived, as a list that changes by itself; 50 to begin with.
+
+        While an answer is being written nothing is told; its end is.
+        """
+
 @final
 class AsyncStoreUpkeep:
     """The upkeep of an engine's store. Nothing of it changes what users see.
@@ -5140,6 +5374,53 @@ class AsyncOutboxWatch:
     def __await__(self) -> Generator[Any, Any, Self]: ...
     def __aiter__(self) -> Self: ...
     def __anext__(self) -> Coroutine[Any, Any, OutboxItem]: ...
+
+@final
+class AsyncTimeline:
+    """What a screen shows of a conversation: an asynchronous iterator over batches of changes, which ends when the engine is closed.
+
+    The first batch is a ``reset`` with all rows, the others hold only what changed. It is opened by its first use. One
+    task reads, while others may load. Dropping it ends it.
+    """
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, tuple[TimelineDiff, ...]]: ...
+    def next(self) -> Coroutine[Any, Any, tuple[TimelineDiff, ...] | None]:
+        """The next batch of changes, when there is one; ``None`` once the engine is closed.
+
+        The first words of an answer and its end come at once, everything else not before
+        ``settings["timeline"]["min_interval_ms"]`` have passed since the batch before.
+        """
+
+    def load_older(self, count: int = 50) -> Coroutine[Any, Any, bool]:
+        """Load so many older messages (1 to 200). True when the first one is there."""
+
+    def load_newer(self, count: int = 50) -> Coroutine[Any, Any, bool]:
+        """Load so many newer messages (1 to 200), where the newest are not there. True when they are."""
+
+    def focus(self, *, message: str | None = None, branch: str | None = None) -> Coroutine[Any, Any, None]:
+        """Show another part: about this message, the branch that ends with this one, or the newest messages."""
+
+    def set_read(self, upto: str | None) -> Coroutine[Any, Any, None]:
+        """Everything up to this message is read: the unread marker moves behind it, or goes (``None``)."""
+
+    def set_visible(self, first: int, last: int) -> None:
+        """Say which rows are seen, by their places: what is farthest away is dropped where the list is too long."""
+
+    def dismiss(self, message_id: str) -> bool:
+        """Take a message off the screen that was refused and is kept nowhere. False when there is none."""
+
+@final
+class AsyncConversationsWatch:
+    """A user's conversations as a list that changes by itself: an asynchronous iterator over batches of changes."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, tuple[ConversationDiff, ...]]: ...
+    def next(self) -> Coroutine[Any, Any, tuple[ConversationDiff, ...] | None]:
+        """The next batch of changes, when there is one; ``None`` once the engine is closed."""
+
+    def load_older(self, count: int = 50) -> Coroutine[Any, Any, bool]:
+        """Show so many conversations more (1 to 200; 1,000 in all). True when there are no more."""
 
 @final
 class AsyncMessages:
@@ -5281,6 +5562,21 @@ class AsyncConversation:
     def messages(self, *, newest_first: bool = False, detail: Detail | None = None) -> AsyncMessages:
         """Its messages one after the other, from the first to the last of the branch as it was when the first one was
         asked for; however many there are, for pages are read as they are needed.
+        """
+
+    def timeline(
+        self,
+        *,
+        message: str | None = None,
+        branch: str | None = None,
+        utc_offset_minutes: int = 0,
+        read_upto: str | None = None,
+    ) -> AsyncTimeline:
+        """What a screen shows of it: the newest messages, and from then on what changes, as rows.
+
+        ``message`` begins about a message, ``branch`` shows the branch that ends with one. ``utc_offset_minutes`` is how
+        far the clocks of who reads are ahead of UTC: by that days are told apart. Behind ``read_upto`` the unread marker
+        stands.
         """
 
     def budgets(self) -> Coroutine[Any, Any, tuple[BudgetStatus, ...]]:

@@ -59,6 +59,22 @@ BudgetUnit = Literal["nano_usd", "tokens", "requests"]
 Window = Literal["minute", "hour", "day", "week", "month", "total"]
 UsageBy = Literal["model", "day", "conversation", "user"]
 SearchSort = Literal["recent", "relevance"]
+TimelineItemType = Literal["message", "day_divider", "unread_marker", "typing", "gap", "other"]
+TimelineDiffType = Literal[
+    "append",
+    "clear",
+    "push_front",
+    "push_back",
+    "pop_front",
+    "pop_back",
+    "insert",
+    "set",
+    "remove",
+    "truncate",
+    "reset",
+    "append_text",
+    "other",
+]
 CacheMode = Literal["use", "bypass", "refresh"]
 BreakerState = Literal["closed", "open", "half_open"]
 HealthState = Literal["ok", "degraded", "down"]

@@ -16,6 +16,7 @@ use super::incoming::{Incoming, Opening};
 use super::messages::{AsyncMessages, Messages, Reading};
 use super::options::options;
 use super::stream::{AsyncReplyStream, ReplyStream};
+use super::timeline::{AsyncTimeline, Timeline, timeline};
 use super::twins::during;
 use super::user::{Asked, Scope, User, cursor, expires_in};
 use crate::bridge::{Awaitable, Feed, done, wait};
@@ -470,6 +471,20 @@ twins! {
             self.0.reading(py, newest_first, detail).map(Messages)
         }
 
+        /// What a screen shows of it, and from then on what changes.
+        #[pyo3(signature = (*, message = None, branch = None, utc_offset_minutes = 0, read_upto = None))]
+        fn timeline(
+            &self,
+            py: Python<'_>,
+            message: Option<&Bound<'_, PyAny>>,
+            branch: Option<&Bound<'_, PyAny>>,
+            utc_offset_minutes: i32,
+            read_upto: Option<&Bound<'_, PyAny>>,
+        ) -> PyResult<Timeline> {
+            let open = self.0.open(py)?;
+            timeline(py, open, message, branch, utc_offset_minutes, read_upto).map(Timeline)
+        }
+
         fn __repr__(&self) -> String {
             format!("Conversation({})", self.0.id)
         }
@@ -546,6 +561,20 @@ twins! {
             detail: Option<&Bound<'_, PyAny>>,
         ) -> PyResult<AsyncMessages> {
             self.0.reading(py, newest_first, detail).map(AsyncMessages)
+        }
+
+        /// What a screen shows of it, and from then on what changes.
+        #[pyo3(signature = (*, message = None, branch = None, utc_offset_minutes = 0, read_upto = None))]
+        fn timeline(
+            &self,
+            py: Python<'_>,
+            message: Option<&Bound<'_, PyAny>>,
+            branch: Option<&Bound<'_, PyAny>>,
+            utc_offset_minutes: i32,
+            read_upto: Option<&Bound<'_, PyAny>>,
+        ) -> PyResult<AsyncTimeline> {
+            let open = self.0.open(py)?;
+            timeline(py, open, message, branch, utc_offset_minutes, read_upto).map(AsyncTimeline)
         }
 
         fn __repr__(&self) -> String {

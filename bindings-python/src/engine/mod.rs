@@ -17,6 +17,7 @@ mod root;
 mod spending;
 mod stream;
 mod tertulia;
+mod timeline;
 mod upkeep;
 mod user;
 
@@ -34,6 +35,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<conversation::AsyncConversation>()?;
     module.add_class::<messages::Messages>()?;
     module.add_class::<messages::AsyncMessages>()?;
+    module.add_class::<timeline::Timeline>()?;
+    module.add_class::<timeline::AsyncTimeline>()?;
+    module.add_class::<timeline::ConversationsWatch>()?;
+    module.add_class::<timeline::AsyncConversationsWatch>()?;
     module.add_class::<upkeep::StoreUpkeep>()?;
     module.add_class::<upkeep::AsyncStoreUpkeep>()?;
     module.add_class::<outbox::Outbox>()?;

@@ -14,6 +14,7 @@ use super::outbox::{AsyncOutbox, Outbox};
 use super::root::{Root, Way};
 use super::spending::Query;
 use super::tertulia::said;
+use super::timeline::{AsyncConversationsWatch, ConversationsWatch, conversations};
 use super::twins::during;
 use crate::convert::{Fields, FromPython, Place, duration_ms};
 
@@ -269,6 +270,11 @@ twins! {
             Outbox(self.0.clone())
         }
 
+        /// This user's conversations as a list that changes by itself.
+        fn watch_conversations(&self, py: Python<'_>) -> PyResult<ConversationsWatch> {
+            Ok(ConversationsWatch(conversations(self.0.user(py)?)))
+        }
+
         fn __repr__(&self) -> String {
             format!("UserScope({:?})", self.0.id)
         }
@@ -293,6 +299,11 @@ twins! {
         /// What of this user's messages waits to be sent by itself, is being sent, or was given up.
         fn outbox(&self) -> AsyncOutbox {
             AsyncOutbox(self.0.clone())
+        }
+
+        /// This user's conversations as a list that changes by itself.
+        fn watch_conversations(&self, py: Python<'_>) -> PyResult<AsyncConversationsWatch> {
+            Ok(AsyncConversationsWatch(conversations(self.0.user(py)?)))
         }
 
         fn __repr__(&self) -> String {

@@ -22,6 +22,7 @@ mod part;
 mod reply;
 mod request;
 mod search;
+mod timeline;
 mod tool;
 mod upkeep;
 mod usage;
@@ -47,6 +48,9 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     reply::register(module)?;
     request::register(module)?;
     search::register(module)?;
+    timeline::register(module)?;
+    module.add_class::<timeline::TimelineDiff>()?;
+    module.add_class::<timeline::ConversationDiff>()?;
     tool::register(module)?;
     upkeep::register(module)?;
     usage::register(module)?;

@@ -270,7 +270,8 @@ impl TertuliaBuilder {
             tasks.spawn_listener(LISTENER, listen(watch.clone(), watch.events(), listener));
         }
         let slow = Duration::from_millis(settings.store.slow_query_ms);
-        let store = Arc::new(WatchedStore::new(store, clock.clone(), watch.clone(), slow));
+        let feeds = Arc::default();
+        let store = Arc::new(WatchedStore::new(store, clock.clone(), watch.clone(), Arc::clone(&feeds), slow));
         let recovered = store.recover(clock.now()).await?;
         for record in &recovered {
             tracing::warn!(
@@ -320,6 +321,7 @@ impl TertuliaBuilder {
             queues: Mutex::default(),
             recent: Recent::default(),
             facts: super::facts::Facts::default(),
+            feeds,
             runtime: Mutex::new(runtime),
             clock,
             ids,

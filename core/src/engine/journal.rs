@@ -139,6 +139,11 @@ impl Journal {
         self.reply
     }
 
+    /// Where the answer goes, when it is not simply the answer to the message.
+    pub(super) const fn parent(&self) -> Option<Parent> {
+        self.again.parent
+    }
+
     /// The message that is answered.
     pub(super) const fn message(&self) -> MessageId {
         self.message

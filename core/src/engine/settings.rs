@@ -36,6 +36,8 @@ pub struct Settings {
     pub context: ContextSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
+    /// How often a screen is told what changed, and how much it holds.
+    pub timeline: TimelineSettings,
     /// What end users read when something went wrong.
     pub sentences: SentenceSettings,
 }
@@ -77,6 +79,24 @@ impl Default for StoreSettings {
             search: true,
             keep_raw: false,
         }
+    }
+}
+
+/// What timelines and live lists go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TimelineSettings {
+    /// So long at least lies between two batches of changes; the first words and the end of an answer come at once. 33 ms,
+    /// at most 10 s.
+    pub min_interval_ms: u64,
+    /// So many pages of 50 messages a timeline holds at most: what is farther away is dropped and read again when it is
+    /// asked for. 3, at most 20.
+    pub window_pages: usize,
+}
+
+impl Default for TimelineSettings {
+    fn default() -> Self {
+        Self { min_interval_ms: 33, window_pages: 3 }
     }
 }
 
@@ -208,6 +228,7 @@ impl Settings {
             ("context.max_tokens", self.context.max_tokens == Some(0)),
             ("store.readers", self.store.readers == 0),
             ("store.group_commit_rows", self.store.group_commit_rows == 0),
+            ("timeline.window_pages", self.timeline.window_pages == 0),
         ];
         let bad = |detail: String| Err(Error::invalid("bad_settings", detail));
         if let Some((name, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
@@ -235,6 +256,12 @@ impl Settings {
         }
         if self.outbox.max_delay_ms < self.outbox.first_delay_ms {
             return bad("settings.outbox.max_delay_ms must be at least settings.outbox.first_delay_ms".to_owned());
+        }
+        if self.timeline.window_pages > 20 {
+            return bad("settings.timeline.window_pages must be at most 20".to_owned());
+        }
+        if self.timeline.min_interval_ms > 10_000 {
+            return bad("settings.timeline.min_interval_ms must be at most 10000".to_owned());
         }
         self.sentences.check()?;
         if self.network.max_text_bytes > MAX_CONTENT_BYTES {

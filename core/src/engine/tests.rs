@@ -317,6 +317,7 @@ fn a_limit_of_nothing_is_refused_by_its_name() {
         ("outbox", "max_delay_ms"),
         ("outbox", "expires_after_ms"),
         ("outbox", "crash_attempts"),
+        ("timeline", "window_pages"),
         ("store", "readers"),
         ("store", "group_commit_rows"),
     ];

@@ -33,6 +33,7 @@ use super::options::CallOptions;
 use super::queue::{Place, Unsaved};
 use super::stream::ReplyStream;
 use super::tertulia::Live;
+use super::timeline;
 use super::tree::{self, Aim, Placing};
 use crate::base::{ErrorKind, MessageId, TurnId};
 use crate::call::{CallContext, CallTarget, failure};
@@ -112,12 +113,19 @@ pub(super) async fn start(
     let queue = engine.queue(chat.id);
     let unsaved = queue.unsaved();
     let place = queue.enter().await;
+    // What is said at the end of what is shown is shown at once.
+    let echo = if matches!(aim, Aim::Say) && chat.from.is_none() {
+        timeline::echo(chat, turn, &parts, &options)
+    } else {
+        None
+    };
     let (saved, is_saved) = oneshot::channel();
     let (detached, degrade) = (options.detached, options.degrade);
     let task = Task {
         chat: chat.clone(),
         again: retry,
         aim,
+        echo,
         max_wait: None,
         options,
         operation,
@@ -169,6 +177,8 @@ pub(super) struct Task {
     pub(super) again: bool,
     /// Where in the tree it goes.
     pub(super) aim: Aim,
+    /// The message as it is shown before it is saved.
+    pub(super) echo: Option<timeline::Echo>,
     pub(super) options: CallOptions,
     pub(super) operation: &'static str,
     pub(super) turn: TurnId,
@@ -203,7 +213,13 @@ impl Task {
         mut parts: Vec<Part>,
         saved: oneshot::Sender<Result<Begun>>,
     ) {
-        let refused = |task: &Self, error: Error| {
+        let mut echo = self.echo.take();
+        let said_as = echo.as_ref().map(timeline::Echo::id);
+        let mut refused = |task: &Self, error: Error| {
+            // What is stopped before it is saved is gone.
+            if let Some(echo) = echo.take().filter(|_| error.kind() != ErrorKind::Cancelled) {
+                echo.refuse(error.info());
+            }
             let mut context = CallContext::new(task.operation);
             context.owner = Some(task.chat.user.owner.clone());
             context.conversation = Some(task.chat.id);
@@ -237,7 +253,7 @@ impl Task {
             self.again &= checked.placing.answer.is_none();
             let taken_back = checked.placing.taken_back;
             let (turn, body_hash) = (self.turn, self.body_hash);
-            let begins = Begins { turn, body_hash, target: &target, placing: checked.placing };
+            let begins = Begins { turn, said_as, body_hash, target: &target, placing: checked.placing };
             let journal = match (checked.before, self.aim) {
                 (Some(record), _) => {
                     self.log = Arc::new(TurnLog::following(self.turn, record.turn.last_seq));
@@ -277,6 +293,7 @@ impl Task {
         if let Some(turn) = taken_back {
             self.chat.user.engine.outbox.changed(&self.chat.user.owner, turn);
         }
+        drop(echo);
         let _end = EndOnDrop(self.log.clone());
         let log = self.log.clone();
         let outcome = self.carry(journal, target, checked.others, || drop(saved.send(Ok(Begun::Here(log))))).await;
@@ -294,6 +311,7 @@ impl Task {
         begun: impl FnOnce(),
     ) -> Result<Reply> {
         let _live = self.announce();
+        let _shown = timeline::follow(&self.chat, &self.log, self.turn, &journal, &target);
         let kind = StreamEventKind::Started {
             turn_id: Some(self.turn),
             message_id: Some(journal.reply()),

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
+use super::timeline::Feeds;
 use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
 use crate::model::{
@@ -31,6 +32,7 @@ pub(super) struct WatchedStore {
     inner: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     watch: Arc<Watch>,
+    feeds: Arc<Feeds>,
     slow: Duration,
     seen: Mutex<Seen>,
     /// When the last batch was written, in milliseconds of the clock.
@@ -81,10 +83,16 @@ impl Pulse {
 }
 
 impl WatchedStore {
-    pub(super) fn new(inner: Arc<dyn Store>, clock: Arc<dyn Clock>, watch: Arc<Watch>, slow: Duration) -> Self {
+    pub(super) fn new(
+        inner: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        watch: Arc<Watch>,
+        feeds: Arc<Feeds>,
+        slow: Duration,
+    ) -> Self {
         let (wrote, indexing) = (AtomicU64::default(), AtomicBool::default());
         let (seen, awake, asleep) = (Mutex::default(), Arc::default(), Mutex::default());
-        Self { inner, clock, watch, slow, seen, wrote, indexing, awake, asleep }
+        Self { inner, clock, watch, feeds, slow, seen, wrote, indexing, awake, asleep }
     }
 
     fn is_quiet(&self) -> bool {
@@ -199,7 +207,14 @@ fn millis(moment: Duration) -> u64 {
 impl Store for WatchedStore {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
         let owner = batch.owner.clone();
-        self.timed("apply", Some(&owner), self.inner.apply(batch, durability))
+        let noted = self.feeds.noted(&batch);
+        let applied = self.timed("apply", Some(&owner), self.inner.apply(batch, durability));
+        let Some(noted) = noted else { return applied };
+        Box::pin(async move {
+            let receipt = applied.await?;
+            self.feeds.tell(&owner, &noted, &receipt);
+            Ok(receipt)
+        })
     }
 
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
@@ -337,6 +352,7 @@ impl Store for WatchedStore {
             if !records.is_empty() {
                 let turns = i64::try_from(records.len()).unwrap_or(i64::MAX);
                 self.watch.tell_all(EngineEventKind::StoreRepaired { turns });
+                self.feeds.tell_all();
             }
             Ok(records)
         };
@@ -367,7 +383,7 @@ mod tests {
         let path = folder.path().join("chat.db");
         let store = SqliteStore::open(&path, SqliteSettings::default(), shared.clone()).await.unwrap();
         let watch = Arc::new(Watch::new(shared.clone()));
-        let store = Arc::new(WatchedStore::new(Arc::new(store), shared, watch, Duration::from_secs(1)));
+        let store = Arc::new(WatchedStore::new(Arc::new(store), shared, watch, Arc::default(), Duration::from_secs(1)));
         let scene = Scene::new(store.clone());
         let indexed = async || {
             store.index_while_quiet(CancellationToken::new()).await.unwrap();

@@ -12,6 +12,18 @@ pub struct ReplyDraft {
     parts: Vec<(i32, Part)>,
 }
 
+/// What an event did to a draft.
+#[cfg(feature = "engine")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// Nothing.
+    None,
+    /// Its words came behind those of the part at this place among [`ReplyDraft::parts`].
+    Words(usize),
+    /// Something else.
+    Parts,
+}
+
 impl ReplyDraft {
     /// An empty draft.
     #[must_use]
@@ -28,6 +40,24 @@ impl ReplyDraft {
     /// Takes in one event. Events that carry no content change nothing.
     pub fn push(&mut self, event: &StreamEvent) {
         self.push_kind(event.part_index, &event.kind);
+    }
+
+    /// Takes in one event, and says what that did to the parts.
+    #[cfg(feature = "engine")]
+    pub(crate) fn grow(&mut self, event: &StreamEvent) -> Growth {
+        let (before, index) = (self.parts.len(), event.part_index);
+        self.push(event);
+        let is_words = matches!(
+            event.kind,
+            StreamEventKind::Text { .. } | StreamEventKind::Reasoning { .. } | StreamEventKind::Refusal { .. }
+        );
+        if !is_words || self.parts.len() > before {
+            return if event.kind.is_kept() { Growth::Parts } else { Growth::None };
+        }
+        let is_grown = |(i, part): &(i32, Part)| *i == index && !matches!(part, Part::Opaque { attached: true, .. });
+        let Some(at) = self.parts.iter().rposition(is_grown) else { return Growth::Parts };
+        let before = |(place, (i, _)): &(usize, &(i32, Part))| *i < index || (*i == index && *place < at);
+        Growth::Words(self.parts.iter().enumerate().filter(before).count())
     }
 
     /// Takes in what happened to the part with this number.

@@ -91,6 +91,23 @@ impl Part {
         Self::File { media }
     }
 
+    /// The words of it, where it is made of words.
+    pub(crate) const fn words_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Text { text, .. } | Self::Reasoning { text } | Self::Refusal { text } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same, to be read.
+    #[cfg(feature = "engine")]
+    pub(crate) const fn words(&self) -> Option<&str> {
+        match self {
+            Self::Text { text, .. } | Self::Reasoning { text } | Self::Refusal { text } => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
     /// What a tool answered.
     #[must_use]
     pub const fn tool_result(result: ToolResult) -> Self {

@@ -18,6 +18,8 @@ use crate::store::{Durability, NewTurn, Op, Precondition, TurnChange, TurnRecord
 /// What a turn begins with, besides what is said.
 pub(in crate::engine) struct Begins<'a> {
     pub(in crate::engine) turn: TurnId,
+    /// The id under which the new message is shown already.
+    pub(in crate::engine) said_as: Option<MessageId>,
     pub(in crate::engine) body_hash: [u8; 32],
     pub(in crate::engine) target: &'a CallTarget,
     pub(in crate::engine) placing: Placing,
@@ -35,8 +37,9 @@ impl Journal {
     ) -> Result<Self> {
         let engine = chat.user.engine.clone();
         let Asked { options, kept } = asked;
-        let Begins { turn, body_hash, target, placing } = begins;
-        let (message, reply) = (engine.ids.message(), engine.ids.message());
+        let Begins { turn, said_as, body_hash, target, placing } = begins;
+        let message = said_as.unwrap_or_else(|| engine.ids.message());
+        let reply = engine.ids.message();
         let model = target.model.to_string();
         let said = NewMessage { role: content::role_of(&parts), parts, metadata: options.metadata.clone() };
         let shown = is_words(&said).then(|| NewMessage::new(said.role, said.parts.clone()));
@@ -92,7 +95,7 @@ impl Journal {
     ) -> Result<Self> {
         let engine = chat.user.engine.clone();
         let Asked { options, kept } = asked;
-        let Begins { turn, body_hash, target, placing } = begins;
+        let Begins { turn, body_hash, target, placing, .. } = begins;
         let (reply, model) = (engine.ids.message(), target.model.to_string());
         let mut standing = Standing::of(chat, options, turn, None);
         let again = Again::of(&placing, None);

@@ -74,7 +74,8 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
         Err(error) => return park(chat, &record, error).await,
     };
     let (turn, last_seq) = (record.id(), record.turn.last_seq);
-    let begins = Begins { turn, body_hash: [0; 32], target: &target, placing: Placing::of(chat, &options) };
+    let begins =
+        Begins { turn, said_as: None, body_hash: [0; 32], target: &target, placing: Placing::of(chat, &options) };
     let journal = match Journal::reopen(chat, record, Asked { options: &options, kept }, begins).await {
         Ok(journal) => journal,
         // Another process was faster.
@@ -87,6 +88,7 @@ pub(super) async fn send(chat: &Conversation, record: TurnRecord) -> Result<Sent
         chat: chat.clone(),
         again: true,
         aim: Aim::Retry,
+        echo: None,
         options,
         operation: "outbox.send",
         turn,
