@@ -85,6 +85,16 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
             ],
         ),
         ("11", ["A long talk: 10000", "['Question 2500', 'Answer 2500'", "longest: 13", "changed: False"]),
+        (
+            "15",
+            [
+                "1 conversation, 4 messages",
+                "would add: 4",
+                "0 added, 4 here already",
+                "branches: 2 - shown: Plan a rainy day",
+                "messages: 1 message, and item 2: a message has no role that is known",
+            ],
+        ),
         ("14", ["backed up: True", "2 messages in 1 conversation, sound: True", "closed: suspended", "rainy day"]),
     ],
 )

@@ -22,6 +22,7 @@ mod reply;
 mod request;
 mod search;
 mod tool;
+mod transfer;
 mod upkeep;
 mod usage;
 mod watch;
@@ -46,6 +47,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     request::register(module)?;
     search::register(module)?;
     tool::register(module)?;
+    transfer::register(module)?;
     upkeep::register(module)?;
     usage::register(module)?;
     watch::register(module)?;

@@ -42,13 +42,14 @@ async fn restored(
     // The branches that begin furthest down first, so that each is cut where it was left by those above it.
     let mut left: Vec<_> = rows.iter().filter_map(|row| Some((row.message.depth, row.left?))).collect();
     left.sort_by_key(|(depth, _)| -depth);
-    for last in left.into_iter().map(|(_, left)| left).filter(|_| head.is_some()).chain(head) {
+    for mut last in left.into_iter().map(|(_, left)| left).filter(|_| head.is_some()).chain(head) {
         // An answer that came when it had been left is where it leads.
-        let goes_on = rows.iter().find(|row| row.selected && row.message.parent_id == Some(last));
-        batch = batch.op(match goes_on {
-            Some(on) => Op::SwitchTo { conversation: to, message: ids[&on.message.id] },
-            None => Op::ForkAt { conversation: to, message: ids[&last] },
-        });
+        while Some(last) != head
+            && let Some(on) = rows.iter().find(|row| row.selected && row.message.parent_id == Some(last))
+        {
+            last = on.message.id;
+        }
+        batch = batch.op(Op::ForkAt { conversation: to, message: ids[&last] });
     }
     scene.apply(batch).await.unwrap();
     ids
