@@ -236,9 +236,7 @@ SAMPLES: list[Any] = [
     storage_kind,
     import_problem,
     t.ExportReport(3, 40, files=2, bytes=8_192),
-    t.ImportReport(
-        3, 40, format="claude", dry_run=True, skipped=2, problem_count=1, problems=[import_problem]
-    ),
+    t.ImportReport(3, 40, format="claude", dry_run=True, skipped=2, problem_count=1, problems=[import_problem]),
     t.Verification([problem], conversations=3, messages=40),
     t.Repair([problem], [problem]),
     t.StorageReport(81_920, log_bytes=4_152, page_bytes=8_192, pages=10, free_pages=1, kinds=[storage_kind]),

@@ -17,7 +17,14 @@ def test_what_is_exported_comes_back_whole_and_once(tmp_path: Path) -> None:
         chat = me.new_conversation(title="Trip", tags=["travel"])
         chat.send("Where to?")
         chat.edit(chat.history()[0].id, "Where to in May?").reply()
-        chat.append([{"role": "user", "content": [{"type": "text", "text": "Look"}, t.image(data=b"\x89PNG\r\n\x1a\n")]}])
+        chat.append(
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "text", "text": "Look"}, t.image(data=b"\x89PNG\r\n", mime_type="image/png")],
+                }
+            ]
+        )
         chat.update(pinned=True)
         me.update_preferences(language="es")
         written = me.export_conversations(path, preferences=True)
@@ -39,7 +46,9 @@ def test_what_is_exported_comes_back_whole_and_once(tmp_path: Path) -> None:
         assert [message.text for message in mine.history()] == [message.text for message in chat.history()]
         assert len(mine.branches()) == 2
         copy.export_conversations(tmp_path / "again.jsonl", preferences=True)
-        lines = [sorted(json.loads(line)) for line in (tmp_path / "again.jsonl").read_text(encoding="utf-8").splitlines()]
+        lines = [
+            sorted(json.loads(line)) for line in (tmp_path / "again.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
         assert lines == [sorted(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

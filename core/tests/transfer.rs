@@ -339,8 +339,14 @@ async fn conversations_are_chosen_by_id_or_as_in_a_list() {
     let error = t.user("bo").export_conversations(&path).conversations([one]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    let error = me.export_conversations(folder.path()).await.unwrap_err();
-    assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "bad_path"));
+    let other = folder.path().join("notes.txt");
+    std::fs::write(&other, "notes").unwrap();
+    for not_an_export in [folder.path(), &other] {
+        let error = me.export_conversations(not_an_export).await.unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "bad_path"));
+    }
+    assert_eq!(std::fs::read(&other).unwrap(), b"notes");
+    std::fs::remove_file(&other).unwrap();
     let error = me.export_conversations(folder.path().join("no/such/folder.jsonl")).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Storage, "io"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of what failed");
@@ -628,6 +634,26 @@ async fn lists_of_messages_are_taken_in_every_wrapping() {
     }
 }
 
+#[tokio::test]
+async fn what_other_programs_write_the_latest_first_is_listed_the_latest_first() {
+    let t = opened().await;
+    let me = t.user("ana");
+    let chat = |number: u32, updated: u32| {
+        let mut chat = chatgpt([node("a", None, "user", "a")], "a");
+        chat["conversation_id"] = json!(format!("c{number}"));
+        chat["title"] = json!(number.to_string());
+        chat["update_time"] = json!(updated);
+        chat
+    };
+    imported(&me, json!([chat(1, 1_700_000_900), chat(2, 1_700_000_500), chat(3, 1_700_000_700)]).to_string())
+        .await
+        .unwrap();
+    let page = me.list_conversations().await.unwrap();
+    let titles: Vec<_> = page.items.iter().map(|row| row.title.as_deref().unwrap()).collect();
+    assert_eq!(titles, ["1", "3", "2"]);
+    assert_eq!(page.items[0].updated_at.as_millis(), 1_700_000_900_000);
+}
+
 /// A whole export with these lines inside.
 fn own(body: &[Value]) -> String {
     let count = |kind: &str| body.iter().filter(|line| line.get(kind).is_some()).count();
@@ -771,18 +797,20 @@ async fn what_does_not_fit_is_told_and_put_where_it_does_the_least_harm() {
 #[tokio::test]
 async fn a_message_with_a_hundred_thousand_answers_is_taken() {
     let folder = tempfile::tempdir().unwrap();
-    let t = Tertulia::builder().store(folder.path().join("chat.db").to_str().unwrap()).model("echo/any");
-    let t = t.open().await.unwrap();
-    let me = t.user("ana");
-    let answers = (0..100_000).map(|number| node(&format!("n{number:06}"), Some("q"), "assistant", "yes"));
-    let nodes = [node("q", None, "user", "really?")].into_iter().chain(answers);
-    let path = folder.path().join("conversations.json");
-    std::fs::write(&path, json!([chatgpt(nodes, "n050000")]).to_string()).unwrap();
-    let report = me.import_conversations(&path).await.unwrap();
-    assert_eq!((report.messages, report.problem_count), (100_001, 0));
-    let page = only(&me).await.history().await.unwrap();
-    assert_eq!(page.items.len(), 2);
-    assert_eq!((page.items[1].sibling_index, page.items[1].sibling_count), (50_000, 100_000));
+    let file = folder.path().join("chat.db");
+    for (store, count) in [("memory:", 100_000), (file.to_str().unwrap(), 5_000)] {
+        let t = Tertulia::builder().store(store).model("echo/any").open().await.unwrap();
+        let me = t.user("ana");
+        let answers = (0..count).map(|number| node(&format!("n{number:06}"), Some("q"), "assistant", "yes"));
+        let nodes = [node("q", None, "user", "really?")].into_iter().chain(answers);
+        let path = folder.path().join("conversations.json");
+        std::fs::write(&path, json!([chatgpt(nodes, "n002500")]).to_string()).unwrap();
+        let report = me.import_conversations(&path).await.unwrap();
+        assert_eq!((report.messages, report.problem_count), (count + 1, 0));
+        let page = only(&me).await.history().await.unwrap();
+        assert_eq!(page.items.len(), 2);
+        assert_eq!((page.items[1].sibling_index, i64::from(page.items[1].sibling_count)), (2_500, count));
+    }
 }
 
 #[tokio::test]

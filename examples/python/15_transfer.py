@@ -29,4 +29,6 @@ with Tertulia("memory:", model=model) as tertulia:
     chat = [{"role": "user", "content": "And on Sunday?"}, {"role": "pirate", "content": "Arr"}]
     Path("messages.json").write_text(json.dumps(chat), encoding="utf-8")
     report = me.import_conversations("messages.json")
-    print(f"{report.format}: {report.messages} message, and item {report.problems[0].item}: {report.problems[0].detail}")
+    print(
+        f"{report.format}: {report.messages} message, and item {report.problems[0].item}: {report.problems[0].detail}"
+    )

@@ -4502,15 +4502,13 @@ class UserScope:
         pins, archive, titles, times, usage and cost. An answer on its way stands there as one that broke off. Turns, the
         outbox and budgets stay behind. All conversations unless told otherwise: ``ids`` in their order, or those that
         ``archived``, ``pinned`` and ``tag`` name. With ``preferences`` also what the user prefers. The file gets its name
-        when it is whole and on the disk, in the place of one that was there, readable for its owner alone.
+        when it is whole and on the disk, in the place of an export that was there, readable for its owner alone.
 
         Raises ``NotFoundError``; ``InvalidError`` (bad_path); ``ConflictError`` (changed_meanwhile) when messages are
         removed from a conversation while it is written; ``StorageError`` (io).
         """
 
-    def import_conversations(
-        self, path: str | PathLike[str], *, dry_run: bool = False
-    ) -> ImportReport:
+    def import_conversations(self, path: str | PathLike[str], *, dry_run: bool = False) -> ImportReport:
         """Add the conversations of a file to this user's.
 
         Of an export of this engine, of the ``conversations.json`` of ChatGPT or Claude, or lists of messages with
@@ -5155,7 +5153,7 @@ class AsyncUserScope:
         pins, archive, titles, times, usage and cost. An answer on its way stands there as one that broke off. Turns, the
         outbox and budgets stay behind. All conversations unless told otherwise: ``ids`` in their order, or those that
         ``archived``, ``pinned`` and ``tag`` name. With ``preferences`` also what the user prefers. The file gets its name
-        when it is whole and on the disk, in the place of one that was there, readable for its owner alone.
+        when it is whole and on the disk, in the place of an export that was there, readable for its owner alone.
 
         Raises ``NotFoundError``; ``InvalidError`` (bad_path); ``ConflictError`` (changed_meanwhile) when messages are
         removed from a conversation while it is written; ``StorageError`` (io).

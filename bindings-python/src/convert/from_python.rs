@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason, ImportFormat, HealthState, MessageStatus, Priority,
-    ReasoningEffort, ReplyStatus, RetryAfterSource, Role, SearchSort, StoreProblemKind, TurnState, UsageBy,
+    BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason, HealthState, ImportFormat, MessageStatus,
+    Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role, SearchSort, StoreProblemKind, TurnState, UsageBy,
     UsageSource, Window,
 };
 use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};

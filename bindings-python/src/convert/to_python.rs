@@ -8,8 +8,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo};
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BreakerState, BudgetScope, CostSource, Delivery, FinishReason, ImportFormat, HealthState, MessageStatus, Priority, ReplyStatus,
-    RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
+    BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState, ImportFormat, MessageStatus, Priority,
+    ReplyStatus, RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
 };
 use tertulia::{ErrorKind, Json};
 

@@ -1,8 +1,6 @@
 //! What exports and imports tell.
 
-use tertulia::model::{
-    ExportReport as ExportRecord, ImportProblem as ProblemRecord, ImportReport as ImportRecord,
-};
+use tertulia::model::{ExportReport as ExportRecord, ImportProblem as ProblemRecord, ImportReport as ImportRecord};
 
 use crate::convert::{InItem, OutItem};
 

@@ -108,7 +108,7 @@ pub enum Op {
         /// What changes.
         change: ConversationChange,
     },
-    /// Gives the conversation the times that it had in another store. It keeps its place in the list.
+    /// Gives the conversation the times that it had in another store, and the place of the latest activity in the list.
     DateConversation {
         /// The conversation.
         id: ConversationId,

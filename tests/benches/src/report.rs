@@ -48,6 +48,11 @@ impl Report {
         self.named.push((key, value, "us"));
     }
 
+    /// How many of something are done in a second, by the clock on the wall.
+    pub fn each_second(&mut self, key: &'static str, value: f64) {
+        self.named.push((key, value, "1/s"));
+    }
+
     fn pairs<'a>(&'a self, name: &str, baseline: &str) -> impl Iterator<Item = (f64, f64)> + use<'a> {
         let rounds = |name: &str| self.rounds.get(name).map_or(&[][..], Vec::as_slice);
         rounds(name).iter().copied().zip(rounds(baseline).iter().copied())

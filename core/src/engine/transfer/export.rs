@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::lines::{ConversationLine, EndLine, FORMAT, FileLine, First, Line, MessageLine, VERSION};
 use crate::base::{ConversationId, ErrorKind, MessageId};
@@ -80,7 +80,7 @@ impl IntoFuture for ExportCall {
 
     /// When it fails, or the future is dropped, nothing is left of the file, and one that was there before is as it was.
     ///
-    /// Awaiting it fails with `NotFound`; `Invalid` (bad_path) for a folder; `Conflict` (changed_meanwhile) when messages
+    /// Awaiting it fails with `NotFound`; `Invalid` (bad_path) for a folder and for a file that is no export; `Conflict` (changed_meanwhile) when messages
     /// are removed from a conversation while it is written; `Storage` (io) when the file cannot be written; `Closed`.
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
@@ -196,6 +196,12 @@ impl Out {
         let Some(name) = path.file_name().filter(|_| !is_folder) else {
             return Err(Error::invalid("bad_path", "an export is a file: give a path that ends with its name"));
         };
+        // A typing error must not cost a database, the store's own least of all.
+        if !may_be_replaced(path).await.map_err(io)? {
+            let detail =
+                "another file than an export stands at the path of the export: move it away, or give another path";
+            return Err(Error::invalid("bad_path", detail));
+        }
         let mut name = name.to_owned();
         name.push(format!(".{}-{}.part", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
         let part = path.with_file_name(name);
@@ -341,6 +347,19 @@ impl Out {
         }
         Ok(())
     }
+}
+
+/// True when nothing stands there, or an export, or a file without a byte.
+async fn may_be_replaced(path: &Path) -> std::io::Result<bool> {
+    let file = match File::open(path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let mark = format!("{{\"format\":\"{FORMAT}\"");
+    let mut beginning = Vec::new();
+    file.take(mark.len() as u64).read_to_end(&mut beginning).await?;
+    Ok(beginning.is_empty() || beginning == mark.as_bytes())
 }
 
 fn changed_meanwhile() -> Error {

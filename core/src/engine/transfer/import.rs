@@ -14,7 +14,7 @@ use super::items::unreadable;
 use super::pending::{Chat, Ids, after, tidied};
 use super::source;
 use super::steps::{Attached, Begun, Named, Said, Step};
-use crate::base::{ConversationId, ErrorKind};
+use crate::base::{ConversationId, ErrorKind, Timestamp};
 use crate::engine::conversation::{check_fields, check_tags};
 use crate::engine::user::UserScope;
 use crate::model::{Error, ImportProblem, ImportReport, Preferences, PreferencesChange, Result};
@@ -84,8 +84,15 @@ async fn run(call: &ImportCall) -> Result<ImportReport> {
     };
     let (file, format) = blocking(look).await?;
     let report = ImportReport { format, dry_run: call.dry_run, ..ImportReport::default() };
-    let mut writer =
-        Writer { user: &call.user, report, chats: Vec::new(), messages: 0, bytes: 0, seen: HashSet::new() };
+    let mut writer = Writer {
+        user: &call.user,
+        report,
+        chats: Vec::new(),
+        messages: 0,
+        bytes: 0,
+        seen: HashSet::new(),
+        new: Vec::new(),
+    };
     let (sender, mut handed) = mpsc::channel(2);
     let owner = call.user.owner.clone();
     let reading = tokio::task::spawn_blocking(move || {
@@ -147,6 +154,8 @@ struct Writer<'a> {
     bytes: usize,
     /// The conversations of the file so far, as it calls them.
     seen: HashSet<ConversationId>,
+    /// Those that are new here: when each changed last, when it began, and its name.
+    new: Vec<(Timestamp, Timestamp, ConversationId)>,
 }
 
 impl Writer<'_> {
@@ -172,7 +181,31 @@ impl Writer<'_> {
             last.has_ended = true;
         }
         self.write().await?;
+        self.order().await?;
         Ok(self.report)
+    }
+
+    /// Puts what is new into the list in the order in which it changed last: other programs write the latest first.
+    async fn order(&mut self) -> Result<()> {
+        if self.report.dry_run || self.new.is_sorted_by_key(|(updated, ..)| *updated) {
+            return Ok(());
+        }
+        self.new.sort_by_key(|(updated, ..)| *updated);
+        for some in self.new.chunks(BATCH_MESSAGES) {
+            let now = self.user.engine.clock.now();
+            let dated = some.iter().map(|(updated_at, created_at, id)| Op::DateConversation {
+                id: *id,
+                created_at: *created_at,
+                updated_at: *updated_at,
+            });
+            let batch = dated.fold(WriteBatch::new(&*self.user.owner, now), WriteBatch::op);
+            match self.user.engine.store.apply(batch, Durability::PowerSafe).await {
+                // Somebody has deleted one meanwhile: the order is worth no failure.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                applied => drop(applied?),
+            }
+        }
+        Ok(())
     }
 
     fn tell(&mut self, problem: ImportProblem) {
@@ -371,7 +404,13 @@ impl Writer<'_> {
         if chat.is_refused {
             return Ok(());
         }
-        self.report.conversations += i64::from(!chat.is_written && chat.was_there.is_none());
+        if !chat.is_written && chat.was_there.is_none() {
+            self.report.conversations += 1;
+            // An export of this engine stands in the order of the list already.
+            if let (Named::Here(_), Some(created)) = (chat.begun.id, chat.begun.created_at) {
+                self.new.push((chat.begun.updated_at.unwrap_or(created), created, chat.ids.conversation()));
+            }
+        }
         self.report.messages += i64::try_from(chat.messages.len()).unwrap_or(i64::MAX);
         chat.is_written = true;
         chat.added += chat.messages.len();

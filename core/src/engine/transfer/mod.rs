@@ -55,7 +55,7 @@ impl UserScope {
     /// on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
     ///
     /// All conversations unless told otherwise, in the order of their activity. The file gets its name when it is whole and
-    /// on the disk, in the place of one that was there, readable for its owner alone. Memory does not grow with the length
+    /// on the disk, in the place of an export that was there, readable for its owner alone. Memory does not grow with the length
     /// of conversations. What is said meanwhile may be in it or not.
     pub fn export_conversations(&self, path: impl Into<PathBuf>) -> ExportCall {
         ExportCall::new(self.clone(), path.into())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::scene::{Scene, later, put_conversation, refused, user_row};
 use crate::base::{ConversationId, ErrorKind, MessageId, Random as _, SeededRandom};
 use crate::store::contract::scene::{NOW, STRANGER};
-use crate::store::{BranchQuery, Content, NewRow, Op, Parent, Store, TreeRow};
+use crate::store::{BranchQuery, Content, ConversationChange, ListQuery, NewRow, Op, Parent, Store, TreeRow};
 
 async fn tree(scene: &Scene, conversation: ConversationId, limit: usize) -> Vec<TreeRow> {
     let (mut all, mut after) = (Vec::new(), None);
@@ -163,11 +163,23 @@ pub(super) async fn what_is_restored_stands_in_its_own_time(store: Arc<dyn Store
     scene.apply_op(Op::AppendMessage(last)).await.unwrap();
     let rows: Vec<_> = tree(&scene, conversation, 9).await.into_iter().map(|row| row.message.id).collect();
     assert_eq!(rows, [ids[0], below, end, ids[1], ids[2]]);
+    let tags = Some(vec!["kept".to_owned()]);
+    let change = ConversationChange { tags, ..ConversationChange::default() };
+    scene.apply_op(Op::UpdateConversation { id: conversation, change }).await.unwrap();
+    scene.new_conversation().await;
+    let first_of = async |tag: Option<&str>| {
+        let query = ListQuery { limit: 1, tag: tag.map(str::to_owned), ..ListQuery::default() };
+        let (activity, row) = scene.store.conversations(scene.owner, query).await.unwrap().items.remove(0);
+        (activity, row.id)
+    };
+    assert_ne!(first_of(None).await.1, conversation);
     let (created_at, updated_at) = (later(-90_000), later(-1_000));
     scene.apply_op(Op::DateConversation { id: conversation, created_at, updated_at }).await.unwrap();
     let dated = scene.shown(conversation).await;
     assert_eq!((dated.created_at, dated.updated_at), (created_at, updated_at));
     assert!(dated.version > shown.version);
+    assert_eq!(first_of(None).await, (dated.version, conversation));
+    assert_eq!(first_of(Some("kept")).await, (dated.version, conversation));
     assert!(NOW > dated.updated_at);
 }
 

@@ -210,10 +210,11 @@ impl State {
     ) -> Result<()> {
         self.conversation(owner, id)?;
         let version = self.next_change();
-        self.conversations.edit(&id, |row| {
+        self.edit_listed(id, |row| {
             row.shown.created_at = created_at;
             row.shown.updated_at = updated_at;
             row.shown.version = version;
+            row.activity = version;
         });
         Ok(())
     }

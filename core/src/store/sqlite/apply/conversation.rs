@@ -119,9 +119,12 @@ impl Applying<'_> {
         let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Changed)?;
         run(
             self.connection,
-            "UPDATE conversation SET created_at = ?2, updated_at = ?3, version = ?4 WHERE pk = ?1",
+            "UPDATE conversation SET created_at = ?2, updated_at = ?3, version = ?4, activity_seq = ?4 WHERE pk = ?1",
             params![place.pk, created_at.as_millis(), updated_at.as_millis(), version],
         )?;
+        if place.is_tagged {
+            self.note_tags(place.pk)?;
+        }
         self.seen.place.set(Some(Place { version, ..place }));
         self.note_list(place.owner_pk, version)
     }
