@@ -228,11 +228,15 @@ task = t.TaskHealth("turn", owner="ana", age_ms=40)
 operation = t.OperationHealth("apply", calls=3, failures=1, duration_ms=spread)
 
 problem = t.StoreProblem("count", "conversation", detail="3 count other messages than they have", repairable=True)
+import_problem = t.ImportProblem(7, "orphan", item=3, detail="the message above one is missing")
 storage_kind = t.StorageKind("messages", 8_192, index_bytes=4_096)
 
 SAMPLES: list[Any] = [
     problem,
     storage_kind,
+    import_problem,
+    t.ExportReport(3, 40, files=2, bytes=8_192),
+    t.ImportReport(3, 40, format="claude", dry_run=True, skipped=2, problem_count=1, problems=[import_problem]),
     t.Verification([problem], conversations=3, messages=40),
     t.Repair([problem], [problem]),
     t.StorageReport(81_920, log_bytes=4_152, page_bytes=8_192, pages=10, free_pages=1, kinds=[storage_kind]),

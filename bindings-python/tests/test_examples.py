@@ -95,6 +95,16 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
                 "['First walk the old town.']",
             ],
         ),
+        (
+            "15",
+            [
+                "1 conversation, 4 messages",
+                "would add: 4",
+                "0 added, 4 here already",
+                "branches: 2 - shown: Plan a rainy day",
+                "messages: 1 message, and item 2: a message has no role that is known",
+            ],
+        ),
         ("14", ["backed up: True", "2 messages in 1 conversation, sound: True", "closed: suspended", "rainy day"]),
         (
             "18",

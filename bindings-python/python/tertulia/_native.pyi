@@ -23,6 +23,7 @@ from .types import (
     ErrorKind,
     FinishReason,
     HealthState,
+    ImportFormat,
     MediaSource,
     MessageStatus,
     NewMessage,
@@ -2934,6 +2935,150 @@ class Preferences:
     def _of_json(json: str) -> Preferences: ...
 
 @final
+class ExportReport:
+    """What an export has written."""
+
+    __match_args__: ClassVar[tuple[Literal["conversations"], Literal["messages"]]]
+
+    def __new__(
+        cls,
+        conversations: int = 0,
+        messages: int = 0,
+        *,
+        files: int = 0,
+        bytes: int = 0,
+    ) -> Self: ...
+    @property
+    def conversations(self) -> int:
+        """How many conversations."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages, on all branches."""
+
+    @property
+    def files(self) -> int:
+        """How many files that belong to messages."""
+
+    @property
+    def bytes(self) -> int:
+        """How long the file is."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ExportReport: ...
+
+@final
+class ImportProblem:
+    """Something in a file that was not as it should be."""
+
+    __match_args__: ClassVar[tuple[Literal["line"], Literal["reason"]]]
+
+    def __new__(
+        cls,
+        line: int,
+        reason: str,
+        *,
+        item: int = 0,
+        detail: str = "",
+    ) -> Self: ...
+    @property
+    def line(self) -> int:
+        """The line on which its item begins, from 1."""
+
+    @property
+    def item(self) -> int:
+        """The number of its item, from 1: of the line in JSON Lines, of the conversation or message in a list."""
+
+    @property
+    def reason(self) -> str:
+        """A stable word for what is wrong."""
+
+    @property
+    def detail(self) -> str:
+        """What is wrong and what was done about it, without anything that was said."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ImportProblem: ...
+
+@final
+class ImportReport:
+    """What an import has done, or would do."""
+
+    __match_args__: ClassVar[tuple[Literal["conversations"], Literal["messages"]]]
+
+    def __new__(
+        cls,
+        conversations: int = 0,
+        messages: int = 0,
+        *,
+        format: ImportFormat = "tertulia",
+        dry_run: bool = False,
+        skipped: int = 0,
+        problem_count: int = 0,
+        problems: Sequence[ImportProblem | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def format(self) -> ImportFormat:
+        """What the file was recognised as."""
+
+    @property
+    def dry_run(self) -> bool:
+        """True when nothing was written."""
+
+    @property
+    def conversations(self) -> int:
+        """How many conversations were begun."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages were added."""
+
+    @property
+    def skipped(self) -> int:
+        """How many messages were left out: those that are here already, and those that could not be taken."""
+
+    @property
+    def problem_count(self) -> int:
+        """How many things of the file were not as they should be."""
+
+    @property
+    def problems(self) -> tuple[ImportProblem, ...]:
+        """The first hundred of them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ImportReport: ...
+
+@final
 class StoreProblem:
     """Something that is wrong with a store."""
 
@@ -4549,6 +4694,40 @@ class UserScope:
     def forecast(self, window: Window) -> Forecast:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
+    def export_conversations(
+        self,
+        path: str | PathLike[str],
+        *,
+        ids: Sequence[str] | None = None,
+        archived: bool | None = None,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        preferences: bool = False,
+    ) -> ExportReport:
+        """Write this user's conversations into a file, as JSON Lines, with nothing left out.
+
+        With all branches and which of them is shown, deleted messages as such, parts of every kind, files, metadata, tags,
+        pins, archive, titles, times, usage and cost. An answer on its way stands there as one that broke off. Turns, the
+        outbox and budgets stay behind. All conversations unless told otherwise: ``ids`` in their order, or those that
+        ``archived``, ``pinned`` and ``tag`` name. With ``preferences`` also what the user prefers. The file gets its name
+        when it is whole and on the disk, in the place of an export that was there, readable for its owner alone.
+
+        Raises ``NotFoundError``; ``InvalidError`` (bad_path); ``ConflictError`` (changed_meanwhile) when messages are
+        removed from a conversation while it is written; ``StorageError`` (io).
+        """
+
+    def import_conversations(self, path: str | PathLike[str], *, dry_run: bool = False) -> ImportReport:
+        """Add the conversations of a file to this user's.
+
+        Of an export of this engine, of the ``conversations.json`` of ChatGPT or Claude, or lists of messages with
+        ``role`` and ``content`` (one list, an object with ``messages``, or JSON Lines of either). What it is, is
+        recognised. All of it is read before anything is written. What is here already stays as it is: the same file twice
+        is the same file once. With ``dry_run`` nothing is written, and the report says what would be.
+
+        Raises ``InvalidError`` with the line and the item: unreadable_file, unknown_format, newer_format, malformed,
+        truncated, too_deep, too_large; ``StorageError``.
+        """
+
     def preferences(self) -> Preferences:
         """What this user prefers; nothing of anything for one of whom nothing was said."""
 
@@ -5238,6 +5417,42 @@ class AsyncUserScope:
 
     def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
+    def export_conversations(
+        self,
+        path: str | PathLike[str],
+        *,
+        ids: Sequence[str] | None = None,
+        archived: bool | None = None,
+        pinned: bool | None = None,
+        tag: str | None = None,
+        preferences: bool = False,
+    ) -> Coroutine[Any, Any, ExportReport]:
+        """Write this user's conversations into a file, as JSON Lines, with nothing left out.
+
+        With all branches and which of them is shown, deleted messages as such, parts of every kind, files, metadata, tags,
+        pins, archive, titles, times, usage and cost. An answer on its way stands there as one that broke off. Turns, the
+        outbox and budgets stay behind. All conversations unless told otherwise: ``ids`` in their order, or those that
+        ``archived``, ``pinned`` and ``tag`` name. With ``preferences`` also what the user prefers. The file gets its name
+        when it is whole and on the disk, in the place of an export that was there, readable for its owner alone.
+
+        Raises ``NotFoundError``; ``InvalidError`` (bad_path); ``ConflictError`` (changed_meanwhile) when messages are
+        removed from a conversation while it is written; ``StorageError`` (io).
+        """
+
+    def import_conversations(
+        self, path: str | PathLike[str], *, dry_run: bool = False
+    ) -> Coroutine[Any, Any, ImportReport]:
+        """Add the conversations of a file to this user's.
+
+        Of an export of this engine, of the ``conversations.json`` of ChatGPT or Claude, or lists of messages with
+        ``role`` and ``content`` (one list, an object with ``messages``, or JSON Lines of either). What it is, is
+        recognised. All of it is read before anything is written. What is here already stays as it is: the same file twice
+        is the same file once. With ``dry_run`` nothing is written, and the report says what would be.
+
+        Raises ``InvalidError`` with the line and the item: unreadable_file, unknown_format, newer_format, malformed,
+        truncated, too_deep, too_large; ``StorageError``.
+        """
 
     def preferences(self) -> Coroutine[Any, Any, Preferences]:
         """What this user prefers; nothing of anything for one of whom nothing was said."""

@@ -78,6 +78,7 @@ TimelineDiffType = Literal[
 CacheMode = Literal["use", "bypass", "refresh"]
 BreakerState = Literal["closed", "open", "half_open"]
 HealthState = Literal["ok", "degraded", "down"]
+ImportFormat = Literal["tertulia", "chatgpt", "claude", "messages"]
 StoreProblemKind = Literal["damaged", "schema", "reference", "count"]
 EngineEventType = Literal[
     "retry_scheduled",

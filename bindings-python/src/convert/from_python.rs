@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason, HealthState, MessageStatus, Priority,
-    ReasoningEffort, ReplyStatus, RetryAfterSource, Role, SearchSort, StoreProblemKind, TurnState, UsageBy,
+    BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason, HealthState, ImportFormat, MessageStatus,
+    Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role, SearchSort, StoreProblemKind, TurnState, UsageBy,
     UsageSource, Window,
 };
 use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};
@@ -323,6 +323,7 @@ macro_rules! words {
 }
 
 words!(BudgetScope, UsageBy, Window, CacheMode, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
+words!(ImportFormat = ImportFormat::default());
 words!(BreakerState, Delivery, Detail, HealthState, Priority, RetryAfterSource, SearchSort, StoreProblemKind);
 words!(
     MessageStatus = MessageStatus::Complete,

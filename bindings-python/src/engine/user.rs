@@ -1,5 +1,6 @@
 //! One user: the boundary that everything stored is reached through.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,12 @@ pub(super) fn expires_in(fields: &Fields<'_, '_>) -> PyResult<Option<Option<Dura
     Ok(Some(Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))))
 }
 
+/// Ids of conversations.
+fn named(ids: &Bound<'_, PyAny>) -> PyResult<Vec<ConversationId>> {
+    let at = Place::named("ids");
+    ids.try_iter()?.map(|id| ConversationId::from_python(&id?, &at)).collect()
+}
+
 /// A cursor that may be left out.
 pub(super) fn cursor(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Cursor>> {
     value.map_or(Ok(None), |value| FromPython::from_python(value, &Place::named(name)))
@@ -168,6 +175,38 @@ twins! {
                     None => call.await.map(Some),
                 }
             }
+        }
+
+        /// Writes this user's conversations into a file.
+        #[pyo3(signature = (path, *, ids = None, archived = None, pinned = None, tag = None, preferences = false))]
+        #[expect(clippy::too_many_arguments, reason = "these are Python's keywords")]
+        fn export_conversations(
+            &self,
+            py,
+            path: PathBuf,
+            ids: Option<&Bound<'_, PyAny>>,
+            archived: Option<bool>,
+            pinned: Option<bool>,
+            tag: Option<String>,
+            preferences: bool,
+        ) {
+            let ids = ids.map(named).transpose()?;
+            let user = self.0.user(py)?;
+            async move {
+                let call = user.open().await?.export_conversations(path).with_preferences(preferences);
+                let call = call.archived(archived).pinned(pinned).tag(tag);
+                match ids {
+                    Some(ids) => call.conversations(ids).await,
+                    None => call.await,
+                }
+            }
+        }
+
+        /// Adds the conversations of a file to this user's.
+        #[pyo3(signature = (path, *, dry_run = false))]
+        fn import_conversations(&self, py, path: PathBuf, dry_run: bool) {
+            let user = self.0.user(py)?;
+            async move { user.open().await?.import_conversations(path).dry_run(dry_run).await }
         }
 
         /// What this user prefers.

@@ -24,6 +24,7 @@ mod request;
 mod search;
 mod timeline;
 mod tool;
+mod transfer;
 mod upkeep;
 mod usage;
 mod watch;
@@ -52,6 +53,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<timeline::TimelineDiff>()?;
     module.add_class::<timeline::ConversationDiff>()?;
     tool::register(module)?;
+    transfer::register(module)?;
     upkeep::register(module)?;
     usage::register(module)?;
     watch::register(module)?;

@@ -28,6 +28,43 @@ impl Timestamp {
         self.0
     }
 
+    /// The moment that is written as RFC 3339 has it: `2026-11-21T09:30:00Z`, `…:00.5+01:00`.
+    pub(crate) fn from_rfc3339(written: &str) -> Option<Self> {
+        let bytes = written.as_bytes();
+        let digits = |from: usize, to: usize| -> Option<i64> {
+            let part = written.get(from..to)?;
+            part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
+        };
+        let is = |at: usize, among: &[u8]| bytes.get(at).is_some_and(|byte| among.contains(byte));
+        if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
+            return None;
+        }
+        let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
+        let (hour, minute, second) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?);
+        if !((1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60) {
+            return None;
+        }
+        let mut rest = written.get(19..)?;
+        let mut millis = 0;
+        if let Some(fraction) = rest.strip_prefix('.') {
+            let end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
+            millis = format!("{:0<3}", fraction.get(..end)?).get(..3)?.parse().ok()?;
+            rest = fraction.get(end..)?;
+        }
+        let offset = match rest.as_bytes() {
+            [b'Z' | b'z'] => 0,
+            [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()) => {
+                let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+                let minutes = two(*h1, *h2) * 60 + two(*m1, *m2);
+                if *sign == b'-' { -minutes } else { minutes }
+            }
+            _ => return None,
+        };
+        let days = days_from_civil(year, month, day);
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60;
+        Some(Self(seconds * 1_000 + millis))
+    }
+
     /// The moment so much later; the last one there is when that is too far away.
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {

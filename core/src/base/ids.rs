@@ -105,6 +105,35 @@ impl ConversationId {
     }
 }
 
+/// Ids of what came in a file: the same thing of the same file for the same user has the same id each time.
+#[cfg(feature = "engine")]
+mod imported {
+    use super::{AttachmentId, ConversationId, MessageId, Uuid};
+
+    const NAMESPACE: Uuid = Uuid::from_u128(0x9d3a_52c7_14ee_5f0b_b6a1_7c08_35d9_e24f);
+
+    impl ConversationId {
+        /// The id that a conversation has which is called so in a file.
+        pub(crate) fn imported(owner: &str, name: &str) -> Self {
+            Self(Uuid::new_v5(&Uuid::new_v5(&NAMESPACE, owner.as_bytes()), name.as_bytes()))
+        }
+    }
+
+    impl MessageId {
+        /// The id that a message of this conversation has which is called so in a file.
+        pub(crate) fn imported(conversation: ConversationId, name: &[u8]) -> Self {
+            Self(Uuid::new_v5(&conversation.0, name))
+        }
+    }
+
+    impl AttachmentId {
+        /// The id that a file of this conversation has which is called so.
+        pub(crate) fn imported(conversation: ConversationId, name: &[u8]) -> Self {
+            Self(Uuid::new_v5(&Uuid::new_v5(&conversation.0, b"files"), name))
+        }
+    }
+}
+
 /// Makes ids from the clock and the randomness it is given. Ids of one maker only ever grow.
 #[derive(Clone)]
 pub struct Ids {

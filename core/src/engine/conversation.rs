@@ -261,12 +261,12 @@ pub(super) fn not_found(what: &str) -> Error {
 }
 
 /// The longest title, in bytes.
-const MAX_TITLE_BYTES: usize = 4 * 1024;
+pub(super) const MAX_TITLE_BYTES: usize = 4 * 1024;
 /// The longest instructions, in bytes.
 const MAX_SYSTEM_BYTES: usize = 1 << 20;
 
 /// Refuses fields that no conversation can have.
-fn check_fields(
+pub(super) fn check_fields(
     user: &UserScope,
     title: Option<&str>,
     system: Option<&str>,
@@ -291,7 +291,7 @@ const MAX_TAGS: usize = 32;
 const MAX_TAG_CHARS: usize = 64;
 
 /// Refuses tags that no conversation can have.
-fn check_tags(tags: &[String]) -> Result<()> {
+pub(super) fn check_tags(tags: &[String]) -> Result<()> {
     let is_bad =
         |tag: &String| !(1..=MAX_TAG_CHARS).contains(&tag.chars().count()) || content::check_text(tag).is_err();
     if tags.len() > MAX_TAGS || tags.iter().any(is_bad) {

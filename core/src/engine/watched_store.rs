@@ -21,7 +21,7 @@ use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
     PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture,
-    TurnRecord, Upkeep, UsageQuery, WriteBatch,
+    TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
 };
 
 /// So long nothing was written when it is time to index what was.
@@ -282,6 +282,20 @@ impl Store for WatchedStore {
         query: BranchQuery,
     ) -> StoreFuture<'_, Option<BranchRows>> {
         self.timed("branches", Some(owner), self.inner.branches(owner, conversation, query))
+    }
+
+    fn tree(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<TreeRows>> {
+        self.timed("tree", Some(owner), self.inner.tree(owner, conversation, after, limit))
+    }
+
+    fn known(&self, owner: &str, conversation: ConversationId, ids: Vec<MessageId>) -> StoreFuture<'_, Vec<MessageId>> {
+        self.timed("known", Some(owner), self.inner.known(owner, conversation, ids))
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

@@ -108,6 +108,15 @@ pub enum Op {
         /// What changes.
         change: ConversationChange,
     },
+    /// Gives the conversation the times that it had in another store, and the place of the latest activity in the list.
+    DateConversation {
+        /// The conversation.
+        id: ConversationId,
+        /// When it began.
+        created_at: Timestamp,
+        /// When it changed last.
+        updated_at: Timestamp,
+    },
     /// Deletes the conversation with its messages, turns, drafts, attachments, and blobs that nobody else uses.
     DeleteConversation {
         /// The conversation.
@@ -288,6 +297,14 @@ pub enum Parent {
     Below(MessageId),
     /// In the place of this one: below the same parent.
     Beside(MessageId),
+    /// Where it stood in another store, as the last child so far. It is made at the moment at which it was said, and
+    /// nothing is shown because of it.
+    Restored {
+        /// The message above it; nothing = it stands at the beginning.
+        below: Option<MessageId>,
+        /// Whether the way goes on with it from there.
+        selected: bool,
+    },
     /// At the beginning.
     Start,
 }

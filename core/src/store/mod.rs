@@ -34,7 +34,7 @@ pub use draft::DraftEvent;
 pub use memory::MemoryStore;
 pub use read::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, PageQuery,
-    PageSize, QueueQuery, QueueRow, SearchPlace, SearchQuery, SearchRows, SiblingAnchor, TurnRecord,
+    PageSize, QueueQuery, QueueRow, SearchPlace, SearchQuery, SearchRows, SiblingAnchor, TreeRow, TreeRows, TurnRecord,
 };
 pub(crate) use refusal::search_off;
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
@@ -144,6 +144,31 @@ pub trait Store: Send + Sync + 'static {
         conversation: ConversationId,
         query: BranchQuery,
     ) -> StoreFuture<'_, Option<BranchRows>>;
+
+    /// So many whole messages of all branches behind this one (nothing = from the beginning), each before those below it
+    /// and these in the order in which they were made; nothing when there is no such conversation.
+    ///
+    /// # Errors
+    /// `NotFound` when the conversation has no such message; `Invalid` (unsupported) unless a backend can do it.
+    fn tree(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<TreeRows>> {
+        let _ = (owner, conversation, after, limit);
+        Box::pin(async { Err(refusal::cannot_move()) })
+    }
+
+    /// Which of these messages stand in this conversation of this owner.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) unless a backend can do it.
+    fn known(&self, owner: &str, conversation: ConversationId, ids: Vec<MessageId>) -> StoreFuture<'_, Vec<MessageId>> {
+        let _ = (owner, conversation, ids);
+        Box::pin(async { Err(refusal::cannot_move()) })
+    }
 
     /// One message of this owner, or nothing.
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>>;

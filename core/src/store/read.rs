@@ -69,6 +69,26 @@ pub struct MessageRows {
     pub version: i64,
 }
 
+/// A page of a whole conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TreeRows {
+    /// Each before those below it.
+    pub items: Vec<TreeRow>,
+    /// True when nothing stands behind them.
+    pub reached_end: bool,
+}
+
+/// A message, and what the tree remembers at it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TreeRow {
+    /// The message.
+    pub message: Message,
+    /// Whether the way goes on with it from the message above.
+    pub selected: bool,
+    /// The last message of the branch that begins here, when it was left.
+    pub left: Option<MessageId>,
+}
+
 /// Which of the messages that stand below the same parent. Exclusive, but for the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -92,6 +92,10 @@ pub(super) fn cannot_search() -> Error {
     Error::invalid("unsupported", "this store cannot be searched")
 }
 
+pub(super) fn cannot_move() -> Error {
+    Error::invalid("unsupported", "of this store conversations cannot be exported or imported")
+}
+
 pub(crate) fn search_off() -> Error {
     Error::invalid("search_off", "search is switched off; set `store.search` and open again")
 }

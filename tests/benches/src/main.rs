@@ -11,6 +11,7 @@
 //! tertulia-bench history          those of a conversation of a million messages alone
 //! tertulia-bench profile chat     where the time goes: chat, stream, turn or history
 //! tertulia-bench work chat        the same work alone, for a profiler from outside
+//! tertulia-bench import           how fast a file is imported, and nothing else
 //! tertulia-bench alone call 3     three rounds of one candidate, for tools that count: instructions, cache misses
 //! ```
 
@@ -23,6 +24,7 @@ mod history;
 mod profile;
 mod report;
 mod simulator;
+mod transfer;
 mod work;
 
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ const HISTORY: usize = 200;
 /// Messages of 665 characters among which is searched, and how often.
 const SEARCHED: usize = 20_000;
 const SEARCHES: usize = 500;
+/// Conversations that are imported, and messages of each, of 665 characters.
+const IMPORTED: (usize, usize) = (40, 1_000);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -56,10 +60,11 @@ async fn main() -> ExitCode {
         #[cfg(unix)]
         ["profile", workload] => profile::run(workload).await,
         ["alone", candidate, rounds] => alone(candidate, rounds.parse().unwrap_or(1)).await,
+        ["import"] => import().await,
         ["work", workload] => work::run(workload).await,
         ["history"] => measure_history().await,
         [] => measure().await,
-        _ => Err("usage: tertulia-bench [history | profile|work chat|stream|turn|history | \
+        _ => Err("usage: tertulia-bench [history | import | profile|work chat|stream|turn|history | \
                   alone call|call_bare|event|event_bare|turn|history ROUNDS]"
             .into()),
     };
@@ -102,6 +107,7 @@ async fn measure() -> Outcome<()> {
     report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES).await?);
     engine.close().await?;
     history::measure(&mut report).await?;
+    report.named("history.import.per_s", transfer::imported(IMPORTED.0, IMPORTED.1).await?, "1/s");
     report.ratio("call.request.cpu_ratio_to_reqwest", "call", "call_bare");
     report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");
     report.ratio("call.stream_event.cpu_ratio_to_reqwest", "event", "event_bare");
@@ -116,6 +122,14 @@ async fn measure_history() -> Outcome<()> {
     let mut report = report::Report::default();
     history::measure(&mut report).await?;
     report.write()
+}
+
+/// Imports three times and prints each figure.
+async fn import() -> Outcome<()> {
+    for _ in 0..3 {
+        println!("history.import.per_s {:.0}", transfer::imported(IMPORTED.0, IMPORTED.1).await?);
+    }
+    Ok(())
 }
 
 /// So many rounds of one candidate and nothing else, for tools that count instructions.

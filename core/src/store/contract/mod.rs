@@ -18,6 +18,7 @@ pub(super) mod spending;
 mod turns;
 mod usage;
 pub(super) mod walks;
+mod whole;
 mod writes;
 
 use std::panic::AssertUnwindSafe;
@@ -161,6 +162,11 @@ behaviours! {
         what_is_found_is_what_reading_everything_finds,
         a_query_too_long_is_refused,
         a_message_of_any_other_status_is_found,
+    }
+    whole {
+        a_conversation_read_whole_stands_elsewhere_as_it_stood,
+        what_is_restored_stands_in_its_own_time,
+        what_is_known_of_a_conversation_is_its_owners_alone,
     }
     usage {
         usage_is_summed_by_model_day_conversation_and_user,

@@ -52,6 +52,9 @@ impl State {
             match op {
                 Op::PutConversation(new) => self.put_conversation(owner, new, batch.at)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(owner, *id, change, batch.at)?,
+                Op::DateConversation { id, created_at, updated_at } => {
+                    self.date_conversation(owner, *id, *created_at, *updated_at)?;
+                }
                 Op::DeleteConversation { id } => self.delete_conversation(owner, *id)?,
                 Op::UpdatePreferences(change) => {
                     let old = self.preferences.get(&batch.owner).cloned().unwrap_or_default();
@@ -198,6 +201,24 @@ impl State {
         Ok(())
     }
 
+    fn date_conversation(
+        &mut self,
+        owner: &str,
+        id: ConversationId,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    ) -> Result<()> {
+        self.conversation(owner, id)?;
+        let version = self.next_change();
+        self.edit_listed(id, |row| {
+            row.shown.created_at = created_at;
+            row.shown.updated_at = updated_at;
+            row.shown.version = version;
+            row.activity = version;
+        });
+        Ok(())
+    }
+
     fn sweep_conversation(&mut self, owner: &str, id: ConversationId) -> Result<()> {
         let is_gone = self.kept(owner, id).is_some() && self.conversation(owner, id).is_err();
         if is_gone { self.delete_conversation(owner, id) } else { Ok(()) }
@@ -253,6 +274,7 @@ impl State {
                 (row.ok_or_else(refusal::no_message)?.parent, true)
             }
             Parent::Below(id) => (Some(id), self.is_shown(id, head)),
+            Parent::Restored { below, .. } => (below, false),
             Parent::Answer(id) => (Some(self.place_of_answer(id, new.turn, head)?), self.is_shown(id, head)),
         };
         let beginnings = conversation.beginnings;
@@ -281,6 +303,7 @@ impl State {
             self.stop_at(new.conversation, head, parent)?;
         }
         let version = self.next_change();
+        let made = new.created_at.filter(|_| matches!(new.parent, Parent::Restored { .. })).unwrap_or(batch.at);
         let row = MessageRow {
             conversation: new.conversation,
             parent,
@@ -291,7 +314,7 @@ impl State {
             children: 0,
             selected: None,
             left: None,
-            made: (batch.at.as_millis(), version),
+            made: (made.as_millis(), version),
             turn: new.turn,
             role: new.role,
             status: new.status,
@@ -317,10 +340,11 @@ impl State {
                 self.leaves.remove(&(new.conversation, made));
             }
         }
-        if is_shown {
-            self.select(new.conversation, parent, Some(new.id));
-        } else {
-            self.select_first(new.conversation, parent, new.id);
+        match new.parent {
+            Parent::Restored { selected: false, .. } => {}
+            Parent::Restored { selected: true, .. } => self.select(new.conversation, parent, Some(new.id)),
+            _ if is_shown => self.select(new.conversation, parent, Some(new.id)),
+            _ => self.select_first(new.conversation, parent, new.id),
         }
         self.conversations.edit(&new.conversation, |row| {
             if parent.is_none() {

@@ -12,6 +12,7 @@ mod spend;
 mod state;
 mod table;
 mod tree;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
-    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
-    UsageQuery, WriteBatch, refusal,
+    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows,
+    TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, SystemClock, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
@@ -127,6 +128,22 @@ impl Store for MemoryStore {
     ) -> StoreFuture<'_, Option<BranchRows>> {
         let owner = owner.to_owned();
         self.with(move |state| state.branches(&owner, conversation, query))
+    }
+
+    fn tree(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<TreeRows>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.whole(&owner, conversation, after, limit))
+    }
+
+    fn known(&self, owner: &str, conversation: ConversationId, ids: Vec<MessageId>) -> StoreFuture<'_, Vec<MessageId>> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.known(&owner, conversation, ids)))
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

@@ -65,7 +65,7 @@ impl Rows for MapRows<'_> {
 }
 
 impl State {
-    fn selected(&self, conversation: ConversationId, below: Option<MessageId>) -> Option<MessageId> {
+    pub(super) fn selected(&self, conversation: ConversationId, below: Option<MessageId>) -> Option<MessageId> {
         match below {
             Some(below) => self.messages.get(&below)?.selected,
             None => self.conversations.get(&conversation)?.selected,

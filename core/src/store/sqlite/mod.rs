@@ -31,6 +31,7 @@ mod settings;
 mod spend;
 mod upkeep;
 mod verify;
+mod whole;
 mod writer;
 
 #[cfg(test)]
@@ -45,8 +46,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
-    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
-    Upkeep, UsageQuery, WriteBatch, refusal,
+    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows,
+    TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
@@ -268,6 +269,22 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'_, Option<BranchRows>> {
         let owner = owner.to_owned();
         self.read("branches", move |connection, now| branches::branches(connection, &owner, conversation, query, now))
+    }
+
+    fn tree(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<TreeRows>> {
+        let owner = owner.to_owned();
+        self.read("tree", move |connection, now| whole::tree(connection, &owner, conversation, (after, limit), now))
+    }
+
+    fn known(&self, owner: &str, conversation: ConversationId, ids: Vec<MessageId>) -> StoreFuture<'_, Vec<MessageId>> {
+        let owner = owner.to_owned();
+        self.read("known", move |connection, now| whole::known(connection, &owner, conversation, ids, now))
     }
 
     fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {

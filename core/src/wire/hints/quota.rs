@@ -16,6 +16,7 @@ use http::HeaderMap;
 use http::header::DATE;
 
 use super::{believable, date_millis, text, unit_millis, wait_until};
+use crate::base::Timestamp;
 use crate::model::{Allowance, Quota};
 
 /// More than this each minute, or day, is nobody's limit.
@@ -68,7 +69,7 @@ fn reset(written: &str, now: Option<i64>) -> Option<Duration> {
             _ => believable(number * 1_000.0),
         };
     }
-    go_duration(written).or_else(|| wait_until(rfc3339_millis(written)?, now?))
+    go_duration(written).or_else(|| wait_until(Timestamp::from_rfc3339(written)?.as_millis(), now?))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "far below 2^53")]
@@ -88,46 +89,4 @@ fn go_duration(written: &str) -> Option<Duration> {
         rest = after;
     }
     believable(millis)
-}
-
-/// Milliseconds since 1970 of a moment as RFC 3339 writes it: `2026-11-21T09:30:00Z`, `…:00.5+01:00`.
-fn rfc3339_millis(written: &str) -> Option<i64> {
-    let bytes = written.as_bytes();
-    let digits = |from: usize, to: usize| -> Option<i64> {
-        let part = written.get(from..to)?;
-        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
-    };
-    let is = |at: usize, among: &[u8]| bytes.get(at).is_some_and(|byte| among.contains(byte));
-    if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
-        return None;
-    }
-    let (year, month, day) = (digits(0, 4)?, digits(5, 7)?, digits(8, 10)?);
-    let (hour, minute, second) = (digits(11, 13)?, digits(14, 16)?, digits(17, 19)?);
-    if !((1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second <= 60) {
-        return None;
-    }
-    let mut rest = written.get(19..)?;
-    let mut millis = 0;
-    if let Some(fraction) = rest.strip_prefix('.') {
-        let end = fraction.find(|c: char| !c.is_ascii_digit()).unwrap_or(fraction.len());
-        millis = format!("{:0<3}", fraction.get(..end)?).get(..3)?.parse().ok()?;
-        rest = fraction.get(end..)?;
-    }
-    let offset = match rest.as_bytes() {
-        [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] if [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()) => {
-            let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
-            let minutes = two(*h1, *h2) * 60 + two(*m1, *m2);
-            if *sign == b'-' { -minutes } else { minutes }
-        }
-        _ => return None,
-    };
-    // Days from a civil date, after Howard Hinnant's `days_from_civil`.
-    let (y, m) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let era = y.div_euclid(400);
-    let of_era = y - era * 400;
-    let of_year = (153 * m + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60;
-    Some(seconds * 1_000 + millis)
 }

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::{Applying, Place, Seen, list_json, map_json};
-use crate::base::{ConversationId, ErrorKind};
+use crate::base::{ConversationId, ErrorKind, Timestamp};
 use crate::model::{PreferencesChange, Result};
 use crate::store::codes::{Change, Entity};
 use crate::store::sqlite::conversations;
@@ -41,7 +41,7 @@ impl Applying<'_> {
         }
         let owner_pk = self.owner_pk()?;
         let change = self.note(owner_pk, new.id, Entity::Conversation, new.id.as_bytes(), Change::Made)?;
-        let (at, root_pk) = (self.at.as_millis(), self.new_message_pk()?);
+        let (at, root_pk) = (self.at.as_millis(), self.new_message_pk(self.at)?);
         run(
             self.connection,
             "INSERT INTO conversation(id, owner_pk, root_pk, activity_seq, version, created_at, updated_at, title, system, model,
@@ -106,6 +106,26 @@ impl Applying<'_> {
             self.note_tags(place.pk)?;
         }
         self.seen.place.set(Some(Place { version, is_tagged, ..place }));
+        self.note_list(place.owner_pk, version)
+    }
+
+    pub(super) fn date_conversation(
+        &mut self,
+        id: ConversationId,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    ) -> Result<()> {
+        let place = self.conversation(id)?;
+        let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Changed)?;
+        run(
+            self.connection,
+            "UPDATE conversation SET created_at = ?2, updated_at = ?3, version = ?4, activity_seq = ?4 WHERE pk = ?1",
+            params![place.pk, created_at.as_millis(), updated_at.as_millis(), version],
+        )?;
+        if place.is_tagged {
+            self.note_tags(place.pk)?;
+        }
+        self.seen.place.set(Some(Place { version, ..place }));
         self.note_list(place.owner_pk, version)
     }
 

@@ -16,8 +16,8 @@ const ROWS_PER_MILLISECOND: i64 = 1 << 21;
 
 impl Applying<'_> {
     /// A key that no message has, in the order of time.
-    pub(super) fn new_message_pk(&self) -> Result<i64> {
-        let millisecond = self.at.as_millis().clamp(0, (1 << 42) - 2);
+    pub(super) fn new_message_pk(&self, at: Timestamp) -> Result<i64> {
+        let millisecond = at.as_millis().clamp(0, (1 << 42) - 2);
         let mut from = (millisecond * ROWS_PER_MILLISECOND).max(1);
         loop {
             let until = from.saturating_add(ROWS_PER_MILLISECOND);
@@ -73,6 +73,9 @@ impl Applying<'_> {
                 (parent.ok_or_else(refusal::no_message)?, true)
             }
             Parent::Below(id) => self.place_below(&place, id)?,
+            Parent::Restored { below, .. } => {
+                (below.map_or(Ok(place.root_pk), |below| self.key_of(&place, below))?, false)
+            }
             Parent::Answer(id) => self.place_of_answer(&place, id, new.turn)?,
         };
         if is_shown {
@@ -94,7 +97,9 @@ impl Applying<'_> {
         .ok_or_else(refusal::no_message)?;
 
         let change = self.note_message(&place, new.id, Change::Made)?;
-        let (pk, at) = (self.new_message_pk()?, self.at.as_millis());
+        let at = self.at.as_millis();
+        let made = new.created_at.filter(|_| matches!(new.parent, Parent::Restored { .. })).unwrap_or(self.at);
+        let pk = self.new_message_pk(made)?;
         let content = self.keep_content(&new.content)?;
         insert(
             self.connection,
@@ -133,16 +138,20 @@ impl Applying<'_> {
             )?;
             let shows = (new.status != MessageStatus::Streaming).then_some((new.role, &new.content));
             let place = Place { head_pk: Some(pk), head_id: Some(new.id), ..place };
-            self.add_up(place, Some(depth), shows, change, new.usage.as_ref(), new.cost.as_ref())?;
+            self.add_up(place, (1, Some(depth)), shows, change, new.usage.as_ref(), new.cost.as_ref())?;
         } else {
+            let selected = match new.parent {
+                Parent::Restored { selected, .. } => Some(selected),
+                _ => None,
+            };
             run(
                 self.connection,
-                "UPDATE message SET child_count = child_count + 1, selected_child_pk = coalesce(selected_child_pk, ?) WHERE pk = ?",
-                [pk, parent_pk],
+                "UPDATE message SET child_count = child_count + 1, selected_child_pk =
+                 CASE ?3 WHEN TRUE THEN ?1 WHEN FALSE THEN selected_child_pk ELSE coalesce(selected_child_pk, ?1) END
+                 WHERE pk = ?2",
+                params![pk, parent_pk, selected],
             )?;
-            let sql = "UPDATE conversation SET message_count = message_count + 1 WHERE pk = ?";
-            run(self.connection, sql, [place.pk])?;
-            self.add_up(place, None, None, change, new.usage.as_ref(), new.cost.as_ref())?;
+            self.add_up(place, (1, None), None, change, new.usage.as_ref(), new.cost.as_ref())?;
         }
         self.seen.added.set(new.turn.map(|_| (new.id, new.conversation)));
         Ok(Placed { id: new.id, parent, depth, sibling_index, deletion })
@@ -177,7 +186,7 @@ impl Applying<'_> {
         )?;
         run(self.connection, "DELETE FROM draft_chunk WHERE message_pk = ?", [target.pk])?;
         let shows = (place.head_pk == Some(target.pk)).then_some((target.role, &end.content));
-        self.add_up(place, None, shows, change, end.usage.as_ref(), end.cost.as_ref())
+        self.add_up(place, (0, None), shows, change, end.usage.as_ref(), end.cost.as_ref())
     }
 
     pub(super) fn withdraw_message(&mut self, id: MessageId) -> Result<()> {
@@ -197,12 +206,12 @@ impl Applying<'_> {
         self.note_list(place.owner_pk, change)
     }
 
-    /// Moves a conversation to the top of the list, with what a message took and what it shows. `depth` is that of a head
-    /// which is new.
+    /// Moves a conversation to the top of the list, with what a message took and what it shows. So many messages are new,
+    /// and `depth` is that of a head which is.
     fn add_up(
         &self,
         place: Place,
-        depth: Option<i32>,
+        (new, depth): (i32, Option<i32>),
         shows: Option<(Role, &Content)>,
         change: i64,
         usage: Option<&Usage>,
@@ -221,7 +230,7 @@ impl Applying<'_> {
         run(
             self.connection,
             "UPDATE conversation SET head_pk = ?2, head_id = ?3, head_depth = coalesce(?4, head_depth),
-             message_count = message_count + (?4 IS NOT NULL), last_role = coalesce(?5, last_role),
+             message_count = message_count + ?12, last_role = coalesce(?5, last_role),
              last_preview = iif(?5 IS NULL, last_preview, ?6), input_tokens = ?7, output_tokens = ?8, cost_nano_usd = ?9,
              activity_seq = ?10, version = ?10, updated_at = ?11 WHERE pk = ?1",
             params![
@@ -236,6 +245,7 @@ impl Applying<'_> {
                 place.cost_nano_usd,
                 change,
                 self.at.as_millis(),
+                new,
             ],
         )?;
         if place.is_tagged {

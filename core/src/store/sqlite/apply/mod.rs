@@ -94,6 +94,9 @@ impl Applying<'_> {
             match op {
                 Op::PutConversation(new) => self.put_conversation(new)?,
                 Op::UpdateConversation { id, change } => self.update_conversation(*id, change)?,
+                Op::DateConversation { id, created_at, updated_at } => {
+                    self.date_conversation(*id, *created_at, *updated_at)?;
+                }
                 Op::DeleteConversation { id } => self.delete_conversation(*id)?,
                 Op::UpdatePreferences(change) => self.update_preferences(change)?,
                 Op::SweepConversation { id } => self.sweep_conversation(*id)?,
