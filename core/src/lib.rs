@@ -30,8 +30,8 @@ pub use call::{
 #[cfg(feature = "engine")]
 pub use engine::{
     CallOptions, Content, Conversation, ConversationOptions, Events, Messages, Outbox, OutboxWatch, ProviderHandle,
-    RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, StoreUpkeep, Tertulia, TertuliaBuilder,
-    UserScope, reset, shared,
+    RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, SseStream, StoreUpkeep, Tertulia,
+    TertuliaBuilder, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

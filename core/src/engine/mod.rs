@@ -47,6 +47,7 @@ mod tree;
 mod turn;
 mod upkeep;
 mod user;
+mod view;
 mod watch;
 mod watched_store;
 
@@ -69,7 +70,7 @@ pub use search::SearchCall;
 pub use settings::{Settings, StoreSettings, did_you_mean};
 pub use shared::{reset, shared};
 pub use spending::UsageCall;
-pub use stream::ReplyStream;
+pub use stream::{ReplyStream, SseStream};
 pub use tertulia::Tertulia;
 pub use tree::{BranchesCall, DeleteCall, SiblingsCall};
 pub use upkeep::StoreUpkeep;
