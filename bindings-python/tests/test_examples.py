@@ -85,6 +85,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
             ],
         ),
         ("11", ["A long talk: 10000", "['Question 2500', 'Answer 2500'", "longest: 13", "changed: False"]),
+        ("17", ["read in two parts: True", "nothing is told twice: True"]),
         ("14", ["backed up: True", "2 messages in 1 conversation, sound: True", "closed: suspended", "rainy day"]),
     ],
 )
