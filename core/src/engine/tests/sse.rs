@@ -202,7 +202,7 @@ async fn a_sign_of_life_comes_when_nothing_else_did_for_as_long_as_was_asked() {
     let (log, clock) = (Arc::new(TurnLog::new(Some(TURN))), ManualClock::default());
     let mut sse = reader(&log, 0, &clock).heartbeat(Duration::from_secs(4));
     assert_eq!(sse.next().await.unwrap(), "retry: 3000\n\n");
-    let mut silent = |sse: &mut SseStream| sse.next().now_or_never().is_none();
+    let silent = |sse: &mut SseStream| sse.next().now_or_never().is_none();
     assert!(silent(&mut sse));
     clock.advance(Duration::from_secs(3));
     // What this reader is not told is no sign of life for it.

@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/004_branches.sql"),
     include_str!("../../../migrations/sqlite/005_shelves.sql"),
     include_str!("../../../migrations/sqlite/006_search.sql"),
+    include_str!("../../../migrations/sqlite/008_event_streams.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -89,6 +90,7 @@ mod tests {
             "6ec26328f5e244ed",
             "8d6ea26a5d90c8ef",
             "e90d4634a032c198",
+            "9d66dae97323b4b4",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {
