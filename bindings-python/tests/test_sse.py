@@ -186,7 +186,10 @@ def test_a_page_is_told_the_answer_alone_and_who_asks_for_it_everything(sim: Sim
         assert [event["type"] for event in plain] == ["started", "text", "done"]
         assert plain[1] == {"type": "text", "delta": "a\r\n\ndata: b"}
         assert plain[2].keys() == {"type", "status", "message_id", "finish_reason"}
-        full = told(chat.stream("again").sse(detail=True))
+        stream = chat.stream("again")
+        next(stream)  # what was read before is told all the same
+        full = told(stream.sse(detail=True))
+        assert full[0]["type"] == "started" and full[0]["model"] == "sim/any"
         assert full[-1]["type"] == "done" and full[-1]["reply"]["usage"]["output_tokens"] > 0
 
 

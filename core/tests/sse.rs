@@ -43,6 +43,7 @@ async fn told() -> (Tertulia, mpsc::Sender<StreamEventKind>) {
 
 /// A small web server: every request is answered with the turn's events from behind `Last-Event-ID` on. Tells how many
 /// readers it has let go.
+#[expect(clippy::disallowed_methods, reason = "its tasks end with the test's runtime")]
 async fn serve(chat: Conversation, turn: TurnId) -> (SocketAddr, mpsc::Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -198,9 +199,12 @@ async fn who_comes_back_when_the_turn_is_at_rest_is_told_anew_and_who_has_heard_
 async fn a_reply_that_broke_off_ends_with_an_event_and_the_second_try_begins_anew() {
     let lab = Lab::memory().await;
     let chat = lab.me().new_conversation();
-    let stream = chat.stream("hi").model(lab.model("words=9;cut=4")).await.unwrap();
+    let mut stream = chat.stream("hi").model(lab.model("words=9;cut=4")).await.unwrap();
     let turn = stream.turn_id().unwrap();
+    // What was read before is told all the same: it was told to somebody else.
+    assert!(within(stream.next_text()).await.unwrap().is_some());
     let events = all(stream.sse()).await;
+    assert_eq!((types(&events)[0], events[0].0), ("started", 1));
     let (last, error) = events.last().unwrap();
     assert_eq!((error["type"].as_str(), error["kind"].as_str()), (Some("error"), Some("truncated")));
     assert_eq!(error["saved"], true);

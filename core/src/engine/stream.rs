@@ -308,7 +308,7 @@ impl ReplyStream {
         self.cancel.clone()
     }
 
-    /// The events as bytes for readers outside of the program (`text/event-stream`), from where this handle is.
+    /// The events as bytes for readers outside of the program (`text/event-stream`), whatever was read by this handle.
     pub fn sse(self) -> SseStream {
         SseStream::new(self)
     }

@@ -56,7 +56,7 @@ impl SseStream {
     }
 
     /// Begins behind the event with this number: what the browser sends as `Last-Event-ID`. Default: behind the event that
-    /// was attached to. A reply without a store begins where it is.
+    /// was attached to, else with the first. A reply without a store begins where it is.
     pub fn after_seq(mut self, after_seq: i64) -> Self {
         self.stream.after_seq = self.stream.after_seq.max(after_seq);
         self
@@ -122,9 +122,8 @@ impl SseStream {
             match rested_at {
                 Some(last) if after_seq == last => return false,
                 // What was heard of it on its way are other events than those that the store can tell.
-                Some(_) if *after_seq > 0 => *place = 0,
-                Some(_) => {}
-                None => *place = log.place_after(*after_seq).max(*place),
+                Some(_) => *place = 0,
+                None => *place = log.place_after(*after_seq),
             }
         }
         true
