@@ -205,11 +205,16 @@ async fn a_sign_of_life_comes_when_nothing_else_did_for_as_long_as_was_asked() {
     let silent = |sse: &mut SseStream| sse.next().now_or_never().is_none();
     assert!(silent(&mut sse));
     clock.advance(Duration::from_secs(3));
-    // What this reader is not told is no sign of life for it.
-    log.push(0, thought("hm"));
-    assert!(silent(&mut sse));
-    clock.advance(Duration::from_secs(1));
-    assert_eq!(sse.next().await.unwrap(), ": \n\n");
+    {
+        // What this reader is not told is no sign of life for it, also while it waits.
+        let next = sse.next();
+        tokio::pin!(next);
+        assert!(futures::poll!(&mut next).is_pending());
+        log.push(0, thought("hm"));
+        assert!(futures::poll!(&mut next).is_pending());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(next.now_or_never().flatten().unwrap(), ": \n\n");
+    }
     clock.advance(Duration::from_secs(3));
     log.push(0, text("a"));
     assert_eq!(read(&sse.next().await.unwrap()).0, 2);
