@@ -105,6 +105,7 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
                 "messages: 1 message, and item 2: a message has no role that is known",
             ],
         ),
+        ("17", ["read in two parts: True", "nothing is told twice: True"]),
         ("14", ["backed up: True", "2 messages in 1 conversation, sound: True", "closed: suspended", "rainy day"]),
         (
             "18",

@@ -29,7 +29,7 @@ pub use call::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions, Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, StoreUpkeep, Tertulia, TertuliaBuilder, UserScope, reset, shared, ConversationsWatch, Timeline, TimelineSettings,
+    CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions, Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, StoreUpkeep, Tertulia, TertuliaBuilder, UserScope, reset, shared, ConversationsWatch, Timeline, TimelineSettings, SseStream,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

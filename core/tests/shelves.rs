@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use support::{cause_of, within};
-use tertulia::base::{Clock as _, ManualClock, Timestamp};
-use tertulia::store::{MemoryStore, Store as _};
+use tertulia::base::{Clock as _, Ids, ManualClock, SeededRandom, Timestamp};
+use tertulia::store::{Durability, MemoryStore, NewEvent, NewEvents, Op, Payload, Store as _, WriteBatch};
 use tertulia::{
     Conversation, ConversationChange, ConversationId, ConversationOptions, ConversationSummary, ErrorKind, NewMessage,
     Page, Tertulia, UserScope,
@@ -175,6 +175,17 @@ async fn what_has_expired_is_swept_away_within_a_minute() {
     said(&ana, options()).await;
     said(&bo, options()).await;
     let stays = said(&bo, ConversationOptions::default()).await;
+    let ids_of = Ids::new(Arc::new(clock.clone()), Arc::new(SeededRandom::new(1)));
+    let streams = [ids_of.stream(), ids_of.stream()];
+    for stream in streams {
+        let events = vec![NewEvent { name: "begun".to_owned(), data: Payload::new("{}").unwrap() }];
+        let new = NewEvents { stream, expected: 0, id: ids_of.append(), events };
+        let mut batch = WriteBatch::new("ana", clock.now()).op(Op::AppendEvents(new));
+        if stream == streams[0] {
+            batch = batch.op(Op::ExpireStream { id: stream, expires_in: Some(Duration::from_secs(10)) });
+        }
+        store.apply(batch, Durability::PowerSafe).await.unwrap();
+    }
     // The task has looked once, and sleeps.
     within(async {
         while clock.sleepers() == 0 {
@@ -184,8 +195,11 @@ async fn what_has_expired_is_swept_away_within_a_minute() {
     .await;
     clock.advance(Duration::from_secs(11));
     assert_eq!(store.expired(clock.now(), 9).await.unwrap().len(), 2);
+    assert_eq!(store.expired_streams(clock.now(), 9).await.unwrap(), [("ana".to_owned(), streams[0])]);
     within(async {
-        while !store.expired(clock.now(), 9).await.unwrap().is_empty() {
+        while !store.expired(clock.now(), 9).await.unwrap().is_empty()
+            || !store.expired_streams(clock.now(), 9).await.unwrap().is_empty()
+        {
             clock.advance(Duration::from_secs(1));
             tokio::task::yield_now().await;
         }
@@ -193,5 +207,6 @@ async fn what_has_expired_is_swept_away_within_a_minute() {
     .await;
     assert_eq!(ids(&bo.list_conversations().await.unwrap()), [stays.id()]);
     assert_eq!(ana.list_conversations().await.unwrap().items, []);
+    assert_eq!(store.events("ana", streams[1], 0, 9).await.unwrap().unwrap().version, 1);
     t.close().await.unwrap();
 }

@@ -5105,6 +5105,18 @@ class ReplyStream:
     def __next__(self) -> StreamEvent: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_why: object) -> None: ...
+    def sse(
+        self, after_seq: int = 0, heartbeat_s: float | timedelta | None = None, *, detail: bool = False
+    ) -> SseStream:
+        """The events as bytes for readers outside of the program (``text/event-stream``); takes the stream over.
+
+        Begins behind the event ``after_seq``: what a browser sends as ``Last-Event-ID``. After ``heartbeat_s`` seconds
+        (15) without an event comes a comment, so that proxies keep the connection and a reader that is gone is found out.
+        Readers are told the answer and how it ended; with ``detail`` also thoughts, tools, progress and usage. A failure
+        is an event, not an exception. ``started`` begins the answer anew: a page throws away what it has shown of it.
+        A reader that goes stops the call, unless it was ``detached`` or attached to.
+        """
+
     def text(self) -> TextStream:
         """Only the words of the answer, as they come."""
 
@@ -5119,6 +5131,15 @@ class ReplyStream:
 
     def detach(self) -> None:
         """Let the reply go on without this handle."""
+
+@final
+class SseStream:
+    """A reply as server-sent events: an iterator over bytes, to be sent as they come. WSGI takes it as a response."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> bytes: ...
+    def close(self) -> None:
+        """Let go of the reply. WSGI servers call it when the reader is gone."""
 
 @final
 class TextStream:
@@ -5838,6 +5859,18 @@ class AsyncReplyStream:
     def __aenter__(self) -> Coroutine[Any, Any, Self]: ...
     def __aexit__(self, *_why: object) -> Coroutine[Any, Any, None]: ...
     def __await__(self) -> Generator[Any, Any, Self]: ...
+    def sse(
+        self, after_seq: int = 0, heartbeat_s: float | timedelta | None = None, *, detail: bool = False
+    ) -> AsyncSseStream:
+        """The events as bytes for readers outside of the program (``text/event-stream``); takes the stream over.
+
+        Begins behind the event ``after_seq``: what a browser sends as ``Last-Event-ID``. After ``heartbeat_s`` seconds
+        (15) without an event comes a comment, so that proxies keep the connection and a reader that is gone is found out.
+        Readers are told the answer and how it ended; with ``detail`` also thoughts, tools, progress and usage. A failure
+        is an event, not an exception. ``started`` begins the answer anew: a page throws away what it has shown of it.
+        A reader that goes stops the call, unless it was ``detached`` or attached to.
+        """
+
     def text(self) -> AsyncTextStream:
         """Only the words of the answer, as they come."""
 
@@ -5852,6 +5885,18 @@ class AsyncReplyStream:
 
     def detach(self) -> None:
         """Let the reply go on without this handle."""
+
+@final
+class AsyncSseStream:
+    """A reply as server-sent events: an asynchronous iterator over bytes, to be sent as they come.
+
+    Starlette's and FastAPI's ``StreamingResponse`` take it as it is.
+    """
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, bytes]: ...
+    def aclose(self) -> Coroutine[Any, Any, None]:
+        """Let go of the reply."""
 
 @final
 class AsyncTextStream:

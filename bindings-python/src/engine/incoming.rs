@@ -27,6 +27,8 @@ enum Stage {
     Opening(Opening),
     Open(Box<tertulia::ReplyStream>),
     Over(Option<Box<Result<Reply>>>),
+    /// Somebody else reads it.
+    Handed,
 }
 
 /// What is asked of a stream from outside, while somebody may be reading.
@@ -52,9 +54,29 @@ impl Asked {
         self.detach.store(true, Ordering::Release);
     }
 
+    /// Somebody begins to read.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
     /// True once somebody has begun to read.
     pub(super) fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Acquire)
+    }
+
+    /// True when the call is to be stopped.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Acquire)
+    }
+
+    /// True when the call is to go on without its reader.
+    pub(super) fn is_detached(&self) -> bool {
+        self.detach.load(Ordering::Acquire)
+    }
+
+    /// Ends when something is asked.
+    pub(super) async fn rung(&self) {
+        self.bell.notified().await;
     }
 
     /// The turn, once the message is saved.
@@ -76,7 +98,7 @@ impl Incoming {
 
     /// Waits until the stream exists: the message is saved.
     async fn open(&mut self) -> Result<Option<&mut tertulia::ReplyStream>> {
-        self.asked.begun.store(true, Ordering::Release);
+        self.asked.begin();
         if let Stage::Opening(opening) = &mut self.stage {
             match opening.await {
                 Ok(stream) => {
@@ -93,6 +115,7 @@ impl Incoming {
         }
         match &mut self.stage {
             Stage::Open(stream) => Ok(Some(stream)),
+            Stage::Handed => Err(handed_over()),
             _ => Ok(None),
         }
     }
@@ -113,7 +136,7 @@ impl Incoming {
         let asked = Arc::clone(&self.asked);
         let Some(stream) = self.open().await? else { return Ok(Vec::new()) };
         loop {
-            if asked.cancel.load(Ordering::Acquire) {
+            if asked.is_cancelled() {
                 stream.cancel();
             }
             tokio::select! {
@@ -124,7 +147,7 @@ impl Incoming {
                     }
                     return batch;
                 }
-                () = asked.bell.notified() => {}
+                () = asked.rung() => {}
             }
         }
     }
@@ -146,6 +169,7 @@ impl Incoming {
         }
         match &self.stage {
             Stage::Over(Some(outcome)) => (**outcome).clone(),
+            Stage::Handed => Err(handed_over()),
             _ => Err(Error::internal("a stream ended without an outcome")),
         }
     }
@@ -154,7 +178,7 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         if let Stage::Open(stream) = &mut self.stage
-            && self.asked.detach.load(Ordering::Acquire)
+            && self.asked.is_detached()
         {
             stream.detach();
         }
@@ -177,6 +201,27 @@ pub(super) async fn begin(events: Events) -> Result<()> {
     events.source()?.lock_owned().await.open().await.map(drop)
 }
 
+/// Waits until the stream exists and takes it away from this feed.
+///
+/// # Errors
+/// `Invalid` (handed_over) when it has been taken or has ended.
+pub(super) async fn hand_over(events: Events) -> Result<tertulia::ReplyStream> {
+    let mut incoming = events.source()?.lock_owned().await;
+    incoming.open().await?;
+    match std::mem::replace(&mut incoming.stage, Stage::Handed) {
+        Stage::Open(stream) => Ok(*stream),
+        stage => {
+            incoming.stage = stage;
+            Err(handed_over())
+        }
+    }
+}
+
+fn handed_over() -> Error {
+    let detail = "this stream is read elsewhere or has ended; `chat.attach(turn_id)` reads it again";
+    Error::invalid("handed_over", detail)
+}
+
 /// Waits for the end and gives the whole reply.
 pub(super) async fn reply(events: Events) -> Result<Reply> {
     events.source()?.lock_owned().await.reply().await
@@ -184,7 +229,7 @@ pub(super) async fn reply(events: Events) -> Result<Reply> {
 
 /// Stops the call, unless it was let go, and waits until what had arrived is stored.
 pub(super) async fn leave(events: Events, asked: Arc<Asked>) -> Result<()> {
-    if asked.detach.load(Ordering::Acquire) || asked.over.load(Ordering::Acquire) {
+    if asked.is_detached() || asked.over.load(Ordering::Acquire) {
         return Ok(());
     }
     asked.cancel();

@@ -15,6 +15,7 @@ mod outbox;
 mod provider;
 mod root;
 mod spending;
+mod sse;
 mod stream;
 mod tertulia;
 mod timeline;
@@ -47,6 +48,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<outbox::AsyncOutboxWatch>()?;
     module.add_class::<stream::ReplyStream>()?;
     module.add_class::<stream::AsyncReplyStream>()?;
+    module.add_class::<sse::SseStream>()?;
+    module.add_class::<sse::AsyncSseStream>()?;
     module.add_class::<stream::TextStream>()?;
     module.add_class::<stream::AsyncTextStream>()?;
     module.add_class::<events::EngineEvents>()?;

@@ -9,6 +9,7 @@ use tertulia::Result;
 use tertulia::model::{StreamEvent, StreamEventKind};
 
 use super::incoming::{Asked, Events, Incoming, begin, leave, reply};
+use super::sse::{AsyncSseStream, How, SseStream};
 use crate::bridge::{Awaitable, Done, Feed, Handed, done, wait};
 use crate::convert::ToPython;
 
@@ -88,6 +89,14 @@ impl ReplyStream {
     #[pyo3(signature = (*_why))]
     fn __exit__(&self, py: Python<'_>, _why: &Bound<'_, PyTuple>) -> PyResult<()> {
         wait(py, leave(self.events.clone(), Arc::clone(&self.asked)))
+    }
+
+    /// The events as bytes for readers outside of the program.
+    #[pyo3(signature = (after_seq = 0, heartbeat_s = None, *, detail = false))]
+    fn sse(&self, after_seq: i64, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<SseStream> {
+        let how = How::new(after_seq, heartbeat_s, detail)?;
+        self.asked.begin();
+        Ok(SseStream::new(self.events.clone(), Arc::clone(&self.asked), how))
     }
 
     /// Only the words of the answer.
@@ -218,6 +227,14 @@ impl AsyncReplyStream {
     fn __aexit__(&self, _why: &Bound<'_, PyTuple>) -> Awaitable {
         let (events, asked) = (self.events.clone(), Arc::clone(&self.asked));
         Awaitable::spawned(async move { leave(events, asked).await.map(done) })
+    }
+
+    /// The events as bytes for readers outside of the program.
+    #[pyo3(signature = (after_seq = 0, heartbeat_s = None, *, detail = false))]
+    fn sse(&self, after_seq: i64, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<AsyncSseStream> {
+        let how = How::new(after_seq, heartbeat_s, detail)?;
+        self.asked.begin();
+        Ok(AsyncSseStream::new(self.events.clone(), Arc::clone(&self.asked), how))
     }
 
     /// Only the words of the answer.

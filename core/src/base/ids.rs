@@ -86,6 +86,17 @@ id!(
     "a budget id is a UUID as given by `budget.id()`"
 );
 
+id!(
+    /// Names a stream of events.
+    StreamId,
+    "a stream id is a UUID"
+);
+id!(
+    /// Names events that were appended together.
+    AppendId,
+    "an append id is a UUID"
+);
+
 impl BudgetId {
     /// The id that belongs to this text: same text, same id.
     pub(crate) fn derived(text: &str) -> Self {
@@ -191,6 +202,18 @@ impl Ids {
     #[must_use]
     pub fn reservation(&self) -> ReservationId {
         ReservationId(self.next())
+    }
+
+    /// A new id of a stream of events.
+    #[must_use]
+    pub fn stream(&self) -> StreamId {
+        StreamId(self.next())
+    }
+
+    /// A new id for events that are appended together.
+    #[must_use]
+    pub fn append(&self) -> AppendId {
+        AppendId(self.next())
     }
 
     /// A new attachment id.

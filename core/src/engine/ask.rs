@@ -116,7 +116,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     drop(guard.disarm());
     let answering = context.answering();
     let name = answering.as_ref().map_or_else(|| asked.name().clone(), |model| model.to_string().into());
-    let tasks = engine.tasks.clone();
+    let (tasks, clock) = (engine.tasks.clone(), engine.clock.clone());
     let finish = move |ended: Result<Box<Reply>>| {
         meter.end(ended.as_ref().map(drop).map_err(Error::kind));
         let elapsed = engine.clock.monotonic().saturating_sub(started);
@@ -142,7 +142,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
         }
         Ok(reply)
     };
-    Ok(ReplyStream::direct(events, name, cancel, tasks, Box::new(finish)))
+    Ok(ReplyStream::direct(events, name, cancel, tasks, Box::new(finish), clock))
 }
 
 /// What is asked of another target than the call's own.

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use super::conversation::{Conversation, not_found};
 use super::log::TurnLog;
 use super::stream::ReplyStream;
@@ -46,7 +44,7 @@ pub(super) async fn attach_record(
     let turn = record.id();
     if let Some(live) = engine.live().get(&turn).cloned() {
         engine.watch.count(&record.model, &Measure::Reattached);
-        return Ok(ReplyStream::watching(live.log, turn, live.stopper, after_seq));
+        return Ok(ReplyStream::watching(live.log, turn, live.stopper, after_seq, engine.clock.clone()));
     }
     if record.turn.state.is_open() {
         return Err(Error::new(
@@ -56,28 +54,20 @@ pub(super) async fn attach_record(
         ));
     }
     let reply = resting_reply(chat, &record).await?;
-    // The store keeps parts, not events: who was here before gets the end, who was not gets whole parts.
-    let begins = after_seq < 1;
-    let log = Arc::new(if begins {
-        TurnLog::new(Some(turn))
-    } else {
-        TurnLog::following(turn, (record.turn.last_seq - 1).max(0))
-    });
-    if begins {
-        log.push(
-            0,
-            StreamEventKind::Started { turn_id: Some(turn), message_id: reply.message_id, model: record.model },
-        );
-        for (index, part) in reply.parts.iter().enumerate() {
-            log.push(i32::try_from(index).unwrap_or(i32::MAX), whole_part(part.clone()));
-        }
+    // The store keeps parts, not events. The end has the number that it had on the way.
+    let log = Arc::new(TurnLog::new(Some(turn)));
+    log.push(0, StreamEventKind::Started { turn_id: Some(turn), message_id: reply.message_id, model: record.model });
+    for (index, part) in reply.parts.iter().enumerate() {
+        log.push(i32::try_from(index).unwrap_or(i32::MAX), whole_part(part.clone()));
     }
+    log.go_on_behind(record.turn.last_seq - 1);
+    let rested_at = log.last_seq() + 1;
     log.end(match (record.turn.state, &record.turn.error) {
         (TurnState::Done | TurnState::Cancelled | TurnState::Waiting, _) | (_, None) => Ok(reply),
         _ if degrades => Ok(reply),
         (_, Some(info)) => Err(Error::from(info.clone()).with_partial(reply.parts).with_turn(turn)),
     });
-    Ok(ReplyStream::watching(log, turn, CancellationToken::new(), 0))
+    Ok(ReplyStream::resting(log, turn, after_seq, rested_at, engine.clock.clone()))
 }
 
 /// A stored part as the event that brings it.

@@ -1,4 +1,5 @@
-//! Sweeping away conversations whose time is up. Nobody sees them any more from that moment on; this frees what they take.
+//! Sweeping away conversations and streams of events whose time is up. Nobody sees them any more from that moment on; this
+//! frees what they take.
 
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use crate::base::ConversationId;
 use crate::model::Result;
 use crate::store::{Durability, Op, WriteBatch};
 
-/// So many conversations between two looks at the store.
+/// So many of each between two looks at the store.
 const ROUND: usize = 64;
 
 /// Looks for what has expired, and starts a task that sweeps it away, if there is anything.
 pub(super) async fn sweep(engine: &Arc<Inner>) -> Result<()> {
     let mut expired = engine.store.expired(engine.clock.now(), ROUND).await?;
-    if expired.is_empty() {
+    let mut streams = engine.store.expired_streams(engine.clock.now(), ROUND).await?;
+    if expired.is_empty() && streams.is_empty() {
         return Ok(());
     }
     let (weak, closing) = (Arc::downgrade(engine), engine.tasks.closing_token().clone());
@@ -22,10 +24,15 @@ pub(super) async fn sweep(engine: &Arc<Inner>) -> Result<()> {
             for (owner, id) in &expired {
                 engine.sweep_one(owner, *id).await?;
             }
-            if expired.len() < ROUND {
+            for (owner, id) in &streams {
+                let batch = WriteBatch::new(owner, engine.clock.now()).op(Op::SweepStream { id: *id });
+                engine.store.apply(batch, Durability::ProcessSafe).await?;
+            }
+            if expired.len() < ROUND && streams.len() < ROUND {
                 break;
             }
             expired = engine.store.expired(engine.clock.now(), ROUND).await?;
+            streams = engine.store.expired_streams(engine.clock.now(), ROUND).await?;
         }
         Ok(())
     });

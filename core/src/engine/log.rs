@@ -5,8 +5,12 @@
 //! comes back with the number of its last event gets exactly the rest. Memory is that of the reply plus some bytes an
 //! event; events are bounded by the bounds of the reply.
 
+mod frames;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use frames::Frames;
+pub(super) use frames::{Bite, Framed};
 use tokio::sync::Notify;
 
 use crate::base::TurnId;
@@ -19,6 +23,8 @@ pub(crate) struct TurnLog {
     turn: Option<TurnId>,
     state: Mutex<State>,
     changed: Notify,
+    /// What readers outside of the program were told last: `View::Plain`, `View::Detailed`.
+    frames: [Mutex<Frames>; 2],
 }
 
 #[derive(Default)]
@@ -77,12 +83,16 @@ pub(crate) enum Found {
 
 impl TurnLog {
     pub(crate) fn new(turn: Option<TurnId>) -> Self {
-        Self { turn, state: Mutex::default(), changed: Notify::new() }
+        Self::beginning(turn, State::default())
     }
 
     /// The log of a further try of a turn, whose events go on behind this number.
     pub(crate) fn following(turn: TurnId, last_seq: i64) -> Self {
-        Self { turn: Some(turn), state: Mutex::new(State { last_seq, ..State::default() }), changed: Notify::new() }
+        Self::beginning(Some(turn), State { last_seq, ..State::default() })
+    }
+
+    fn beginning(turn: Option<TurnId>, state: State) -> Self {
+        Self { turn, state: Mutex::new(state), changed: Notify::new(), frames: <[Mutex<Frames>; 2]>::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -127,6 +137,12 @@ impl TurnLog {
         self.changed.notify_waiters();
     }
 
+    /// The next event gets a number behind this one.
+    pub(crate) fn go_on_behind(&self, seq: i64) {
+        let mut state = self.lock();
+        state.last_seq = state.last_seq.max(seq);
+    }
+
     /// The number of the last event.
     pub(crate) fn last_seq(&self) -> i64 {
         self.lock().last_seq
@@ -147,7 +163,8 @@ impl TurnLog {
                 Found::Event((**event).clone())
             }
             Some(Entry::Delta { .. }) => {
-                Found::Event(state.delta(place, state.events.len() - *place > RING, self.turn))
+                let bite = if state.events.len() - *place > RING { Bite::ALL } else { Bite::ONE };
+                Found::Event(state.delta(place, bite, self.turn))
             }
         }
     }
@@ -162,7 +179,7 @@ impl TurnLog {
                     *place += 1;
                     into.push((**event).clone());
                 }
-                Some(Entry::Delta { .. }) => into.push(state.delta(place, true, self.turn)),
+                Some(Entry::Delta { .. }) => into.push(state.delta(place, Bite::ALL, self.turn)),
             }
         }
     }
@@ -220,8 +237,8 @@ impl State {
         Entry::Delta { seq, lane: narrow(at), start: narrow(start), end: narrow(text.len()) }
     }
 
-    /// The delta at this place, with those that follow it in the same voice when `join`; moves the place on.
-    fn delta(&self, place: &mut usize, join: bool, turn_id: Option<TurnId>) -> StreamEvent {
+    /// The delta at this place, with those that follow it in the same voice and fit the bite; moves the place on.
+    fn delta(&self, place: &mut usize, bite: Bite, turn_id: Option<TurnId>) -> StreamEvent {
         let Some(&Entry::Delta { mut seq, lane, start, mut end }) = self.events.get(*place) else {
             return StreamEvent {
                 seq: 0,
@@ -231,13 +248,13 @@ impl State {
             };
         };
         *place += 1;
-        if join {
-            while let Some(&Entry::Delta { seq: next, lane: same, end: further, .. }) = self.events.get(*place)
-                && same == lane
-            {
-                (seq, end) = (next, further);
-                *place += 1;
-            }
+        while *place < bite.before
+            && let Some(&Entry::Delta { seq: next, lane: same, end: further, .. }) = self.events.get(*place)
+            && same == lane
+            && (further - start) as usize <= bite.bytes
+        {
+            (seq, end) = (next, further);
+            *place += 1;
         }
         let lane = &self.lanes[lane as usize];
         StreamEvent { seq, turn_id, part_index: lane.part_index, kind: lane.event(start as usize, end as usize) }

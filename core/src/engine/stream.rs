@@ -1,14 +1,18 @@
 //! A reply on its way, as a handle that is pulled.
 
+mod sse;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Poll;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use sse::SseStream;
+
 use super::log::{Found, TurnLog};
 use super::tasks::Tasks;
-use crate::base::TurnId;
+use crate::base::{Clock, TurnId};
 use crate::call::ReplyEvents;
 use crate::model::{Error, Reply, Result, StreamEvent, StreamEventKind};
 
@@ -23,6 +27,11 @@ pub struct ReplyStream {
     owner: Option<DropGuard>,
     turn: Option<TurnId>,
     ended: bool,
+    /// The event that whoever attached has heard last.
+    after_seq: i64,
+    /// The number of the last event of a turn at rest, which is told from the store.
+    rested_at: Option<i64>,
+    clock: Arc<dyn Clock>,
 }
 
 /// So many events are taken in one go.
@@ -129,14 +138,35 @@ impl Direct {
 pub(super) type Finish = Box<dyn FnOnce(Result<Box<Reply>>) -> Result<Box<Reply>> + Send>;
 
 impl ReplyStream {
-    pub(super) fn owning(log: Arc<TurnLog>, turn: TurnId, cancel: CancellationToken) -> Self {
+    /// Whoever has this one has the turn.
+    pub(super) fn owning(log: Arc<TurnLog>, turn: TurnId, cancel: CancellationToken, clock: Arc<dyn Clock>) -> Self {
         let owner = Some(cancel.clone().drop_guard());
-        Self { source: Source::Log { log, place: 0 }, cancel, owner, turn: Some(turn), ended: false }
+        Self { owner, ..Self::watching(log, turn, cancel, 0, clock) }
     }
 
-    pub(super) fn watching(log: Arc<TurnLog>, turn: TurnId, cancel: CancellationToken, after_seq: i64) -> Self {
-        let place = log.place_after(after_seq);
-        Self { source: Source::Log { log, place }, cancel, owner: None, turn: Some(turn), ended: false }
+    pub(super) fn watching(
+        log: Arc<TurnLog>,
+        turn: TurnId,
+        cancel: CancellationToken,
+        after_seq: i64,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let source = Source::Log { place: log.place_after(after_seq), log };
+        Self { source, cancel, owner: None, turn: Some(turn), ended: false, after_seq, rested_at: None, clock }
+    }
+
+    /// A turn that came to rest with the event of this number, as its log tells it anew. Who begins with the first event
+    /// hears all of it, everybody else its end.
+    pub(super) fn resting(
+        log: Arc<TurnLog>,
+        turn: TurnId,
+        after_seq: i64,
+        rested_at: i64,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let place = if after_seq < 1 { 0 } else { log.place_after(rested_at - 1) };
+        let stream = Self::watching(log.clone(), turn, CancellationToken::new(), after_seq, clock);
+        Self { source: Source::Log { log, place }, rested_at: Some(rested_at), ..stream }
     }
 
     /// A call of this model that nothing is stored of.
@@ -146,6 +176,7 @@ impl ReplyStream {
         cancel: CancellationToken,
         tasks: Tasks,
         finish: Finish,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let owner = Some(cancel.clone().drop_guard());
         let (model, finish) = (Some(model), Some(finish));
@@ -159,7 +190,7 @@ impl ReplyStream {
             outcome: None,
             told: false,
         }));
-        Self { source, cancel, owner, turn: None, ended: false }
+        Self { source, cancel, owner, turn: None, ended: false, after_seq: 0, rested_at: None, clock }
     }
 
     /// The turn, unless nothing is stored.
@@ -275,6 +306,11 @@ impl ReplyStream {
     #[cfg(feature = "uniffi")]
     pub(crate) fn stopper(&self) -> CancellationToken {
         self.cancel.clone()
+    }
+
+    /// The events as bytes for readers outside of the program (`text/event-stream`), whatever was read by this handle.
+    pub fn sse(self) -> SseStream {
+        SseStream::new(self)
     }
 
     /// Lets the reply go on without this handle: dropping it no longer stops the call. Without a store there is nobody

@@ -1,3 +1,4 @@
+mod sse;
 mod tasks;
 
 use std::sync::Arc;

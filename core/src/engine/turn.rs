@@ -141,7 +141,7 @@ pub(super) async fn start(
     let begun = is_saved.await.map_err(|_| Error::internal("a turn ended before it was saved"))??;
     drop(guard.disarm());
     let mut stream = match begun {
-        Begun::Here(log) => ReplyStream::owning(log, turn, cancel),
+        Begun::Here(log) => ReplyStream::owning(log, turn, cancel, engine.clock.clone()),
         Begun::Before(record) => return attach_record(chat, *record, 0, degrade).await,
     };
     if detached {

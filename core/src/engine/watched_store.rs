@@ -12,16 +12,14 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use super::timeline::Feeds;
 use super::watch::{About, Watch};
-use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, Timestamp, TurnId};
+use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{
     Budget, BudgetStatus, ConversationSummary, EngineEventKind, HealthState, Message, OperationHealth, PartHealth,
     Preferences, Result, UsageReport,
 };
 use crate::policy::Buckets;
 use crate::store::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows,
-    PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture,
-    TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
+    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, Bell, EventRows, StreamRecord,
 };
 
 /// So long nothing was written when it is time to index what was.
@@ -358,6 +356,22 @@ impl Store for WatchedStore {
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
         self.timed("expired", None, self.inner.expired(now, limit))
+    }
+
+    fn stream(&self, owner: &str, id: StreamId) -> StoreFuture<'_, Option<StreamRecord>> {
+        self.timed("stream", Some(owner), self.inner.stream(owner, id))
+    }
+
+    fn events(&self, owner: &str, id: StreamId, after_seq: i64, limit: usize) -> StoreFuture<'_, Option<EventRows>> {
+        self.timed("events", Some(owner), self.inner.events(owner, id, after_seq, limit))
+    }
+
+    fn expired_streams(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, StreamId)>> {
+        self.timed("expired_streams", None, self.inner.expired_streams(now, limit))
+    }
+
+    fn bell(&self, stream: StreamId) -> Bell {
+        self.inner.bell(stream)
     }
 
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {

@@ -75,7 +75,7 @@ pub struct Turn {
     pub message_id: MessageId,
     /// The answer, once there is one.
     pub reply_id: Option<MessageId>,
-    /// The number of the last event.
+    /// The number of the last event. Numbers grow; they leap when a process ends in the middle of the turn.
     pub last_seq: i64,
     /// Not to be sent before this moment.
     pub not_before: Option<Timestamp>,

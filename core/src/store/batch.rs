@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::content::Content;
+use super::events::{NewEvents, Payload};
 use super::spend::{LedgerEntry, NewReservation};
-use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
+use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, StreamId, Timestamp, TurnId};
 use crate::model::{
     Budget, BudgetAlert, Cost, ErrorInfo, FinishReason, MessageStatus, PreferencesChange, Role, TurnState, Usage,
 };
@@ -231,6 +232,37 @@ pub enum Op {
     /// Notes in the ledger what was spent without a reservation; it counts in every budget that holds, and is never
     /// refused.
     Charge(LedgerEntry),
+    /// Appends events to a stream, whose last event is the expected one; otherwise `Conflict` (stream_moved), which tells
+    /// its version, unless these very events were appended by this batch before. What cannot be events is `Invalid`
+    /// (bad_events).
+    AppendEvents(NewEvents),
+    /// Keeps what the events of a stream up to this one make together. A snapshot that is older than the one there, or as
+    /// old, changes nothing. One of events that are not there is `Invalid` (bad_snapshot).
+    PutSnapshot {
+        /// The stream.
+        id: StreamId,
+        /// The number of the last event in it.
+        version: i64,
+        /// What they make.
+        data: Payload,
+    },
+    /// Says how long a stream stays from now on; nothing = until it is deleted.
+    ExpireStream {
+        /// The stream.
+        id: StreamId,
+        /// So long.
+        expires_in: Option<Duration>,
+    },
+    /// Deletes a stream with its events, and blobs that nobody else uses.
+    DeleteStream {
+        /// The stream.
+        id: StreamId,
+    },
+    /// Deletes the stream if its time is up at the batch's moment; if not, or if it is not there, nothing happens.
+    SweepStream {
+        /// The stream.
+        id: StreamId,
+    },
     /// Holds on to every reservation of this process, whoever's it is, until this moment.
     RenewReservations {
         /// The process that holds them.
@@ -518,6 +550,8 @@ pub struct Receipt {
     /// The version of the conversation that messages of the batch were added to or ended in, before the first of them and
     /// after the last; nothing without one.
     pub versions: Option<(i64, i64)>,
+    /// The version of the stream that events were appended to last, behind them; nothing without one.
+    pub stream_version: Option<i64>,
 }
 
 /// Where a message was put.

@@ -27,6 +27,11 @@ impl DraftEvent {
     }
 }
 
+/// So far the numbers of a turn leap when its process is gone. Readers may have heard events behind the last draft, whose
+/// numbers nobody wrote down; what comes after is numbered behind all of them, so that no number ever names two events. A
+/// reply has fewer events than this.
+pub(super) const UNHEARD_OF: i64 = 1 << 32;
+
 /// Folds the pieces of a draft, in their order, into what a message can hold.
 ///
 /// Recovery must end whatever it finds, so what cannot be kept is left out: a piece that cannot be read, all after

@@ -12,6 +12,7 @@ mod content;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 mod draft;
+mod events;
 mod memory;
 mod read;
 mod refusal;
@@ -31,6 +32,10 @@ pub use batch::{
 pub(crate) use content::preview;
 pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
+pub use events::{
+    Bell, EventRows, MAX_EVENT_ROW_BYTES, MAX_EVENTS, NewEvent, NewEvents, Payload, Snapshot, StoredEvent,
+    StreamRecord, Subscription,
+};
 pub use memory::MemoryStore;
 pub use read::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, PageQuery,
@@ -45,7 +50,7 @@ pub use upkeep::Upkeep;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
+use crate::base::{AttachmentId, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
 
 /// So many turns that wait are counted; where there are more, so many are told.
@@ -232,6 +237,37 @@ pub trait Store: Send + Sync + 'static {
     /// Conversations of all owners whose time is up, at most so many. They are not there for anybody any more, and wait to
     /// be swept away.
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>>;
+
+    /// A stream of events of this owner as it stands, or nothing.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) unless a backend keeps streams.
+    fn stream(&self, owner: &str, id: StreamId) -> StoreFuture<'_, Option<StreamRecord>> {
+        let _ = (owner, id);
+        Box::pin(async { Err(refusal::keeps_no_events()) })
+    }
+
+    /// The events of a stream behind this one (0 = from the first), at most so many, never more than 256; a page ends, too,
+    /// with the event that takes it over a mebibyte of data. Nothing when this owner has no such stream.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) unless a backend keeps streams.
+    fn events(&self, owner: &str, id: StreamId, after_seq: i64, limit: usize) -> StoreFuture<'_, Option<EventRows>> {
+        let _ = (owner, id, after_seq, limit);
+        Box::pin(async { Err(refusal::keeps_no_events()) })
+    }
+
+    /// Streams of all owners whose time is up, at most so many, to be swept away.
+    fn expired_streams(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, StreamId)>> {
+        let _ = (now, limit);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// A bell that rings when this store has applied a batch that appended to this stream or deleted it, when it has come
+    /// back from being suspended, and when it closes. [`Subscription`] is what reads by it.
+    fn bell(&self, stream: StreamId) -> Bell {
+        Bell::silent(stream)
+    }
 
     /// Puts to rest what a dead process left open: folds drafts into their messages, marks the turns `interrupted`, and
     /// settles what was reserved at its worst, as an estimate, because it may have been billed. Turns in the send queue

@@ -19,6 +19,27 @@ fn conflict(reason: &'static str, detail: &'static str) -> Error {
     Error::new(ErrorKind::Conflict, reason, detail)
 }
 
+pub(super) fn no_stream() -> Error {
+    Error::new(ErrorKind::NotFound, "no_stream", "this user has no such stream of events")
+}
+
+/// Says how far it is, so that whoever is refused need not ask for it.
+pub(super) fn stream_moved(version: i64) -> Error {
+    let detail =
+        format!("somebody else has appended events; the stream is at version {version} now; read on and decide again");
+    Error::new(ErrorKind::Conflict, "stream_moved", detail)
+}
+
+pub(super) fn bad_snapshot(version: i64) -> Error {
+    let detail =
+        format!("a snapshot holds the events from 1 up to some that is there; the stream is at version {version}");
+    Error::invalid("bad_snapshot", detail)
+}
+
+pub(super) fn keeps_no_events() -> Error {
+    Error::invalid("unsupported", "this store keeps no streams of events")
+}
+
 /// Says the head, so that whoever is refused need not ask for it.
 pub(super) fn head_moved(head: Option<MessageId>) -> Error {
     let now = head.map_or_else(|| "it is empty now".to_owned(), |head| format!("it ends with message {head} now"));

@@ -32,6 +32,8 @@ pub(crate) mod tools;
 
 pub use anthropic::Anthropic;
 pub use embeddings::{EmbedDialect, GeminiEmbeddings, OllamaEmbeddings, OpenAiEmbeddings};
+#[cfg(feature = "engine")]
+pub(crate) use frame::{SSE_COMMENT, sse_event, sse_retry};
 pub use gemini::Gemini;
 pub use listing::ModelList;
 pub use ollama::Ollama;

@@ -15,6 +15,7 @@ mod recount;
 pub(crate) mod scene;
 pub(super) mod search;
 pub(super) mod spending;
+mod streams;
 mod turns;
 mod usage;
 pub(super) mod walks;
@@ -167,6 +168,21 @@ behaviours! {
         a_conversation_read_whole_stands_elsewhere_as_it_stood,
         what_is_restored_stands_in_its_own_time,
         what_is_known_of_a_conversation_is_its_owners_alone,
+    }
+    streams {
+        events_are_read_back_in_their_order_from_any_number,
+        a_page_of_events_is_bounded_in_number_and_in_bytes,
+        an_append_behind_another_event_is_conflict_and_tells_the_version,
+        of_many_who_append_at_once_one_is_first,
+        the_same_append_twice_is_done_once,
+        what_cannot_be_events_is_refused_and_nothing_is_kept,
+        a_stream_is_its_owners_own,
+        the_newest_snapshot_is_kept,
+        a_stream_whose_time_is_up_is_not_there_and_makes_room,
+        a_stream_is_swept_with_its_events_and_shared_bytes_stay,
+        who_subscribes_hears_every_event_once_and_without_looking,
+        who_waits_for_an_event_hears_that_the_store_closes,
+        random_streams_equal_those_of_a_naive_model,
     }
     usage {
         usage_is_summed_by_model_day_conversation_and_user,

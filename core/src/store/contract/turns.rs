@@ -227,7 +227,9 @@ pub(super) async fn recovery_folds_drafts_and_is_idempotent(store: Arc<dyn Store
     assert_eq!(recovered.len(), 1);
     let record = &recovered[0];
     assert_eq!((record.id(), record.owner.as_str(), record.epoch), (sent.turn, scene.owner, 3));
-    assert_eq!((record.turn.state, record.turn.last_seq), (TurnState::Interrupted, 4));
+    assert_eq!(record.turn.state, TurnState::Interrupted);
+    // Somebody may have heard events that are in no draft.
+    assert!(record.turn.last_seq > 1_000_000_000, "{}", record.turn.last_seq);
     assert_eq!(record.turn.reply_id, Some(sent.reply));
     let error = record.turn.error.as_ref().unwrap();
     assert_eq!((error.kind, error.reason.as_str(), error.saved), (ErrorKind::Truncated, "process_ended", true));

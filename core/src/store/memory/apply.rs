@@ -6,6 +6,7 @@ use super::state::{AttachmentRow, ConversationRow, MessageRow, QueuedRow, State,
 use crate::base::{ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Cost, MessageStatus, Result, Role, Usage};
 use crate::store::books;
+use crate::store::events::ends;
 use crate::store::refusal;
 use crate::store::tree::jumps_on;
 use crate::store::{
@@ -41,6 +42,7 @@ impl State {
         let (mut placed, mut alerts) = (Vec::new(), Vec::new());
         let (mut head, mut goes_on) = (None, None);
         let mut versions: Option<(i64, i64)> = None;
+        let mut stream_version = None;
         for op in &batch.ops {
             let talk = match op {
                 Op::AppendMessage(new) => Some(new.conversation),
@@ -93,13 +95,18 @@ impl State {
                 Op::Release { id } => books::release(&mut self.books(owner), *id, batch.at)?,
                 Op::Charge(entry) => alerts.extend(books::charge(&mut self.books(owner), owner, entry, batch.at)?),
                 Op::RenewReservations { holder, until } => self.renew_reservations(holder, *until),
+                Op::AppendEvents(new) => stream_version = Some(self.append_events(owner, new, batch.at)?),
+                Op::PutSnapshot { id, version, data } => self.put_snapshot(owner, *id, *version, data)?,
+                Op::ExpireStream { id, expires_in } => self.expire_stream(owner, *id, ends(batch.at, *expires_in))?,
+                Op::DeleteStream { id } => self.delete_stream(owner, *id)?,
+                Op::SweepStream { id } => self.sweep_stream(owner, *id)?,
             }
             if let (Some(before), Some(after)) = (before, version(self)) {
                 versions = Some((versions.map_or(before, |(first, _)| first), after));
             }
         }
         let has_budgets = self.has_budgets();
-        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions })
+        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions, stream_version })
     }
 
     fn check(&self, owner: &str, precondition: &Precondition) -> Result<()> {

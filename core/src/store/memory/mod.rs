@@ -5,6 +5,7 @@
 //! an append would cost as much as the store is large.
 
 mod apply;
+mod events;
 mod read;
 mod recover;
 mod search;
@@ -19,12 +20,11 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::events::Bells;
 use super::{
-    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
-    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows,
-    TurnRecord, UsageQuery, WriteBatch, refusal,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows, TurnRecord, UsageQuery, WriteBatch, refusal, Bell, EventRows, StreamRecord,
 };
-use crate::base::{AttachmentId, Clock, ConversationId, MessageId, SystemClock, Timestamp, TurnId};
+use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, SystemClock, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
 use state::State;
 
@@ -32,6 +32,7 @@ use state::State;
 pub struct MemoryStore {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
+    bells: Arc<Bells>,
 }
 
 impl std::fmt::Debug for MemoryStore {
@@ -56,7 +57,7 @@ impl MemoryStore {
     /// An empty store, in which things expire by this clock.
     #[must_use]
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Mutex::default(), clock }
+        Self { state: Mutex::default(), clock, bells: Arc::default() }
     }
 
     fn with<'a, T: Send + 'a>(&'a self, work: impl FnOnce(&mut State) -> Result<T> + Send + 'a) -> StoreFuture<'a, T> {
@@ -73,7 +74,7 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn apply(&self, batch: WriteBatch, _: Durability) -> StoreFuture<'_, Receipt> {
-        self.with(move |state| state.apply(&batch))
+        self.with(move |state| state.apply(&batch).inspect(|_| self.bells.ring(&batch)))
     }
 
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
@@ -221,6 +222,24 @@ impl Store for MemoryStore {
         self.with(move |state| Ok(state.expired(now, limit)))
     }
 
+    fn stream(&self, owner: &str, id: StreamId) -> StoreFuture<'_, Option<StreamRecord>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.stream_record(&owner, id))
+    }
+
+    fn events(&self, owner: &str, id: StreamId, after_seq: i64, limit: usize) -> StoreFuture<'_, Option<EventRows>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.events_of(&owner, id, after_seq, limit))
+    }
+
+    fn expired_streams(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, StreamId)>> {
+        self.with(move |state| Ok(state.expired_streams(now, limit)))
+    }
+
+    fn bell(&self, stream: StreamId) -> Bell {
+        self.bells.bell(stream)
+    }
+
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
         self.with(move |state| state.recover(now))
     }
@@ -229,6 +248,8 @@ impl Store for MemoryStore {
         Box::pin(async {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             *state = State { closed: true, ..State::default() };
+            drop(state);
+            self.bells.ring_all();
             Ok(())
         })
     }

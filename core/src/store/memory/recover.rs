@@ -52,11 +52,13 @@ impl State {
     }
 
     fn interrupt(&mut self, owner: &str, id: TurnId, now: Timestamp) -> Result<TurnRecord> {
-        let reply = self.turn(owner, id)?.reply;
+        let turn = self.turn(owner, id)?;
+        let (reply, last_seq) = (turn.reply, Some(turn.last_seq + draft::UNHEARD_OF));
         let queued = self.queue.get(&id).map(|row| row.entry.clone());
         if let Some(entry) = queued.filter(|_| self.messages.get(&reply).is_none()) {
             let change = TurnChange {
                 state: Some(TurnState::Waiting),
+                last_seq,
                 not_before: Some(Some(now)),
                 error: Some(Some(refusal::process_ended(id))),
                 lease: Some(None),
@@ -75,6 +77,7 @@ impl State {
         }
         let change = TurnChange {
             state: Some(TurnState::Interrupted),
+            last_seq,
             error: Some(Some(refusal::process_ended(id))),
             lease: Some(None),
             ..TurnChange::default()

@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::spend::CounterRow;
 use super::table::{Table, Transacted};
-use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, Timestamp, TurnId};
+use crate::base::{
+    AppendId, AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, StreamId, Timestamp, TurnId,
+};
 use crate::model::{
     Budget, BudgetScope, ConversationSummary, Cost, ErrorInfo, FinishReason, MessageStatus, Preferences, Result, Role,
     TurnState, Usage, UsageTotal,
@@ -114,6 +116,24 @@ pub(super) struct Blob {
     pub(super) refs: u64,
 }
 
+#[derive(Clone, Debug)]
+pub(super) struct StreamRow {
+    pub(super) owner: String,
+    pub(super) version: i64,
+    pub(super) snapshot: Option<(i64, Body)>,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct EventRow {
+    pub(super) append: AppendId,
+    pub(super) name: String,
+    pub(super) data: Body,
+    pub(super) at: Timestamp,
+}
+
 /// Everything that is kept.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -152,10 +172,12 @@ pub(super) struct State {
     pub(super) usage_hours: Table<(Option<String>, i64, String), UsageTotal>,
     /// By owner, kind of part, conversation or run, and hour.
     pub(super) usage_parts: Table<(String, BudgetScope, String, i64), UsageTotal>,
+    pub(super) streams: Table<StreamId, StreamRow>,
+    pub(super) events: Table<(StreamId, i64), EventRow>,
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 21] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 23] {
         [
             &mut self.conversations,
             &mut self.by_activity,
@@ -178,6 +200,8 @@ impl State {
             &mut self.reservations,
             &mut self.usage_hours,
             &mut self.usage_parts,
+            &mut self.streams,
+            &mut self.events,
         ]
     }
 

@@ -29,6 +29,7 @@ use super::settings::SqliteSettings;
 use super::writer::{Counting, End, Job, Writer, empty_log};
 use crate::base::Clock;
 use crate::model::Result;
+use crate::store::events::Bells;
 use crate::store::refusal;
 
 /// So much of a log, in pages of 8 KiB, is moved into the database before a store rests; more is left for later, because
@@ -91,6 +92,7 @@ pub(super) struct Life {
     pub(super) settings: SqliteSettings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) counting: Arc<Counting>,
+    pub(super) bells: Arc<Bells>,
     pub(super) door: Arc<Door>,
     pub(super) backups: Arc<Backups>,
     pub(super) reads: mpsc::Sender<ReadJob>,
@@ -152,6 +154,7 @@ impl Life {
                 }
                 End::Resumed(reply) => {
                     self.door.resumed();
+                    self.bells.ring_all();
                     drop(reply.send(Ok(())));
                     Some(open)
                 }
@@ -184,6 +187,7 @@ impl Life {
             settings: self.settings.clone(),
             clock: Arc::clone(&self.clock),
             counting: Arc::clone(&self.counting),
+            bells: Arc::clone(&self.bells),
             syncs_fully: true,
             logged,
             careful: 0,
@@ -228,6 +232,7 @@ impl Life {
                 Job::Resume(reply) => match self.open(Opening::Again) {
                     Ok(room) => {
                         self.door.resumed();
+                        self.bells.ring_all();
                         tracing::info!(target: "tertulia::store", operation = "resume", "store resumed");
                         drop(reply.send(Ok(())));
                         return Some(room);

@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/005_shelves.sql"),
     include_str!("../../../migrations/sqlite/006_search.sql"),
     include_str!("../../../migrations/sqlite/007_open_turns.sql"),
+    include_str!("../../../migrations/sqlite/008_event_streams.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -91,6 +92,7 @@ mod tests {
             "8d6ea26a5d90c8ef",
             "e90d4634a032c198",
             "462b8df3472b2dc6",
+            "9d66dae97323b4b4",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

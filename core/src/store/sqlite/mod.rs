@@ -17,6 +17,7 @@ mod backup;
 mod branches;
 mod connect;
 mod conversations;
+mod events;
 mod failure;
 pub mod fork;
 mod life;
@@ -44,12 +45,11 @@ use std::thread::{Builder, JoinHandle};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::events::Bells;
 use super::{
-    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery,
-    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows,
-    TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
+    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal, Bell, EventRows, StreamRecord,
 };
-use crate::base::{AttachmentId, Clock, ConversationId, MessageId, Timestamp, TurnId};
+use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use backup::Backups;
 use failure::{failed, file_failed, is_of_disk};
@@ -73,6 +73,7 @@ pub struct SqliteStore {
     door: Arc<Door>,
     counting: Arc<Counting>,
     backups: Arc<Backups>,
+    bells: Arc<Bells>,
     /// Nothing is ever sent; it ends when the writing thread does.
     alive: watch::Receiver<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -101,11 +102,13 @@ impl SqliteStore {
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
         let (searches, door, backups) = (settings.search, Arc::<Door>::default(), Arc::<Backups>::default());
+        let bells = Arc::<Bells>::default();
         let life = Life {
             path: path.clone(),
             settings,
             clock: Arc::clone(&clock),
             counting: Arc::clone(&counting),
+            bells: Arc::clone(&bells),
             door: Arc::clone(&door),
             backups: Arc::clone(&backups),
             reads: reads.clone(),
@@ -119,7 +122,7 @@ impl SqliteStore {
             })
             .map_err(|error| file_failed(given, error))?;
         let thread = Mutex::new(Some(thread));
-        let store = Self { path, jobs, reads, searches, clock, door, counting, backups, alive, thread };
+        let store = Self { path, jobs, reads, searches, clock, door, counting, backups, bells, alive, thread };
         opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
         Ok(store)
     }
@@ -374,6 +377,24 @@ impl Store for SqliteStore {
         self.read("expired", move |connection, _| conversations::expired(connection, now, limit))
     }
 
+    fn stream(&self, owner: &str, id: StreamId) -> StoreFuture<'_, Option<StreamRecord>> {
+        let owner = owner.to_owned();
+        self.read("stream", move |connection, now| events::stream(connection, &owner, id, now))
+    }
+
+    fn events(&self, owner: &str, id: StreamId, after_seq: i64, limit: usize) -> StoreFuture<'_, Option<EventRows>> {
+        let owner = owner.to_owned();
+        self.read("events", move |connection, now| events::events(connection, &owner, id, after_seq, limit, now))
+    }
+
+    fn expired_streams(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, StreamId)>> {
+        self.read("expired_streams", move |connection, _| events::expired(connection, now, limit))
+    }
+
+    fn bell(&self, stream: StreamId) -> Bell {
+        self.bells.bell(stream)
+    }
+
     fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
         Box::pin(async move {
             let (records, reservations) = self.run(move |writer| recover::recover(&mut writer.connection, now)).await?;
@@ -391,6 +412,7 @@ impl Store for SqliteStore {
     fn close(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.door.close();
+            self.bells.ring_all();
             // Refused only when the writer is gone already. Sent by every caller, in case the first one was dropped.
             drop(self.jobs.send(Job::Close).await);
             let mut alive = self.alive.clone();

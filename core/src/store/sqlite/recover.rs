@@ -63,9 +63,11 @@ pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(Ve
 
 fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecord>> {
     let record = read::turn(applying.connection, applying.owner, id, applying.at)?;
+    let last_seq = record.as_ref().map(|record| record.turn.last_seq + draft::UNHEARD_OF);
     if let Some(entry) = record.filter(|record| record.turn.reply_id.is_none()).and_then(|record| record.queued) {
         let change = TurnChange {
             state: Some(TurnState::Waiting),
+            last_seq,
             not_before: Some(Some(applying.at)),
             error: Some(Some(refusal::process_ended(id))),
             lease: Some(None),
@@ -97,6 +99,7 @@ fn interrupt(applying: &mut Applying<'_>, id: TurnId) -> Result<Option<TurnRecor
     }
     let change = TurnChange {
         state: Some(TurnState::Interrupted),
+        last_seq,
         error: Some(Some(refusal::process_ended(id))),
         lease: Some(None),
         ..TurnChange::default()

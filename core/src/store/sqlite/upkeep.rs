@@ -152,6 +152,7 @@ fn name_of(table: &str) -> &'static str {
         "send_queue" => "outbox",
         "blob" | "blob_inline" | "attachment" => "attachments",
         "budget" | "budget_counter" | "reservation" | "usage_hour" | "usage_part" => "spending",
+        "event" | "event_stream" => "events",
         "change_feed" | "change_cursor" => "changes",
         table if table.contains("fts") => "search",
         _ => "other",

@@ -115,9 +115,13 @@ pub(super) const RULES: &[Rule] = &[
         wrong: "SELECT count(*) FROM blob b
             WHERE refs <> (SELECT count(*) FROM message m WHERE m.content_hash = b.hash)
             + (SELECT count(*) FROM attachment a WHERE a.hash = b.hash)
+            + (SELECT count(*) FROM event e WHERE e.data_hash = b.hash)
+            + (SELECT count(*) FROM event_stream s WHERE s.snapshot_hash = b.hash)
             OR size IS NOT (SELECT length(data) FROM blob_inline i WHERE i.hash = b.hash)",
         mends: &["WITH used(hash, refs) AS (SELECT hash, count(*) FROM
-             (SELECT content_hash AS hash FROM message WHERE content_hash IS NOT NULL UNION ALL SELECT hash FROM attachment)
+             (SELECT content_hash AS hash FROM message WHERE content_hash IS NOT NULL UNION ALL SELECT hash FROM attachment
+              UNION ALL SELECT data_hash FROM event WHERE data_hash IS NOT NULL
+              UNION ALL SELECT snapshot_hash FROM event_stream WHERE snapshot_hash IS NOT NULL)
              GROUP BY hash)
              UPDATE blob AS b SET refs = coalesce((SELECT refs FROM used WHERE used.hash = b.hash), 0),
              size = coalesce((SELECT length(data) FROM blob_inline i WHERE i.hash = b.hash), size)"],
@@ -128,6 +132,23 @@ pub(super) const RULES: &[Rule] = &[
         detail: "have lost their content",
         wrong: "SELECT count(*) FROM message m WHERE content_hash IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM blob_inline b WHERE b.hash = m.content_hash)",
+        mends: &[],
+    },
+    Rule {
+        kind: Damaged,
+        place: "event",
+        detail: "have lost what they say",
+        wrong: "SELECT count(*) FROM (SELECT data_hash AS hash FROM event WHERE data_hash IS NOT NULL
+            UNION ALL SELECT snapshot_hash FROM event_stream WHERE snapshot_hash IS NOT NULL) h
+            WHERE NOT EXISTS (SELECT 1 FROM blob_inline b WHERE b.hash = h.hash)",
+        mends: &[],
+    },
+    Rule {
+        kind: Damaged,
+        place: "event_stream",
+        detail: "have other events than they count",
+        wrong: "SELECT count(*) FROM event_stream s WHERE version <> (SELECT count(*) FROM event e WHERE e.stream_pk = s.pk)
+            OR version <> (SELECT max(seq) FROM event e WHERE e.stream_pk = s.pk) OR snapshot_version > version",
         mends: &[],
     },
     Rule {

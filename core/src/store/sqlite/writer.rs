@@ -26,6 +26,7 @@ use super::row::{first, run};
 use super::settings::SqliteSettings;
 use crate::base::Clock;
 use crate::model::{Error, Result};
+use crate::store::events::Bells;
 use crate::store::{Durability, Receipt, WriteBatch};
 
 /// Pages of 8 KiB in the log from which on an idle writer moves them into the database.
@@ -108,6 +109,7 @@ pub(super) struct Writer {
     pub(super) settings: SqliteSettings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) counting: Arc<Counting>,
+    pub(super) bells: Arc<Bells>,
     /// What the connection is set to now.
     pub(super) syncs_fully: bool,
     /// How many pages the log had after the last commit.
@@ -242,6 +244,9 @@ impl Writer {
             tracing::warn!(target: "tertulia::store", operation = "apply", %millis, batches, "slow commit");
         }
         for (job, result) in done {
+            if committed.is_ok() && result.is_ok() {
+                self.bells.ring(&job.batch);
+            }
             answer(job, committed.clone().and(result));
         }
         company

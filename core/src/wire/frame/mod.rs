@@ -1,4 +1,4 @@
-//! Framing: bytes off the network become frames, however the network cut them.
+//! Framing: bytes off the network become frames, however the network cut them; and back, for those whom we tell.
 //!
 //! ```text
 //! chunk ──▶ Lines (BOM, LF · CR · CRLF, carry-over) ──▶ SseDecoder ──▶ Frame { event, data }
@@ -20,6 +20,8 @@ mod array;
 mod lines;
 mod ndjson;
 mod sse;
+#[cfg(any(feature = "engine", test))]
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,8 @@ mod tests;
 pub(crate) use array::ArrayDecoder;
 pub(crate) use ndjson::NdjsonDecoder;
 pub(crate) use sse::SseDecoder;
+#[cfg(any(feature = "engine", test))]
+pub(crate) use write::{SSE_COMMENT, sse_event, sse_retry};
 
 use crate::base::ErrorKind;
 use crate::model::Error;

@@ -373,3 +373,29 @@ fn a_last_json_line_without_its_end_is_kept_and_flagged() {
     assert_eq!(lines, ["{\"a\":1}", "{\"b\":2}"]);
     assert_eq!((counts.frames, counts.unterminated_last_event), (2, true));
 }
+
+proptest! {
+    #[test]
+    fn what_is_written_as_an_event_is_read_back_whatever_stands_in_it(
+        said in proptest::collection::vec(r"(?s)([\r\n\x00-\x1f:\u{85}\u{2028}\u{feff}]|data: |\n\nid: 7\n|.){0,60}", 0..6),
+        chunk in 1_usize..40,
+    ) {
+        let mut bytes = sse_retry(3_000).to_vec();
+        for (id, said) in (1..).zip(&said) {
+            bytes.extend(sse_event(id, &serde_json::json!({"type": "text", "delta": said})).unwrap());
+            bytes.extend(SSE_COMMENT);
+        }
+        let ids: Vec<String> = (1..=said.len()).map(|id| format!("id: {id}")).collect();
+        let written = String::from_utf8(bytes.clone()).unwrap();
+        let lines = written.split(['\n', '\r']).filter(|line| line.starts_with("id"));
+        prop_assert_eq!(lines.collect::<Vec<_>>(), ids);
+        let (seen, _) = sse_with(FrameLimits::default(), bytes.chunks(chunk));
+        let read: Vec<String> = seen
+            .frames
+            .iter()
+            .map(|(_, data)| serde_json::from_str::<serde_json::Value>(data).unwrap()["delta"].as_str().unwrap().to_owned())
+            .collect();
+        prop_assert_eq!(read, said);
+        prop_assert!(!seen.counts.unterminated_last_event);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod blob;
 mod conversation;
+mod events;
 mod message;
 mod tree;
 mod turn;
@@ -89,7 +90,7 @@ impl Applying<'_> {
             self.check(precondition)?;
         }
         let (mut placed, mut alerts) = (Vec::new(), Vec::new());
-        let (mut head, mut goes_on) = (None, None);
+        let (mut head, mut goes_on, mut stream_version) = (None, None, None);
         for op in &batch.ops {
             match op {
                 Op::PutConversation(new) => self.put_conversation(new)?,
@@ -129,10 +130,15 @@ impl Applying<'_> {
                 Op::Release { id } => books::release(&mut self.books()?, *id, self.at)?,
                 Op::Charge(entry) => alerts.extend(books::charge(&mut self.books()?, self.owner, entry, self.at)?),
                 Op::RenewReservations { holder, until } => spend::renew(self.connection, holder, *until)?,
+                Op::AppendEvents(new) => stream_version = Some(self.append_events(new)?),
+                Op::PutSnapshot { id, version, data } => self.put_snapshot(*id, *version, data)?,
+                Op::ExpireStream { id, expires_in } => self.expire_stream(*id, *expires_in)?,
+                Op::DeleteStream { id } => self.delete_stream(*id)?,
+                Op::SweepStream { id } => self.sweep_stream(*id)?,
             }
         }
         let (has_budgets, versions) = (self.has_budgets()?, self.seen.versions.get());
-        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions })
+        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions, stream_version })
     }
 
     /// Where the owner's money is counted.

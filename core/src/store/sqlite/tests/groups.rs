@@ -418,6 +418,7 @@ fn slow_work_is_logged_without_its_content() {
         settings: SqliteSettings::default(),
         clock: Arc::new(Hasty(ManualClock::default())),
         counting: Arc::default(),
+        bells: Arc::default(),
         syncs_fully: true,
         logged: Arc::default(),
         careful: 0,

@@ -93,6 +93,7 @@ async fn a_writer_far_behind_indexes_when_nobody_waits() {
         settings,
         clock: clock(),
         counting: Arc::default(),
+        bells: Arc::default(),
         syncs_fully: true,
         logged: Arc::default(),
         careful: 0,
@@ -121,7 +122,7 @@ async fn a_database_of_an_older_schema_is_indexed_behind_its_migration() {
     store.close().await.unwrap();
     let old = Connection::open(&path).unwrap();
     old.execute_batch("DROP TABLE message_fts; DELETE FROM change_feed; DELETE FROM change_cursor").unwrap();
-    old.pragma_update(None, "user_version", 5).unwrap();
+    old.execute_batch(migrate::MIGRATIONS[5]).unwrap();
     drop(old);
 
     let store = open(&path).await;

@@ -60,9 +60,13 @@ fn assert_sound(path: &Path, name: &str) {
          AND NOT EXISTS (SELECT 1 FROM message h WHERE h.pk = m.left_pk AND h.conv_pk = m.conv_pk AND h.depth >= m.depth)",
         "SELECT count(*) FROM blob b WHERE refs <> (SELECT count(*) FROM message m WHERE m.content_hash = b.hash)
          + (SELECT count(*) FROM attachment a WHERE a.hash = b.hash)
+         + (SELECT count(*) FROM event e WHERE e.data_hash = b.hash)
+         + (SELECT count(*) FROM event_stream s WHERE s.snapshot_hash = b.hash)
          OR size IS NOT (SELECT length(data) FROM blob_inline i WHERE i.hash = b.hash)",
         "SELECT count(*) FROM message m WHERE content_hash IS NOT NULL
          AND NOT EXISTS (SELECT 1 FROM blob_inline b WHERE b.hash = m.content_hash)",
+        "SELECT count(*) FROM event_stream s WHERE version <> (SELECT count(*) FROM event e WHERE e.stream_pk = s.pk)
+         OR version <> (SELECT max(seq) FROM event e WHERE e.stream_pk = s.pk) OR snapshot_version > version",
         "SELECT count(*) FROM draft_chunk d JOIN message m ON m.pk = d.message_pk WHERE m.status <> 2",
         "SELECT count(*) FROM message_fts_docsize WHERE id NOT IN (SELECT pk FROM message WHERE status NOT IN (2, 6) AND role <> 4)",
         "SELECT count(*) FROM budget_counter WHERE budget_pk NOT IN (SELECT pk FROM budget)",

@@ -73,6 +73,10 @@ async fn pages_and_lists_go_by_their_indexes() {
         (spend::BY_PART, 5, "usage_part USING PRIMARY KEY (owner_pk=? AND scope=? AND key=? AND hour>? AND hour<?)"),
         (spend::BY_CONVERSATION, 4, "usage_part USING PRIMARY KEY (owner_pk=? AND scope=? AND key>?)"),
         (spend::BY_OWNER, 4, "USING PRIMARY KEY (owner_pk=? AND hour>? AND hour<?)"),
+        (events::STREAM, 3, "event_stream_1 (id=?)"),
+        (events::VERSION, 3, "event_stream_1 (id=?)"),
+        (events::EVENTS, 3, "e USING PRIMARY KEY (stream_pk=? AND seq>?)"),
+        (events::EXPIRED, 2, "event_stream_expiry (expires_at<?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);

@@ -6,7 +6,7 @@ use super::*;
 use crate::base::ErrorKind;
 use crate::model::{StoreProblemKind, TurnState};
 use crate::store::contract::scene::{NOW, put_conversation, refused, user_row};
-use crate::store::{ConversationChange, Op, Parent};
+use crate::store::{ConversationChange, NewEvent, NewEvents, Op, Parent, Payload, Subscription};
 
 /// What files of this folder the process has open.
 #[cfg(target_os = "linux")]
@@ -196,6 +196,35 @@ async fn a_backup_never_takes_the_place_of_its_store_and_leaves_nothing_when_it_
 }
 
 #[tokio::test]
+async fn who_waits_for_an_event_waits_on_while_the_store_rests() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("chat.db")).await;
+    let scene = scene(&store, 1);
+    let stream = scene.ids.stream();
+    let append = async |expected| {
+        let events = vec![NewEvent { name: "said".to_owned(), data: Payload::new("{}").unwrap() }];
+        let new = NewEvents { stream, expected, id: scene.ids.append(), events };
+        scene.apply_op(Op::AppendEvents(new)).await.unwrap();
+    };
+    append(0).await;
+    let shared = Arc::clone(&store) as Arc<dyn Store>;
+    let mut waiting = Subscription::new(Arc::clone(&shared), scene.owner, stream, 1);
+    let mut late = Subscription::new(shared, scene.owner, stream, 1);
+    let heard = async { waiting.next().await.unwrap() };
+    tokio::pin!(heard);
+    assert!(futures::poll!(&mut heard).is_pending());
+    store.suspend().await.unwrap();
+    let late = async { late.next().await.unwrap() };
+    tokio::pin!(late);
+    assert!(futures::poll!(&mut late).is_pending());
+    assert!(futures::poll!(&mut heard).is_pending());
+    store.resume().await.unwrap();
+    append(1).await;
+    let (heard, late) = tokio::join!(heard, late);
+    assert_eq!((heard.len(), heard[0].seq, &heard), (1, 2, &late));
+}
+
+#[tokio::test]
 async fn a_sound_store_is_found_sound() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("chat.db")).await;
@@ -230,6 +259,9 @@ async fn everything_that_is_wrong_is_found_and_what_the_rows_tell_is_mended() {
         ("UPDATE blob SET refs = 9", Count, "blob", true),
         ("UPDATE blob SET size = 1", Count, "blob", true),
         ("DELETE FROM blob_inline", Damaged, "message", false),
+        ("DELETE FROM blob_inline", Damaged, "event", false),
+        ("DELETE FROM event WHERE seq = 1", Damaged, "event_stream", false),
+        ("UPDATE event_stream SET version = 9", Damaged, "event_stream", false),
         (
             "INSERT INTO draft_chunk SELECT pk, 1, 0, x'5b5d' FROM message WHERE depth = 1",
             Reference,
@@ -262,6 +294,10 @@ async fn everything_that_is_wrong_is_found_and_what_the_rows_tell_is_mended() {
         scene.send(conversation, "question").await;
         let tags = ConversationChange { tags: Some(vec!["home".to_owned(), "work".to_owned()]), ..Default::default() };
         scene.apply(scene.batch().op(Op::UpdateConversation { id: conversation, change: tags })).await.unwrap();
+        let data = Payload::new("long ".repeat(2_000)).unwrap();
+        let events = vec![NewEvent { name: "said".to_owned(), data }; 2];
+        let new = NewEvents { stream: scene.ids.stream(), expected: 0, id: scene.ids.append(), events };
+        scene.apply(scene.batch().op(Op::AppendEvents(new))).await.unwrap();
         let other = Connection::open(&path).unwrap();
         other.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         other.execute_batch(sql).unwrap();

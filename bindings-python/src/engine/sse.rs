@@ -1,0 +1,213 @@
+//! A reply on its way as server-sent events: an iterator over bytes, for whoever serves a page.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use pyo3::exceptions::PyStopAsyncIteration;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use tertulia::{Error, Result};
+use tokio::sync::Notify;
+
+use super::incoming::{Asked, Events, hand_over};
+use crate::bridge::{Awaitable, Done, Feed, Handed, Source, done};
+use crate::convert::{Place, duration_ms};
+
+/// How the events are to be told.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    after_seq: i64,
+    heartbeat: Duration,
+    detail: bool,
+}
+
+impl How {
+    pub(super) fn new(after_seq: i64, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<Self> {
+        let heartbeat_ms = match heartbeat_s {
+            Some(given) => duration_ms(given, &Place::named("heartbeat_s"))?,
+            None => 15_000,
+        };
+        let heartbeat = Duration::from_millis(u64::try_from(heartbeat_ms).unwrap_or(0));
+        Ok(Self { after_seq, heartbeat, detail })
+    }
+}
+
+/// The engine's end: begun by whoever reads first.
+pub(super) struct Telling {
+    stage: Stage,
+    asked: Arc<Asked>,
+    closing: Arc<Closing>,
+}
+
+enum Stage {
+    New(Events, How),
+    Open(Box<tertulia::SseStream>),
+    Over,
+}
+
+/// Says that nobody reads on, while somebody may be waiting.
+#[derive(Default)]
+struct Closing {
+    closed: AtomicBool,
+    bell: Notify,
+}
+
+impl Telling {
+    async fn open(&mut self) -> Result<Option<&mut tertulia::SseStream>> {
+        if let Stage::New(events, how) = &self.stage {
+            let (events, how) = (events.clone(), *how);
+            let begun = hand_over(events).await;
+            self.stage = Stage::Over;
+            let mut sse = begun?.sse().after_seq(how.after_seq).heartbeat(how.heartbeat);
+            if how.detail {
+                sse = sse.detailed();
+            }
+            self.stage = Stage::Open(Box::new(sse));
+        }
+        match &mut self.stage {
+            Stage::Open(sse) => Ok(Some(sse)),
+            Stage::New(..) | Stage::Over => Ok(None),
+        }
+    }
+
+    /// Lets go of the stream, as whoever drops it does.
+    fn end(&mut self) {
+        if let Stage::Open(sse) = &mut self.stage
+            && self.asked.is_detached()
+        {
+            sse.detach();
+        }
+        self.stage = Stage::Over;
+    }
+
+    async fn batch(&mut self, max: usize) -> Result<Vec<Bytes>> {
+        let (asked, closing) = (Arc::clone(&self.asked), Arc::clone(&self.closing));
+        if closing.closed.load(Ordering::Acquire) {
+            self.end();
+        }
+        let Some(sse) = self.open().await? else { return Ok(Vec::new()) };
+        loop {
+            if asked.is_cancelled() {
+                sse.cancel();
+            }
+            tokio::select! {
+                biased;
+                () = closing.bell.notified() => {
+                    self.end();
+                    return Ok(Vec::new());
+                }
+                batch = sse.next_batch(max) => return Ok(batch),
+                () = asked.rung() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Source for Telling {
+    type Item = Bytes;
+
+    fn next_batch(&mut self, max: usize) -> BoxFuture<'_, Result<Vec<Bytes>, Error>> {
+        self.batch(max).boxed()
+    }
+}
+
+/// What both manners hold.
+struct Pieces {
+    feed: Feed<Telling>,
+    closing: Arc<Closing>,
+}
+
+impl Pieces {
+    fn new(events: Events, asked: Arc<Asked>, how: How) -> Self {
+        let closing = Arc::<Closing>::default();
+        let telling = Telling { stage: Stage::New(events, how), asked, closing: Arc::clone(&closing) };
+        Self { feed: Feed::new(telling), closing }
+    }
+
+    /// Whoever waits for the next piece gets the end.
+    fn close(&self) {
+        self.closing.closed.store(true, Ordering::Release);
+        self.closing.bell.notify_one();
+        self.feed.if_idle(Telling::end);
+        drop(self.feed.take_batch(usize::MAX));
+    }
+}
+
+fn bytes(py: Python<'_>, piece: &Bytes) -> Py<PyAny> {
+    PyBytes::new(py, piece).into_any().unbind()
+}
+
+/// What a step of `async for` gives: bytes, or the end.
+fn step(handed: Option<Handed<Bytes, Bytes>>) -> Done {
+    Box::new(move |py| match handed.and_then(Handed::take) {
+        Some(piece) => Ok(bytes(py, &piece)),
+        None => Err(PyStopAsyncIteration::new_err(())),
+    })
+}
+
+/// A reply as server-sent events: an iterator over bytes, as WSGI takes it.
+#[pyclass(frozen, module = "tertulia")]
+pub(crate) struct SseStream(Pieces);
+
+impl SseStream {
+    pub(super) fn new(events: Events, asked: Arc<Asked>, how: How) -> Self {
+        Self(Pieces::new(events, asked, how))
+    }
+}
+
+#[pymethods]
+impl SseStream {
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        Ok(self.0.feed.wait(py)?.map(|piece| bytes(py, &piece)))
+    }
+
+    /// Lets go of the reply. WSGI servers call it when the reader is gone.
+    fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// A reply as server-sent events: an asynchronous iterator over bytes, as ASGI frameworks take it.
+#[pyclass(frozen, module = "tertulia")]
+pub(crate) struct AsyncSseStream(Pieces);
+
+impl AsyncSseStream {
+    pub(super) fn new(events: Events, asked: Arc<Asked>, how: How) -> Self {
+        Self(Pieces::new(events, asked, how))
+    }
+}
+
+#[pymethods]
+impl AsyncSseStream {
+    fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __anext__(&self, py: Python<'_>) -> Awaitable {
+        if let Some(piece) = self.0.feed.take() {
+            return Awaitable::ready(bytes(py, &piece));
+        }
+        let feed = self.0.feed.clone();
+        Awaitable::inline(async move { feed.next().await.map(step) })
+    }
+
+    /// Lets go of the reply.
+    fn aclose(&self) -> Awaitable {
+        self.0.close();
+        Awaitable::inline(async { Ok(done(())) })
+    }
+}
