@@ -29,7 +29,10 @@ pub use call::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions, Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, StoreUpkeep, Tertulia, TertuliaBuilder, UserScope, reset, shared, ConversationsWatch, Timeline, TimelineSettings, SseStream,
+    CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions, ConversationsWatch,
+    Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration, ReplyStream, Settings,
+    SpendingAlert, SseStream, StoreUpkeep, Tertulia, TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset,
+    shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

@@ -19,7 +19,9 @@ use crate::model::{
 };
 use crate::policy::Buckets;
 use crate::store::{
-    Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, Bell, EventRows, StreamRecord,
+    Anchor, Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows,
+    ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender,
+    Store, StoreFuture, StreamRecord, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
 };
 
 /// So long nothing was written when it is time to index what was.

@@ -22,7 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::events::Bells;
 use super::{
-    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows, TurnRecord, UsageQuery, WriteBatch, refusal, Bell, EventRows, StreamRecord,
+    Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows, ListQuery,
+    MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store,
+    StoreFuture, StreamRecord, TreeRows, TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, SystemClock, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};

@@ -47,7 +47,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::events::Bells;
 use super::{
-    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal, Bell, EventRows, StreamRecord,
+    Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows, ListQuery,
+    MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store,
+    StoreFuture, StreamRecord, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
