@@ -293,6 +293,8 @@ async fn what_is_exported_imported_and_exported_again_is_the_same() {
                 "seed {seed}"
             );
         }
+        let in_a_file = if seed % 2 == 0 { &t } else { &elsewhere };
+        assert!(in_a_file.store().verify().await.unwrap().is_sound(), "seed {seed}");
         elsewhere.close().await.unwrap();
         t.close().await.unwrap();
     }
