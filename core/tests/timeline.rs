@@ -4,8 +4,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
     missing_docs,
-    reason = "tests may panic and need no docs"
+    reason = "tests may panic, spawn, and need no docs"
 )]
 
 mod support;

@@ -15,13 +15,13 @@ use crate::bridge::{Awaitable, Done, generation, wait};
 use crate::convert::{FromPython, Place, ToPython};
 
 /// What opens an engine's handle.
-type Opening<H> = BoxFuture<'static, Result<H>>;
+type Opener<H> = Arc<dyn Fn() -> BoxFuture<'static, Result<H>> + Send + Sync>;
 
 /// An engine's handle that is opened by its first use.
 pub(super) struct Lazy<H> {
     opened: Arc<OnceLock<H>>,
     /// What opens it, one at a time, and again when it failed.
-    opener: Arc<Mutex<Arc<dyn Fn() -> Opening<H> + Send + Sync>>>,
+    opener: Arc<Mutex<Opener<H>>>,
     generation: u64,
 }
 
@@ -32,8 +32,8 @@ impl<H> Clone for Lazy<H> {
 }
 
 impl<H: Clone + Send + Sync + 'static> Lazy<H> {
-    fn new(open: impl Fn() -> Opening<H> + Send + Sync + 'static) -> Self {
-        let opener: Arc<dyn Fn() -> Opening<H> + Send + Sync> = Arc::new(open);
+    fn new(open: impl Fn() -> BoxFuture<'static, Result<H>> + Send + Sync + 'static) -> Self {
+        let opener: Opener<H> = Arc::new(open);
         Self { opened: Arc::default(), opener: Arc::new(Mutex::new(opener)), generation: generation() }
     }
 

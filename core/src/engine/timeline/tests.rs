@@ -93,7 +93,7 @@ impl World {
             let fresh = world.fresh(Role::User);
             world.store(fresh, world.head);
         }
-        world.from_end();
+        world.show_end();
         world
     }
 
@@ -126,7 +126,7 @@ impl World {
         branch
     }
 
-    fn from_end(&mut self) {
+    fn show_end(&mut self) {
         let branch = self.branch();
         let from = branch.len().saturating_sub(PAGE);
         self.screen.cut(0);
@@ -138,7 +138,7 @@ impl World {
     /// As the window does it when messages came.
     fn advance(&mut self) {
         let branch = self.branch();
-        let Some(last) = self.screen.last() else { return self.from_end() };
+        let Some(last) = self.screen.last() else { return self.show_end() };
         let Some(at) = branch.iter().position(|message| message.id == last) else { return self.reread() };
         let behind: Vec<Shown> = branch[at + 1..].iter().map(shown).collect();
         if self.screen.reached_end {
@@ -153,13 +153,13 @@ impl World {
     /// As the window does it when anything may have changed.
     fn reread(&mut self) {
         let branch = self.branch();
-        let Some((_, depth)) = self.screen.first() else { return self.from_end() };
+        let Some((_, depth)) = self.screen.first() else { return self.show_end() };
         let from = usize::try_from(depth - 1).unwrap();
         let to = branch.len().min(from + self.screen.count() + PAGE);
         let items = branch.get(from..to).unwrap_or_default();
         let common = self.screen.common(items);
         if common == 0 {
-            return self.from_end();
+            return self.show_end();
         }
         let goes_on = self.screen.reached_end || common < self.screen.count();
         self.screen.cut(common);
