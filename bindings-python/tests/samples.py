@@ -240,6 +240,8 @@ SAMPLES: list[Any] = [
     t.Verification([problem], conversations=3, messages=40),
     t.Repair([problem], [problem]),
     t.StorageReport(81_920, log_bytes=4_152, page_bytes=8_192, pages=10, free_pages=1, kinds=[storage_kind]),
+    t.TimelineItem("day-2026-11-22", kind={"type": "day_divider", "day": "2026-11-22"}),
+    t.TimelineItem("typing", kind={"type": "typing", "turn_id": ID}),
     t.ContextReport(40, 1_200, turns=18, limit_tokens=115_000, is_whole=True),
     t.EngineEvent(
         {

@@ -58,6 +58,10 @@ def test_names_of_json_constructor_attributes_and_stub_agree(value: Any) -> None
         # The step lies flat in the event; Python has it as a dict, and as attributes.
         plain = {"progress", "type", *HEADER}
         assert {"step", "position", "wait_ms"} <= set(value.progress)
+    if cls is t.TimelineItem:
+        # What a row shows lies flat in it, too.
+        assert plain == {"id", *value.kind}
+        plain = {"id", "kind"}
     assert plain - {"type"} == {*positional, *keywords}
     assert tuple(positional) == cls.__match_args__
     assert properties(cls) == stub_properties(cls.__name__)
@@ -78,6 +82,8 @@ def test_a_value_is_built_again_from_its_plain_form(value: Any) -> None:
     plain = {name: field for name, field in value.to_dict().items() if name != "type"}
     if isinstance(value, t.ProgressEvent):
         plain = {name: field for name, field in plain.items() if name in HEADER} | {"progress": value.progress}
+    if isinstance(value, t.TimelineItem):
+        plain = {"id": value.id, "kind": value.kind}
     assert type(value)(**plain) == value
 
 

@@ -30,6 +30,7 @@ impl StreamEvent {
     }
 
     /// Takes in what follows it, when both are words of one voice in one part. False when they are not.
+    #[cfg_attr(not(any(test, feature = "engine")), expect(dead_code, reason = "the engine's calls join them"))]
     pub(crate) fn join(&mut self, next: &Self) -> bool {
         if self.part_index != next.part_index {
             return false;
