@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use futures::future::{join_all, try_join_all};
+use tertulia::base::{Clock as _, SystemClock};
 use tertulia::{ConversationChange, ConversationId, NewMessage, ProviderSpec, Tertulia, UserScope};
 use tertulia_simulator::Simulator;
-use tokio::time::Instant;
 
 use crate::{Counts, Outcome};
 
@@ -29,12 +29,13 @@ async fn open(store: &str, url: &str) -> Outcome<Tertulia> {
 /// One of the processes: so many threads for so many milliseconds. What was acknowledged comes out at the end.
 pub async fn one(store: &str, url: &str, seed: u64, threads: u64, millis: u64) -> Outcome<()> {
     let tertulia = open(store, url).await?;
-    let until = Instant::now() + Duration::from_millis(millis);
+    let clock = SystemClock::default();
+    let until = clock.monotonic() + Duration::from_millis(millis);
     let threads = (0..threads).map(|number| {
         let me = tertulia.user("ana");
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
-            runtime.block_on(talk(&me, seed + number, until)).map_err(|e| e.to_string())
+            runtime.block_on(talk(&me, seed + number, &clock, until)).map_err(|e| e.to_string())
         })
     });
     for said in join_all(threads).await {
@@ -45,12 +46,12 @@ pub async fn one(store: &str, url: &str, seed: u64, threads: u64, millis: u64) -
 }
 
 /// Does one thing after the other until the time is up. Gives a line for each message that was acknowledged.
-async fn talk(me: &UserScope, seed: u64, until: Instant) -> Outcome<String> {
+async fn talk(me: &UserScope, seed: u64, clock: &SystemClock, until: Duration) -> Outcome<String> {
     let mut dice = fastrand::Rng::with_seed(seed);
     let mut said = String::new();
     let (shared, mut own) = (me.conversation_for(SHARED), me.new_conversation());
     for number in 0_u64.. {
-        if Instant::now() >= until {
+        if clock.monotonic() >= until {
             break;
         }
         let words = format!("message {seed} {number}");
