@@ -235,6 +235,24 @@ async fn the_newest_turns_are_shown_whole() {
 }
 
 #[tokio::test]
+async fn words_beside_the_answer_of_a_tool_belong_to_the_turn_of_its_call() {
+    let lab = Lab::memory().await;
+    let chat = lab.me().new_conversation();
+    talk(&chat, 1).await;
+    chat.append([
+        NewMessage::user("question"),
+        NewMessage::new(Role::Assistant, [call("mixed", 10)]),
+        NewMessage::new(Role::User, [answer("mixed", "42"), Part::text("and quickly")]),
+        NewMessage::assistant("answer"),
+    ])
+    .await
+    .unwrap();
+    chat.send("and now?").model(lab.text("ok")).context(ContextOptions::turns(2)).await.unwrap();
+    assert_eq!(outline(&shown(&lab)), ["question", "assistant", "42", "and quickly", "answer", "and now?"]);
+    lab.close().await;
+}
+
+#[tokio::test]
 async fn a_conversation_that_goes_on_in_this_process_is_held_to_its_turns_too() {
     let lab = Lab::memory_with(|settings| settings.context.max_turns = Some(3)).await;
     let chat = lab.me().new_conversation();

@@ -23,8 +23,8 @@ const MAX_MESSAGES: usize = 10_000;
 
 /// The messages up to and including this one (nothing = up to the head), with the answers to earlier ones that came after
 /// it (`late` says that there may be some), oldest first, as many as the window has room for by estimate. What does not
-/// fit is left out from the oldest on, never in the middle of a tool call and its answer. The newest message is always among them, and so is what it needs: tool results bring their calls and the
-/// words that led to them.
+/// fit is left out from the oldest on, never in the middle of a tool call and its answer. The newest message is always
+/// among them, and so is what it needs: tool results bring their calls and the words that led to them.
 pub(super) async fn load(
     engine: &Inner,
     owner: &str,
@@ -284,9 +284,9 @@ pub(super) async fn with_files(
     Ok(messages)
 }
 
-/// True for what a user says.
+/// True for what a user says, unless it also answers a call: then it belongs to the turn of that call.
 pub(super) fn begins_turn(message: &NewMessage) -> bool {
-    message.role == Role::User && !answers_only(message)
+    message.role == Role::User && answers(message).next().is_none()
 }
 
 fn begins(message: &NewMessage) -> bool {
