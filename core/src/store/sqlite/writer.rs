@@ -1,8 +1,8 @@
 //! The one thread that writes, and its group commit.
 //!
 //! It takes what waits, applies the batches one after the other and commits them together: one fsync for up to 64
-//! batches. While it syncs, the next group gathers by itself; where many write at once it is given a moment for that,
-//! because a commit takes much the same time for many as for a few. Who writes alone never waits. A group is power-safe when any batch in
+//! batches. While it syncs, the next group gathers by itself; where many write at once it is given time for that, because
+//! a commit takes much the same time for many as for a few. Who writes alone never waits. A group is power-safe when any batch in
 //! it must be. A batch that fails leaves no trace: most are refused before they have written anything. Where one has,
 //! the group is rolled back and done again without it, this time each batch in a savepoint of its own. Savepoints make
 //! SQLite copy every page that they touch, which is more work than all the rest, so they are kept for that case.
@@ -35,11 +35,12 @@ const IDLE_CHECKPOINT_PAGES: i64 = 512;
 /// The same for a writer that never gets idle, so that the log stays bounded.
 const BUSY_CHECKPOINT_PAGES: i64 = 4_096;
 
-/// So many batches in a group say that more are on their way.
+/// So many batches in a group say that more are on their way. They are waited for as long as they keep coming, and at most
+/// as long as the commit took: so nobody waits twice as long as without.
 const COMPANY: usize = 4;
 
-/// How long they are waited for, at most: less than most disks take to sync.
-const GATHER: Duration = Duration::from_millis(1);
+/// When nothing comes for so long, nothing is on its way. Commits that take less than that are not worth waiting for.
+const QUIET: Duration = Duration::from_micros(150);
 
 /// How long the feed of changes is kept for followers.
 const FEED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -62,6 +63,13 @@ pub(super) enum End {
     Resumed(oneshot::Sender<Result<()>>),
     /// The disk has failed: nobody knows what of the log it holds.
     Doubted,
+}
+
+/// Batches that were committed together.
+#[derive(Default)]
+struct Group {
+    batches: usize,
+    took: Duration,
 }
 
 pub(super) struct ApplyJob {
@@ -139,20 +147,19 @@ impl Writer {
     pub(super) fn work(writer: &Mutex<Self>, jobs: &mut mpsc::Receiver<Job>, waiting: &mut VecDeque<Job>) -> End {
         let settings = lock(writer).settings.clone();
         let most = settings.group_commit_rows.max(1);
-        let gather = GATHER.min(Duration::from_millis(settings.group_commit_ms));
-        // How many batches the last group had.
-        let mut company = 0;
+        let clock = Arc::clone(&lock(writer).clock);
+        let mut last = Group::default();
         loop {
             if waiting.is_empty() {
                 let Some(job) = jobs.blocking_recv() else { return End::Closed };
                 waiting.push_back(job);
             }
             take_in(jobs, waiting, most);
-            if company >= COMPANY && waiting.len() < company.min(most) && !gather.is_zero() {
-                std::thread::sleep(gather);
-                take_in(jobs, waiting, most);
+            if last.batches >= COMPANY {
+                let patience = last.took.min(Duration::from_millis(settings.group_commit_ms));
+                gather(&*clock, patience, jobs, waiting, most);
             }
-            company = 0;
+            last = Group::default();
             // What was handed in before is done; what comes after finds the door closed.
             match waiting.pop_front() {
                 Some(Job::Close) => return End::Closed,
@@ -164,7 +171,7 @@ impl Writer {
             let _inside = fork::enter();
             let this = &mut *lock(writer);
             let worked = catch_unwind(AssertUnwindSafe(|| match waiting.front() {
-                Some(Job::Apply(_)) => company = this.commit_group(waiting, most),
+                Some(Job::Apply(_)) => last = this.commit_group(waiting, most),
                 _ => {
                     if let Some(Job::Run(work)) = waiting.pop_front() {
                         work(this);
@@ -187,8 +194,8 @@ impl Writer {
         }
     }
 
-    /// Applies the batches at the front and answers them. Gives how many it were.
-    fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) -> usize {
+    /// Applies the batches at the front and answers them.
+    fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) -> Group {
         let started = self.clock.monotonic();
         let mut group =
             waiting.iter().take(most).map_while(|job| if let Job::Apply(job) = job { Some(job) } else { None });
@@ -202,7 +209,7 @@ impl Writer {
                     let Some(job) = next_batch(waiting) else { break };
                     answer(job, Err(error.clone()));
                 }
-                return 0;
+                return Group::default();
             }
         };
         let first_change = change;
@@ -223,11 +230,11 @@ impl Writer {
                     }
                 }
                 self.careful = most;
-                return 0;
+                return Group::default();
             }
             done.push((job, result));
         }
-        let company = done.len();
+        let all = done.len();
         let batches = done.iter().filter(|(_, result)| result.is_ok()).count();
         let committed =
             self.end(batches > 0, first_change, change, done.last().map_or(0, |(job, _)| job.batch.at.as_millis()));
@@ -249,7 +256,7 @@ impl Writer {
             }
             answer(job, committed.clone().and(result));
         }
-        company
+        Group { batches: all, took }
     }
 
     pub(super) fn begin(&mut self, power_safe: bool) -> Result<i64> {
@@ -360,6 +367,25 @@ pub(super) fn empty_log(connection: &Connection) -> Result<bool> {
 /// Nobody else uses it but the child of a fork, to close its copy.
 fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes in what comes, as long as something comes, and at most for so long.
+fn gather(
+    clock: &dyn Clock,
+    patience: Duration,
+    jobs: &mut mpsc::Receiver<Job>,
+    waiting: &mut VecDeque<Job>,
+    most: usize,
+) {
+    let began = clock.monotonic();
+    while waiting.len() < most && clock.monotonic() - began + QUIET <= patience {
+        let before = waiting.len();
+        std::thread::sleep(QUIET);
+        take_in(jobs, waiting, most);
+        if waiting.len() == before {
+            break;
+        }
+    }
 }
 
 /// Takes in what is there.
