@@ -128,6 +128,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Messages saved one by one to many conversations at once.
+    pub async fn appends(&self) -> Outcome<()> {
+        crate::history::append_at_once(&self.disk.user("bo")).await.map(drop)
+    }
+
     /// Finds the newest twenty among so many messages of a user, and gives how long that took each time.
     pub async fn searches(&self, messages: usize, searches: usize) -> Outcome<Vec<Duration>> {
         let me = self.disk.user("cy");

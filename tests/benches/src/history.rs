@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use tertulia::base::{Clock as _, SystemClock};
-use tertulia::{Conversation, NewMessage, Tertulia};
+use tertulia::{Conversation, NewMessage, Tertulia, UserScope};
 
 use crate::Outcome;
 use crate::report::Report;
@@ -28,9 +28,8 @@ const WRITERS: usize = 64;
 const WRITES: usize = 100;
 
 /// The statement of a page as the store has it: from a message towards the beginning.
-const WALK: &str = "WITH RECURSIVE walk(pk, parent_pk) AS (
-      SELECT pk, parent_pk FROM message WHERE pk = ?1
-      UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
+const WALK: &str = "WITH RECURSIVE walk(pk) AS (
+      SELECT ?1 UNION ALL SELECT m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.pk LIMIT ?2)
     SELECT m.depth, m.child_count, m.id, m.turn_id, m.role, m.status, m.created_at, m.model, m.finish_reason, m.usage, m.cost,
      m.sibling_ix, m.metadata, m.change_seq, m.content, b.data
     FROM walk CROSS JOIN message m ON m.pk = walk.pk LEFT JOIN blob_inline b ON b.hash = m.content_hash";
@@ -51,20 +50,8 @@ pub async fn measure(report: &mut Report) -> Outcome<()> {
     report.rate("history.append_batches.per_s", MESSAGES, clock.monotonic() - began);
 
     let began = clock.monotonic();
-    let chats: Vec<Conversation> = (0..WRITERS).map(|_| me.new_conversation()).collect();
-    let mut work = futures::stream::iter(&chats)
-        .map(|chat| async move {
-            for number in 0..WRITES {
-                chat.append([message(number)]).await?;
-            }
-            Ok::<_, tertulia::Error>(())
-        })
-        .buffer_unordered(WRITERS);
-    while let Some(done) = work.next().await {
-        done?;
-    }
-    report.rate("history.append_grouped.per_s", WRITERS * WRITES, clock.monotonic() - began);
-    drop(work);
+    let written = append_at_once(&me).await?;
+    report.rate("history.append_grouped.per_s", written, clock.monotonic() - began);
 
     let mut first = Vec::with_capacity(PAGES);
     let threads = reading_threads();
@@ -115,6 +102,23 @@ pub async fn measure(report: &mut Report) -> Outcome<()> {
     }
     report.named("history.file_to_text_ratio", file_to_text(&path)?, "ratio");
     Ok(())
+}
+
+/// Many conversations, to each of which one message after the other is added; gives how many messages that are.
+pub async fn append_at_once(me: &UserScope) -> Outcome<usize> {
+    let chats: Vec<Conversation> = (0..WRITERS).map(|_| me.new_conversation()).collect();
+    let mut work = futures::stream::iter(&chats)
+        .map(|chat| async move {
+            for number in 0..WRITES {
+                chat.append([message(number)]).await?;
+            }
+            Ok::<_, tertulia::Error>(())
+        })
+        .buffer_unordered(WRITERS);
+    while let Some(done) = work.next().await {
+        done?;
+    }
+    Ok(WRITERS * WRITES)
 }
 
 fn message(number: usize) -> NewMessage {

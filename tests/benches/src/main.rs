@@ -46,6 +46,8 @@ const KILOBYTES: usize = 100_000;
 const TURNS: usize = 8;
 /// Messages of a long history, each of 500 characters.
 const HISTORY: usize = 200;
+/// Pages of a round, each of 50 messages.
+const PAGES: usize = 2_000;
 /// Messages of 665 characters among which is searched, and how often.
 const SEARCHED: usize = 20_000;
 const SEARCHES: usize = 500;
@@ -65,7 +67,7 @@ async fn main() -> ExitCode {
         ["history"] => measure_history().await,
         [] => measure().await,
         _ => Err("usage: tertulia-bench [history | import | profile|work chat|stream|turn|history | \
-                  alone call|call_bare|event|event_bare|turn|history ROUNDS]"
+                  alone call|call_bare|event|event_bare|turn|history|page|append ROUNDS]"
             .into()),
     };
     match outcome {
@@ -102,7 +104,7 @@ async fn measure() -> Outcome<()> {
         report.round("turn_first_of_200_messages", AT_ONCE, engine.turns(&long, 1)).await?;
         report.round("turn_with_200_messages", AT_ONCE * TURNS, engine.turns(&long, TURNS)).await?;
         engine.delete(long).await?;
-        report.round("page_of_50", 2_000, engine.pages(2_000)).await?;
+        report.round("page_of_50", PAGES, engine.pages(PAGES)).await?;
     }
     report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES).await?);
     engine.close().await?;
@@ -145,6 +147,8 @@ async fn alone(candidate: &str, rounds: usize) -> Outcome<()> {
             "event_bare" => bare.streams(STREAMS, EVENTS, AT_ONCE).await?,
             "turn" => engine.turns(&engine.chats(AT_ONCE, 1).await?, TURNS).await?,
             "history" => engine.turns(&engine.chats(AT_ONCE, HISTORY).await?, TURNS).await?,
+            "page" => engine.pages(PAGES).await?,
+            "append" => engine.appends().await?,
             other => return Err(format!("there is no candidate `{other}`").into()),
         }
     }

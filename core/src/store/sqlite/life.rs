@@ -24,7 +24,7 @@ use super::connect::{self, Opening, beside, keep_log_on_close};
 use super::failure::{self, file_failed, storage};
 use super::fork;
 use super::liveness::{Liveness, private_file};
-use super::readers::{ReadJob, Readers};
+use super::readers::{self, Readers};
 use super::settings::SqliteSettings;
 use super::writer::{Counting, End, Job, Writer, empty_log};
 use crate::base::Clock;
@@ -95,8 +95,7 @@ pub(super) struct Life {
     pub(super) bells: Arc<Bells>,
     pub(super) door: Arc<Door>,
     pub(super) backups: Arc<Backups>,
-    pub(super) reads: mpsc::Sender<ReadJob>,
-    pub(super) waiting_reads: Arc<Mutex<mpsc::Receiver<ReadJob>>>,
+    pub(super) reads: readers::Waiting,
 }
 
 /// Everything that is open.
@@ -197,8 +196,7 @@ impl Life {
         }));
         fork::register(&writer);
         drop(inside);
-        let channel = (self.reads.clone(), Arc::clone(&self.waiting_reads));
-        match Readers::start(&self.path, &self.settings, &self.clock, channel) {
+        match Readers::start(&self.path, &self.settings, &self.clock, &self.reads) {
             Ok(readers) => Ok(Room { writer, readers, orphans: database.orphans }),
             Err(error) => {
                 let _inside = fork::enter();
@@ -219,9 +217,8 @@ impl Life {
             drop(keep_log_on_close(&writer.connection, true));
         }
         drop(room.writer);
-        // Those who came through the door just before it was closed are told by the end of their channel.
-        let mut reads = self.waiting_reads.lock().unwrap_or_else(PoisonError::into_inner);
-        while reads.try_recv().is_ok() {}
+        // What came through the door just before it was closed.
+        self.reads.clear();
     }
 
     /// Waits without a file or a lock until somebody wakes it. Gives nothing when it is closed instead.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! apply ─▶ bounded channel ─▶ one writing thread ─▶ group commit ─▶ answer after COMMIT
-//! reads ─▶ bounded channel ─▶ four reading threads (query_only), each read one snapshot
+//! reads ─▶ bounded queue ─▶ four reading threads (query_only), each read one snapshot
 //! ```
 //!
 //! SQLite runs on threads of its own, so that no caller's executor is blocked, a dropped future cannot leave a
@@ -54,9 +54,9 @@ use super::{
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use backup::Backups;
-use failure::{failed, file_failed, is_of_disk};
+use failure::{file_failed, is_of_disk};
 use life::{Door, Life};
-use readers::ReadJob;
+use readers::Reads;
 use writer::{ApplyJob, Counting, Job, Writer};
 
 pub use settings::SqliteSettings;
@@ -69,7 +69,7 @@ const QUEUE: usize = 256;
 pub struct SqliteStore {
     path: PathBuf,
     jobs: mpsc::Sender<Job>,
-    reads: mpsc::Sender<ReadJob>,
+    reads: Reads,
     searches: bool,
     clock: Arc<dyn Clock>,
     door: Arc<Door>,
@@ -99,7 +99,7 @@ impl SqliteStore {
         // Absolute, so that a later change of folder, or a name such as `:memory:`, means nothing else.
         let path = std::path::absolute(given).map_err(|error| file_failed(given, error))?;
         let (jobs, waiting_jobs) = mpsc::channel(QUEUE);
-        let (reads, waiting_reads) = mpsc::channel(QUEUE);
+        let (reads, waiting_reads) = readers::queue(QUEUE);
         let (opened, opening) = oneshot::channel();
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
@@ -113,8 +113,7 @@ impl SqliteStore {
             bells: Arc::clone(&bells),
             door: Arc::clone(&door),
             backups: Arc::clone(&backups),
-            reads: reads.clone(),
-            waiting_reads: Arc::new(Mutex::new(waiting_reads)),
+            reads: waiting_reads,
         };
         let thread = Builder::new()
             .name("tertulia-write".to_owned())
@@ -186,10 +185,10 @@ impl SqliteStore {
                 if reply.is_closed() {
                     return;
                 }
-                let result = connection.transaction().map_err(failed).and_then(|transaction| query(&transaction, now));
+                let result = row::snapshot(connection, |connection| query(connection, now));
                 drop(reply.send(result));
             };
-            self.reads.send(ReadJob::Read(name, Box::new(work))).await.map_err(|_| refusal::closed())?;
+            self.reads.hand_in(name, work).await?;
             // It may have come too late for who reads what is left before they go.
             self.door.check()?;
             if self.door.is_broken() {

@@ -40,9 +40,8 @@ macro_rules! place_columns {
 macro_rules! upwards {
     ($columns:expr, $blob:literal) => {
         concat!(
-            "WITH RECURSIVE walk(pk, parent_pk) AS (
-              SELECT pk, parent_pk FROM message WHERE pk = ?1
-              UNION ALL SELECT m.pk, m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.parent_pk LIMIT ?2)
+            "WITH RECURSIVE walk(pk) AS (
+              SELECT ?1 UNION ALL SELECT m.parent_pk FROM walk CROSS JOIN message m ON m.pk = walk.pk LIMIT ?2)
             SELECT ",
             $columns,
             " FROM walk CROSS JOIN message m ON m.pk = walk.pk",
@@ -144,7 +143,6 @@ pub(super) const QUEUE_OF: &str = queue!(
 
 /// A message of a page, and what its child needs of it: the id (nothing for the root) and the number of children.
 pub(super) struct Walked {
-    depth: i32,
     children: i32,
     pub(super) message: Option<Message>,
 }
@@ -152,7 +150,7 @@ pub(super) struct Walked {
 pub(super) fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walked> {
     let (depth, children) = row.get(0).and_then(|depth| Ok((depth, row.get(1)?))).map_err(failed)?;
     if depth == 0 {
-        return Ok(Walked { depth, children, message: None });
+        return Ok(Walked { children, message: None });
     }
     let content =
         row.get_ref(14).and_then(|inline| if inline.as_blob().is_ok() { Ok(inline) } else { row.get_ref(15) });
@@ -178,7 +176,7 @@ pub(super) fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walk
             version: row.get(13)?,
         })
     };
-    Ok(Walked { depth, children, message: Some(read().map_err(failed)?) })
+    Ok(Walked { children, message: Some(read().map_err(failed)?) })
 }
 
 /// So many messages, the last one being this, in reading order.
@@ -200,20 +198,17 @@ fn walk(
     };
     let mut statement = prepared(connection, sql).map_err(failed)?;
     let mut rows = statement.query([from, limit]).map_err(failed)?;
-    let mut way = Vec::new();
+    let mut items: Vec<Message> = Vec::with_capacity(count + 1);
     while let Some(row) = rows.next().map_err(failed)? {
-        way.push(walked(row, conversation)?);
+        let above = walked(row, conversation)?;
+        if let Some(message) = items.last_mut() {
+            message.parent_id = above.message.as_ref().map(|message| message.id);
+            message.sibling_count = above.children;
+        }
+        items.extend(above.message.map(|message| shown(message, detail)));
     }
-    way.sort_by_key(|step| step.depth);
-    let mut items: Vec<Message> = Vec::with_capacity(count);
-    let mut parent = way.first().map(|step| (step.message.as_ref().map(|message| message.id), step.children));
-    for step in way.into_iter().skip(1) {
-        let (Some(mut message), Some((parent_id, siblings))) = (step.message, parent) else { continue };
-        message.parent_id = parent_id;
-        message.sibling_count = siblings;
-        parent = Some((Some(message.id), step.children));
-        items.push(shown(message, detail));
-    }
+    items.truncate(count);
+    items.reverse();
     Ok(items)
 }
 

@@ -1,4 +1,4 @@
-//! The threads that read, fed by one channel.
+//! The threads that read, fed by one queue.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connect::{close_copy, open_reader};
 use super::failure::file_failed;
@@ -15,35 +16,84 @@ use super::fork;
 use super::settings::SqliteSettings;
 use crate::base::Clock;
 use crate::model::Result;
+use crate::store::refusal;
 
 /// What a reader is asked to do.
 pub(super) enum ReadJob {
-    Read(&'static str, Box<dyn FnOnce(&mut Connection) + Send>),
+    Read(Read),
     Close,
+}
+
+/// One read, by its name.
+pub(super) struct Read {
+    name: &'static str,
+    work: Box<dyn FnOnce(&mut Connection) + Send>,
+    /// Its place in the queue, free again when it is taken out.
+    place: OwnedSemaphorePermit,
+}
+
+/// The near end of the queue: who has a read hands it in here.
+pub(super) struct Reads {
+    places: Arc<Semaphore>,
+    jobs: Sender<ReadJob>,
+}
+
+/// The far end, at which the readers stand.
+pub(super) struct Waiting {
+    jobs: Sender<ReadJob>,
+    waiting: Receiver<ReadJob>,
+}
+
+/// A queue with so many places. Whoever finds none waits in its own future.
+pub(super) fn queue(places: usize) -> (Reads, Waiting) {
+    let (jobs, waiting) = unbounded();
+    (Reads { places: Arc::new(Semaphore::new(places)), jobs: jobs.clone() }, Waiting { jobs, waiting })
+}
+
+impl Reads {
+    /// Hands in a read.
+    ///
+    /// # Errors
+    /// `Closed` when nobody will ever read again.
+    pub(super) async fn hand_in(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut Connection) + Send + 'static,
+    ) -> Result<()> {
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| refusal::closed())?;
+        self.jobs.send(ReadJob::Read(Read { name, work: Box::new(work), place })).map_err(|_| refusal::closed())
+    }
+}
+
+impl Waiting {
+    /// Throws away what waits. Whoever waits for it is told by the end of its channel.
+    pub(super) fn clear(&self) {
+        while self.waiting.try_recv().is_ok() {}
+    }
 }
 
 /// The threads, and the way to end them.
 pub(super) struct Readers {
-    jobs: mpsc::Sender<ReadJob>,
+    jobs: Sender<ReadJob>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Readers {
-    /// Opens a connection for each reader and starts it. All of them take from the same channel.
+    /// Opens a connection for each reader and starts it. All of them take from the same queue.
     pub(super) fn start(
         path: &Path,
         settings: &SqliteSettings,
         clock: &Arc<dyn Clock>,
-        (jobs, waiting): (mpsc::Sender<ReadJob>, Arc<Mutex<mpsc::Receiver<ReadJob>>>),
+        queue: &Waiting,
     ) -> Result<Self> {
-        let mut readers = Self { jobs, threads: Vec::new() };
+        let mut readers = Self { jobs: queue.jobs.clone(), threads: Vec::new() };
         for _ in 0..settings.readers.max(1) {
             let inside = fork::enter();
             let opened = open_reader(path, settings).map(|connection| Arc::new(Mutex::new(connection)));
             opened.iter().for_each(fork::register);
             drop(inside);
             let started = opened.and_then(|connection| {
-                let (waiting, clock) = (Arc::clone(&waiting), Arc::clone(clock));
+                let (waiting, clock) = (queue.waiting.clone(), Arc::clone(clock));
                 let slow = Duration::from_millis(settings.slow_query_ms);
                 Builder::new()
                     .name("tertulia-read".to_owned())
@@ -65,7 +115,7 @@ impl Readers {
     pub(super) fn close(self) {
         for _ in &self.threads {
             // Refused only when all of them are gone already.
-            drop(self.jobs.blocking_send(ReadJob::Close));
+            drop(self.jobs.send(ReadJob::Close));
         }
         for thread in self.threads {
             if thread.join().is_err() {
@@ -83,17 +133,12 @@ impl fork::Inherited for Mutex<Connection> {
     }
 }
 
-fn read(
-    connection: Arc<Mutex<Connection>>,
-    waiting: &Mutex<mpsc::Receiver<ReadJob>>,
-    clock: &dyn Clock,
-    slow: Duration,
-) {
+fn read(connection: Arc<Mutex<Connection>>, waiting: &Receiver<ReadJob>, clock: &dyn Clock, slow: Duration) {
     loop {
-        // One reader waits at the channel, the others for their turn to do so.
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let job = waiting.recv();
         let _inside = fork::enter();
-        let Some(ReadJob::Read(name, work)) = job else { return drop(connection) };
+        let Ok(ReadJob::Read(Read { name, work, place })) = job else { return drop(connection) };
+        drop(place);
         let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
         let started = clock.monotonic();
         if catch_unwind(AssertUnwindSafe(|| work(&mut connection))).is_err() {

@@ -27,6 +27,25 @@ pub(super) fn prepared<'c>(connection: &'c Connection, sql: &str) -> rusqlite::R
     connection.prepare_cached(sql)
 }
 
+/// Reads in one transaction, so that all statements see the same state. Begins and ends with kept statements, which
+/// rusqlite's own transactions make ready anew each time.
+pub(super) fn snapshot<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    struct Ends<'c>(&'c Connection);
+
+    impl Drop for Ends<'_> {
+        /// Also when the read panics. What fails here has failed before, and was told.
+        fn drop(&mut self) {
+            drop(self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([])));
+        }
+    }
+
+    connection.prepare_cached("BEGIN").and_then(|mut statement| statement.execute([])).map_err(failed)?;
+    let ends = Ends(connection);
+    let found = read(ends.0);
+    drop(ends);
+    found
+}
+
 /// Runs a statement; gives the number of rows it changed.
 pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     prepared(connection, sql).and_then(|mut statement| statement.execute(params)).map_err(failed)

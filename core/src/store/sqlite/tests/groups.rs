@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
+use super::failure::failed;
 use super::*;
 use crate::base::{ErrorKind, Retry};
 use crate::store::contract::scene::{NOW, later, put_conversation, refused, user_row};
