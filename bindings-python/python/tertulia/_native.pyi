@@ -4821,7 +4821,10 @@ class StoreUpkeep:
         """
 
     def vacuum(self) -> int:
-        """Give the space of what was deleted back to the system, in steps between which others go on. Gives the bytes."""
+        """Give the space of what was deleted back to the system and put the index of words together. Gives the bytes.
+
+        In steps, between which others go on.
+        """
 
     def backup(self, path: str | PathLike[str]) -> int:
         """Copy everything that is kept at this moment into a file, while others go on. Gives its size in bytes.
@@ -5568,7 +5571,10 @@ class AsyncStoreUpkeep:
         """
 
     def vacuum(self) -> Coroutine[Any, Any, int]:
-        """Give the space of what was deleted back to the system, in steps between which others go on. Gives the bytes."""
+        """Give the space of what was deleted back to the system and put the index of words together. Gives the bytes.
+
+        In steps, between which others go on.
+        """
 
     def backup(self, path: str | PathLike[str]) -> Coroutine[Any, Any, int]:
         """Copy everything that is kept at this moment into a file, while others go on. Gives its size in bytes.

@@ -33,7 +33,7 @@ twins! {
             async move { way.open().await?.store().checkpoint().await }
         }
 
-        /// Gives the space of what was deleted back to the system.
+        /// Gives the space of what was deleted back to the system and puts the index of words together.
         fn vacuum(&self, py) {
             let way = self.0.way(py)?;
             async move { way.open().await?.store().vacuum().await }

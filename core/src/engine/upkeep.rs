@@ -115,7 +115,8 @@ impl StoreUpkeep {
         self.ask("store.checkpoint", |upkeep| upkeep.checkpoint()).await
     }
 
-    /// Gives the space of what was deleted back to the system, in steps between which others go on. Gives the bytes.
+    /// Gives the space of what was deleted back to the system and puts the index of words together, in steps between which
+    /// others go on. Gives the bytes.
     ///
     /// # Errors
     /// As for [`verify`](Self::verify).

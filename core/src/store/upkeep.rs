@@ -30,7 +30,8 @@ pub trait Upkeep: Send + Sync {
     /// What takes the space. Takes time in proportion to the size.
     fn storage_report(&self) -> StoreFuture<'_, StorageReport>;
 
-    /// Gives free pages back to the system, in steps between which others go on. Gives how many bytes it were.
+    /// Puts the index of words together and gives free pages back to the system, in steps between which others go on. Gives
+    /// how many bytes it were.
     fn vacuum(&self) -> StoreFuture<'_, i64>;
 
     /// Copies everything that is kept at this moment into a file, while others go on. The file has its name when it is

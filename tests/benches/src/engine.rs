@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use tertulia::base::{Clock as _, SystemClock};
-use tertulia::{Conversation, NewMessage, ProviderSpec, Settings, StreamEventKind, Tertulia};
+use tertulia::{Conversation, NewMessage, ProviderSpec, SearchSort, Settings, StreamEventKind, Tertulia};
 
 use crate::Outcome;
 
@@ -133,8 +133,8 @@ impl Engine {
         crate::history::append_at_once(&self.disk.user("bo")).await.map(drop)
     }
 
-    /// Finds the newest twenty among so many messages of a user, and gives how long that took each time.
-    pub async fn searches(&self, messages: usize, searches: usize) -> Outcome<Vec<Duration>> {
+    /// Finds twenty among all messages of a user, to which so many are added before; gives how long that took each time.
+    pub async fn searches(&self, messages: usize, searches: usize, sort: SearchSort) -> Outcome<Vec<Duration>> {
         let me = self.disk.user("cy");
         for part in said(messages, 665).chunks(500) {
             me.new_conversation().append(part.to_vec()).await?;
@@ -143,7 +143,7 @@ impl Engine {
         // The first one waits until all of it is indexed.
         for _ in 0..=searches {
             let started = clock.monotonic();
-            assert_eq!(me.search("museum").limit(20).await?.items.len(), 20);
+            assert_eq!(me.search("museum").sort(sort).limit(20).await?.items.len(), 20);
             took.push(clock.monotonic() - started);
         }
         took.remove(0);

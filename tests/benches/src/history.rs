@@ -100,7 +100,6 @@ pub async fn measure(report: &mut Report) -> Outcome<()> {
     if !read.is_zero() {
         report.named("history.page50.p50_ratio_to_rusqlite", read.as_secs_f64() * 1e6 / PAGES as f64 / raw, "ratio");
     }
-    report.named("history.file_to_text_ratio", file_to_text(&path)?, "ratio");
     Ok(())
 }
 
@@ -161,14 +160,6 @@ fn raw_pages(path: &str, clock: &SystemClock) -> Outcome<f64> {
     }
     took.sort();
     Ok(middle(&took))
-}
-
-/// How large the database is beside the words in it.
-fn file_to_text(path: &std::path::Path) -> Outcome<f64> {
-    let words: usize = (0..MESSAGES).map(|number| message(number).text().len()).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-    let ratio = std::fs::metadata(path)?.len() as f64 / words as f64;
-    Ok(ratio)
 }
 
 /// The CPU time of the threads that read, as far as the system tells.

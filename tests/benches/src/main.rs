@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
-//! tertulia-bench history          those of a conversation of a million messages alone
+//! tertulia-bench history          those of long conversations alone
 //! tertulia-bench profile chat     where the time goes: chat, stream, turn or history
 //! tertulia-bench work chat        the same work alone, for a profiler from outside
 //! tertulia-bench import           how fast a file is imported, and nothing else
@@ -16,18 +16,25 @@
 //! ```
 
 mod bare;
+mod branches;
 mod cpu;
+mod disk;
 mod engine;
 mod figures;
 mod history;
+mod offset;
 #[cfg(unix)]
 mod profile;
+mod prose;
 mod report;
 mod simulator;
+mod size;
 mod transfer;
 mod work;
 
 use std::process::ExitCode;
+
+use tertulia::SearchSort;
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -106,10 +113,10 @@ async fn measure() -> Outcome<()> {
         engine.delete(long).await?;
         report.round("page_of_50", PAGES, engine.pages(PAGES)).await?;
     }
-    report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES).await?);
+    report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES, SearchSort::Recent).await?);
+    report.p95("history.fts_ranked20.p95_us", engine.searches(0, SEARCHES, SearchSort::Relevance).await?);
     engine.close().await?;
-    history::measure(&mut report).await?;
-    report.named("history.import.per_s", transfer::imported(IMPORTED.0, IMPORTED.1).await?, "1/s");
+    histories(&mut report).await?;
     report.ratio("call.request.cpu_ratio_to_reqwest", "call", "call_bare");
     report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");
     report.ratio("call.stream_event.cpu_ratio_to_reqwest", "event", "event_bare");
@@ -119,11 +126,25 @@ async fn measure() -> Outcome<()> {
     report.write()
 }
 
-/// The figures of a long conversation alone.
+/// The figures of long conversations alone.
 async fn measure_history() -> Outcome<()> {
     let mut report = report::Report::default();
-    history::measure(&mut report).await?;
+    histories(&mut report).await?;
     report.write()
+}
+
+async fn histories(report: &mut report::Report) -> Outcome<()> {
+    disk::measure(report)?;
+    history::measure(report).await?;
+    branches::measure(report).await?;
+    offset::measure(report)?;
+    for bytes in [300, 665] {
+        let (at_once, a_day_later) = size::file_to_text(bytes).await?;
+        report.named(&format!("history.file_to_text_{bytes}"), at_once, "ratio");
+        report.named(&format!("history.file_to_text_{bytes}_a_day_later"), a_day_later, "ratio");
+    }
+    report.named("history.import.per_s", transfer::imported(IMPORTED.0, IMPORTED.1).await?, "1/s");
+    Ok(())
 }
 
 /// Imports three times and prints each figure.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::connect::beside;
 use super::failure::{failed, file_failed};
-use super::row::{all, first};
+use super::row::{all, first, run};
 use super::writer::{Job, Writer, empty_log};
 use super::{SqliteStore, verify};
 use crate::model::{Error, Repair, Result, StorageKind, StorageReport, Verification};
@@ -15,6 +15,9 @@ use crate::store::upkeep::Upkeep;
 
 /// How many free pages are given back at once: 1 MiB.
 const VACUUM_STEP: i64 = 128;
+
+/// How many pages of the index of words are written at once, each of 4 KiB.
+const MERGE_STEP: i64 = 256;
 
 /// Every table and index with the pages it takes.
 const PAGES: &str = "SELECT coalesce(s.tbl_name, d.name), coalesce(s.type, 'table'), d.pgsize
@@ -59,6 +62,11 @@ impl Upkeep for SqliteStore {
 
     fn vacuum(&self) -> StoreFuture<'_, i64> {
         Box::pin(async move {
+            // The first step takes all parts of the index together, the others go on with that.
+            let mut pages = -MERGE_STEP;
+            while self.run(move |writer| merge_step(writer, pages)).await? {
+                pages = MERGE_STEP;
+            }
             let mut freed = 0;
             loop {
                 let (step, page) = self.run(vacuum_step).await?;
@@ -99,6 +107,15 @@ fn check_target(from: &Path, to: &Path) -> Result<()> {
         return Err(Error::invalid("bad_backup", "name a file for the backup that is not one of the store's own"));
     }
     Ok(())
+}
+
+/// Puts some of the index of words together: it is made of parts, and what many of them name takes space in each. False
+/// when nothing is left to do.
+fn merge_step(writer: &mut Writer, pages: i64) -> Result<bool> {
+    let before = writer.connection.total_changes();
+    run(&writer.connection, "INSERT INTO message_fts(message_fts, rank) VALUES('merge', ?)", [pages])?;
+    // One of them is the command itself.
+    Ok(writer.connection.total_changes() - before > 1)
 }
 
 /// Gives some free pages back. Gives how many, and the size of one.

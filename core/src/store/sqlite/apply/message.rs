@@ -101,6 +101,19 @@ impl Applying<'_> {
         let made = new.created_at.filter(|_| matches!(new.parent, Parent::Restored { .. })).unwrap_or(self.at);
         let pk = self.new_message_pk(made)?;
         let content = self.keep_content(&new.content)?;
+        // Before the row is there: the message above, which grows by this, mostly is the last of the table, where that moves
+        // nothing else.
+        let selects = match new.parent {
+            Parent::Restored { selected, .. } => Some(selected),
+            _ => is_shown.then_some(true),
+        };
+        run(
+            self.connection,
+            "UPDATE message SET child_count = child_count + 1, selected_child_pk =
+             CASE ?3 WHEN TRUE THEN ?1 WHEN FALSE THEN selected_child_pk ELSE coalesce(selected_child_pk, ?1) END
+             WHERE pk = ?2",
+            params![pk, parent_pk, selects],
+        )?;
         insert(
             self.connection,
             "INSERT INTO message(pk, conv_pk, parent_pk, depth, jump_pk, jump_depth, sibling_ix, id, turn_id, role, status,
@@ -131,26 +144,10 @@ impl Applying<'_> {
             ],
         )?;
         if is_shown {
-            run(
-                self.connection,
-                "UPDATE message SET child_count = child_count + 1, selected_child_pk = ? WHERE pk = ?",
-                [pk, parent_pk],
-            )?;
             let shows = (new.status != MessageStatus::Streaming).then_some((new.role, &new.content));
             let place = Place { head_pk: Some(pk), head_id: Some(new.id), ..place };
             self.add_up(place, (1, Some(depth)), shows, change, new.usage.as_ref(), new.cost.as_ref())?;
         } else {
-            let selected = match new.parent {
-                Parent::Restored { selected, .. } => Some(selected),
-                _ => None,
-            };
-            run(
-                self.connection,
-                "UPDATE message SET child_count = child_count + 1, selected_child_pk =
-                 CASE ?3 WHEN TRUE THEN ?1 WHEN FALSE THEN selected_child_pk ELSE coalesce(selected_child_pk, ?1) END
-                 WHERE pk = ?2",
-                params![pk, parent_pk, selected],
-            )?;
             self.add_up(place, (1, None), None, change, new.usage.as_ref(), new.cost.as_ref())?;
         }
         self.seen.added.set(new.turn.map(|_| (new.id, new.conversation)));

@@ -80,8 +80,10 @@ async fn a_large_log_is_left_for_later_and_nothing_of_it_is_lost() {
         let words = char::from(b'a' + n % 26).to_string().repeat(200_000 + usize::from(n));
         scene.append(conversation, Parent::Head, &words).await;
     }
-    drop(reader);
     store.suspend().await.unwrap();
+    // Whoever closes last moves the log, unless told not to.
+    connect::keep_log_on_close(&reader, true).unwrap();
+    drop(reader);
     let log = std::fs::metadata(connect::beside(&path, "-wal")).unwrap().len();
     assert!(log > 8 << 20, "the log has {log} bytes");
     store.resume().await.unwrap();
@@ -383,6 +385,30 @@ async fn the_report_names_what_takes_the_space_and_vacuum_gives_back_what_is_fre
     store.apply(scene.batch().op(put_conversation(scene.ids.conversation())), Durability::PowerSafe).await.unwrap();
     store.close().await.unwrap();
     assert_sound(&path, "was vacuumed");
+}
+
+#[tokio::test]
+async fn vacuum_puts_the_index_of_words_together_and_finds_what_was_found_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("chat.db")).await;
+    let scene = scene(&store, 1);
+    let conversation = scene.new_conversation().await;
+    let parts = || {
+        store.run(|writer| {
+            let sql = "SELECT count(DISTINCT segid) FROM message_fts_idx";
+            row::first(&writer.connection, sql, [], |row| row.get::<_, i64>(0))
+        })
+    };
+    for n in 0..3 {
+        scene.append(conversation, Parent::Head, &format!("olives and word{n}")).await;
+        while !store.index().await.unwrap() {}
+    }
+    assert_eq!(parts().await.unwrap(), Some(3));
+    store.vacuum().await.unwrap();
+    assert_eq!(parts().await.unwrap(), Some(1));
+    assert_eq!(scene.found("olives").await.len(), 3);
+    // Nothing is left to do.
+    assert_eq!(store.vacuum().await.unwrap(), 0);
 }
 
 #[tokio::test]
