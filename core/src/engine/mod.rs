@@ -3,6 +3,7 @@
 mod alerts;
 mod ask;
 mod attach;
+mod batch;
 mod builder;
 mod catalogue;
 mod content;
@@ -60,6 +61,7 @@ mod tests;
 
 pub use alerts::SpendingAlert;
 pub use ask::AskOf;
+pub use batch::{Batch, BatchRun};
 pub use builder::TertuliaBuilder;
 pub use content::{Content, MAX_MEDIA_BYTES};
 pub use conversation::{Conversation, ConversationOptions, SendTo, StreamTo};
