@@ -268,7 +268,10 @@ impl Inner {
         if let Some(queue) = queues.get(&conversation).and_then(Weak::upgrade) {
             return queue;
         }
-        queues.retain(|_, queue| queue.strong_count() > 0);
+        // Before there is more of it, and not each time: whoever takes many would look at all of them for each.
+        if queues.len() == queues.capacity() {
+            queues.retain(|_, queue| queue.strong_count() > 0);
+        }
         let queue = Arc::default();
         queues.insert(conversation, Arc::downgrade(&queue));
         queue

@@ -111,11 +111,11 @@ pub struct BatchReport {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BatchPhase {
-    /// It waits until turns are over that it would come between.
-    #[default]
-    Waiting,
     /// It looks at every item. Nothing is written yet.
+    #[default]
     Checking,
+    /// It waits until turns are over that it would come between.
+    Waiting,
     /// It writes files, which have no name yet.
     Exporting,
     /// It writes.
@@ -129,8 +129,8 @@ impl BatchPhase {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
             Self::Checking => "checking",
+            Self::Waiting => "waiting",
             Self::Exporting => "exporting",
             Self::Writing => "writing",
             Self::Over => "over",
