@@ -1046,10 +1046,9 @@ async fn a_batch_that_does_what_it_can_keeps_what_is_done_when_it_is_cancelled()
         }
         Next::Go
     });
-    let mut held = run.lock().unwrap();
     let started = me.batch().archive(ids).best_effort().start();
-    *held = Some(started.clone());
-    drop(held);
+    // It begins when this waits for it.
+    *run.lock().unwrap() = Some(started.clone());
     let report = started.report().await.unwrap();
     assert_eq!((report.done, report.refused, report.skipped), (1_000, 0, 200));
     assert_eq!(report.items[999].state, BatchState::Done);

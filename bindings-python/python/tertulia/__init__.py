@@ -25,6 +25,8 @@ from ._errors import (
     UnavailableError,
 )
 from ._native import (
+    AsyncBatch,
+    AsyncBatchRun,
     AsyncConversation,
     AsyncConversationsWatch,
     AsyncEngineEvents,
@@ -41,6 +43,11 @@ from ._native import (
     AttachmentSource,
     Attempt,
     AudioPart,
+    Batch,
+    BatchItem,
+    BatchProgress,
+    BatchReport,
+    BatchRun,
     Branch,
     BreakerHealth,
     Budget,
@@ -148,6 +155,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .types import (
+        BatchPhase,
+        BatchState,
+        BatchVerb,
         BreakerState,
         BudgetScope,
         BudgetUnit,
@@ -432,6 +442,16 @@ __all__ = [
     "StoreUpkeep",
     "Verification",
     "StoreProblemKind",
+    "AsyncBatch",
+    "AsyncBatchRun",
+    "Batch",
+    "BatchItem",
+    "BatchPhase",
+    "BatchProgress",
+    "BatchReport",
+    "BatchRun",
+    "BatchState",
+    "BatchVerb",
     "ExportReport",
     "ImportFormat",
     "ImportProblem",
