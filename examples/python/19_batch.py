@@ -23,7 +23,12 @@ with Tertulia("memory:", model=model) as tertulia:
         print("nothing is pinned:", error.detail)
 
     # As many as can be, watched from outside.
-    run = me.batch().pin(chats).append(me.new_conversation(), [{"role": "user", "content": "A note"}]).start(best_effort=True)
+    run = (
+        me.batch()
+        .pin(chats)
+        .append(me.new_conversation(), [{"role": "user", "content": "A note"}])
+        .start(best_effort=True)
+    )
     for progress in run:
         print(f"{progress.phase}: {progress.done} of {progress.total}", end="\r")
     report = run.report()

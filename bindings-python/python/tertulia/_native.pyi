@@ -5896,10 +5896,14 @@ class AsyncBatch:
     def unpin(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str]) -> Self:
         """Put conversations among the others again."""
 
-    def tag(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], tags: str | Sequence[str]) -> Self:
+    def tag(
+        self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], tags: str | Sequence[str]
+    ) -> Self:
         """Add tags to the ones that the conversations have; those that they have already stay where they stand."""
 
-    def untag(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], tags: str | Sequence[str]) -> Self:
+    def untag(
+        self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], tags: str | Sequence[str]
+    ) -> Self:
         """Take tags off the conversations; one that a conversation does not have is no error."""
 
     def retag(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], old: str, new: str) -> Self:
@@ -5917,7 +5921,9 @@ class AsyncBatch:
         One that waits to be sent is taken back instead. Words of the model are refused: ``InvalidError`` (not_editable).
         """
 
-    def export(self, path: str | PathLike[str], chats: AsyncConversation | str | Iterable[AsyncConversation | str]) -> Self:
+    def export(
+        self, path: str | PathLike[str], chats: AsyncConversation | str | Iterable[AsyncConversation | str]
+    ) -> Self:
         """Write conversations into a file, as ``export_conversations`` does.
 
         It holds what is there before the batch: put it before the items that change them. With them deleted by the same
