@@ -13,6 +13,7 @@ mod conversations;
 mod degrade;
 mod delivery;
 mod draft;
+mod erasure;
 mod expiry;
 mod facts;
 mod fallback;

@@ -106,6 +106,20 @@ pub struct BatchReport {
     pub items: Vec<BatchItem>,
 }
 
+/// What an erasure has taken out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasureReport {
+    /// How many conversations, those among them whose time was up.
+    pub conversations: i64,
+    /// How many messages, on all branches.
+    pub messages: i64,
+    /// How many streams of events.
+    pub streams: i64,
+    /// True when the files of the store hold no byte of it any more. False when another program read from the store's log
+    /// the whole time: what is left there goes with the next `checkpoint` that it does not hinder.
+    pub scrubbed: bool,
+}
+
 /// What a batch is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

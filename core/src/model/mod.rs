@@ -37,7 +37,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{BatchItem, BatchPhase, BatchProgress, BatchReport, BatchState, BatchVerb};
+pub use batch::{BatchItem, BatchPhase, BatchProgress, BatchReport, BatchState, BatchVerb, ErasureReport};
 pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
 pub use context::ContextReport;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::connect::beside;
 use super::failure::{failed, file_failed};
-use super::row::{all, first};
+use super::row::{all, first, run};
 use super::writer::{Job, Writer, empty_log};
 use super::{SqliteStore, verify};
 use crate::model::{Error, Repair, Result, StorageKind, StorageReport, Verification};
@@ -15,6 +15,9 @@ use crate::store::upkeep::Upkeep;
 
 /// How many free pages are given back at once: 1 MiB.
 const VACUUM_STEP: i64 = 128;
+
+/// How many pages of the index of words are written at once: 2 MiB.
+const MERGE_STEP: i64 = 500;
 
 /// Every table and index with the pages it takes.
 const PAGES: &str = "SELECT coalesce(s.tbl_name, d.name), coalesce(s.type, 'table'), d.pgsize
@@ -75,6 +78,21 @@ impl Upkeep for SqliteStore {
         })
     }
 
+    fn scrub(&self) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            let mut begins = true;
+            let mut began = self.clock.monotonic();
+            while self.run(move |writer| merge_step(&writer.connection, begins)).await? {
+                begins = false;
+                // Other processes would find the store taken each time they look.
+                self.clock.sleep(self.clock.monotonic().saturating_sub(began)).await;
+                began = self.clock.monotonic();
+            }
+            self.vacuum().await?;
+            self.checkpoint().await
+        })
+    }
+
     fn backup(&self, to: PathBuf) -> StoreFuture<'_, i64> {
         Box::pin(async move {
             let to = std::path::absolute(&to).map_err(|error| file_failed(&to, error))?;
@@ -99,6 +117,16 @@ fn check_target(from: &Path, to: &Path) -> Result<()> {
         return Err(Error::invalid("bad_backup", "name a file for the backup that is not one of the store's own"));
     }
     Ok(())
+}
+
+/// Rewrites some pages of the index of words without what is deleted. True when there was something to do.
+fn merge_step(connection: &Connection, begins: bool) -> Result<bool> {
+    let before = connection.total_changes();
+    // A negative number takes all there is into one merge, others go on with it.
+    let pages = if begins { -MERGE_STEP } else { MERGE_STEP };
+    run(connection, "INSERT INTO message_fts(message_fts, rank) VALUES('merge', ?)", [pages])?;
+    // The statement itself counts as one change.
+    Ok(connection.total_changes() - before >= 2)
 }
 
 /// Gives some free pages back. Gives how many, and the size of one.
