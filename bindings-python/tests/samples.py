@@ -245,6 +245,7 @@ SAMPLES: list[Any] = [
     batch_item,
     t.BatchReport(4, 1, dry_run=True, skipped=2, items=[batch_item]),
     t.BatchProgress("writing", 3, 7),
+    t.ErasureReport(3, 40, streams=1, scrubbed=True),
     problem,
     storage_kind,
     import_problem,

@@ -3076,6 +3076,53 @@ class BatchProgress:
     def _of_json(json: str) -> BatchProgress: ...
 
 @final
+class ErasureReport:
+    """What an erasure has taken out."""
+
+    __match_args__: ClassVar[tuple[Literal["conversations"], Literal["messages"]]]
+
+    def __new__(
+        cls,
+        conversations: int = 0,
+        messages: int = 0,
+        *,
+        streams: int = 0,
+        scrubbed: bool = False,
+    ) -> Self: ...
+    @property
+    def conversations(self) -> int:
+        """How many conversations, those among them whose time was up."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages, on all branches."""
+
+    @property
+    def streams(self) -> int:
+        """How many streams of events."""
+
+    @property
+    def scrubbed(self) -> bool:
+        """True when the files of the store hold no byte of it any more.
+
+        False when another program read from the store's log the whole time: what is left there goes with the next
+        ``checkpoint`` that it does not hinder.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ErasureReport: ...
+
+@final
 class ExportReport:
     """What an export has written."""
 
@@ -4835,6 +4882,19 @@ class UserScope:
     def forecast(self, window: Window) -> Forecast:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
+    def erase(self) -> ErasureReport:
+        """Take out everything of this user.
+
+        Conversations with all branches, messages, files, drafts, turns, what waits in the outbox, what the user prefers, and
+        the words of all of it in the search index; then what is left of them in free places of the store's files. Turns that
+        run here are stopped first. The sums of what was spent stay. Files that were exported and backups are not the store's.
+
+        While it is under way, whoever begins a conversation for this user, in any process, gets ``ConflictError`` (erasing).
+        From its end on the id is that of somebody new. It is done in parts, between which others write; the last ones take
+        time in proportion to the search index of all users. It goes on when nobody waits for it, and at the next opening of
+        the store when the process ends before. Doing it again does what is left. Raises ``StorageError``, ``ClosedError``.
+        """
+
     def batch(self) -> Batch:
         """Many changes at once: delete, archive, pin, change, tag, append, edit, export. All of them, or none."""
 
@@ -5686,6 +5746,19 @@ class AsyncUserScope:
 
     def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
+
+    def erase(self) -> Coroutine[Any, Any, ErasureReport]:
+        """Take out everything of this user.
+
+        Conversations with all branches, messages, files, drafts, turns, what waits in the outbox, what the user prefers, and
+        the words of all of it in the search index; then what is left of them in free places of the store's files. Turns that
+        run here are stopped first. The sums of what was spent stay. Files that were exported and backups are not the store's.
+
+        While it is under way, whoever begins a conversation for this user, in any process, gets ``ConflictError`` (erasing).
+        From its end on the id is that of somebody new. It is done in parts, between which others write; the last ones take
+        time in proportion to the search index of all users. It goes on when nobody waits for it, and at the next opening of
+        the store when the process ends before. Doing it again does what is left. Raises ``StorageError``, ``ClosedError``.
+        """
 
     def batch(self) -> AsyncBatch:
         """Many changes at once: delete, archive, pin, change, tag, append, edit, export. All of them, or none."""

@@ -210,6 +210,12 @@ twins! {
             async move { user.open().await?.import_conversations(path).dry_run(dry_run).await }
         }
 
+        /// Takes out everything of this user.
+        fn erase(&self, py) {
+            let user = self.0.user(py)?;
+            async move { user.open().await?.erase().await }
+        }
+
         /// What this user prefers.
         fn preferences(&self, py) {
             let user = self.0.user(py)?;

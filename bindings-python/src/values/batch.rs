@@ -1,6 +1,9 @@
-//! What batches tell.
+//! What batches and erasures tell.
 
-use tertulia::model::{BatchItem as ItemRecord, BatchProgress as ProgressRecord, BatchReport as ReportRecord};
+use tertulia::model::{
+    BatchItem as ItemRecord, BatchProgress as ProgressRecord, BatchReport as ReportRecord,
+    ErasureReport as ErasureRecord,
+};
 
 use crate::convert::{InItem, OutItem};
 
@@ -16,9 +19,18 @@ values! {
     /// How far a batch is.
     BatchProgress(record ProgressRecord) { phase, done, total }
     matches(phase, done, total) shows(phase, done, total) hashes(phase, done, total)
+
+    /// What an erasure has taken out.
+    ErasureReport(record ErasureRecord) { conversations, messages, streams, scrubbed }
+    matches(conversations, messages) shows(conversations, messages, streams, scrubbed) hashes(conversations, messages)
 }
 
-records!(BatchItem = ItemRecord, BatchReport = ReportRecord, BatchProgress = ProgressRecord);
+records!(
+    BatchItem = ItemRecord,
+    BatchReport = ReportRecord,
+    BatchProgress = ProgressRecord,
+    ErasureReport = ErasureRecord
+);
 
 impl OutItem for ItemRecord {}
 impl InItem for ItemRecord {}

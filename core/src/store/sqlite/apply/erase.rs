@@ -1,8 +1,7 @@
 //! Ops that take out everything of an owner, a part at a time.
 //!
-//! From the first part of it on, a conversation or stream is hidden: its time is up at a moment at which nothing ever was, by
-//! which the sweeping of what has expired knows that it is taken care of. Messages go from the leaves on, so that every part
-//! leaves a tree.
+//! From the first part of it on, a conversation or stream is hidden: its time was up before all times, by which the sweeping
+//! of what has expired knows that it is taken care of. Messages go from the leaves on, so that every part leaves a tree.
 
 use rusqlite::{Connection, params};
 
@@ -14,7 +13,7 @@ use crate::store::sqlite::row::{all, first, run};
 use crate::store::{Erased, refusal};
 
 /// The time of what is being taken out. Everything that is said to expire does so later.
-const GONE: i64 = -1;
+const GONE: i64 = i64::MIN;
 
 pub(in crate::store::sqlite) const ERASING: &str = "SELECT ext_id FROM owner WHERE erasing_since IS NOT NULL LIMIT ?";
 pub(in crate::store::sqlite) const A_CONVERSATION: &str =

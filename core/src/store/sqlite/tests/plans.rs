@@ -77,6 +77,12 @@ async fn pages_and_lists_go_by_their_indexes() {
         (events::VERSION, 3, "event_stream_1 (id=?)"),
         (events::EVENTS, 3, "e USING PRIMARY KEY (stream_pk=? AND seq>?)"),
         (events::EXPIRED, 2, "event_stream_expiry (expires_at>? AND expires_at<?)"),
+        (apply::erase::ERASING, 1, "INDEX owner_erasing"),
+        (apply::erase::A_CONVERSATION, 1, "(owner_pk=?)"),
+        (apply::erase::SOME_TURNS, 2, "turn_client (conv_pk=?)"),
+        (apply::erase::A_LEAF, 1, "message_leaf (conv_pk=?)"),
+        (apply::erase::A_STREAM, 1, "event_stream_owner (owner_pk=?)"),
+        (apply::erase::SOME_EVENTS, 2, "PRIMARY KEY (stream_pk=?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);
