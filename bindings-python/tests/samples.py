@@ -231,7 +231,21 @@ problem = t.StoreProblem("count", "conversation", detail="3 count other messages
 import_problem = t.ImportProblem(7, "orphan", item=3, detail="the message above one is missing")
 storage_kind = t.StorageKind("messages", 8_192, index_bytes=4_096)
 
+batch_item = t.BatchItem(
+    3,
+    "export",
+    "refused",
+    conversation_id=ID,
+    message_ids=[ID],
+    export=t.ExportReport(1, 2),
+    error=error,
+)
+
 SAMPLES: list[Any] = [
+    batch_item,
+    t.BatchReport(4, 1, dry_run=True, skipped=2, items=[batch_item]),
+    t.BatchProgress("writing", 3, 7),
+    t.ErasureReport(3, 40, streams=1, scrubbed=True),
     problem,
     storage_kind,
     import_problem,

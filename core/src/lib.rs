@@ -29,10 +29,10 @@ pub use call::{
 };
 #[cfg(feature = "engine")]
 pub use engine::{
-    CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions, ConversationsWatch,
-    Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration, ReplyStream, Settings,
-    SpendingAlert, SseStream, StoreUpkeep, Tertulia, TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset,
-    shared,
+    Batch, BatchRun, CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions,
+    ConversationsWatch, Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration,
+    ReplyStream, Settings, SpendingAlert, SseStream, StoreUpkeep, Tertulia, TertuliaBuilder, Timeline,
+    TimelineSettings, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

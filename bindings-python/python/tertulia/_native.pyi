@@ -1,7 +1,7 @@
 """The native half of the package. Import the names from ``tertulia``."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from os import PathLike
 from types import ModuleType
@@ -10,6 +10,9 @@ from typing import Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, fina
 from typing_extensions import Self, Unpack
 
 from .types import (
+    BatchPhase,
+    BatchState,
+    BatchVerb,
     BreakerState,
     BudgetScope,
     BudgetUnit,
@@ -2935,6 +2938,191 @@ class Preferences:
     def _of_json(json: str) -> Preferences: ...
 
 @final
+class BatchItem:
+    """One item of a batch, and what became of it."""
+
+    __match_args__: ClassVar[tuple[Literal["index"], Literal["verb"], Literal["state"]]]
+
+    def __new__(
+        cls,
+        index: int,
+        verb: BatchVerb,
+        state: BatchState = "skipped",
+        *,
+        conversation_id: str | None = None,
+        message_ids: Sequence[str] = (),
+        export: ExportReport | Mapping[str, Any] | None = None,
+        error: ErrorInfo | Mapping[str, Any] | None = None,
+    ) -> Self: ...
+    @property
+    def index(self) -> int:
+        """Its place in the batch, from 0. A verb that is given several conversations makes one item of each."""
+
+    @property
+    def verb(self) -> BatchVerb:
+        """What it does."""
+
+    @property
+    def state(self) -> BatchState:
+        """What became of it: done (in a dry run: would be), refused, or skipped: not come to."""
+
+    @property
+    def conversation_id(self) -> str | None:
+        """Its conversation; ``None`` for an export."""
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        """The messages that it adds."""
+
+    @property
+    def export(self) -> ExportReport | None:
+        """What it has written into its file."""
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """Why it was refused, and what to do about it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> BatchItem: ...
+
+@final
+class BatchReport:
+    """What a batch has done, or would do."""
+
+    __match_args__: ClassVar[tuple[Literal["done"], Literal["refused"]]]
+
+    def __new__(
+        cls,
+        done: int = 0,
+        refused: int = 0,
+        *,
+        dry_run: bool = False,
+        skipped: int = 0,
+        items: Sequence[BatchItem | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def dry_run(self) -> bool:
+        """True when nothing was written."""
+
+    @property
+    def done(self) -> int:
+        """How many items are done."""
+
+    @property
+    def refused(self) -> int:
+        """How many were refused."""
+
+    @property
+    def skipped(self) -> int:
+        """How many were not come to."""
+
+    @property
+    def items(self) -> tuple[BatchItem, ...]:
+        """All of them, in their order."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> BatchReport: ...
+
+@final
+class BatchProgress:
+    """How far a batch is."""
+
+    __match_args__: ClassVar[tuple[Literal["phase"], Literal["done"], Literal["total"]]]
+
+    def __new__(cls, phase: BatchPhase = "checking", done: int = 0, total: int = 0) -> Self: ...
+    @property
+    def phase(self) -> BatchPhase:
+        """What it is doing. It may come back to an earlier phase: it looks again at what has changed meanwhile."""
+
+    @property
+    def done(self) -> int:
+        """How many items are through: looked at while it is ``checking``, otherwise done or refused."""
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> BatchProgress: ...
+
+@final
+class ErasureReport:
+    """What an erasure has taken out."""
+
+    __match_args__: ClassVar[tuple[Literal["conversations"], Literal["messages"]]]
+
+    def __new__(
+        cls,
+        conversations: int = 0,
+        messages: int = 0,
+        *,
+        streams: int = 0,
+        scrubbed: bool = False,
+    ) -> Self: ...
+    @property
+    def conversations(self) -> int:
+        """How many conversations, those among them whose time was up."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages, on all branches."""
+
+    @property
+    def streams(self) -> int:
+        """How many streams of events."""
+
+    @property
+    def scrubbed(self) -> bool:
+        """True when the files of the store hold no byte of it any more.
+
+        False when another program read from the store's log the whole time: what is left there goes with the next
+        ``checkpoint`` that it does not hinder.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ErasureReport: ...
+
+@final
 class ExportReport:
     """What an export has written."""
 
@@ -4694,6 +4882,22 @@ class UserScope:
     def forecast(self, window: Window) -> Forecast:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
+    def erase(self) -> ErasureReport:
+        """Take out everything of this user.
+
+        Conversations with all branches, messages, files, drafts, turns, what waits in the outbox, what the user prefers, and
+        the words of all of it in the search index; then what is left of them in free places of the store's files. Turns that
+        run here are stopped first. The sums of what was spent stay. Files that were exported and backups are not the store's.
+
+        While it is under way, whoever begins a conversation for this user, in any process, gets ``ConflictError`` (erasing).
+        From its end on the id is that of somebody new. It is done in parts, between which others write; the last ones take
+        time in proportion to the search index of all users. It goes on when nobody waits for it, and at the next opening of
+        the store when the process ends before. Doing it again does what is left. Raises ``StorageError``, ``ClosedError``.
+        """
+
+    def batch(self) -> Batch:
+        """Many changes at once: delete, archive, pin, change, tag, append, edit, export. All of them, or none."""
+
     def export_conversations(
         self,
         path: str | PathLike[str],
@@ -4855,6 +5059,110 @@ class Outbox:
 
     def watch(self) -> OutboxWatch:
         """What happens in it from now on, in this process. To miss nothing, watch first and list then."""
+
+@final
+class Batch:
+    """Many changes to one user's conversations, gathered by its verbs and done together by ``run`` or ``start``.
+
+    **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+    is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+    error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+    when somebody else changes things in such a way that it cannot be done any more. With ``best_effort`` it does what it
+    can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+
+    Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+    the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+    ``chats`` are one conversation or several, by handle or id; each is an item of its own.
+    """
+
+    def delete(self, chats: Conversation | str | Iterable[Conversation | str]) -> Self:
+        """Delete conversations with everything in them."""
+
+    def update(
+        self,
+        chats: Conversation | str | Iterable[Conversation | str],
+        *,
+        title: str | None = ...,
+        system: str | None = ...,
+        model: str | None = ...,
+        metadata: Mapping[str, str] = ...,
+        tags: Sequence[str] = ...,
+        pinned: bool = ...,
+        archived: bool = ...,
+        expires_in: float | timedelta | None = ...,
+    ) -> Self:
+        """Change the same fields of all of these conversations; what is left out stays as it is."""
+
+    def archive(self, chats: Conversation | str | Iterable[Conversation | str]) -> Self:
+        """Leave conversations out of lists that do not ask for them."""
+
+    def unarchive(self, chats: Conversation | str | Iterable[Conversation | str]) -> Self:
+        """Take conversations back out of the archive."""
+
+    def pin(self, chats: Conversation | str | Iterable[Conversation | str]) -> Self:
+        """Put conversations before all others in lists."""
+
+    def unpin(self, chats: Conversation | str | Iterable[Conversation | str]) -> Self:
+        """Put conversations among the others again."""
+
+    def tag(self, chats: Conversation | str | Iterable[Conversation | str], tags: str | Sequence[str]) -> Self:
+        """Add tags to the ones that the conversations have; those that they have already stay where they stand."""
+
+    def untag(self, chats: Conversation | str | Iterable[Conversation | str], tags: str | Sequence[str]) -> Self:
+        """Take tags off the conversations; one that a conversation does not have is no error."""
+
+    def retag(self, chats: Conversation | str | Iterable[Conversation | str], old: str, new: str) -> Self:
+        """Move the conversations from one tag to another, as from folder to folder.
+
+        One without the first tag is refused: ``InvalidError`` (not_tagged).
+        """
+
+    def append(self, chat: Conversation | str, messages: Sequence[NewMessage]) -> Self:
+        """Store messages without asking a model. The handle of a new conversation begins that conversation."""
+
+    def edit(self, chat: Conversation | str, message_id: str, content: Content) -> Self:
+        """Say a message anew without asking a model: the new one stands beside it and is shown in its place.
+
+        One that waits to be sent is taken back instead. Words of the model are refused: ``InvalidError`` (not_editable).
+        """
+
+    def export(self, path: str | PathLike[str], chats: Conversation | str | Iterable[Conversation | str]) -> Self:
+        """Write conversations into a file, as ``export_conversations`` does.
+
+        It holds what is there before the batch: put it before the items that change them. With them deleted by the same
+        batch, either the file is whole and they are gone, or neither.
+        """
+
+    def run(self, *, best_effort: bool = False, dry_run: bool = False) -> BatchReport:
+        """Do it and wait for its end. With ``dry_run`` nothing is written: the report says what would be.
+
+        Raises, all or nothing: as the first item that is refused; ``ConflictError`` (changed_meanwhile) when others change
+        the same things again and again. Also ``InvalidError`` (batch_too_large) and ``StorageError``.
+        """
+
+    def start(self, *, best_effort: bool = False) -> BatchRun:
+        """Begin it. It goes on whether anybody holds what this gives or not."""
+
+    def __len__(self) -> int: ...
+
+@final
+class BatchRun:
+    """A batch that is under way: an iterator over how far it is, which ends when it is over.
+
+    Who reads seldom is told the latest.
+    """
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> BatchProgress: ...
+    @property
+    def progress(self) -> BatchProgress:
+        """How far it is now."""
+
+    def cancel(self) -> None:
+        """End it. What is done whole or not at all is not done, unless it is being written at this very moment."""
+
+    def report(self) -> BatchReport:
+        """What it has done, once it is over. Raises as ``run`` does, and ``CancelledError`` after ``cancel``."""
 
 @final
 class OutboxWatch:
@@ -5442,6 +5750,22 @@ class AsyncUserScope:
     def forecast(self, window: Window) -> Coroutine[Any, Any, Forecast]:
         """What will have been spent in this window at its end: an hour, a day, a week or a month."""
 
+    def erase(self) -> Coroutine[Any, Any, ErasureReport]:
+        """Take out everything of this user.
+
+        Conversations with all branches, messages, files, drafts, turns, what waits in the outbox, what the user prefers, and
+        the words of all of it in the search index; then what is left of them in free places of the store's files. Turns that
+        run here are stopped first. The sums of what was spent stay. Files that were exported and backups are not the store's.
+
+        While it is under way, whoever begins a conversation for this user, in any process, gets ``ConflictError`` (erasing).
+        From its end on the id is that of somebody new. It is done in parts, between which others write; the last ones take
+        time in proportion to the search index of all users. It goes on when nobody waits for it, and at the next opening of
+        the store when the process ends before. Doing it again does what is left. Raises ``StorageError``, ``ClosedError``.
+        """
+
+    def batch(self) -> AsyncBatch:
+        """Many changes at once: delete, archive, pin, change, tag, append, edit, export. All of them, or none."""
+
     def export_conversations(
         self,
         path: str | PathLike[str],
@@ -5605,6 +5929,116 @@ class AsyncOutbox:
 
     def watch(self) -> AsyncOutboxWatch:
         """What happens in it from now on, in this process. To miss nothing, watch first and list then."""
+
+@final
+class AsyncBatch:
+    """Many changes to one user's conversations, gathered by its verbs and done together by ``run`` or ``start``.
+
+    **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+    is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+    error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+    when somebody else changes things in such a way that it cannot be done any more. With ``best_effort`` it does what it
+    can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+
+    Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+    the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+    ``chats`` are one conversation or several, by handle or id; each is an item of its own.
+    """
+
+    def delete(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str]) -> Self:
+        """Delete conversations with everything in them."""
+
+    def update(
+        self,
+        chats: AsyncConversation | str | Iterable[AsyncConversation | str],
+        *,
+        title: str | None = ...,
+        system: str | None = ...,
+        model: str | None = ...,
+        metadata: Mapping[str, str] = ...,
+        tags: Sequence[str] = ...,
+        pinned: bool = ...,
+        archived: bool = ...,
+        expires_in: float | timedelta | None = ...,
+    ) -> Self:
+        """Change the same fields of all of these conversations; what is left out stays as it is."""
+
+    def archive(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str]) -> Self:
+        """Leave conversations out of lists that do not ask for them."""
+
+    def unarchive(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str]) -> Self:
+        """Take conversations back out of the archive."""
+
+    def pin(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str]) -> Self:
+        """Put conversations before all others in lists."""
+
+    def unpin(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str]) -> Self:
+        """Put conversations among the others again."""
+
+    def tag(
+        self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], tags: str | Sequence[str]
+    ) -> Self:
+        """Add tags to the ones that the conversations have; those that they have already stay where they stand."""
+
+    def untag(
+        self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], tags: str | Sequence[str]
+    ) -> Self:
+        """Take tags off the conversations; one that a conversation does not have is no error."""
+
+    def retag(self, chats: AsyncConversation | str | Iterable[AsyncConversation | str], old: str, new: str) -> Self:
+        """Move the conversations from one tag to another, as from folder to folder.
+
+        One without the first tag is refused: ``InvalidError`` (not_tagged).
+        """
+
+    def append(self, chat: AsyncConversation | str, messages: Sequence[NewMessage]) -> Self:
+        """Store messages without asking a model. The handle of a new conversation begins that conversation."""
+
+    def edit(self, chat: AsyncConversation | str, message_id: str, content: Content) -> Self:
+        """Say a message anew without asking a model: the new one stands beside it and is shown in its place.
+
+        One that waits to be sent is taken back instead. Words of the model are refused: ``InvalidError`` (not_editable).
+        """
+
+    def export(
+        self, path: str | PathLike[str], chats: AsyncConversation | str | Iterable[AsyncConversation | str]
+    ) -> Self:
+        """Write conversations into a file, as ``export_conversations`` does.
+
+        It holds what is there before the batch: put it before the items that change them. With them deleted by the same
+        batch, either the file is whole and they are gone, or neither.
+        """
+
+    def run(self, *, best_effort: bool = False, dry_run: bool = False) -> Coroutine[Any, Any, BatchReport]:
+        """Do it and wait for its end. With ``dry_run`` nothing is written: the report says what would be.
+
+        Raises, all or nothing: as the first item that is refused; ``ConflictError`` (changed_meanwhile) when others change
+        the same things again and again. Also ``InvalidError`` (batch_too_large) and ``StorageError``.
+        """
+
+    def start(self, *, best_effort: bool = False) -> Coroutine[Any, Any, AsyncBatchRun]:
+        """Begin it. It goes on whether anybody holds what this gives or not."""
+
+    def __len__(self) -> int: ...
+
+@final
+class AsyncBatchRun:
+    """A batch that is under way: an asynchronous iterator over how far it is, which ends when it is over.
+
+    Who reads seldom is told the latest.
+    """
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, BatchProgress]: ...
+    @property
+    def progress(self) -> BatchProgress:
+        """How far it is now."""
+
+    def cancel(self) -> None:
+        """End it. What is done whole or not at all is not done, unless it is being written at this very moment."""
+
+    def report(self) -> Coroutine[Any, Any, BatchReport]:
+        """What it has done, once it is over. Raises as ``run`` does, and ``CancelledError`` after ``cancel``."""
 
 @final
 class AsyncOutboxWatch:

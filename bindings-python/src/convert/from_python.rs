@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason, HealthState, ImportFormat, MessageStatus,
-    Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role, SearchSort, StoreProblemKind, TurnState, UsageBy,
-    UsageSource, Window,
+    BatchPhase, BatchState, BatchVerb, BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason,
+    HealthState, ImportFormat, MessageStatus, Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role,
+    SearchSort, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
 };
 use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};
 
@@ -212,6 +212,7 @@ impl<T: FromPython> FromPython for Box<T> {
 pub(crate) trait Item: FromPython {}
 
 impl Item for String {}
+impl Item for MessageId {}
 impl Item for i32 {}
 impl Item for f64 {}
 
@@ -323,7 +324,8 @@ macro_rules! words {
 }
 
 words!(BudgetScope, UsageBy, Window, CacheMode, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
-words!(ImportFormat = ImportFormat::default());
+words!(ImportFormat = ImportFormat::default(), BatchState = BatchState::default(), BatchPhase = BatchPhase::default());
+words!(BatchVerb);
 words!(BreakerState, Delivery, Detail, HealthState, Priority, RetryAfterSource, SearchSort, StoreProblemKind);
 words!(
     MessageStatus = MessageStatus::Complete,

@@ -8,8 +8,9 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo};
 use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
 use tertulia::model::{
-    BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState, ImportFormat, MessageStatus, Priority,
-    ReplyStatus, RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
+    BatchPhase, BatchState, BatchVerb, BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState,
+    ImportFormat, MessageStatus, Priority, ReplyStatus, RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy,
+    UsageSource, Window,
 };
 use tertulia::{ErrorKind, Json};
 
@@ -63,7 +64,7 @@ macro_rules! words {
     };
 }
 
-words!(ImportFormat);
+words!(BatchPhase, BatchState, BatchVerb, ImportFormat);
 words!(BudgetScope, UsageBy, Window, BreakerState, Delivery, HealthState, Priority, RetryAfterSource, StoreProblemKind);
 words!(Role, MessageStatus, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
 

@@ -71,7 +71,7 @@ fn message_id(value: &Bound<'_, PyAny>) -> PyResult<MessageId> {
 }
 
 impl Chat {
-    fn open(&self, py: Python<'_>) -> PyResult<Open> {
+    pub(super) fn open(&self, py: Python<'_>) -> PyResult<Open> {
         Ok(Open { user: self.scope.user(py)?, id: self.id, origin: self.origin.clone(), from: self.from })
     }
 
@@ -198,6 +198,22 @@ fn detail(given: Option<&Bound<'_, PyAny>>) -> PyResult<Detail> {
 /// A field of a change: left out, cleared, or set.
 pub(super) fn changed<T: FromPython>(fields: &Fields<'_, '_>, name: &str) -> PyResult<Option<T>> {
     if fields.raw(name)?.is_some() { fields.take(name).map(Some) } else { Ok(None) }
+}
+
+/// What changes of a conversation, in the keywords of a call.
+pub(super) fn change(py: Python<'_>, changes: Option<&Bound<'_, PyDict>>) -> PyResult<ConversationChange> {
+    let fields = Fields::of_keywords("update", py, changes);
+    fields.only(&["title", "system", "model", "metadata", "tags", "pinned", "archived", "expires_in"])?;
+    Ok(ConversationChange {
+        title: changed(&fields, "title")?,
+        system: changed(&fields, "system")?,
+        model: changed(&fields, "model")?,
+        metadata: changed(&fields, "metadata")?,
+        tags: changed(&fields, "tags")?,
+        pinned: changed(&fields, "pinned")?,
+        archived: changed(&fields, "archived")?,
+        expires_in: expires_in(&fields)?,
+    })
 }
 
 twins! {
@@ -368,19 +384,7 @@ twins! {
         /// Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays.
         #[pyo3(signature = (**changes))]
         fn update(&self, py, changes: Option<&Bound<'_, PyDict>>) {
-            let fields = Fields::of_keywords("update", py, changes);
-            let names = ["title", "system", "model", "metadata", "tags", "pinned", "archived", "expires_in"];
-            fields.only(&names)?;
-            let change = ConversationChange {
-                title: changed(&fields, "title")?,
-                system: changed(&fields, "system")?,
-                model: changed(&fields, "model")?,
-                metadata: changed(&fields, "metadata")?,
-                tags: changed(&fields, "tags")?,
-                pinned: changed(&fields, "pinned")?,
-                archived: changed(&fields, "archived")?,
-                expires_in: expires_in(&fields)?,
-            };
+            let change = self::change(py, changes)?;
             let open = self.0.open(py)?;
             async move { open.chat().await?.update(change).await }
         }

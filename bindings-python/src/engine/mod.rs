@@ -5,6 +5,7 @@
 
 #[macro_use]
 mod twins;
+mod batch;
 mod conversation;
 mod events;
 mod incoming;
@@ -34,6 +35,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<user::AsyncUserScope>()?;
     module.add_class::<conversation::Conversation>()?;
     module.add_class::<conversation::AsyncConversation>()?;
+    module.add_class::<batch::Batch>()?;
+    module.add_class::<batch::AsyncBatch>()?;
+    module.add_class::<batch::BatchRun>()?;
+    module.add_class::<batch::AsyncBatchRun>()?;
     module.add_class::<messages::Messages>()?;
     module.add_class::<messages::AsyncMessages>()?;
     module.add_class::<timeline::Timeline>()?;

@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use tertulia::engine::SearchCall;
 use tertulia::{ConversationId, ConversationOptions, Cursor, PreferencesChange, Result, SearchSort, Secret, Window};
 
+use super::batch::{AsyncBatch, Batch, Steps};
 use super::conversation::{AsyncConversation, Chat, Conversation, Origin, changed};
 use super::options::options;
 use super::outbox::{AsyncOutbox, Outbox};
@@ -69,7 +70,7 @@ impl Scope {
         })
     }
 
-    fn existing(&self, id: &Bound<'_, PyAny>) -> PyResult<Chat> {
+    pub(super) fn existing(&self, id: &Bound<'_, PyAny>) -> PyResult<Chat> {
         let id = ConversationId::from_python(id, &Place::named("id"))?;
         Ok(Chat { scope: self.clone(), id, origin: Origin::Existing, from: None })
     }
@@ -209,6 +210,12 @@ twins! {
             async move { user.open().await?.import_conversations(path).dry_run(dry_run).await }
         }
 
+        /// Takes out everything of this user.
+        fn erase(&self, py) {
+            let user = self.0.user(py)?;
+            async move { user.open().await?.erase().await }
+        }
+
         /// What this user prefers.
         fn preferences(&self, py) {
             let user = self.0.user(py)?;
@@ -309,6 +316,11 @@ twins! {
             Outbox(self.0.clone())
         }
 
+        /// Many changes at once.
+        fn batch(&self) -> Batch {
+            Batch(Steps::new(self.0.clone()))
+        }
+
         /// This user's conversations as a list that changes by itself.
         fn watch_conversations(&self, py: Python<'_>) -> PyResult<ConversationsWatch> {
             Ok(ConversationsWatch(conversations(self.0.user(py)?)))
@@ -338,6 +350,11 @@ twins! {
         /// What of this user's messages waits to be sent by itself, is being sent, or was given up.
         fn outbox(&self) -> AsyncOutbox {
             AsyncOutbox(self.0.clone())
+        }
+
+        /// Many changes at once.
+        fn batch(&self) -> AsyncBatch {
+            AsyncBatch(Steps::new(self.0.clone()))
         }
 
         /// This user's conversations as a list that changes by itself.

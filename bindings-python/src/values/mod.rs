@@ -9,6 +9,7 @@
 
 #[macro_use]
 mod class;
+mod batch;
 mod budget;
 mod catalogue;
 mod context;
@@ -38,6 +39,7 @@ pub(crate) use request::ChatMessage;
 
 /// Puts every class into the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    batch::register(module)?;
     budget::register(module)?;
     catalogue::register(module)?;
     context::register(module)?;

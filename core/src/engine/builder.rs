@@ -333,6 +333,7 @@ impl TertuliaBuilder {
         tracing::info!(target: "tertulia::engine", operation = "open", recovered = recovered.len(), "opened");
         let inner = Arc::new(inner);
         settle_recovered(&inner, recovered).await;
+        super::erasure::go_on(&inner).await?;
         outbox::start(&inner);
         Ok(Tertulia(inner))
     }

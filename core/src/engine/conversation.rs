@@ -15,7 +15,7 @@ use super::turn::{self, Opening};
 use super::user::UserScope;
 use crate::base::{ConversationId, ErrorKind, MessageId, TurnId};
 use crate::model::{ConversationSummary, Error, NewMessage, Reply, Result, Turn};
-use crate::store::{ConversationChange, Durability, Op, Parent, WriteBatch};
+use crate::store::{ConversationChange, Durability, Op, WriteBatch};
 
 /// The longest metadata of a conversation or message, as JSON, in bytes.
 pub(super) const MAX_METADATA_BYTES: usize = 8 * 1024;
@@ -100,9 +100,7 @@ impl Conversation {
         self.check_fresh()?;
         let engine = &self.user.engine;
         for message in &mut messages {
-            content::check(&message.parts)?;
-            check_metadata(&message.metadata)?;
-            content::load_files(&mut message.parts).await?;
+            ready(message).await?;
         }
         if messages.is_empty() {
             return Ok(Vec::new());
@@ -111,14 +109,9 @@ impl Conversation {
         let _unsaved = queue.unsaved();
         let _turn = queue.enter().await.await?;
         let known = engine.store.conversation(&self.user.owner, self.id).await?.is_some();
-        let mut batch = rows::begin(self, self.fresh.as_deref().filter(|_| !known));
-        let mut ids = Vec::with_capacity(messages.len());
-        for message in messages {
-            let id = engine.ids.message();
-            let parent = self.from.filter(|_| ids.is_empty()).map_or(Parent::Head, Parent::Message);
-            batch = rows::append(batch, self, id, None, message, parent)?;
-            ids.push(id);
-        }
+        let batch = rows::begin(self, self.fresh.as_deref().filter(|_| !known));
+        let ids: Vec<MessageId> = messages.iter().map(|_| engine.ids.message()).collect();
+        let batch = rows::append_all(batch, self, ids.iter().copied().zip(messages))?;
         engine.store.apply(batch, Durability::PowerSafe).await?;
         Ok(ids)
     }
@@ -213,13 +206,7 @@ impl Conversation {
     async fn update_inner(&self, change: ConversationChange) -> Result<()> {
         self.user.check()?;
         let engine = &self.user.engine;
-        let ConversationChange { title, system, model, metadata, tags, expires_in, .. } = &change;
-        let text = |field: &'_ Option<Option<String>>| field.as_ref().and_then(Option::clone);
-        let (title, system, model) = (text(title), text(system), text(model));
-        check_fields(&self.user, title.as_deref(), system.as_deref(), model.as_deref(), metadata.as_ref())?;
-        tags.as_deref().map_or(Ok(()), check_tags)?;
-        check_time(expires_in.flatten())?;
-        let change = ConversationChange { tags: tags.as_deref().map(distinct), ..change };
+        let change = checked(&self.user, change)?;
         let batch =
             WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::UpdateConversation { id: self.id, change });
         engine.store.apply(batch, Durability::PowerSafe).await.map(|_| ())
@@ -239,9 +226,7 @@ impl Conversation {
         if engine.store.conversation(&self.user.owner, self.id).await?.is_none() {
             return Err(not_found("conversation"));
         }
-        let queue = engine.dissolve_queue(self.id);
-        engine.stop_turns(&self.user.owner, self.id);
-        let _turn = queue.last().await;
+        let _alone = engine.alone_in(&self.user.owner, self.id).await;
         let batch = WriteBatch::new(&*self.user.owner, engine.clock.now()).op(Op::DeleteConversation { id: self.id });
         engine.recent.forget(self.id);
         engine.facts.forget(self.id);
@@ -249,10 +234,34 @@ impl Conversation {
     }
 }
 
+impl From<&Conversation> for ConversationId {
+    fn from(chat: &Conversation) -> Self {
+        chat.id
+    }
+}
+
 impl std::fmt::Debug for Conversation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Conversation").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// Refuses a message that cannot be stored, and reads its files.
+pub(super) async fn ready(message: &mut NewMessage) -> Result<()> {
+    content::check(&message.parts)?;
+    check_metadata(&message.metadata)?;
+    content::load_files(&mut message.parts).await
+}
+
+/// The change as it is written; refuses one that cannot be.
+pub(super) fn checked(user: &UserScope, change: ConversationChange) -> Result<ConversationChange> {
+    let ConversationChange { title, system, model, metadata, tags, expires_in, .. } = &change;
+    let text = |field: &'_ Option<Option<String>>| field.as_ref().and_then(Option::clone);
+    let (title, system, model) = (text(title), text(system), text(model));
+    check_fields(user, title.as_deref(), system.as_deref(), model.as_deref(), metadata.as_ref())?;
+    tags.as_deref().map_or(Ok(()), check_tags)?;
+    check_time(expires_in.flatten())?;
+    Ok(ConversationChange { tags: tags.as_deref().map(distinct), ..change })
 }
 
 /// The error of a thing that is not there, or another user's: both look the same.

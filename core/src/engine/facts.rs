@@ -78,6 +78,11 @@ impl Facts {
         }
     }
 
+    /// Nothing is known any more.
+    pub(super) fn forget_all(&self) {
+        self.lock().known.clear();
+    }
+
     /// It has changed, or is deleted.
     pub(super) fn forget(&self, conversation: ConversationId) {
         self.lock().known.remove(&conversation);

@@ -3,6 +3,7 @@
 mod alerts;
 mod ask;
 mod attach;
+mod batch;
 mod builder;
 mod catalogue;
 mod content;
@@ -12,6 +13,7 @@ mod conversations;
 mod degrade;
 mod delivery;
 mod draft;
+mod erasure;
 mod expiry;
 mod facts;
 mod fallback;
@@ -60,6 +62,7 @@ mod tests;
 
 pub use alerts::SpendingAlert;
 pub use ask::AskOf;
+pub use batch::{Batch, BatchRun};
 pub use builder::TertuliaBuilder;
 pub use content::{Content, MAX_MEDIA_BYTES};
 pub use conversation::{Conversation, ConversationOptions, SendTo, StreamTo};

@@ -107,6 +107,12 @@ impl Recent {
         kept.histories.insert(conversation, history);
     }
 
+    /// Nothing of any conversation stays in memory.
+    pub(super) fn forget_all(&self) {
+        let mut kept = self.lock();
+        (kept.histories, kept.bytes) = (HashMap::new(), 0);
+    }
+
     /// The conversation is deleted: nothing of it stays in memory.
     pub(super) fn forget(&self, conversation: ConversationId) {
         self.lock().remove(conversation);

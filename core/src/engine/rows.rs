@@ -10,7 +10,11 @@ use crate::store::{
 
 /// A batch that begins this conversation, or needs it to be there.
 pub(super) fn begin(chat: &Conversation, fresh: Option<&ConversationOptions>) -> WriteBatch {
-    let batch = WriteBatch::new(&*chat.user.owner, chat.user.engine.clock.now());
+    begin_in(WriteBatch::new(&*chat.user.owner, chat.user.engine.clock.now()), chat, fresh)
+}
+
+/// The same in a batch that does other things, too.
+pub(super) fn begin_in(batch: WriteBatch, chat: &Conversation, fresh: Option<&ConversationOptions>) -> WriteBatch {
     match fresh {
         Some(fresh) => batch.op(Op::PutConversation(NewConversation {
             id: chat.id,
@@ -23,6 +27,20 @@ pub(super) fn begin(chat: &Conversation, fresh: Option<&ConversationOptions>) ->
         })),
         None => batch.require(Precondition::Owns { conversation: chat.id }),
     }
+}
+
+/// Adds whole messages one below the other, at the end of what the handle shows.
+pub(super) fn append_all(
+    mut batch: WriteBatch,
+    chat: &Conversation,
+    messages: impl IntoIterator<Item = (MessageId, NewMessage)>,
+) -> Result<WriteBatch> {
+    let mut parent = chat.from.map_or(Parent::Head, Parent::Message);
+    for (id, message) in messages {
+        batch = append(batch, chat, id, None, message, parent)?;
+        parent = Parent::Head;
+    }
+    Ok(batch)
 }
 
 /// Adds a whole message; its bytes in hand become attachments.

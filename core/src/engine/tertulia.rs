@@ -15,7 +15,7 @@ use super::content::Content;
 use super::log::TurnLog;
 use super::options::Verb;
 use super::outbox::Drain;
-use super::queue::Queue;
+use super::queue::{InTurn, Queue};
 use super::raw::ProviderHandle;
 use super::recent::Recent;
 use super::reconfigure::Current;
@@ -268,7 +268,10 @@ impl Inner {
         if let Some(queue) = queues.get(&conversation).and_then(Weak::upgrade) {
             return queue;
         }
-        queues.retain(|_, queue| queue.strong_count() > 0);
+        // Before there is more of it, and not each time: whoever takes many would look at all of them for each.
+        if queues.len() == queues.capacity() {
+            queues.retain(|_, queue| queue.strong_count() > 0);
+        }
         let queue = Arc::default();
         queues.insert(conversation, Arc::downgrade(&queue));
         queue
@@ -280,6 +283,14 @@ impl Inner {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).remove(&conversation);
         queue.dissolve();
         queue
+    }
+
+    /// Stops what is under way in a conversation that is about to go, sends everybody away who waits there, and waits for
+    /// the last of them. Nobody else is in it as long as what this gives is held.
+    pub(super) async fn alone_in(&self, owner: &str, conversation: ConversationId) -> InTurn {
+        let queue = self.dissolve_queue(conversation);
+        self.stop_turns(owner, conversation);
+        queue.last().await
     }
 
     pub(super) fn lease_until(&self) -> Timestamp {

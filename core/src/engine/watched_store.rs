@@ -372,6 +372,10 @@ impl Store for WatchedStore {
         self.timed("expired_streams", None, self.inner.expired_streams(now, limit))
     }
 
+    fn erasing(&self, limit: usize) -> StoreFuture<'_, Vec<String>> {
+        self.timed("erasing", None, self.inner.erasing(limit))
+    }
+
     fn bell(&self, stream: StreamId) -> Bell {
         self.inner.bell(stream)
     }

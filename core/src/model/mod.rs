@@ -1,5 +1,6 @@
 //! Floor 1: the nouns. Plain data that serialises; no behaviour that needs the world.
 
+mod batch;
 mod budget;
 mod capability;
 mod context;
@@ -36,6 +37,7 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{BatchItem, BatchPhase, BatchProgress, BatchReport, BatchState, BatchVerb, ErasureReport};
 pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
 pub use context::ContextReport;

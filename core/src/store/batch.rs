@@ -263,6 +263,18 @@ pub enum Op {
         /// The stream.
         id: StreamId,
     },
+    /// Begins to take out everything of the owner: what he prefers is gone, and until the end of it nothing new is begun for
+    /// him, by whichever process: `Conflict` (erasing). Doing it twice is doing it once.
+    BeginErasure,
+    /// Takes out about so many rows of the owner, where that was begun: turns, messages with their files and words,
+    /// conversations, streams with their events. A conversation or stream of which something is taken out is not there any
+    /// more. The receipt says what it was, and whether something is left. Sums of what was spent stay.
+    EraseSome {
+        /// So many rows, or a few more.
+        rows: usize,
+    },
+    /// Ends it: the owner may begin anew. `Conflict` (not_erased) while something is left.
+    EndErasure,
     /// Holds on to every reservation of this process, whoever's it is, until this moment.
     RenewReservations {
         /// The process that holds them.
@@ -552,6 +564,21 @@ pub struct Receipt {
     pub versions: Option<(i64, i64)>,
     /// The version of the stream that events were appended to last, behind them; nothing without one.
     pub stream_version: Option<i64>,
+    /// What was taken out of an owner's things.
+    pub erased: Erased,
+}
+
+/// What was taken out of an owner's things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// How many conversations are gone.
+    pub conversations: i64,
+    /// How many messages.
+    pub messages: i64,
+    /// How many streams of events.
+    pub streams: i64,
+    /// True when something is left.
+    pub more: bool,
 }
 
 /// Where a message was put.

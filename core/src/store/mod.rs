@@ -26,8 +26,8 @@ mod upkeep;
 mod usage;
 
 pub use batch::{
-    ConversationChange, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn,
-    Op, Parent, Placed, Precondition, QueueEntry, Receipt, StepKind, TurnChange, WriteBatch,
+    ConversationChange, DraftChunk, Durability, Erased, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep,
+    NewTurn, Op, Parent, Placed, Precondition, QueueEntry, Receipt, StepKind, TurnChange, WriteBatch,
 };
 pub(crate) use content::preview;
 pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
@@ -260,6 +260,12 @@ pub trait Store: Send + Sync + 'static {
     /// Streams of all owners whose time is up, at most so many, to be swept away.
     fn expired_streams(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, StreamId)>> {
         let _ = (now, limit);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Owners whose erasure was begun and has not ended, at most so many.
+    fn erasing(&self, limit: usize) -> StoreFuture<'_, Vec<String>> {
+        let _ = limit;
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -63,6 +63,14 @@ pub(super) fn id_taken() -> Error {
     conflict("id_taken", "something with this id is stored already; ids are made new for each thing")
 }
 
+pub(super) fn erasing() -> Error {
+    conflict("erasing", "everything of this user is being erased; once that is over, the user may begin anew")
+}
+
+pub(super) fn not_erased() -> Error {
+    conflict("not_erased", "something of this user is left; go on erasing")
+}
+
 pub(super) fn not_streaming() -> Error {
     conflict("not_streaming", "the message has ended; a late writer may not change it")
 }

@@ -34,6 +34,11 @@ pub trait Upkeep: Send + Sync {
     /// how many bytes it were.
     fn vacuum(&self) -> StoreFuture<'_, i64>;
 
+    /// Leaves no trace of what was deleted in the files: rewrites what the index of words has forgotten, gives free pages
+    /// back, and empties the log. In steps between which others go on; takes time in proportion to the index. False when
+    /// somebody still reads from the log; then that is all that is left of it.
+    fn scrub(&self) -> StoreFuture<'_, bool>;
+
     /// Copies everything that is kept at this moment into a file, while others go on. The file has its name when it is
     /// whole; one that was there is replaced then. Gives its size in bytes. Dropping the future ends it.
     ///

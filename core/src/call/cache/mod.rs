@@ -114,6 +114,13 @@ impl Shelf {
         }
     }
 
+    /// No reply is kept any longer.
+    pub(super) fn forget_all(&self) {
+        self.kept.invalidate_all();
+        // Those that are invalid are still in memory until somebody tidies up.
+        self.kept.run_pending_tasks();
+    }
+
     pub(super) fn state(&self) -> CacheState {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         self.kept.run_pending_tasks();

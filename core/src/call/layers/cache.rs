@@ -40,6 +40,11 @@ impl CacheLayer {
         self.0.state()
     }
 
+    /// No reply is kept any longer, whoever asked for it.
+    pub(crate) fn forget_all(&self) {
+        self.0.forget_all();
+    }
+
     /// What the replies on their way take in memory, in bytes.
     #[cfg(test)]
     pub(crate) fn under_way(&self) -> u64 {

@@ -187,6 +187,8 @@ impl Feeds {
 
     /// Tells of a batch that is written.
     pub(in crate::engine) fn tell(&self, owner: &str, noted: &Noted, receipt: &Receipt) {
+        // Of a batch that said something in several conversations they are the one's before and another's after.
+        let versions = receipt.versions.filter(|_| noted.conversations.len() <= 1);
         for feed in self.of(owner) {
             let Some(conversation) = feed.conversation else {
                 if noted.listed {
@@ -202,7 +204,7 @@ impl Feeds {
                 messages: noted.messages.iter().copied().collect(),
                 depths: placed.map(|placed| (placed.depth, placed.id)).collect(),
                 turns: noted.turns.iter().copied().collect(),
-                versions: receipt.versions.into_iter().collect(),
+                versions: versions.into_iter().collect(),
                 ..Marks::default()
             };
             if moved || marks.reread || !marks.messages.is_empty() || !marks.turns.is_empty() {

@@ -85,13 +85,29 @@ impl IntoFuture for ExportCall {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let engine = self.user.engine.clone();
-            let work = engine.tasks.on_runtime(run(&self)).await;
+            let work = async { written(&self).await?.take_name().await };
+            let work = engine.tasks.on_runtime(work).await;
             work.map_err(|e| engine.failed(e, "user.export_conversations"))
         })
     }
 }
 
-async fn run(call: &ExportCall) -> Result<ExportReport> {
+/// Refuses a path at which no export may be put.
+pub(in crate::engine) async fn check_path(path: &Path) -> Result<()> {
+    let is_folder = tokio::fs::metadata(path).await.is_ok_and(|about| about.is_dir());
+    if path.file_name().is_none() || is_folder {
+        return Err(Error::invalid("bad_path", "an export is a file: give a path that ends with its name"));
+    }
+    // A typing error must not cost a database, the store's own least of all.
+    if !may_be_replaced(path).await.map_err(io)? {
+        let detail = "another file than an export stands at the path of the export: move it away, or give another path";
+        return Err(Error::invalid("bad_path", detail));
+    }
+    Ok(())
+}
+
+/// Writes the whole export beside its place.
+pub(in crate::engine) async fn written(call: &ExportCall) -> Result<Whole> {
     let user = &call.user;
     user.check()?;
     let (store, owner) = (&user.engine.store, &*user.owner);
@@ -115,7 +131,7 @@ async fn run(call: &ExportCall) -> Result<ExportReport> {
     }
     let (conversations, messages) = (out.report.conversations, out.report.messages);
     out.put(&Line::End(EndLine { conversations, messages })).await?;
-    out.in_its_place(&call.path).await
+    out.whole(&call.path).await
 }
 
 /// Writes all that was not seen yet, the latest activity last. True when there was something.
@@ -191,20 +207,8 @@ impl Drop for Part {
 
 impl Out {
     async fn beside(path: &Path) -> Result<Self> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let is_folder = tokio::fs::metadata(path).await.is_ok_and(|about| about.is_dir());
-        let Some(name) = path.file_name().filter(|_| !is_folder) else {
-            return Err(Error::invalid("bad_path", "an export is a file: give a path that ends with its name"));
-        };
-        // A typing error must not cost a database, the store's own least of all.
-        if !may_be_replaced(path).await.map_err(io)? {
-            let detail =
-                "another file than an export stands at the path of the export: move it away, or give another path";
-            return Err(Error::invalid("bad_path", detail));
-        }
-        let mut name = name.to_owned();
-        name.push(format!(".{}-{}.part", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
-        let part = path.with_file_name(name);
+        check_path(path).await?;
+        let part = beside(path, "part");
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
@@ -231,22 +235,14 @@ impl Out {
         Ok(())
     }
 
-    async fn in_its_place(mut self, path: &Path) -> Result<ExportReport> {
+    async fn whole(mut self, path: &Path) -> Result<Whole> {
         self.flush().await?;
         self.file.flush().await.map_err(io)?;
         self.file.sync_all().await.map_err(io)?;
-        let Self { file, mut part, report, .. } = self;
+        let Self { file, part, report, .. } = self;
         // Some systems rename no file that is open.
         drop(file.into_std().await);
-        if let Some(made) = &part.0 {
-            tokio::fs::rename(made, path).await.map_err(io)?;
-            part.0 = None;
-        }
-        if let Some(folder) = path.parent().filter(|_| cfg!(unix)) {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder).await.map_err(io)?.sync_all().await.map_err(io)?;
-        }
-        Ok(report)
+        Ok(Whole { part, path: path.to_owned(), report })
     }
 
     /// Writes a conversation, unless it is gone.
@@ -346,6 +342,90 @@ impl Out {
             self.report.files += 1;
         }
         Ok(())
+    }
+}
+
+/// A name for something beside this file that nobody else takes.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}-{}.{what}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+/// What is done to names in a folder is on the disk.
+async fn sync_folder(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|_| cfg!(unix)) {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        File::open(folder).await?.sync_all().await?;
+    }
+    Ok(())
+}
+
+/// An export that is whole and on the disk, and has no name yet. Without one it goes when this does.
+pub(in crate::engine) struct Whole {
+    part: Part,
+    path: PathBuf,
+    pub(in crate::engine) report: ExportReport,
+}
+
+impl Whole {
+    async fn take_name(self) -> Result<ExportReport> {
+        let Self { mut part, path, report } = self;
+        rename(&mut part, &path).await?;
+        Ok(report)
+    }
+
+    /// Takes its name in such a way that it can be given back.
+    pub(in crate::engine) async fn try_name(self) -> Result<Named> {
+        let Self { mut part, path, .. } = self;
+        let (aside, mut before) = (beside(&path, "before"), Part(None));
+        match tokio::fs::hard_link(&path, &aside).await {
+            Ok(()) => before.0 = Some(aside),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // Not every file system has two names for one file.
+            Err(_) => {
+                before.0 = Some(aside.clone());
+                tokio::fs::copy(&path, &aside).await.map_err(io)?;
+            }
+        }
+        let mut named = Named { path, before };
+        match rename(&mut part, &named.path).await {
+            Ok(()) => Ok(named),
+            Err(error) if part.0.is_some() => Err(error),
+            Err(error) => {
+                named.give_back().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn rename(part: &mut Part, path: &Path) -> Result<()> {
+    if let Some(made) = &part.0 {
+        tokio::fs::rename(made, path).await.map_err(io)?;
+        part.0 = None;
+    }
+    sync_folder(path).await.map_err(io)
+}
+
+/// An export that has its name, and what had that name before, which goes when this does.
+pub(in crate::engine) struct Named {
+    path: PathBuf,
+    before: Part,
+}
+
+impl Named {
+    /// Everything stands as it was.
+    pub(in crate::engine) async fn give_back(&mut self) {
+        let path = &self.path;
+        let done = match self.before.0.take() {
+            Some(before) => tokio::fs::rename(before, path).await,
+            None => tokio::fs::remove_file(path).await,
+        };
+        if let Err(error) = done.and(sync_folder(path).await) {
+            tracing::warn!(target: "tertulia::engine", operation = "user.batch", %error, "an export that is not wanted could not be taken away");
+        }
     }
 }
 

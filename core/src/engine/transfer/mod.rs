@@ -38,6 +38,7 @@ use std::path::PathBuf;
 use super::user::UserScope;
 
 pub use export::ExportCall;
+pub(super) use export::{Named, Whole, check_path, written};
 pub use import::ImportCall;
 
 /// The longest item that is read: a line of JSON Lines, or a conversation in a list. Room for the longest file.

@@ -24,7 +24,7 @@ use crate::base::MessageId;
 use crate::model::Result;
 use crate::store::{Durability, Op, WriteBatch};
 
-pub(super) use aim::{Aim, Placing, deleted, waits};
+pub(super) use aim::{Aim, Placing, deleted, message_of, waits};
 pub use delete::DeleteCall;
 pub use pages::{BranchesCall, SiblingsCall};
 

@@ -28,6 +28,11 @@ impl Bells {
     /// Rings for what this batch, which is kept by now, has done to streams.
     pub(in crate::store) fn ring(&self, batch: &WriteBatch) {
         for op in &batch.ops {
+            if matches!(op, Op::EraseSome { .. }) {
+                // Which streams that were, nobody says.
+                self.ring_all();
+                continue;
+            }
             let stream = match op {
                 Op::AppendEvents(new) => &new.stream,
                 Op::DeleteStream { id } | Op::SweepStream { id } => id,

@@ -10,8 +10,8 @@ use crate::store::events::ends;
 use crate::store::refusal;
 use crate::store::tree::jumps_on;
 use crate::store::{
-    Content, ConversationChange, DraftChunk, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn, Op,
-    Parent, Placed, Precondition, QueueEntry, Receipt, TurnChange, WriteBatch,
+    Content, ConversationChange, DraftChunk, Erased, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep,
+    NewTurn, Op, Parent, Placed, Precondition, QueueEntry, Receipt, TurnChange, WriteBatch,
 };
 
 impl State {
@@ -43,6 +43,7 @@ impl State {
         let (mut head, mut goes_on) = (None, None);
         let mut versions: Option<(i64, i64)> = None;
         let mut stream_version = None;
+        let mut erased = Erased::default();
         for op in &batch.ops {
             let talk = match op {
                 Op::AppendMessage(new) => Some(new.conversation),
@@ -59,6 +60,7 @@ impl State {
                 }
                 Op::DeleteConversation { id } => self.delete_conversation(owner, *id)?,
                 Op::UpdatePreferences(change) => {
+                    self.may_begin(owner)?;
                     let old = self.preferences.get(&batch.owner).cloned().unwrap_or_default();
                     self.preferences.put(batch.owner.clone(), old.changed(change)?);
                 }
@@ -100,13 +102,26 @@ impl State {
                 Op::ExpireStream { id, expires_in } => self.expire_stream(owner, *id, ends(batch.at, *expires_in))?,
                 Op::DeleteStream { id } => self.delete_stream(owner, *id)?,
                 Op::SweepStream { id } => self.sweep_stream(owner, *id)?,
+                Op::BeginErasure => self.begin_erasure(owner),
+                Op::EraseSome { rows } => erased = self.erase_some(owner, *rows)?,
+                Op::EndErasure => self.end_erasure(owner)?,
             }
             if let (Some(before), Some(after)) = (before, version(self)) {
                 versions = Some((versions.map_or(before, |(first, _)| first), after));
             }
         }
         let has_budgets = self.has_budgets();
-        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions, stream_version })
+        Ok(Receipt {
+            change_seq: self.change,
+            placed,
+            alerts,
+            head,
+            goes_on,
+            has_budgets,
+            versions,
+            stream_version,
+            erased,
+        })
     }
 
     fn check(&self, owner: &str, precondition: &Precondition) -> Result<()> {
@@ -136,6 +151,7 @@ impl State {
             }
             self.delete_conversation(owner, new.id)?;
         }
+        self.may_begin(owner)?;
         let change = self.next_change();
         let shown = ConversationSummary {
             id: new.id,
@@ -232,7 +248,7 @@ impl State {
     }
 
     /// Also one whose time is up.
-    fn delete_conversation(&mut self, owner: &str, id: ConversationId) -> Result<()> {
+    pub(super) fn delete_conversation(&mut self, owner: &str, id: ConversationId) -> Result<()> {
         let key = self.kept(owner, id).ok_or_else(refusal::no_conversation)?.list_key();
         self.deletion = self.next_change();
         let span = (id, TurnId::from_bytes([0; 16]))..=(id, TurnId::from_bytes([0xff; 16]));

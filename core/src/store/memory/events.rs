@@ -35,6 +35,7 @@ impl State {
                 } else if self.streams.get(&id).is_some() {
                     return Err(refusal::id_taken());
                 }
+                self.may_begin(owner)?;
                 let owner = owner.to_owned();
                 let row =
                     StreamRow { owner, version: 0, snapshot: None, created_at: at, updated_at: at, expires_at: None };

@@ -5,6 +5,7 @@
 //! an append would cost as much as the store is large.
 
 mod apply;
+mod erase;
 mod events;
 mod read;
 mod recover;
@@ -236,6 +237,10 @@ impl Store for MemoryStore {
 
     fn expired_streams(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, StreamId)>> {
         self.with(move |state| Ok(state.expired_streams(now, limit)))
+    }
+
+    fn erasing(&self, limit: usize) -> StoreFuture<'_, Vec<String>> {
+        self.with(move |state| Ok(state.erasing.iter().take(limit).map(|(owner, ())| owner.clone()).collect()))
     }
 
     fn bell(&self, stream: StreamId) -> Bell {

@@ -174,10 +174,12 @@ pub(super) struct State {
     pub(super) usage_parts: Table<(String, BudgetScope, String, i64), UsageTotal>,
     pub(super) streams: Table<StreamId, StreamRow>,
     pub(super) events: Table<(StreamId, i64), EventRow>,
+    /// Owners of whom everything is being taken out.
+    pub(super) erasing: Table<String, ()>,
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 23] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 24] {
         [
             &mut self.conversations,
             &mut self.by_activity,
@@ -202,6 +204,7 @@ impl State {
             &mut self.usage_parts,
             &mut self.streams,
             &mut self.events,
+            &mut self.erasing,
         ]
     }
 

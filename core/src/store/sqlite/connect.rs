@@ -75,6 +75,7 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings, opening: Openi
             ("fullfsync", "ON"), // Apple's drives keep what they said they wrote only when asked like this.
             ("checkpoint_fullfsync", "ON"),
             ("cache_size", "-8000"),
+            ("secure_delete", "FAST"), // What is deleted is overwritten where that costs no page more; `scrub` does the rest.
             ("journal_size_limit", "67108864"),
             ("wal_autocheckpoint", "0"), // The idle writer does it, so that no user's commit waits for it.
         ],

@@ -108,7 +108,7 @@ pub(super) const LIST: &str = concat!(
 
 /// Conversations whose time is up, and whose they are.
 pub(super) const EXPIRED: &str = "SELECT o.ext_id, c.id FROM conversation c CROSS JOIN owner o ON o.pk = c.owner_pk
-    WHERE c.expires_at <= ?1 ORDER BY c.expires_at LIMIT ?2";
+    WHERE c.expires_at <= ?1 AND c.expires_at > -9223372036854775808 ORDER BY c.expires_at LIMIT ?2";
 
 pub(super) fn conversation_row(row: &Row<'_>) -> rusqlite::Result<(i64, ConversationSummary)> {
     let shown = ConversationSummary {

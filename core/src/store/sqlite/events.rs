@@ -20,7 +20,7 @@ pub(super) const EVENTS: &str = "SELECT e.seq, e.name, e.at, coalesce(e.data, b.
     LEFT JOIN blob_inline b ON b.hash = e.data_hash WHERE e.stream_pk = ?1 AND e.seq > ?2 ORDER BY e.seq LIMIT ?3";
 
 pub(super) const EXPIRED: &str = "SELECT o.ext_id, s.id FROM event_stream s CROSS JOIN owner o ON o.pk = s.owner_pk
-    WHERE s.expires_at <= ?1 ORDER BY s.expires_at LIMIT ?2";
+    WHERE s.expires_at <= ?1 AND s.expires_at > -9223372036854775808 ORDER BY s.expires_at LIMIT ?2";
 
 pub(super) fn stream(
     connection: &Connection,

@@ -392,6 +392,10 @@ impl Store for SqliteStore {
         self.read("expired_streams", move |connection, _| events::expired(connection, now, limit))
     }
 
+    fn erasing(&self, limit: usize) -> StoreFuture<'_, Vec<String>> {
+        self.read("erasing", move |connection, _| apply::erase::erasing(connection, limit))
+    }
+
     fn bell(&self, stream: StreamId) -> Bell {
         self.bells.bell(stream)
     }

@@ -62,10 +62,12 @@ impl Upkeep for SqliteStore {
 
     fn vacuum(&self) -> StoreFuture<'_, i64> {
         Box::pin(async move {
-            // The first step takes all parts of the index together, the others go on with that.
-            let mut pages = -MERGE_STEP;
-            while self.run(move |writer| merge_step(writer, pages)).await? {
-                pages = MERGE_STEP;
+            let (mut begins, mut began) = (true, self.clock.monotonic());
+            while self.run(move |writer| merge_step(writer, begins)).await? {
+                begins = false;
+                // Other processes would find the store taken each time they look.
+                self.clock.sleep(self.clock.monotonic().saturating_sub(began)).await;
+                began = self.clock.monotonic();
             }
             let mut freed = 0;
             loop {
@@ -80,6 +82,13 @@ impl Upkeep for SqliteStore {
                 self.checkpoint().await?;
             }
             Ok(freed)
+        })
+    }
+
+    fn scrub(&self) -> StoreFuture<'_, bool> {
+        Box::pin(async move {
+            self.vacuum().await?;
+            self.checkpoint().await
         })
     }
 
@@ -109,10 +118,12 @@ fn check_target(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts some of the index of words together: it is made of parts, and what many of them name takes space in each. False
-/// when nothing is left to do.
-fn merge_step(writer: &mut Writer, pages: i64) -> Result<bool> {
+/// Puts some of the index of words together: it is made of parts, and what many of them name takes space in each, as does
+/// what is deleted. False when nothing is left to do.
+fn merge_step(writer: &mut Writer, begins: bool) -> Result<bool> {
     let before = writer.connection.total_changes();
+    // A negative number takes all there is into one merge, others go on with it.
+    let pages = if begins { -MERGE_STEP } else { MERGE_STEP };
     run(&writer.connection, "INSERT INTO message_fts(message_fts, rank) VALUES('merge', ?)", [pages])?;
     // One of them is the command itself.
     Ok(writer.connection.total_changes() - before > 1)

@@ -50,8 +50,10 @@ pub(super) const RULES: &[Rule] = &[
         kind: Reference,
         place: "message",
         detail: "do not know the place where their branch was left",
+        // Of what is being erased nobody will ask for it.
         wrong: "SELECT count(*) FROM message m WHERE left_pk IS NOT NULL AND NOT EXISTS
-            (SELECT 1 FROM message h WHERE h.pk = m.left_pk AND h.conv_pk = m.conv_pk AND h.depth >= m.depth)",
+            (SELECT 1 FROM message h WHERE h.pk = m.left_pk AND h.conv_pk = m.conv_pk AND h.depth >= m.depth)
+            AND NOT EXISTS (SELECT 1 FROM conversation c WHERE c.pk = m.conv_pk AND c.expires_at = -9223372036854775808)",
         mends: &["UPDATE message AS m SET left_pk = NULL WHERE left_pk IS NOT NULL AND NOT EXISTS
              (SELECT 1 FROM message h WHERE h.pk = m.left_pk AND h.conv_pk = m.conv_pk AND h.depth >= m.depth)"],
     },
@@ -147,8 +149,9 @@ pub(super) const RULES: &[Rule] = &[
         kind: Damaged,
         place: "event_stream",
         detail: "have other events than they count",
-        wrong: "SELECT count(*) FROM event_stream s WHERE version <> (SELECT count(*) FROM event e WHERE e.stream_pk = s.pk)
-            OR version <> (SELECT max(seq) FROM event e WHERE e.stream_pk = s.pk) OR snapshot_version > version",
+        wrong: "SELECT count(*) FROM event_stream s WHERE s.expires_at IS NOT -9223372036854775808
+            AND (version <> (SELECT count(*) FROM event e WHERE e.stream_pk = s.pk)
+            OR version <> (SELECT max(seq) FROM event e WHERE e.stream_pk = s.pk) OR snapshot_version > version)",
         mends: &[],
     },
     Rule {

@@ -17,8 +17,12 @@ impl Applying<'_> {
             "INSERT INTO owner(ext_id, created_at) VALUES(?, ?) ON CONFLICT(ext_id) DO NOTHING",
             params![self.owner, self.at.as_millis()],
         )?;
-        let sql = "SELECT pk FROM owner WHERE ext_id = ?";
-        first(self.connection, sql, [self.owner], |row| row.get(0))?.ok_or_else(refusal::no_conversation)
+        let sql = "SELECT pk, erasing_since IS NOT NULL FROM owner WHERE ext_id = ?";
+        let found = first(self.connection, sql, [self.owner], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        match found.ok_or_else(refusal::no_conversation)? {
+            (_, true) => Err(refusal::erasing()),
+            (owner_pk, false) => Ok(owner_pk),
+        }
     }
 
     pub(super) fn update_preferences(&self, change: &PreferencesChange) -> Result<()> {

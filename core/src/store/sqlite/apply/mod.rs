@@ -2,6 +2,7 @@
 
 mod blob;
 mod conversation;
+pub(super) mod erase;
 mod events;
 mod message;
 mod tree;
@@ -17,7 +18,7 @@ use crate::base::{ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result, Role};
 use crate::store::books;
 use crate::store::codes::{Change, Entity};
-use crate::store::{Op, Precondition, Receipt, WriteBatch, refusal};
+use crate::store::{Erased, Op, Precondition, Receipt, WriteBatch, refusal};
 
 /// A batch that is being applied.
 pub(super) struct Applying<'a> {
@@ -91,6 +92,7 @@ impl Applying<'_> {
         }
         let (mut placed, mut alerts) = (Vec::new(), Vec::new());
         let (mut head, mut goes_on, mut stream_version) = (None, None, None);
+        let mut erased = Erased::default();
         for op in &batch.ops {
             match op {
                 Op::PutConversation(new) => self.put_conversation(new)?,
@@ -135,10 +137,23 @@ impl Applying<'_> {
                 Op::ExpireStream { id, expires_in } => self.expire_stream(*id, *expires_in)?,
                 Op::DeleteStream { id } => self.delete_stream(*id)?,
                 Op::SweepStream { id } => self.sweep_stream(*id)?,
+                Op::BeginErasure => self.begin_erasure()?,
+                Op::EraseSome { rows } => erased = self.erase_some(*rows)?,
+                Op::EndErasure => self.end_erasure()?,
             }
         }
         let (has_budgets, versions) = (self.has_budgets()?, self.seen.versions.get());
-        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions, stream_version })
+        Ok(Receipt {
+            change_seq: self.change,
+            placed,
+            alerts,
+            head,
+            goes_on,
+            has_budgets,
+            versions,
+            stream_version,
+            erased,
+        })
     }
 
     /// Where the owner's money is counted.

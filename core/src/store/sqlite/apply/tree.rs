@@ -249,23 +249,28 @@ impl Applying<'_> {
             self.remove_turn_of(turn, row.id)?;
         }
         self.note_message(place, row.id, Change::Deleted)?;
-        self.release_attachments(row.pk)?;
-        run(self.connection, FORGET_WORDS, [row.pk])?;
-        if let Some(hash) = row.content_hash {
+        self.take_out(place.pk, row.pk, row.parent_pk, row.content_hash)
+    }
+
+    /// Takes a row without children out of everything that knows it.
+    pub(super) fn take_out(&self, conv_pk: i64, pk: i64, parent_pk: i64, content_hash: Option<[u8; 32]>) -> Result<()> {
+        self.release_attachments(pk)?;
+        run(self.connection, FORGET_WORDS, [pk])?;
+        if let Some(hash) = content_hash {
             self.release_blob(&hash)?;
         }
         let sql = "DELETE FROM message WHERE pk = ? RETURNING sibling_ix";
-        let index: Option<i32> = first(self.connection, sql, [row.pk], |row| row.get(0))?;
+        let index: Option<i32> = first(self.connection, sql, [pk], |row| row.get(0))?;
         let later = "UPDATE message SET sibling_ix = sibling_ix - 1 WHERE parent_pk = ? AND sibling_ix > ?";
-        run(self.connection, later, params![row.parent_pk, index])?;
+        run(self.connection, later, params![parent_pk, index])?;
         run(
             self.connection,
             "UPDATE message SET child_count = child_count - 1,
              selected_child_pk = iif(selected_child_pk = ?2, NULL, selected_child_pk) WHERE pk = ?1",
-            [row.parent_pk, row.pk],
+            [parent_pk, pk],
         )?;
         let sql = "UPDATE conversation SET message_count = message_count - 1 WHERE pk = ?";
-        run(self.connection, sql, [place.pk]).map(drop)
+        run(self.connection, sql, [conv_pk]).map(drop)
     }
 
     /// Removes the turn that begins with this message.

@@ -42,7 +42,7 @@ async fn pages_and_lists_go_by_their_indexes() {
         ),
         (conversations::LIST, 2, "COVERING INDEX conversation_list (owner_pk=? AND is_archived=? AND is_pinned=?)"),
         (conversations::LIST, 2, "COVERING INDEX conversation_expiry_of (owner_pk=? AND expires_at<?)"),
-        (conversations::EXPIRED, 2, "conversation_expiry (expires_at<?)"),
+        (conversations::EXPIRED, 2, "conversation_expiry (expires_at>? AND expires_at<?)"),
         (conversations::PREFERENCES, 1, "owner_1 (ext_id=?)"),
         (conversations::CONVERSATION, 3, "conversation_1 (id=?)"),
         (conversations::BRANCH, 3, "conversation_1 (id=?)"),
@@ -76,7 +76,13 @@ async fn pages_and_lists_go_by_their_indexes() {
         (events::STREAM, 3, "event_stream_1 (id=?)"),
         (events::VERSION, 3, "event_stream_1 (id=?)"),
         (events::EVENTS, 3, "e USING PRIMARY KEY (stream_pk=? AND seq>?)"),
-        (events::EXPIRED, 2, "event_stream_expiry (expires_at<?)"),
+        (events::EXPIRED, 2, "event_stream_expiry (expires_at>? AND expires_at<?)"),
+        (apply::erase::ERASING, 1, "INDEX owner_erasing"),
+        (apply::erase::A_CONVERSATION, 1, "(owner_pk=?)"),
+        (apply::erase::SOME_TURNS, 2, "turn_client (conv_pk=?)"),
+        (apply::erase::A_LEAF, 1, "message_leaf (conv_pk=?)"),
+        (apply::erase::A_STREAM, 1, "event_stream_owner (owner_pk=?)"),
+        (apply::erase::SOME_EVENTS, 2, "PRIMARY KEY (stream_pk=?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);
