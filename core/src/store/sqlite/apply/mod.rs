@@ -3,6 +3,7 @@
 mod blob;
 mod conversation;
 mod events;
+mod library;
 mod message;
 mod tree;
 mod turn;
@@ -90,7 +91,7 @@ impl Applying<'_> {
             self.check(precondition)?;
         }
         let (mut placed, mut alerts) = (Vec::new(), Vec::new());
-        let (mut head, mut goes_on, mut stream_version) = (None, None, None);
+        let (mut head, mut goes_on, mut stream_version, mut entry_version) = (None, None, None, None);
         for op in &batch.ops {
             match op {
                 Op::PutConversation(new) => self.put_conversation(new)?,
@@ -135,10 +136,12 @@ impl Applying<'_> {
                 Op::ExpireStream { id, expires_in } => self.expire_stream(*id, *expires_in)?,
                 Op::DeleteStream { id } => self.delete_stream(*id)?,
                 Op::SweepStream { id } => self.sweep_stream(*id)?,
+                Op::PutEntry(new) => entry_version = Some(self.put_entry(new)?),
+                Op::DeleteEntry { kind, name, expected } => self.delete_entry(kind, name, *expected)?,
             }
         }
-        let (has_budgets, versions) = (self.has_budgets()?, self.seen.versions.get());
-        Ok(Receipt { change_seq: self.change, placed, alerts, head, goes_on, has_budgets, versions, stream_version })
+        let (change_seq, has_budgets, versions) = (self.change, self.has_budgets()?, self.seen.versions.get());
+        Ok(Receipt { change_seq, placed, alerts, head, goes_on, has_budgets, versions, stream_version, entry_version })
     }
 
     /// Where the owner's money is counted.

@@ -77,6 +77,13 @@ async fn pages_and_lists_go_by_their_indexes() {
         (events::VERSION, 3, "event_stream_1 (id=?)"),
         (events::EVENTS, 3, "e USING PRIMARY KEY (stream_pk=? AND seq>?)"),
         (events::EXPIRED, 2, "event_stream_expiry (expires_at<?)"),
+        (library::ENTRY, 4, "library_entry_1 (owner_pk=? AND kind=? AND name=?)"),
+        (library::ENTRY, 4, "library_version_1 (entry_pk=? AND version=?)"),
+        (library::STANDING, 3, "library_entry_1 (owner_pk=? AND kind=? AND name=?)"),
+        (library::STANDING, 3, "library_version_1 (entry_pk=? AND version=?)"),
+        (library::ENTRIES, 4, "library_list (owner_pk=? AND kind=? AND name>?)"),
+        (library::VERSIONS, 5, "library_version_1 (entry_pk=? AND version<?)"),
+        (library::CHANGES, 2, "c USING INTEGER PRIMARY KEY (rowid>?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);
