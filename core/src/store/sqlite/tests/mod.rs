@@ -2,6 +2,7 @@
 
 mod files;
 mod fork;
+mod glances;
 mod groups;
 mod indexing;
 mod lifecycle;
