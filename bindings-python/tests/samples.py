@@ -158,6 +158,10 @@ item = t.OutboxItem(
     preview="Three things to see",
 )
 preferences = t.Preferences("Ana", "pt-BR", time_zone="America/Sao_Paulo", values={"theme": "dark"})
+entry = t.LibraryEntry(
+    "guide", "Olá {{name}}", kind="prompt", version=3, shared=True, created_at=MOMENT, updated_at=MOMENT
+)
+library = t.LibraryHealth(3, 1, hit_rate=0.75, coalesced=1, dropped=2, evicted=4, entries=5, bytes=6_000)
 tier = t.PriceTier(
     200_000,
     input_nano_usd=2,
@@ -232,6 +236,10 @@ import_problem = t.ImportProblem(7, "orphan", item=3, detail="the message above 
 storage_kind = t.StorageKind("messages", 8_192, index_bytes=4_096)
 
 SAMPLES: list[Any] = [
+    entry,
+    library,
+    t.LibraryItem("guide", 3, shared=True, created_at=MOMENT, updated_at=MOMENT),
+    t.LibraryVersion(3, created_at=MOMENT, size_bytes=14),
     problem,
     storage_kind,
     import_problem,
@@ -281,6 +289,7 @@ SAMPLES: list[Any] = [
         store_operations=[operation],
         cache_hits=4,
         cache_misses=5,
+        library=library,
     ),
     media,
     citation,
