@@ -21,8 +21,7 @@ async fn main() -> tertulia::Result<()> {
     }
 
     let version = tertulia.prompts().put("guide", "You show {{who}} around {{place}}, on foot.").await?;
-    let numbers: Vec<i64> =
-        tertulia.prompts().versions("guide").await?.into_iter().map(|row| row.version).collect();
+    let numbers: Vec<i64> = tertulia.prompts().versions("guide").await?.into_iter().map(|row| row.version).collect();
     println!("versions: {numbers:?}");
     match tertulia.prompts().put("guide", "…").expected_version(version - 1).await {
         Err(error) if error.kind() == ErrorKind::Conflict => println!("somebody was faster: {}", error.reason()),

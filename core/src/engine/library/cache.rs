@@ -62,7 +62,8 @@ struct Kept {
 }
 
 /// A value on its way, and whoever waits for it.
-type Reading = Shared<BoxFuture<'static, Result<Value>>>;
+type Reading = Shared<Work>;
+type Work = BoxFuture<'static, Result<Value>>;
 
 /// How a question comes to its answer.
 enum Answer {
@@ -97,7 +98,7 @@ struct Ledger {
     /// How often everything was forgotten.
     era: u64,
     /// Values on their way, each with its own number.
-    readings: HashMap<LibraryKey, (u64, WeakShared<BoxFuture<'static, Result<Value>>>)>,
+    readings: HashMap<LibraryKey, (u64, WeakShared<Work>)>,
     /// The last of these numbers.
     reading: u64,
 }
