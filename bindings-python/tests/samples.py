@@ -158,6 +158,10 @@ item = t.OutboxItem(
     preview="Three things to see",
 )
 preferences = t.Preferences("Ana", "pt-BR", time_zone="America/Sao_Paulo", values={"theme": "dark"})
+entry = t.LibraryEntry(
+    "guide", "Olá {{name}}", kind="prompt", version=3, shared=True, created_at=MOMENT, updated_at=MOMENT
+)
+library = t.LibraryHealth(3, 1, hit_rate=0.75, coalesced=1, dropped=2, evicted=4, entries=5, bytes=6_000)
 tier = t.PriceTier(
     200_000,
     input_nano_usd=2,
@@ -245,7 +249,11 @@ SAMPLES: list[Any] = [
     batch_item,
     t.BatchReport(4, 1, dry_run=True, skipped=2, items=[batch_item]),
     t.BatchProgress("writing", 3, 7),
-    t.ErasureReport(3, 40, streams=1, scrubbed=True),
+    t.ErasureReport(3, 40, streams=1, entries=2, scrubbed=True),
+    entry,
+    library,
+    t.LibraryItem("guide", 3, shared=True, created_at=MOMENT, updated_at=MOMENT),
+    t.LibraryVersion(3, created_at=MOMENT, size_bytes=14),
     problem,
     storage_kind,
     import_problem,
@@ -295,6 +303,7 @@ SAMPLES: list[Any] = [
         store_operations=[operation],
         cache_hits=4,
         cache_misses=5,
+        library=library,
     ),
     media,
     citation,

@@ -117,6 +117,17 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
                 "[{'role': 'assistant', 'content': 'A little'}]",
             ],
         ),
+        (
+            "19",
+            [
+                "her own: Two tips for Cádiz, no more.",
+                "versions: [2, 1]",
+                "somebody was faster: entry_moved",
+                "names: ['guide']",
+                "dark: True",
+                "remembered: 4 values",
+            ],
+        ),
     ],
 )
 def test_an_example_runs(number: str, told: list[str], tmp_path: Path) -> None:

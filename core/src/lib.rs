@@ -30,9 +30,9 @@ pub use call::{
 #[cfg(feature = "engine")]
 pub use engine::{
     Batch, BatchRun, CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions,
-    ConversationsWatch, Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration,
-    ReplyStream, Settings, SpendingAlert, SseStream, StoreUpkeep, Tertulia, TertuliaBuilder, Timeline,
-    TimelineSettings, UserScope, reset, shared,
+    ConversationsWatch, Events, Library, LibraryCache, LibrarySettings, Messages, Outbox, OutboxWatch, ProviderHandle,
+    RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, SseStream, StoreUpkeep, Tertulia,
+    TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]
@@ -42,7 +42,7 @@ pub use policy::{
     OutboxSettings, QueueSettings, RetrySettings,
 };
 #[cfg(feature = "engine")]
-pub use store::ConversationChange;
+pub use store::{ConversationChange, LibraryKey};
 
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!();

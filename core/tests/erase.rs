@@ -78,6 +78,12 @@ async fn live(me: &UserScope) -> Vec<Conversation> {
     me.search(CANARY).await.unwrap();
     let change = PreferencesChange { name: Some(Some(canary("name"))), ..Default::default() };
     me.update_preferences(change).await.unwrap();
+    for name in [canary("prompt"), canary("gone")] {
+        me.prompts().put(&*name, canary("value")).await.unwrap();
+        me.prompts().put(&*name, canary("newer")).await.unwrap();
+    }
+    me.prompts().delete(canary("gone")).await.unwrap();
+    assert!(me.prompts().get(&canary("prompt")).await.unwrap().is_some());
     chats
 }
 
@@ -105,8 +111,10 @@ async fn nothing_of_a_user_is_left_in_the_files_and_nothing_of_others_is_gone() 
     let report = within(me.erase()).await.unwrap();
     assert_eq!(report.conversations, 7);
     assert!(report.messages > 7 * 8, "{report:?}");
+    assert_eq!(report.entries, 2);
     assert!(report.scrubbed);
     assert_eq!(traces(&path), []);
+    assert_eq!(me.prompts().get(&canary("prompt")).await.unwrap(), None);
 
     assert!(me.list_conversations().await.unwrap().items.is_empty());
     assert!(me.list_conversations().archived(true).await.unwrap().items.is_empty());

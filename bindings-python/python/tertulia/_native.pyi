@@ -1118,6 +1118,219 @@ class BreakerHealth:
     def _of_json(json: str) -> BreakerHealth: ...
 
 @final
+class LibraryEntry:
+    """A value of a library, in one of its versions."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["value"]]]
+
+    def __new__(
+        cls,
+        name: str,
+        value: Any,
+        *,
+        kind: str,
+        version: int = 0,
+        shared: bool = False,
+        created_at: datetime | int,
+        updated_at: datetime | int,
+    ) -> Self: ...
+    @property
+    def kind(self) -> str:
+        """What it is: ``prompt``, ``persona``, ``council``, ``setting``, or a kind of your own."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def version(self) -> int:
+        """The number of the version, from 1."""
+
+    @property
+    def value(self) -> Any:
+        """The value: JSON."""
+
+    @property
+    def shared(self) -> bool:
+        """True when it is the application's; False when it is the user's own."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When the first version was put there."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When this version was put there."""
+
+    @property
+    def text(self) -> str | None:
+        """The text, of a value that is one; ``None`` of any other."""
+
+    def render(self, **values: str) -> str:
+        """The text with ``{{name}}`` replaced by the value of that name, wherever it stands.
+
+        Blanks within the braces are allowed; a name is made of letters, digits, ``_``, ``-`` and ``.``; braces about anything
+        else stay as they are. A value is put in as it is, and values that no place asks for are left out. ``InvalidError``:
+        ``missing_value`` names a value that is asked for and not given, ``not_text`` for a value that is no text.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> LibraryEntry: ...
+
+@final
+class LibraryItem:
+    """A name in a library's list."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["version"]]]
+
+    def __new__(
+        cls,
+        name: str,
+        version: int = 0,
+        *,
+        shared: bool = False,
+        created_at: datetime | int,
+        updated_at: datetime | int,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """The name."""
+
+    @property
+    def version(self) -> int:
+        """The newest version."""
+
+    @property
+    def shared(self) -> bool:
+        """True when it is the application's; False when it is the user's own."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When the first version was put there."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the newest was."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> LibraryItem: ...
+
+@final
+class LibraryVersion:
+    """A version of a value, without the value."""
+
+    __match_args__: ClassVar[tuple[Literal["version"]]]
+
+    def __new__(cls, version: int = 0, *, created_at: datetime | int, size_bytes: int = 0) -> Self: ...
+    @property
+    def version(self) -> int:
+        """Its number."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was put there."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is as JSON, in bytes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> LibraryVersion: ...
+
+@final
+class LibraryHealth:
+    """What the library's cache has done since the engine was opened, and what it holds."""
+
+    __match_args__: ClassVar[tuple[Literal["hits"], Literal["misses"]]]
+
+    def __new__(
+        cls,
+        hits: int = 0,
+        misses: int = 0,
+        *,
+        hit_rate: float,
+        coalesced: int = 0,
+        dropped: int = 0,
+        evicted: int = 0,
+        entries: int = 0,
+        bytes: int = 0,
+    ) -> Self: ...
+    @property
+    def hits(self) -> int:
+        """Values that were remembered and still true."""
+
+    @property
+    def misses(self) -> int:
+        """Values that had to be read."""
+
+    @property
+    def hit_rate(self) -> float:
+        """Of all hits and misses the share of hits, from 0 to 1; 0 before the first."""
+
+    @property
+    def coalesced(self) -> int:
+        """Values that somebody else was reading at that time; counted as hits."""
+
+    @property
+    def dropped(self) -> int:
+        """Values that were forgotten: somebody changed them, here or in another process, or asked for it."""
+
+    @property
+    def evicted(self) -> int:
+        """Values that made room for others."""
+
+    @property
+    def entries(self) -> int:
+        """Values that are remembered."""
+
+    @property
+    def bytes(self) -> int:
+        """What they take in memory, about, in bytes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> LibraryHealth: ...
+
+@final
 class LimitHealth:
     """Limits of a model that were learnt."""
 
@@ -1260,6 +1473,7 @@ class Health:
         store_operations: Sequence[OperationHealth | Mapping[str, Any]] = ...,
         cache_hits: int = 0,
         cache_misses: int = 0,
+        library: LibraryHealth | Mapping[str, Any],
     ) -> Self: ...
     @property
     def at(self) -> datetime:
@@ -1320,6 +1534,10 @@ class Health:
     @property
     def cache_misses(self) -> int:
         """Calls whose reply was not in the cache, since the engine was opened."""
+
+    @property
+    def library(self) -> LibraryHealth:
+        """What the library's cache has done and holds."""
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -3087,6 +3305,7 @@ class ErasureReport:
         messages: int = 0,
         *,
         streams: int = 0,
+        entries: int = 0,
         scrubbed: bool = False,
     ) -> Self: ...
     @property
@@ -3100,6 +3319,10 @@ class ErasureReport:
     @property
     def streams(self) -> int:
         """How many streams of events."""
+
+    @property
+    def entries(self) -> int:
+        """How many values of the user's libraries, deleted ones among them."""
 
     @property
     def scrubbed(self) -> bool:
@@ -4668,6 +4891,21 @@ class Tertulia:
     def ask(self, content: None = None, *, messages: Sequence[NewMessage], **options: Unpack[CallOptions]) -> Reply:
         """Ask once, with a whole list of messages, and store nothing."""
 
+    def prompts(self) -> Library:
+        """The application's prompts, which all its users see."""
+
+    def personas(self) -> Library:
+        """The application's personas, which all its users see."""
+
+    def councils(self) -> Library:
+        """The application's councils, which all its users see."""
+
+    def library(self, kind: str) -> Library:
+        """The application's values of a kind: ``setting``, or a word of your own (small letters, digits, ``-``, ``_``)."""
+
+    def library_cache(self) -> LibraryCache:
+        """What is remembered of libraries and of users' preferences. Asked of an engine that is open."""
+
     def store(self) -> StoreUpkeep:
         """The store's upkeep: a look at all of it, repairs, backups, what takes the space."""
 
@@ -4989,6 +5227,18 @@ class UserScope:
         tag: str | None = None,
         unchanged_since: int,
     ) -> Page[ConversationInfo] | None: ...
+    def prompts(self) -> Library:
+        """This user's prompts, and the application's."""
+
+    def personas(self) -> Library:
+        """This user's personas, and the application's."""
+
+    def councils(self) -> Library:
+        """This user's councils, and the application's."""
+
+    def library(self, kind: str) -> Library:
+        """This user's values of a kind, and the application's: ``setting``, or a word of your own (small letters, digits, ``-``, ``_``)."""
+
     def outbox(self) -> Outbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -5036,6 +5286,70 @@ class StoreUpkeep:
         The file gets its name when it is whole and on the disk, in the place of one that was there; it can be opened
         like any store. ``InvalidError`` (``bad_backup``) when the path is one of the store's own files, or a folder.
         """
+
+@final
+class Library:
+    """The values of one kind, by name: the application's, or one user's before them.
+
+    Every value put in the place of another is a new version. Values are JSON of at most 64 KiB, names text of 1 to 128
+    bytes. A user sees the application's values as well, unless he has one of the same name. What is read by name is
+    remembered until somebody changes it, in whichever process, and not longer than ``settings["library"]`` says.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What the values are."""
+
+    def get(self, name: str) -> LibraryEntry | None:
+        """The newest version under this name: the user's own, else the application's; ``None`` when there is neither."""
+
+    def version(self, name: str, version: int) -> LibraryEntry | None:
+        """This version of what stands under the name: of the user's own value if he has one, else of the application's.
+
+        ``None`` when it is not there (any more).
+        """
+
+    def put(self, name: str, value: Any, *, expected_version: int | None = None) -> int:
+        """Put a value under the name, as its next version, and give the version's number.
+
+        The value that stands there already changes nothing. With ``expected_version`` only if this version stands there
+        (0: only if nothing does): otherwise ``ConflictError`` (``entry_moved``).
+        """
+
+    def delete(self, name: str, *, expected_version: int | None = None) -> None:
+        """Delete the value under the name, with all its versions, whose numbers are not given again.
+
+        ``NotFoundError`` when nothing stands there, or only the application's.
+        """
+
+    def list(self, *, prefix: str = "", after: str | None = None, limit: int = 50) -> tuple[LibraryItem, ...]:
+        """Exactly so many names (1 to 200), or all there are, in the order of their letters (by code point).
+
+        ``after``: those behind this name, for the next page. Of a user's library the application's names as well, each once.
+        """
+
+    def versions(self, name: str, *, before: int | None = None, limit: int = 50) -> tuple[LibraryVersion, ...]:
+        """Exactly so many versions (1 to 200) of what stands under the name, or all that are kept, the newest first.
+
+        ``before``: those before this version, for the next page.
+        """
+
+@final
+class LibraryCache:
+    """What an engine remembers of libraries and of users' preferences.
+
+    It is never behind: what is changed, here or in another process, is read anew by itself. Messages, whose something is,
+    and what tools answered are not in it. ``InvalidError`` (``not_open``) before the engine was opened.
+    """
+
+    def health(self) -> LibraryHealth:
+        """How often a value was remembered and how often it had to be read, and what is remembered now; from memory."""
+
+    def invalidate(self, kind: str, name: str = "", *, user: str = "") -> None:
+        """Forget one value: the application's, or the user's; ``invalidate("preferences", user="ana")`` what she prefers."""
+
+    def clear(self) -> None:
+        """Forget everything."""
 
 @final
 class Outbox:
@@ -5532,6 +5846,21 @@ class AsyncTertulia:
     ) -> Coroutine[Any, Any, Reply]:
         """Ask once, with a whole list of messages, and store nothing."""
 
+    def prompts(self) -> AsyncLibrary:
+        """The application's prompts, which all its users see."""
+
+    def personas(self) -> AsyncLibrary:
+        """The application's personas, which all its users see."""
+
+    def councils(self) -> AsyncLibrary:
+        """The application's councils, which all its users see."""
+
+    def library(self, kind: str) -> AsyncLibrary:
+        """The application's values of a kind: ``setting``, or a word of your own (small letters, digits, ``-``, ``_``)."""
+
+    def library_cache(self) -> LibraryCache:
+        """What is remembered of libraries and of users' preferences. Asked of an engine that is open."""
+
     def store(self) -> AsyncStoreUpkeep:
         """The store's upkeep: a look at all of it, repairs, backups, what takes the space."""
 
@@ -5859,6 +6188,18 @@ class AsyncUserScope:
         tag: str | None = None,
         unchanged_since: int,
     ) -> Coroutine[Any, Any, Page[ConversationInfo] | None]: ...
+    def prompts(self) -> AsyncLibrary:
+        """This user's prompts, and the application's."""
+
+    def personas(self) -> AsyncLibrary:
+        """This user's personas, and the application's."""
+
+    def councils(self) -> AsyncLibrary:
+        """This user's councils, and the application's."""
+
+    def library(self, kind: str) -> AsyncLibrary:
+        """This user's values of a kind, and the application's: ``setting``, or a word of your own (small letters, digits, ``-``, ``_``)."""
+
     def outbox(self) -> AsyncOutbox:
         """What of this user's messages waits to be sent by itself, is being sent, or was given up."""
 
@@ -5905,6 +6246,57 @@ class AsyncStoreUpkeep:
 
         The file gets its name when it is whole and on the disk, in the place of one that was there; it can be opened
         like any store. ``InvalidError`` (``bad_backup``) when the path is one of the store's own files, or a folder.
+        """
+
+@final
+class AsyncLibrary:
+    """The values of one kind, by name: the application's, or one user's before them.
+
+    Every value put in the place of another is a new version. Values are JSON of at most 64 KiB, names text of 1 to 128
+    bytes. A user sees the application's values as well, unless he has one of the same name. What is read by name is
+    remembered until somebody changes it, in whichever process, and not longer than ``settings["library"]`` says.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What the values are."""
+
+    def get(self, name: str) -> Coroutine[Any, Any, LibraryEntry | None]:
+        """The newest version under this name: the user's own, else the application's; ``None`` when there is neither."""
+
+    def version(self, name: str, version: int) -> Coroutine[Any, Any, LibraryEntry | None]:
+        """This version of what stands under the name: of the user's own value if he has one, else of the application's.
+
+        ``None`` when it is not there (any more).
+        """
+
+    def put(self, name: str, value: Any, *, expected_version: int | None = None) -> Coroutine[Any, Any, int]:
+        """Put a value under the name, as its next version, and give the version's number.
+
+        The value that stands there already changes nothing. With ``expected_version`` only if this version stands there
+        (0: only if nothing does): otherwise ``ConflictError`` (``entry_moved``).
+        """
+
+    def delete(self, name: str, *, expected_version: int | None = None) -> Coroutine[Any, Any, None]:
+        """Delete the value under the name, with all its versions, whose numbers are not given again.
+
+        ``NotFoundError`` when nothing stands there, or only the application's.
+        """
+
+    def list(
+        self, *, prefix: str = "", after: str | None = None, limit: int = 50
+    ) -> Coroutine[Any, Any, tuple[LibraryItem, ...]]:
+        """Exactly so many names (1 to 200), or all there are, in the order of their letters (by code point).
+
+        ``after``: those behind this name, for the next page. Of a user's library the application's names as well, each once.
+        """
+
+    def versions(
+        self, name: str, *, before: int | None = None, limit: int = 50
+    ) -> Coroutine[Any, Any, tuple[LibraryVersion, ...]]:
+        """Exactly so many versions (1 to 200) of what stands under the name, or all that are kept, the newest first.
+
+        ``before``: those before this version, for the next page.
         """
 
 @final

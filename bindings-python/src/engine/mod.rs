@@ -9,6 +9,7 @@ mod batch;
 mod conversation;
 mod events;
 mod incoming;
+mod library;
 mod listener;
 mod messages;
 mod options;
@@ -47,6 +48,9 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<timeline::AsyncConversationsWatch>()?;
     module.add_class::<upkeep::StoreUpkeep>()?;
     module.add_class::<upkeep::AsyncStoreUpkeep>()?;
+    module.add_class::<library::Library>()?;
+    module.add_class::<library::AsyncLibrary>()?;
+    module.add_class::<library::LibraryCache>()?;
     module.add_class::<outbox::Outbox>()?;
     module.add_class::<outbox::AsyncOutbox>()?;
     module.add_class::<outbox::OutboxWatch>()?;

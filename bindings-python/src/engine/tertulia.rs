@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use tertulia::{Content, NewMessage, ProviderSpec, Reconfiguration, Result, Settings, Window};
 
 use super::events::{AsyncEngineEvents, EngineEvents};
+use super::library::{AsyncLibrary, Library, LibraryCache, Shelf};
 use super::options::{Key, options};
 use super::provider::{AsyncProviderHandle, Gate, ProviderHandle};
 use super::root::{Change, Config, Root, Way};
@@ -352,6 +353,11 @@ twins! {
             way.open_already().map_err(|e| raise(py, &e.during("health")))?.health().into_python(py)
         }
 
+        /// What is remembered of libraries and of users' preferences.
+        fn library_cache(&self) -> LibraryCache {
+            LibraryCache(Arc::clone(&self.0.0))
+        }
+
         /// Every known model that fits the pattern: `*`, `anthropic/*`, or a name.
         #[pyo3(signature = (pattern = "*"))]
         fn models<'py>(&self, py: Python<'py>, pattern: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -374,6 +380,26 @@ twins! {
             options: Option<&Bound<'_, PyDict>>,
         ) -> PyResult<UserScope> {
             self.0.scope(py, id, options).map(UserScope)
+        }
+
+        /// The application's prompts, which all its users see.
+        fn prompts(&self) -> Library {
+            Library(Shelf::of_all(&self.0.0, "prompt"))
+        }
+
+        /// The application's personas, which all its users see.
+        fn personas(&self) -> Library {
+            Library(Shelf::of_all(&self.0.0, "persona"))
+        }
+
+        /// The application's councils, which all its users see.
+        fn councils(&self) -> Library {
+            Library(Shelf::of_all(&self.0.0, "council"))
+        }
+
+        /// The application's values of a kind.
+        fn library(&self, kind: &str) -> Library {
+            Library(Shelf::of_all(&self.0.0, kind))
         }
 
         /// The store's upkeep.
@@ -426,6 +452,26 @@ twins! {
             options: Option<&Bound<'_, PyDict>>,
         ) -> PyResult<AsyncUserScope> {
             self.0.scope(py, id, options).map(AsyncUserScope)
+        }
+
+        /// The application's prompts, which all its users see.
+        fn prompts(&self) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_all(&self.0.0, "prompt"))
+        }
+
+        /// The application's personas, which all its users see.
+        fn personas(&self) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_all(&self.0.0, "persona"))
+        }
+
+        /// The application's councils, which all its users see.
+        fn councils(&self) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_all(&self.0.0, "council"))
+        }
+
+        /// The application's values of a kind.
+        fn library(&self, kind: &str) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_all(&self.0.0, kind))
         }
 
         /// The store's upkeep.

@@ -11,6 +11,7 @@ use tertulia::{ConversationId, ConversationOptions, Cursor, PreferencesChange, R
 
 use super::batch::{AsyncBatch, Batch, Steps};
 use super::conversation::{AsyncConversation, Chat, Conversation, Origin, changed};
+use super::library::{AsyncLibrary, Library, Shelf};
 use super::options::options;
 use super::outbox::{AsyncOutbox, Outbox};
 use super::root::{Root, Way};
@@ -311,6 +312,26 @@ twins! {
             self.0.keyed(key).map(Conversation)
         }
 
+        /// This user's prompts, and the application's.
+        fn prompts(&self) -> Library {
+            Library(Shelf::of_user(&self.0, "prompt"))
+        }
+
+        /// This user's personas, and the application's.
+        fn personas(&self) -> Library {
+            Library(Shelf::of_user(&self.0, "persona"))
+        }
+
+        /// This user's councils, and the application's.
+        fn councils(&self) -> Library {
+            Library(Shelf::of_user(&self.0, "council"))
+        }
+
+        /// This user's values of a kind, and the application's.
+        fn library(&self, kind: &str) -> Library {
+            Library(Shelf::of_user(&self.0, kind))
+        }
+
         /// What of this user's messages waits to be sent by itself, is being sent, or was given up.
         fn outbox(&self) -> Outbox {
             Outbox(self.0.clone())
@@ -345,6 +366,26 @@ twins! {
         /// The conversation that belongs to a key of your own.
         fn conversation_for(&self, key: &Bound<'_, PyAny>) -> PyResult<AsyncConversation> {
             self.0.keyed(key).map(AsyncConversation)
+        }
+
+        /// This user's prompts, and the application's.
+        fn prompts(&self) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_user(&self.0, "prompt"))
+        }
+
+        /// This user's personas, and the application's.
+        fn personas(&self) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_user(&self.0, "persona"))
+        }
+
+        /// This user's councils, and the application's.
+        fn councils(&self) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_user(&self.0, "council"))
+        }
+
+        /// This user's values of a kind, and the application's.
+        fn library(&self, kind: &str) -> AsyncLibrary {
+            AsyncLibrary(Shelf::of_user(&self.0, kind))
         }
 
         /// What of this user's messages waits to be sent by itself, is being sent, or was given up.

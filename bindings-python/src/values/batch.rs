@@ -21,7 +21,7 @@ values! {
     matches(phase, done, total) shows(phase, done, total) hashes(phase, done, total)
 
     /// What an erasure has taken out.
-    ErasureReport(record ErasureRecord) { conversations, messages, streams, scrubbed }
+    ErasureReport(record ErasureRecord) { conversations, messages, streams, entries, scrubbed }
     matches(conversations, messages) shows(conversations, messages, streams, scrubbed) hashes(conversations, messages)
 }
 

@@ -16,6 +16,7 @@ mod context;
 mod error_info;
 mod event;
 mod held;
+mod library;
 mod media;
 mod message;
 mod page;
@@ -45,6 +46,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     context::register(module)?;
     error_info::register(module)?;
     event::register(module)?;
+    library::register(module)?;
     media::register(module)?;
     message::register(module)?;
     part::register(module)?;

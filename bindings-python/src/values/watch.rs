@@ -61,7 +61,7 @@ values! {
     /// How an engine is at a moment.
     Health(record HealthRecord) {
         at, state, store, cache, outbox, outbox_pending, providers, breakers, limits, queue_waiting, open_streams, tasks,
-        store_operations, cache_hits, cache_misses,
+        store_operations, cache_hits, cache_misses, library,
     }
     matches(state) shows(state, at) hashes(at, state)
 }

@@ -9,6 +9,7 @@ use super::alerts::{Alerts, SpendingAlert};
 use super::catalogue::{Setup, own_code};
 use super::forecast::Foresight;
 use super::home;
+use super::library::Cache;
 use super::outbox::{self, Drain, settle_recovered};
 use super::recent::Recent;
 use super::reconfigure::Current;
@@ -300,6 +301,7 @@ impl TertuliaBuilder {
         let drain = Arc::new(Drain::new(settings.outbox, random.clone()));
         let sentences = Arc::new(settings.sentences.clone());
         let layers = Layers::new(settings.layers(), accounts, &clock, &random);
+        let library = Arc::new(Cache::new(settings.library, store.clone(), clock.clone()));
         let inner = Inner {
             auth: provider.auth(),
             current: RwLock::new(Arc::new(Current::new(settings, credentials, provider, layers))),
@@ -321,6 +323,7 @@ impl TertuliaBuilder {
             queues: Mutex::default(),
             recent: Recent::default(),
             facts: super::facts::Facts::default(),
+            library,
             feeds,
             runtime: Mutex::new(runtime),
             clock,
@@ -335,6 +338,7 @@ impl TertuliaBuilder {
         settle_recovered(&inner, recovered).await;
         super::erasure::go_on(&inner).await?;
         outbox::start(&inner);
+        inner.library.start(&inner.tasks);
         Ok(Tertulia(inner))
     }
 }

@@ -27,7 +27,7 @@ const APART: Duration = Duration::from_millis(100);
 
 impl UserScope {
     /// Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
-    /// outbox, streams of events, what the user prefers, and the words of all of it in the search index; then what is left
+    /// outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is left
     /// of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent stay,
     /// and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other programs
     /// are not the store's.
@@ -96,6 +96,7 @@ impl Inner {
                 report.conversations += erased.conversations;
                 report.messages += erased.messages;
                 report.streams += erased.streams;
+                report.entries += erased.entries;
                 if !erased.more {
                     break;
                 }

@@ -100,6 +100,7 @@ impl Tertulia {
             store_operations,
             cache_hits: words.cache_hits,
             cache_misses: words.cache_misses,
+            library: engine.library.health(),
         }
     }
 }

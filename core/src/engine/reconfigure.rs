@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::settings::{Settings, StoreSettings};
+use super::settings::{LibrarySettings, Settings, StoreSettings};
 use super::tertulia::{Inner, Tertulia};
 use crate::base::{Random, Secret};
 use crate::call::{ChatService, Credentials, Layers, ProviderService, TokenCounts, stack};
@@ -106,7 +106,8 @@ impl Tertulia {
     /// # Errors
     /// `Invalid` (bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed. How the
     /// store is opened (`store.readers`, `store.group_commit_ms`, `store.group_commit_rows`, `store.busy_timeout_ms`,
-    /// `store.slow_query_ms`, `store.search`), the outbox but for `outbox.degrade`, `sentences`, `breaker.latched_probe_ms` and whom the network trusts (`network.proxy`, `network.ca_certificates`,
+    /// `store.slow_query_ms`, `store.search`), the outbox but for `outbox.degrade`, the library but for
+    /// `library.old_versions`, `sentences`, `breaker.latched_probe_ms` and whom the network trusts (`network.proxy`, `network.ca_certificates`,
     /// `network.client_certificate`) cannot change. `Closed`.
     pub fn reconfigure(&self, change: impl Into<Reconfiguration>) -> Result<()> {
         self.0.reconfigure(change.into()).map_err(|e| e.during("reconfigure"))
@@ -150,7 +151,9 @@ impl Inner {
 /// Refuses another value of what was taken over at the opening.
 fn check_kept(before: &Settings, after: &Settings) -> Result<()> {
     let outbox = OutboxSettings { degrade: before.outbox.degrade, ..after.outbox };
+    let library = LibrarySettings { old_versions: before.library.old_versions, ..after.library };
     let kept = [
+        ("library (but for old_versions)", library == before.library),
         ("outbox (but for degrade)", outbox == before.outbox),
         ("sentences", after.sentences == before.sentences),
         ("breaker.latched_probe_ms", after.breaker.latched_probe_ms == before.breaker.latched_probe_ms),

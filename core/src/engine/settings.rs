@@ -10,7 +10,7 @@ use crate::net::NetworkSettings;
 use crate::policy::{
     BreakerSettings, CacheSettings, FallbackSettings, LimitSettings, OutboxSettings, QueueSettings, RetrySettings,
 };
-use crate::store::MAX_CONTENT_BYTES;
+use crate::store::{MAX_CONTENT_BYTES, MAX_OLD_VERSIONS};
 
 /// All settings. Every field has a default; components (keys, providers, transports) go through the builder instead.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Settings {
     pub context: ContextSettings,
     /// How conversations are kept.
     pub store: StoreSettings,
+    /// How long values of libraries are remembered, and how many versions are kept.
+    pub library: LibrarySettings,
     /// How often a screen is told what changed, and how much it holds.
     pub timeline: TimelineSettings,
     /// What end users read when something went wrong.
@@ -78,6 +80,37 @@ impl Default for StoreSettings {
             slow_query_ms: 50,
             search: true,
             keep_raw: false,
+        }
+    }
+}
+
+/// What libraries and users' preferences go by. Whoever changes a value, in whichever process, it is read anew with the next
+/// question for it; the times say how long it is remembered where nobody changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LibrarySettings {
+    /// Settings and values of the host's own kinds are read anew after so long. 5 minutes; 0 = they are not remembered.
+    /// Prompts, personas and councils are remembered until they change.
+    pub metadata_ttl_ms: u64,
+    /// What users prefer is read anew after so long. 1 hour; 0 = it is not remembered.
+    pub preferences_ttl_ms: u64,
+    /// What is remembered takes no more memory than this. 8 MiB; 0 = nothing is remembered.
+    pub max_bytes: u64,
+    /// So many versions of a value are kept besides the newest. 100, at most 1,000.
+    pub old_versions: usize,
+    /// So many of the application's prompts, personas, councils and settings are read in the background when the engine
+    /// opens. 0, at most 1,000.
+    pub warm_up: usize,
+}
+
+impl Default for LibrarySettings {
+    fn default() -> Self {
+        Self {
+            metadata_ttl_ms: 300_000,
+            preferences_ttl_ms: 3_600_000,
+            max_bytes: 8 << 20,
+            old_versions: 100,
+            warm_up: 0,
         }
     }
 }
@@ -256,6 +289,12 @@ impl Settings {
         }
         if self.outbox.max_delay_ms < self.outbox.first_delay_ms {
             return bad("settings.outbox.max_delay_ms must be at least settings.outbox.first_delay_ms".to_owned());
+        }
+        if self.library.old_versions > MAX_OLD_VERSIONS {
+            return bad(format!("settings.library.old_versions must be at most {MAX_OLD_VERSIONS}"));
+        }
+        if self.library.warm_up > 1_000 {
+            return bad("settings.library.warm_up must be at most 1000".to_owned());
         }
         if self.timeline.window_pages > 20 {
             return bad("settings.timeline.window_pages must be at most 20".to_owned());

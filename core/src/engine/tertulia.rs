@@ -85,6 +85,8 @@ pub(super) struct Inner {
     pub(super) queues: Mutex<HashMap<ConversationId, Weak<Queue>>>,
     pub(super) recent: Recent,
     pub(super) facts: super::facts::Facts,
+    /// Values of libraries and users' preferences.
+    pub(super) library: Arc<super::library::Cache>,
     /// What is told to timelines.
     pub(super) feeds: Arc<super::timeline::Feeds>,
     /// An engine that was opened outside a runtime brings its own; it goes last.

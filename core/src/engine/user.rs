@@ -88,14 +88,15 @@ impl UserScope {
         ConversationsCall::of(self.clone())
     }
 
-    /// What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+    /// What this user prefers: name, language, time zone, and whatever the host keeps beside them. Remembered for an hour,
+    /// unless somebody changes it, here or in another process ([`LibrarySettings`](crate::LibrarySettings)).
     ///
     /// # Errors
     /// `Storage`.
     pub async fn preferences(&self) -> Result<Preferences> {
         let work = async {
             self.check()?;
-            self.engine.store.preferences(&self.owner).await
+            self.engine.library.preferences(&self.owner).await
         };
         work.await.map_err(|e| self.engine.failed(e, "user.preferences"))
     }

@@ -19,9 +19,10 @@ use crate::model::{
 };
 use crate::policy::Buckets;
 use crate::store::{
-    Anchor, Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows,
-    ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender,
-    Store, StoreFuture, StreamRecord, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
+    Anchor, Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EntryQuery,
+    EntryRecord, EntryRow, EntryVersion, EventRows, LibraryChanges, LibraryKey, ListQuery, MessageRows, PageQuery,
+    QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord,
+    TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
 };
 
 /// So long nothing was written when it is time to index what was.
@@ -354,6 +355,24 @@ impl Store for WatchedStore {
 
     fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
         self.timed("preferences", Some(owner), self.inner.preferences(owner))
+    }
+
+    fn entry(&self, key: LibraryKey, version: Option<i64>) -> StoreFuture<'_, Option<EntryRecord>> {
+        let owner = key.owner.clone();
+        self.timed("entry", Some(&owner), self.inner.entry(key, version))
+    }
+
+    fn entries(&self, owner: &str, query: EntryQuery) -> StoreFuture<'_, Vec<EntryRow>> {
+        self.timed("entries", Some(owner), self.inner.entries(owner, query))
+    }
+
+    fn entry_versions(&self, key: LibraryKey, before: Option<i64>, limit: usize) -> StoreFuture<'_, Vec<EntryVersion>> {
+        let owner = key.owner.clone();
+        self.timed("entry_versions", Some(&owner), self.inner.entry_versions(key, before, limit))
+    }
+
+    fn library_changes(&self, since: i64) -> Option<LibraryChanges> {
+        self.inner.library_changes(since)
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

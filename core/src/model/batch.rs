@@ -115,6 +115,8 @@ pub struct ErasureReport {
     pub messages: i64,
     /// How many streams of events.
     pub streams: i64,
+    /// How many values of the user's libraries, deleted ones among them.
+    pub entries: i64,
     /// True when the files of the store hold no byte of it any more. False when another program read from the store's log
     /// the whole time: what is left there goes with the next `checkpoint` that it does not hinder.
     pub scrubbed: bool,

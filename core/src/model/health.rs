@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::engine_event::BreakerState;
+use super::library::LibraryHealth;
 use super::stats::Spread;
 use crate::base::Timestamp;
 
@@ -39,6 +40,8 @@ pub struct Health {
     pub cache_hits: i64,
     /// Calls whose reply was not in the cache, since the engine was opened.
     pub cache_misses: i64,
+    /// What the library's cache has done and holds.
+    pub library: LibraryHealth,
 }
 
 /// How well something is.

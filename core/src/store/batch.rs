@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::content::Content;
 use super::events::{NewEvents, Payload};
+use super::library::NewEntry;
 use super::spend::{LedgerEntry, NewReservation};
 use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, StreamId, Timestamp, TurnId};
 use crate::model::{
@@ -275,6 +276,19 @@ pub enum Op {
     },
     /// Ends it: the owner may begin anew. `Conflict` (not_erased) while something is left.
     EndErasure,
+    /// Puts a value of the library under its name, as the next version, and forgets the oldest ones. The value that stands
+    /// there already changes nothing. Where another version stands there than expected it is `Conflict` (entry_moved). What
+    /// can be no kind, name or version is `Invalid` (bad_kind, bad_name, bad_version).
+    PutEntry(NewEntry),
+    /// Deletes a value of the library with all its versions. Their numbers are not given again.
+    DeleteEntry {
+        /// What it is.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// The version that stands there, as far as the writer knows; otherwise `Conflict` (entry_moved).
+        expected: Option<i64>,
+    },
     /// Holds on to every reservation of this process, whoever's it is, until this moment.
     RenewReservations {
         /// The process that holds them.
@@ -564,6 +578,8 @@ pub struct Receipt {
     pub versions: Option<(i64, i64)>,
     /// The version of the stream that events were appended to last, behind them; nothing without one.
     pub stream_version: Option<i64>,
+    /// The version of the library's value that was put last; nothing without one.
+    pub entry_version: Option<i64>,
     /// What was taken out of an owner's things.
     pub erased: Erased,
 }
@@ -577,6 +593,8 @@ pub struct Erased {
     pub messages: i64,
     /// How many streams of events.
     pub streams: i64,
+    /// How many values of the owner's library, those among them that were deleted.
+    pub entries: i64,
     /// True when something is left.
     pub more: bool,
 }

@@ -13,6 +13,7 @@ mod content;
 pub mod contract;
 mod draft;
 mod events;
+mod library;
 mod memory;
 mod read;
 mod refusal;
@@ -35,6 +36,10 @@ pub use draft::DraftEvent;
 pub use events::{
     Bell, EventRows, MAX_EVENT_ROW_BYTES, MAX_EVENTS, NewEvent, NewEvents, Payload, Snapshot, StoredEvent,
     StreamRecord, Subscription,
+};
+pub use library::{
+    APPLICATION, EntryQuery, EntryRecord, EntryRow, EntryValue, EntryVersion, LibraryChanges, LibraryKey,
+    MAX_OLD_VERSIONS, MAX_VALUE_BYTES, NewEntry, PREFERENCES, check_kind, check_name,
 };
 pub use memory::MemoryStore;
 pub use read::{
@@ -233,6 +238,42 @@ pub trait Store: Send + Sync + 'static {
 
     /// What this owner prefers; nothing of anything for one who never said.
     fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences>;
+
+    /// A value of this owner's library (the application's for the owner `""`): its newest version or this one; nothing when
+    /// it is not there.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) unless a backend keeps a library.
+    fn entry(&self, key: LibraryKey, version: Option<i64>) -> StoreFuture<'_, Option<EntryRecord>> {
+        let _ = (key, version);
+        Box::pin(async { Err(refusal::keeps_no_library()) })
+    }
+
+    /// The names of one kind in this owner's library, in the order of their bytes.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) unless a backend keeps a library.
+    fn entries(&self, owner: &str, query: EntryQuery) -> StoreFuture<'_, Vec<EntryRow>> {
+        let _ = (owner, query);
+        Box::pin(async { Err(refusal::keeps_no_library()) })
+    }
+
+    /// The versions of a value that are kept, the newest first; those before this one, if one is named.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) unless a backend keeps a library.
+    fn entry_versions(&self, key: LibraryKey, before: Option<i64>, limit: usize) -> StoreFuture<'_, Vec<EntryVersion>> {
+        let _ = (key, before, limit);
+        Box::pin(async { Err(refusal::keeps_no_library()) })
+    }
+
+    /// What of all libraries and of all users' preferences was changed since this change, by whichever process, as long as
+    /// it was acknowledged before the call. It takes microseconds and waits for nobody. Nothing when that cannot be told: then
+    /// nothing that is remembered may be used.
+    fn library_changes(&self, since: i64) -> Option<LibraryChanges> {
+        let _ = since;
+        None
+    }
 
     /// Conversations of all owners whose time is up, at most so many. They are not there for anybody any more, and wait to
     /// be swept away.

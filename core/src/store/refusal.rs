@@ -36,6 +36,22 @@ pub(super) fn bad_snapshot(version: i64) -> Error {
     Error::invalid("bad_snapshot", detail)
 }
 
+pub(super) fn no_entry() -> Error {
+    Error::new(ErrorKind::NotFound, "no_entry", "the library has nothing under this name")
+}
+
+/// Says which one is there, so that whoever is refused need not ask for it.
+pub(super) fn entry_moved(version: Option<i64>) -> Error {
+    let now =
+        version.map_or_else(|| "nothing is there now".to_owned(), |version| format!("version {version} is there now"));
+    let detail = format!("somebody else has changed what stands under this name; {now}; read it anew and decide again");
+    Error::new(ErrorKind::Conflict, "entry_moved", detail)
+}
+
+pub(super) fn keeps_no_library() -> Error {
+    Error::invalid("unsupported", "this store keeps no library")
+}
+
 pub(super) fn keeps_no_events() -> Error {
     Error::invalid("unsupported", "this store keeps no streams of events")
 }

@@ -57,6 +57,15 @@ async fn the_provider_of_ones_own_answers_after_it_woke_up() {
 }
 
 #[tokio::test]
+async fn the_library_keeps_versions_and_remembers() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = said(&run(env!("CARGO_BIN_EXE_library"), folder.path(), &[]).await);
+    for words in ["Done", "shared: false, Two tips for Cádiz", "versions: [2, 1]", "entry_moved", "remembered: "] {
+        assert!(out.contains(words), "{words}: {out}");
+    }
+}
+
+#[tokio::test]
 async fn every_layer_does_its_work_alone_around_a_service_of_ones_own() {
     let folder = tempfile::tempdir().unwrap();
     let out = said(&run(env!("CARGO_BIN_EXE_layers_alone"), folder.path(), &[]).await);

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod branches;
+mod library;
 mod lists;
 mod pages;
 mod places;
@@ -183,6 +184,20 @@ behaviours! {
         who_subscribes_hears_every_event_once_and_without_looking,
         who_waits_for_an_event_hears_that_the_store_closes,
         random_streams_equal_those_of_a_naive_model,
+    }
+    library {
+        a_value_is_put_read_and_deleted,
+        each_put_is_a_version_and_the_oldest_go,
+        a_put_on_another_version_is_conflict_and_tells_which_is_there,
+        the_same_value_again_changes_nothing,
+        versions_are_never_given_twice,
+        names_are_listed_in_order_page_by_page,
+        versions_are_listed_the_newest_first,
+        a_library_is_its_owners_own_and_the_application_has_one,
+        what_cannot_be_in_a_library_is_refused_and_changes_nothing,
+        every_change_is_told_by_number_until_it_is_too_long_ago,
+        changes_are_told_of_preferences_too,
+        random_libraries_equal_those_of_a_naive_model,
     }
     usage {
         usage_is_summed_by_model_day_conversation_and_user,

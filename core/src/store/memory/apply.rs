@@ -10,8 +10,8 @@ use crate::store::events::ends;
 use crate::store::refusal;
 use crate::store::tree::jumps_on;
 use crate::store::{
-    Content, ConversationChange, DraftChunk, Erased, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep,
-    NewTurn, Op, Parent, Placed, Precondition, QueueEntry, Receipt, TurnChange, WriteBatch,
+    Content, ConversationChange, DraftChunk, Erased, LibraryKey, MessageEnd, NewAttachment, NewConversation, NewRow,
+    NewStep, NewTurn, Op, Parent, Placed, Precondition, QueueEntry, Receipt, TurnChange, WriteBatch,
 };
 
 impl State {
@@ -42,7 +42,7 @@ impl State {
         let (mut placed, mut alerts) = (Vec::new(), Vec::new());
         let (mut head, mut goes_on) = (None, None);
         let mut versions: Option<(i64, i64)> = None;
-        let mut stream_version = None;
+        let (mut stream_version, mut entry_version) = (None, None);
         let mut erased = Erased::default();
         for op in &batch.ops {
             let talk = match op {
@@ -63,6 +63,7 @@ impl State {
                     self.may_begin(owner)?;
                     let old = self.preferences.get(&batch.owner).cloned().unwrap_or_default();
                     self.preferences.put(batch.owner.clone(), old.changed(change)?);
+                    self.note_library(LibraryKey::preferences(owner));
                 }
                 Op::SweepConversation { id } => self.sweep_conversation(owner, *id)?,
                 Op::AppendMessage(new) => placed.push(self.append_message(batch, new)?),
@@ -105,14 +106,18 @@ impl State {
                 Op::BeginErasure => self.begin_erasure(owner),
                 Op::EraseSome { rows } => erased = self.erase_some(owner, *rows)?,
                 Op::EndErasure => self.end_erasure(owner)?,
+                Op::PutEntry(new) => entry_version = Some(self.put_entry(owner, new, batch.at)?),
+                Op::DeleteEntry { kind, name, expected } => {
+                    self.delete_entry(LibraryKey::new(owner, &**kind, &**name), *expected, batch.at)?;
+                }
             }
             if let (Some(before), Some(after)) = (before, version(self)) {
                 versions = Some((versions.map_or(before, |(first, _)| first), after));
             }
         }
-        let has_budgets = self.has_budgets();
+        let (change_seq, has_budgets) = (self.change, self.has_budgets());
         Ok(Receipt {
-            change_seq: self.change,
+            change_seq,
             placed,
             alerts,
             head,
@@ -120,6 +125,7 @@ impl State {
             has_budgets,
             versions,
             stream_version,
+            entry_version,
             erased,
         })
     }

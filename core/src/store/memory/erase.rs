@@ -3,11 +3,14 @@
 use super::state::State;
 use crate::base::{ConversationId, MessageId, StreamId};
 use crate::model::Result;
-use crate::store::{Erased, refusal};
+use crate::store::{Erased, LibraryKey, refusal};
 
 impl State {
     pub(super) fn begin_erasure(&mut self, owner: &str) {
-        self.preferences.remove(&owner.to_owned());
+        if self.preferences.get(&owner.to_owned()).is_some() {
+            self.preferences.remove(&owner.to_owned());
+            self.note_library(LibraryKey::preferences(owner));
+        }
         self.erasing.put(owner.to_owned(), ());
     }
 
@@ -23,6 +26,11 @@ impl State {
 
     fn streams_of<'a>(&'a self, owner: &'a str) -> impl Iterator<Item = StreamId> + 'a {
         self.streams.iter().filter(move |(_, row)| row.owner == owner).map(|(id, _)| *id)
+    }
+
+    fn entries_of<'a>(&'a self, owner: &'a str) -> impl Iterator<Item = LibraryKey> + 'a {
+        let from = self.library.range(LibraryKey::new(owner, "", "")..);
+        from.take_while(move |(key, _)| key.owner == owner).map(|(key, _)| key.clone())
     }
 
     pub(super) fn erase_some(&mut self, owner: &str, rows: usize) -> Result<Erased> {
@@ -46,12 +54,23 @@ impl State {
             erased.streams += 1;
             left -= 1;
         }
+        let shelved: Vec<_> = self.entries_of(owner).take(usize::try_from(left.max(0)).unwrap_or(0)).collect();
+        for key in &shelved {
+            self.forget_versions(key, i64::MAX);
+            self.library.remove(key);
+            erased.entries += 1;
+        }
+        if !shelved.is_empty() {
+            self.forget_changes_of(owner);
+        }
         erased.more = self.has_some(owner);
         Ok(erased)
     }
 
     fn has_some(&self, owner: &str) -> bool {
-        self.conversations_of(owner).next().is_some() || self.streams_of(owner).next().is_some()
+        self.conversations_of(owner).next().is_some()
+            || self.streams_of(owner).next().is_some()
+            || self.entries_of(owner).next().is_some()
     }
 
     pub(super) fn end_erasure(&mut self, owner: &str) -> Result<()> {

@@ -7,6 +7,7 @@
 mod apply;
 mod erase;
 mod events;
+mod library;
 mod read;
 mod recover;
 mod search;
@@ -23,9 +24,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::events::Bells;
 use super::{
-    Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows, ListQuery,
-    MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store,
-    StoreFuture, StreamRecord, TreeRows, TurnRecord, UsageQuery, WriteBatch, refusal,
+    Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EntryQuery, EntryRecord,
+    EntryRow, EntryVersion, EventRows, LibraryChanges, LibraryKey, ListQuery, MessageRows, PageQuery, QueueQuery,
+    QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord, TreeRows,
+    TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, SystemClock, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
@@ -219,6 +221,24 @@ impl Store for MemoryStore {
     fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
         let owner = owner.to_owned();
         self.with(move |state| Ok(state.preferences.get(&owner).cloned().unwrap_or_default()))
+    }
+
+    fn entry(&self, key: LibraryKey, version: Option<i64>) -> StoreFuture<'_, Option<EntryRecord>> {
+        self.with(move |state| Ok(state.entry(&key, version)))
+    }
+
+    fn entries(&self, owner: &str, query: EntryQuery) -> StoreFuture<'_, Vec<EntryRow>> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.entries(&owner, &query)))
+    }
+
+    fn entry_versions(&self, key: LibraryKey, before: Option<i64>, limit: usize) -> StoreFuture<'_, Vec<EntryVersion>> {
+        self.with(move |state| Ok(state.entry_versions(&key, before, limit)))
+    }
+
+    fn library_changes(&self, since: i64) -> Option<LibraryChanges> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (!state.closed).then(|| state.changes_behind(since))
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::store::books::{Counter, Held};
 use crate::store::refusal;
-use crate::store::{Content, NewStep, QueueEntry, hash};
+use crate::store::{Content, EntryValue, LibraryKey, NewStep, QueueEntry, hash};
 
 #[derive(Clone, Debug)]
 pub(super) struct ConversationRow {
@@ -134,6 +134,15 @@ pub(super) struct EventRow {
     pub(super) at: Timestamp,
 }
 
+/// What stands under a name of the library; of what is deleted the number stays.
+#[derive(Clone, Debug)]
+pub(super) struct Shelved {
+    pub(super) version: i64,
+    pub(super) is_deleted: bool,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+}
+
 /// Everything that is kept.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -176,10 +185,14 @@ pub(super) struct State {
     pub(super) events: Table<(StreamId, i64), EventRow>,
     /// Owners of whom everything is being taken out.
     pub(super) erasing: Table<String, ()>,
+    pub(super) library: Table<LibraryKey, Shelved>,
+    pub(super) library_versions: Table<(LibraryKey, i64), (Timestamp, EntryValue)>,
+    /// The last of them.
+    pub(super) library_changes: Table<i64, LibraryKey>,
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 24] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 27] {
         [
             &mut self.conversations,
             &mut self.by_activity,
@@ -205,6 +218,9 @@ impl State {
             &mut self.streams,
             &mut self.events,
             &mut self.erasing,
+            &mut self.library,
+            &mut self.library_versions,
+            &mut self.library_changes,
         ]
     }
 

@@ -61,6 +61,11 @@ pub(super) fn enter() -> Inside {
     GATE.enter()
 }
 
+/// The same without waiting: nothing while the gate is closed.
+pub(super) fn try_enter() -> Option<Inside> {
+    GATE.try_enter()
+}
+
 /// True while somebody waits to fork: what takes long gives up its place.
 pub(super) fn is_wanted() -> bool {
     GATE.is_closed()
@@ -87,14 +92,17 @@ impl Gate {
         Self { forking: AtomicUsize::new(0), inside: AtomicUsize::new(0) }
     }
 
+    pub(super) fn try_enter(&'static self) -> Option<Inside> {
+        let inside = Inside(self);
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        (self.forking.load(Ordering::SeqCst) == 0).then_some(inside)
+    }
+
     pub(super) fn enter(&'static self) -> Inside {
         loop {
-            let inside = Inside(self);
-            self.inside.fetch_add(1, Ordering::SeqCst);
-            if self.forking.load(Ordering::SeqCst) == 0 {
+            if let Some(inside) = self.try_enter() {
                 return inside;
             }
-            drop(inside);
             while self.forking.load(Ordering::SeqCst) > 0 {
                 sleep(PAUSE);
             }

@@ -23,6 +23,7 @@ use super::backup::Backups;
 use super::connect::{self, Opening, beside, keep_log_on_close};
 use super::failure::{self, file_failed, storage};
 use super::fork;
+use super::glance::Glance;
 use super::liveness::{Liveness, private_file};
 use super::readers::{self, Readers};
 use super::settings::SqliteSettings;
@@ -95,6 +96,7 @@ pub(super) struct Life {
     pub(super) bells: Arc<Bells>,
     pub(super) door: Arc<Door>,
     pub(super) backups: Arc<Backups>,
+    pub(super) glance: Arc<Glance>,
     pub(super) reads: readers::Waiting,
 }
 
@@ -181,6 +183,7 @@ impl Life {
         let inside = fork::enter();
         let mut database = connect::open_writer(&self.path, &self.settings, opening)?;
         let logged = connect::count_log(&mut database.connection)?;
+        self.glance.open(&self.path, &self.settings)?;
         let writer = Arc::new(Mutex::new(Writer {
             connection: database.connection,
             settings: self.settings.clone(),
@@ -200,6 +203,7 @@ impl Life {
             Ok(readers) => Ok(Room { writer, readers, orphans: database.orphans }),
             Err(error) => {
                 let _inside = fork::enter();
+                self.glance.close();
                 drop(writer);
                 Err(error)
             }
@@ -211,6 +215,7 @@ impl Life {
         self.backups.end();
         room.readers.close();
         let _inside = fork::enter();
+        self.glance.close();
         if !moves_log {
             let writer = room.writer.lock().unwrap_or_else(PoisonError::into_inner);
             // Where it cannot be said it is moved: slow, but right.

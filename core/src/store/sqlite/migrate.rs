@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/007_open_turns.sql"),
     include_str!("../../../migrations/sqlite/008_event_streams.sql"),
     include_str!("../../../migrations/sqlite/009_erasure.sql"),
+    include_str!("../../../migrations/sqlite/010_library.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -95,6 +96,7 @@ mod tests {
             "462b8df3472b2dc6",
             "9d66dae97323b4b4",
             "c23595c7bf4541be",
+            "99bd3f8334075d17",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

@@ -20,6 +20,8 @@ mod conversations;
 mod events;
 mod failure;
 pub mod fork;
+mod glance;
+mod library;
 mod life;
 mod liveness;
 mod migrate;
@@ -47,14 +49,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::events::Bells;
 use super::{
-    Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows, ListQuery,
-    MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store,
-    StoreFuture, StreamRecord, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
+    Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EntryQuery, EntryRecord,
+    EntryRow, EntryVersion, EventRows, LibraryChanges, LibraryKey, ListQuery, MessageRows, PageQuery, QueueQuery,
+    QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord, TreeRows,
+    TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use backup::Backups;
 use failure::{file_failed, is_of_disk};
+use glance::Glance;
 use life::{Door, Life};
 use readers::Reads;
 use writer::{ApplyJob, Counting, Job, Writer};
@@ -75,6 +79,7 @@ pub struct SqliteStore {
     door: Arc<Door>,
     counting: Arc<Counting>,
     backups: Arc<Backups>,
+    glance: Arc<Glance>,
     bells: Arc<Bells>,
     /// Nothing is ever sent; it ends when the writing thread does.
     alive: watch::Receiver<()>,
@@ -104,7 +109,8 @@ impl SqliteStore {
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
         let (searches, door, backups) = (settings.search, Arc::<Door>::default(), Arc::<Backups>::default());
-        let bells = Arc::<Bells>::default();
+        let (bells, glance) = (Arc::<Bells>::default(), Arc::<Glance>::default());
+        glance.register();
         let life = Life {
             path: path.clone(),
             settings,
@@ -113,6 +119,7 @@ impl SqliteStore {
             bells: Arc::clone(&bells),
             door: Arc::clone(&door),
             backups: Arc::clone(&backups),
+            glance: Arc::clone(&glance),
             reads: waiting_reads,
         };
         let thread = Builder::new()
@@ -123,7 +130,7 @@ impl SqliteStore {
             })
             .map_err(|error| file_failed(given, error))?;
         let thread = Mutex::new(Some(thread));
-        let store = Self { path, jobs, reads, searches, clock, door, counting, backups, bells, alive, thread };
+        let store = Self { path, jobs, reads, searches, clock, door, counting, backups, glance, bells, alive, thread };
         opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
         Ok(store)
     }
@@ -372,6 +379,23 @@ impl Store for SqliteStore {
     fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
         let owner = owner.to_owned();
         self.read("preferences", move |connection, _| conversations::preferences(connection, &owner))
+    }
+
+    fn entry(&self, key: LibraryKey, version: Option<i64>) -> StoreFuture<'_, Option<EntryRecord>> {
+        self.read("entry", move |connection, _| library::entry(connection, &key, version))
+    }
+
+    fn entries(&self, owner: &str, query: EntryQuery) -> StoreFuture<'_, Vec<EntryRow>> {
+        let owner = owner.to_owned();
+        self.read("entries", move |connection, _| library::entries(connection, &owner, &query))
+    }
+
+    fn entry_versions(&self, key: LibraryKey, before: Option<i64>, limit: usize) -> StoreFuture<'_, Vec<EntryVersion>> {
+        self.read("entry_versions", move |connection, _| library::versions(connection, &key, before, limit))
+    }
+
+    fn library_changes(&self, since: i64) -> Option<LibraryChanges> {
+        self.glance.changes(since)
     }
 
     fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {

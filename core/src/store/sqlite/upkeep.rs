@@ -181,6 +181,7 @@ fn name_of(table: &str) -> &'static str {
         "blob" | "blob_inline" | "attachment" => "attachments",
         "budget" | "budget_counter" | "reservation" | "usage_hour" | "usage_part" => "spending",
         "event" | "event_stream" => "events",
+        "library_entry" | "library_version" | "library_change" => "library",
         "change_feed" | "change_cursor" => "changes",
         table if table.contains("fts") => "search",
         _ => "other",

@@ -155,6 +155,23 @@ pub(super) const RULES: &[Rule] = &[
         mends: &[],
     },
     Rule {
+        kind: Damaged,
+        place: "library_entry",
+        detail: "have lost their newest version",
+        wrong: "SELECT count(*) FROM library_entry e WHERE is_deleted = 0
+            AND NOT EXISTS (SELECT 1 FROM library_version v WHERE v.entry_pk = e.pk AND v.version = e.version)",
+        mends: &[],
+    },
+    Rule {
+        kind: Reference,
+        place: "library_version",
+        detail: "are of a value that is deleted, or newer than its newest",
+        wrong: "SELECT count(*) FROM library_version v JOIN library_entry e ON e.pk = v.entry_pk
+            WHERE e.is_deleted OR v.version > e.version",
+        mends: &["DELETE FROM library_version WHERE pk IN (SELECT v.pk FROM library_version v
+             JOIN library_entry e ON e.pk = v.entry_pk WHERE e.is_deleted OR v.version > e.version)"],
+    },
+    Rule {
         kind: Reference,
         place: "draft_chunk",
         detail: "are of a message that is written already",

@@ -28,8 +28,8 @@ impl Applying<'_> {
     pub(super) fn update_preferences(&self, change: &PreferencesChange) -> Result<()> {
         let owner_pk = self.owner_pk()?;
         let preferences = json(&conversations::preferences(self.connection, self.owner)?.changed(change)?)?;
-        run(self.connection, "UPDATE owner SET preferences = ?2 WHERE pk = ?1", params![owner_pk, preferences])
-            .map(drop)
+        run(self.connection, "UPDATE owner SET preferences = ?2 WHERE pk = ?1", params![owner_pk, preferences])?;
+        self.note_preferences(owner_pk)
     }
 
     pub(super) fn put_conversation(&mut self, new: &NewConversation) -> Result<()> {

@@ -26,6 +26,8 @@ pub(in crate::store::sqlite) const A_STREAM: &str =
 pub(in crate::store::sqlite) const SOME_EVENTS: &str =
     "SELECT seq, data_hash FROM event WHERE stream_pk = ? ORDER BY seq LIMIT ?";
 
+pub(in crate::store::sqlite) const SOME_ENTRIES: &str = "SELECT pk FROM library_entry WHERE owner_pk = ? LIMIT ?";
+
 /// Owners whose erasure has not ended.
 pub(in crate::store::sqlite) fn erasing(connection: &Connection, limit: usize) -> Result<Vec<String>> {
     all(connection, ERASING, [i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0))
@@ -33,6 +35,10 @@ pub(in crate::store::sqlite) fn erasing(connection: &Connection, limit: usize) -
 
 impl Applying<'_> {
     pub(super) fn begin_erasure(&self) -> Result<()> {
+        let sql = "SELECT pk FROM owner WHERE ext_id = ? AND preferences IS NOT NULL";
+        if let Some(owner_pk) = first(self.connection, sql, [self.owner], |row| row.get(0))? {
+            self.note_preferences(owner_pk)?;
+        }
         run(
             self.connection,
             "UPDATE owner SET erasing_since = coalesce(erasing_since, ?2), preferences = NULL WHERE ext_id = ?1",
@@ -49,7 +55,9 @@ impl Applying<'_> {
 
     fn has_some(&self, owner_pk: i64) -> Result<bool> {
         let conversation = first(self.connection, A_CONVERSATION, [owner_pk], |_| Ok(()))?;
-        Ok(conversation.is_some() || first(self.connection, A_STREAM, [owner_pk], |_| Ok(()))?.is_some())
+        Ok(conversation.is_some()
+            || first(self.connection, A_STREAM, [owner_pk], |_| Ok(()))?.is_some()
+            || first(self.connection, SOME_ENTRIES, [owner_pk, 1], |_| Ok(()))?.is_some())
     }
 
     pub(super) fn end_erasure(&self) -> Result<()> {
@@ -67,6 +75,9 @@ impl Applying<'_> {
         let mut left = i64::try_from(rows).unwrap_or(i64::MAX);
         while left > 0 && self.erase_from_conversation(owner_pk, &mut left, &mut erased)? {}
         while left > 0 && self.erase_from_stream(owner_pk, &mut left, &mut erased)? {}
+        if left > 0 {
+            self.erase_from_library(owner_pk, left, &mut erased)?;
+        }
         erased.more = self.has_some(owner_pk)?;
         Ok(erased)
     }
@@ -136,5 +147,18 @@ impl Applying<'_> {
             *left -= 1;
         }
         Ok(true)
+    }
+
+    fn erase_from_library(&self, owner_pk: i64, most: i64, erased: &mut Erased) -> Result<()> {
+        let entries: Vec<i64> = all(self.connection, SOME_ENTRIES, [owner_pk, most], |row| row.get(0))?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for pk in entries {
+            run(self.connection, "DELETE FROM library_version WHERE entry_pk = ?", [pk])?;
+            run(self.connection, "DELETE FROM library_entry WHERE pk = ?", [pk])?;
+            erased.entries += 1;
+        }
+        self.forget_changes_of(owner_pk)
     }
 }

@@ -4,6 +4,7 @@ mod blob;
 mod conversation;
 pub(super) mod erase;
 mod events;
+mod library;
 mod message;
 mod tree;
 mod turn;
@@ -91,7 +92,7 @@ impl Applying<'_> {
             self.check(precondition)?;
         }
         let (mut placed, mut alerts) = (Vec::new(), Vec::new());
-        let (mut head, mut goes_on, mut stream_version) = (None, None, None);
+        let (mut head, mut goes_on, mut stream_version, mut entry_version) = (None, None, None, None);
         let mut erased = Erased::default();
         for op in &batch.ops {
             match op {
@@ -140,11 +141,13 @@ impl Applying<'_> {
                 Op::BeginErasure => self.begin_erasure()?,
                 Op::EraseSome { rows } => erased = self.erase_some(*rows)?,
                 Op::EndErasure => self.end_erasure()?,
+                Op::PutEntry(new) => entry_version = Some(self.put_entry(new)?),
+                Op::DeleteEntry { kind, name, expected } => self.delete_entry(kind, name, *expected)?,
             }
         }
-        let (has_budgets, versions) = (self.has_budgets()?, self.seen.versions.get());
+        let (change_seq, has_budgets, versions) = (self.change, self.has_budgets()?, self.seen.versions.get());
         Ok(Receipt {
-            change_seq: self.change,
+            change_seq,
             placed,
             alerts,
             head,
@@ -152,6 +155,7 @@ impl Applying<'_> {
             has_budgets,
             versions,
             stream_version,
+            entry_version,
             erased,
         })
     }

@@ -2,6 +2,7 @@
 
 mod files;
 mod fork;
+mod glances;
 mod groups;
 mod indexing;
 mod lifecycle;
@@ -67,6 +68,12 @@ fn assert_sound(path: &Path, name: &str) {
          AND NOT EXISTS (SELECT 1 FROM blob_inline b WHERE b.hash = m.content_hash)",
         "SELECT count(*) FROM event_stream s WHERE version <> (SELECT count(*) FROM event e WHERE e.stream_pk = s.pk)
          OR version <> (SELECT max(seq) FROM event e WHERE e.stream_pk = s.pk) OR snapshot_version > version",
+        "SELECT count(*) FROM library_entry e WHERE (SELECT count(*) FROM library_version v
+         WHERE v.entry_pk = e.pk AND v.version = e.version) <> (e.is_deleted = 0)",
+        "SELECT count(*) FROM library_version v JOIN library_entry e ON e.pk = v.entry_pk
+         WHERE e.is_deleted OR v.version > e.version OR v.bytes <> octet_length(v.value)",
+        "SELECT max(seq) - min(seq) + 1 - count(*) FROM library_change",
+        "SELECT count(*) > 256 FROM library_change",
         "SELECT count(*) FROM draft_chunk d JOIN message m ON m.pk = d.message_pk WHERE m.status <> 2",
         "SELECT count(*) FROM message_fts_docsize WHERE id NOT IN (SELECT pk FROM message WHERE status NOT IN (2, 6) AND role <> 4)",
         "SELECT count(*) FROM budget_counter WHERE budget_pk NOT IN (SELECT pk FROM budget)",

@@ -8,7 +8,7 @@ use super::*;
 use crate::base::{Ids, SeededRandom};
 use crate::store::contract::scene::{NOW, OWNER, later, new_conversation, put_conversation, user_row};
 use crate::store::sqlite::apply::{Applying, Seen};
-use crate::store::{Anchor, BranchQuery, NewConversation, Op, PageSize, Parent, SiblingAnchor};
+use crate::store::{Anchor, BranchQuery, EntryQuery, LibraryKey, NewConversation, Op, PageSize, Parent, SiblingAnchor};
 
 /// A file that is written to and read from on this thread, so that its statements can be counted.
 struct Desk {
@@ -171,6 +171,26 @@ fn statements(path: &Path, length: usize) -> Vec<(&'static str, usize)> {
     });
     count("message", &mut desk, &mut |desk| {
         assert!(read::message(&desk.connection, OWNER, second[0], NOW).unwrap().is_some());
+    });
+    let value = |name: usize, value: usize| glances::put(&format!("{name:05}"), value);
+    desk.apply((0..length).map(|name| value(name, 0)));
+    desk.apply((1..length).map(|version| value(1, version)));
+    let key = LibraryKey::new(OWNER, "prompt", "00001");
+    count("put a new value", &mut desk, &mut |desk| drop(desk.apply([value(99_999, 0)])));
+    count("put another value", &mut desk, &mut |desk| drop(desk.apply([value(1, length)])));
+    count("delete a value", &mut desk, &mut |desk| {
+        let (kind, name) = ("prompt".to_owned(), "00002".to_owned());
+        drop(desk.apply([Op::DeleteEntry { kind, name, expected: None }]));
+    });
+    count("a value", &mut desk, &mut |desk| {
+        assert!(library::entry(&desk.connection, &key, None).unwrap().is_some());
+    });
+    count("names", &mut desk, &mut |desk| {
+        let query = EntryQuery { kind: "prompt".to_owned(), limit: 3, ..EntryQuery::default() };
+        assert_eq!(library::entries(&desk.connection, OWNER, &query).unwrap().len(), 3);
+    });
+    count("versions", &mut desk, &mut |desk| {
+        assert_eq!(library::versions(&desk.connection, &key, None, 3).unwrap().len(), 3);
     });
     let of = |name| counted.iter().find(|(of, _)| *of == name).unwrap().1;
     assert!(of("open") <= 2 && of("unchanged") == 1 && of("unchanged list") == 1, "{counted:?}");

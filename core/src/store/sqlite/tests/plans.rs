@@ -83,6 +83,14 @@ async fn pages_and_lists_go_by_their_indexes() {
         (apply::erase::A_LEAF, 1, "message_leaf (conv_pk=?)"),
         (apply::erase::A_STREAM, 1, "event_stream_owner (owner_pk=?)"),
         (apply::erase::SOME_EVENTS, 2, "PRIMARY KEY (stream_pk=?)"),
+        (apply::erase::SOME_ENTRIES, 2, "(owner_pk=?)"),
+        (library::ENTRY, 4, "library_entry_1 (owner_pk=? AND kind=? AND name=?)"),
+        (library::ENTRY, 4, "library_version_1 (entry_pk=? AND version=?)"),
+        (library::STANDING, 3, "library_entry_1 (owner_pk=? AND kind=? AND name=?)"),
+        (library::STANDING, 3, "library_version_1 (entry_pk=? AND version=?)"),
+        (library::ENTRIES, 4, "library_list (owner_pk=? AND kind=? AND name>?)"),
+        (library::VERSIONS, 5, "library_version_1 (entry_pk=? AND version<?)"),
+        (library::CHANGES, 2, "c USING INTEGER PRIMARY KEY (rowid>?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);

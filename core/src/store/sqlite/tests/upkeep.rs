@@ -6,7 +6,7 @@ use super::*;
 use crate::base::ErrorKind;
 use crate::model::{StoreProblemKind, TurnState};
 use crate::store::contract::scene::{NOW, put_conversation, refused, user_row};
-use crate::store::{ConversationChange, NewEvent, NewEvents, Op, Parent, Payload, Subscription};
+use crate::store::{ConversationChange, EntryValue, NewEntry, NewEvent, NewEvents, Op, Parent, Payload, Subscription};
 
 /// What files of this folder the process has open.
 #[cfg(target_os = "linux")]
@@ -264,6 +264,9 @@ async fn everything_that_is_wrong_is_found_and_what_the_rows_tell_is_mended() {
         ("DELETE FROM blob_inline", Damaged, "event", false),
         ("DELETE FROM event WHERE seq = 1", Damaged, "event_stream", false),
         ("UPDATE event_stream SET version = 9", Damaged, "event_stream", false),
+        ("DELETE FROM library_version WHERE version = 2", Damaged, "library_entry", false),
+        ("UPDATE library_entry SET version = 1", Reference, "library_version", true),
+        ("UPDATE library_entry SET is_deleted = 1", Reference, "library_version", true),
         (
             "INSERT INTO draft_chunk SELECT pk, 1, 0, x'5b5d' FROM message WHERE depth = 1",
             Reference,
@@ -300,6 +303,11 @@ async fn everything_that_is_wrong_is_found_and_what_the_rows_tell_is_mended() {
         let events = vec![NewEvent { name: "said".to_owned(), data }; 2];
         let new = NewEvents { stream: scene.ids.stream(), expected: 0, id: scene.ids.append(), events };
         scene.apply(scene.batch().op(Op::AppendEvents(new))).await.unwrap();
+        for said in ["one", "two"] {
+            let value = EntryValue::new(&said.into()).unwrap();
+            let (kind, name) = ("prompt".to_owned(), "greeting".to_owned());
+            scene.apply_op(Op::PutEntry(NewEntry { kind, name, value, expected: None, keep: 9 })).await.unwrap();
+        }
         let other = Connection::open(&path).unwrap();
         other.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
         other.execute_batch(sql).unwrap();
