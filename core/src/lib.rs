@@ -31,8 +31,8 @@ pub use call::{
 pub use engine::{
     CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions, ConversationsWatch,
     Events, Messages, Outbox, OutboxWatch, ProviderHandle, RawResponse, Reconfiguration, ReplyStream, Settings,
-    SpendingAlert, SseStream, StoreUpkeep, Tertulia, TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset,
-    shared,
+    SpendingAlert, SseStream, StoreUpkeep, SummarySettings, Tertulia, TertuliaBuilder, Timeline, TimelineSettings,
+    UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

@@ -233,7 +233,7 @@ impl TertuliaBuilder {
         let model = model.or_else(|| environment.get("TERTULIA_MODEL").filter(|m| !m.is_empty()));
         let targets = Targets::new(read, setup, model.clone(), settings.network.max_event_bytes)?;
         let catalogue = targets.catalogue();
-        for model in model.iter().chain(&settings.fallback.targets) {
+        for model in model.iter().chain(&settings.fallback.targets).chain(&settings.context.summary.model) {
             catalogue.resolve(model)?;
         }
         for (provider, _) in &keys {
@@ -320,6 +320,7 @@ impl TertuliaBuilder {
             live: Mutex::default(),
             queues: Mutex::default(),
             recent: Recent::default(),
+            summaries: super::summary::Writing::default(),
             facts: super::facts::Facts::default(),
             feeds,
             runtime: Mutex::new(runtime),

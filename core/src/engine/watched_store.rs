@@ -21,7 +21,7 @@ use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows,
     ListQuery, MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender,
-    Store, StoreFuture, StreamRecord, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
+    Store, StoreFuture, StreamRecord, SummaryPlace, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
 };
 
 /// So long nothing was written when it is time to index what was.
@@ -263,6 +263,15 @@ impl Store for WatchedStore {
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let work = self.inner.messages_upto(owner, conversation, last, anchor, limit);
         self.timed("messages_upto", Some(owner), work)
+    }
+
+    fn summary(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        before: Option<MessageId>,
+    ) -> StoreFuture<'_, Option<SummaryPlace>> {
+        self.timed("summary", Some(owner), self.inner.summary(owner, conversation, before))
     }
 
     fn siblings(

@@ -38,7 +38,7 @@ mod tests;
 
 pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
-pub use context::ContextReport;
+pub use context::{ContextReport, SummaryReport};
 #[cfg(feature = "engine")]
 pub(crate) use draft::Growth;
 pub use draft::ReplyDraft;

@@ -134,6 +134,13 @@ pub(super) struct EventRow {
     pub(super) at: Timestamp,
 }
 
+#[derive(Clone, Debug)]
+pub(super) struct SummaryRow {
+    pub(super) at: Timestamp,
+    pub(super) model: String,
+    pub(super) text: String,
+}
+
 /// Everything that is kept.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -174,10 +181,12 @@ pub(super) struct State {
     pub(super) usage_parts: Table<(String, BudgetScope, String, i64), UsageTotal>,
     pub(super) streams: Table<StreamId, StreamRow>,
     pub(super) events: Table<(StreamId, i64), EventRow>,
+    /// By how far down the last message in it stands.
+    pub(super) summaries: Table<(ConversationId, i32, MessageId), SummaryRow>,
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 23] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 24] {
         [
             &mut self.conversations,
             &mut self.by_activity,
@@ -202,6 +211,7 @@ impl State {
             &mut self.usage_parts,
             &mut self.streams,
             &mut self.events,
+            &mut self.summaries,
         ]
     }
 

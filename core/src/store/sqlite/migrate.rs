@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/006_search.sql"),
     include_str!("../../../migrations/sqlite/007_open_turns.sql"),
     include_str!("../../../migrations/sqlite/008_event_streams.sql"),
+    include_str!("../../../migrations/sqlite/009_summaries.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -93,6 +94,7 @@ mod tests {
             "e90d4634a032c198",
             "462b8df3472b2dc6",
             "9d66dae97323b4b4",
+            "dd974a74edd6e9c8",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

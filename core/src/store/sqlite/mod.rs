@@ -30,6 +30,7 @@ mod row;
 mod search;
 mod settings;
 mod spend;
+mod summary;
 mod upkeep;
 mod verify;
 mod whole;
@@ -49,7 +50,7 @@ use super::events::Bells;
 use super::{
     Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EventRows, ListQuery,
     MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store,
-    StoreFuture, StreamRecord, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
+    StoreFuture, StreamRecord, SummaryPlace, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
@@ -251,6 +252,16 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
         let owner = owner.to_owned();
         self.read("open", move |connection, now| read::open(connection, &owner, conversation, &query, now))
+    }
+
+    fn summary(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        before: Option<MessageId>,
+    ) -> StoreFuture<'_, Option<SummaryPlace>> {
+        let owner = owner.to_owned();
+        self.read("summary", move |connection, now| summary::summary(connection, &owner, conversation, before, now))
     }
 
     fn siblings(

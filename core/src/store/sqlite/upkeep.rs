@@ -145,7 +145,7 @@ fn storage_report(connection: &Connection, path: &Path) -> Result<StorageReport>
 /// What users call that which stands in a table.
 fn name_of(table: &str) -> &'static str {
     match table {
-        "message" => "messages",
+        "message" | "summary" => "messages",
         "conversation" | "conversation_tag" | "owner" => "conversations",
         "turn" | "turn_step" => "turns",
         "draft_chunk" => "drafts",

@@ -4,8 +4,12 @@ mod blob;
 mod conversation;
 mod events;
 mod message;
+mod summary;
 mod tree;
 mod turn;
+
+#[cfg(test)]
+pub(super) use summary::CHANGED;
 
 use std::cell::Cell;
 
@@ -135,6 +139,7 @@ impl Applying<'_> {
                 Op::ExpireStream { id, expires_in } => self.expire_stream(*id, *expires_in)?,
                 Op::DeleteStream { id } => self.delete_stream(*id)?,
                 Op::SweepStream { id } => self.sweep_stream(*id)?,
+                Op::PutSummary(new) => self.put_summary(new)?,
             }
         }
         let (has_budgets, versions) = (self.has_budgets()?, self.seen.versions.get());

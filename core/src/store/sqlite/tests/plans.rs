@@ -77,6 +77,9 @@ async fn pages_and_lists_go_by_their_indexes() {
         (events::VERSION, 3, "event_stream_1 (id=?)"),
         (events::EVENTS, 3, "e USING PRIMARY KEY (stream_pk=? AND seq>?)"),
         (events::EXPIRED, 2, "event_stream_expiry (expires_at<?)"),
+        (summary::SUMMARIES, 2, "summary_depth (conv_pk=? AND depth<?)"),
+        (summary::SUMMARY, 1, "s USING INTEGER PRIMARY KEY (rowid=?)"),
+        (apply::CHANGED, 3, "message_feed (conv_pk=? AND change_seq>?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);
