@@ -15,7 +15,7 @@ use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{
     Budget, BudgetStatus, ConversationSummary, EngineEventKind, HealthState, Message, OperationHealth, PartHealth,
-    Preferences, Result, UsageReport,
+    Preferences, Result, StoreFigures, UsageReport,
 };
 use crate::policy::Buckets;
 use crate::store::{
@@ -158,6 +158,11 @@ impl WatchedStore {
             duration_ms: operation.took.spread(1_000.0),
         });
         (part, operations.collect())
+    }
+
+    /// What the store measures of itself; nothing of one that does not.
+    pub(super) fn figures(&self) -> Option<StoreFigures> {
+        self.inner.upkeep().map(Upkeep::figures)
     }
 
     fn timed<'a, T: Send + 'a>(

@@ -47,7 +47,10 @@ pub use engine_event::{BreakerState, EngineEvent, EngineEventKind};
 pub use error::{Error, ErrorInfo, ProviderError, Result, RetryAfterSource};
 pub use event::{Progress, StreamEvent, StreamEventKind};
 pub use forecast::Forecast;
-pub use health::{BreakerHealth, Health, HealthState, LimitHealth, OperationHealth, PartHealth, TaskHealth};
+pub use health::{
+    BreakerHealth, Health, HealthState, LimitHealth, OperationHealth, PartHealth, SlowQuery, SlowStatement,
+    StoreFigures, TaskHealth,
+};
 pub use message::{Branch, ConversationSummary, Detail, Message, MessageStatus, NewMessage, Role};
 pub use outbox::OutboxItem;
 pub use part::{Citation, Media, MediaSource, Part, text_of};

@@ -20,6 +20,7 @@ mod conversations;
 mod events;
 mod failure;
 pub mod fork;
+mod gauges;
 mod life;
 mod liveness;
 mod migrate;
@@ -56,6 +57,7 @@ use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Time
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use backup::Backups;
 use failure::{failed, file_failed, is_of_disk};
+use gauges::{Gauges, Place};
 use life::{Door, Life};
 use readers::ReadJob;
 use writer::{ApplyJob, Counting, Job, Writer};
@@ -75,6 +77,8 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     door: Arc<Door>,
     counting: Arc<Counting>,
+    gauges: Arc<Gauges>,
+    readers: usize,
     backups: Arc<Backups>,
     bells: Arc<Bells>,
     /// Nothing is ever sent; it ends when the writing thread does.
@@ -105,12 +109,14 @@ impl SqliteStore {
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
         let (searches, door, backups) = (settings.search, Arc::<Door>::default(), Arc::<Backups>::default());
-        let bells = Arc::<Bells>::default();
+        let (bells, gauges) = (Arc::<Bells>::default(), Arc::<Gauges>::default());
+        let readers = settings.readers.max(1);
         let life = Life {
             path: path.clone(),
             settings,
             clock: Arc::clone(&clock),
             counting: Arc::clone(&counting),
+            gauges: Arc::clone(&gauges),
             bells: Arc::clone(&bells),
             door: Arc::clone(&door),
             backups: Arc::clone(&backups),
@@ -125,7 +131,8 @@ impl SqliteStore {
             })
             .map_err(|error| file_failed(given, error))?;
         let thread = Mutex::new(Some(thread));
-        let store = Self { path, jobs, reads, searches, clock, door, counting, backups, bells, alive, thread };
+        let store =
+            Self { path, jobs, reads, searches, clock, door, counting, gauges, readers, backups, bells, alive, thread };
         opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
         Ok(store)
     }
@@ -183,7 +190,9 @@ impl SqliteStore {
             }
             let (reply, answer) = oneshot::channel();
             let now = self.clock.now();
+            let mut place = Place::take(&self.gauges.reads, &self.clock);
             let work = move |connection: &mut Connection| {
+                place.begin();
                 if reply.is_closed() {
                     return;
                 }
@@ -221,7 +230,10 @@ impl Drop for SqliteStore {
 
 impl Store for SqliteStore {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
-        Box::pin(self.write(move |reply| Job::Apply(ApplyJob { batch, durability, reply })))
+        Box::pin(async move {
+            let place = Place::take(&self.gauges.writes, &self.clock);
+            self.write(move |reply| Job::Apply(ApplyJob { batch, durability, reply, place })).await
+        })
     }
 
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {

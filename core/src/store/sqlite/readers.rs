@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::connect::{close_copy, open_reader};
 use super::failure::file_failed;
 use super::fork;
+use super::gauges::{Busy, Gauges, begin_job};
 use super::settings::SqliteSettings;
 use crate::base::Clock;
 use crate::model::Result;
@@ -33,7 +34,7 @@ impl Readers {
     pub(super) fn start(
         path: &Path,
         settings: &SqliteSettings,
-        clock: &Arc<dyn Clock>,
+        (clock, gauges): (&Arc<dyn Clock>, &Arc<Gauges>),
         (jobs, waiting): (mpsc::Sender<ReadJob>, Arc<Mutex<mpsc::Receiver<ReadJob>>>),
     ) -> Result<Self> {
         let mut readers = Self { jobs, threads: Vec::new() };
@@ -43,11 +44,11 @@ impl Readers {
             opened.iter().for_each(fork::register);
             drop(inside);
             let started = opened.and_then(|connection| {
-                let (waiting, clock) = (Arc::clone(&waiting), Arc::clone(clock));
+                let (waiting, clock, gauges) = (Arc::clone(&waiting), Arc::clone(clock), Arc::clone(gauges));
                 let slow = Duration::from_millis(settings.slow_query_ms);
                 Builder::new()
                     .name("tertulia-read".to_owned())
-                    .spawn(move || read(connection, &waiting, &*clock, slow))
+                    .spawn(move || read(connection, &waiting, (&*clock, &gauges), slow))
                     .map_err(|error| file_failed(path, error))
             });
             match started {
@@ -86,7 +87,7 @@ impl fork::Inherited for Mutex<Connection> {
 fn read(
     connection: Arc<Mutex<Connection>>,
     waiting: &Mutex<mpsc::Receiver<ReadJob>>,
-    clock: &dyn Clock,
+    (clock, gauges): (&dyn Clock, &Gauges),
     slow: Duration,
 ) {
     loop {
@@ -95,6 +96,8 @@ fn read(
         let _inside = fork::enter();
         let Some(ReadJob::Read(name, work)) = job else { return drop(connection) };
         let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let _busy = Busy::begin(&gauges.reads);
+        begin_job();
         let started = clock.monotonic();
         if catch_unwind(AssertUnwindSafe(|| work(&mut connection))).is_err() {
             tracing::error!(target: "tertulia::store", operation = "read", query = name, "a read panicked");
@@ -103,6 +106,7 @@ fn read(
         if took > slow {
             let millis = took.as_millis();
             tracing::warn!(target: "tertulia::store", operation = "read", query = name, %millis, "slow read");
+            gauges.slow(name, took, clock.now(), &connection);
         }
     }
 }

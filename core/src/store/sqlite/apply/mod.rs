@@ -282,7 +282,7 @@ impl Applying<'_> {
         Ok(turn)
     }
 
-    fn exists(&self, sql: &str, id: &[u8; 16]) -> Result<bool> {
+    fn exists(&self, sql: &'static str, id: &[u8; 16]) -> Result<bool> {
         first(self.connection, sql, [id], |_| Ok(())).map(|found| found.is_some())
     }
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod fork;
+mod gauges;
 mod groups;
 mod indexing;
 mod lifecycle;
