@@ -451,7 +451,6 @@ async fn what_is_sent_is_what_a_naive_model_says_on_both_stores() {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one walk, told from its beginning to its end")]
 async fn random_talk(lab: &Lab, seed: u64) {
     let random = SeededRandom::new(seed);
     let pick = |most: usize| {

@@ -3,6 +3,8 @@
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::*;
 use crate::base::Sleep;
 use crate::model::StoreFigures;
@@ -74,25 +76,20 @@ async fn who_waits_for_the_thread_that_writes_is_counted_with_how_long() {
     let scene = scene(&store, 1);
     scene.new_conversation().await;
     let (go_on, held) = sync_channel::<()>(1);
-    let holding = tokio::spawn({
-        let store = Arc::clone(&store);
-        async move { store.run(move |_| Ok(held.recv().is_ok())).await }
-    });
-    let writes: Vec<_> = (0..3)
-        .map(|_| {
-            let scene = scene.clone();
-            tokio::spawn(async move { scene.new_conversation().await })
-        })
-        .collect();
+    let mut tasks = JoinSet::new();
+    let holding = Arc::clone(&store);
+    tasks.spawn(async move { drop(holding.run(move |_| Ok(held.recv().is_ok())).await) });
+    let mut writes = Vec::new();
+    for _ in 0..3 {
+        let scene = scene.clone();
+        writes.push(tasks.spawn(async move { drop(scene.new_conversation().await) }));
+    }
     until(&store, |figures| figures.writes_waiting == 3).await;
     clock.advance(Duration::from_millis(40));
     // Whoever goes while the batch waits takes nothing with it: it is written all the same.
     writes[0].abort();
     go_on.send(()).unwrap();
-    assert!(holding.await.unwrap().unwrap());
-    for write in writes {
-        drop(write.await);
-    }
+    while tasks.join_next().await.is_some() {}
     until(&store, |figures| figures.writes_waiting == 0 && figures.batches == 4).await;
     let waits = store.figures().write_wait_ms;
     assert_eq!((waits.count, waits.p50, waits.p95, waits.max), (4, 40.0, 40.0, 40.0));
@@ -105,22 +102,24 @@ async fn readers_at_work_and_reads_that_wait_are_counted() {
     let store = open_with(&folder.path().join("chat.db"), 2, clock.clone()).await;
     let (done, held) = sync_channel::<()>(3);
     let held = Arc::new(Mutex::new(held));
-    let read = || {
+    let mut tasks = JoinSet::new();
+    let mut read = || {
         let (store, held) = (Arc::clone(&store), Arc::clone(&held));
-        tokio::spawn(async move {
+        tasks.spawn(async move {
             store.read("held", move |_, _| Ok(held.lock().unwrap_or_else(PoisonError::into_inner).recv().is_ok())).await
-        })
+        });
     };
-    let reads = [read(), read()];
+    read();
+    read();
     until(&store, |figures| figures.readers_busy == 2).await;
-    let third = read();
+    read();
     until(&store, |figures| figures.reads_waiting == 1).await;
     clock.advance(Duration::from_millis(7));
     for _ in 0..3 {
         done.send(()).unwrap();
     }
-    for read in reads.into_iter().chain([third]) {
-        assert!(read.await.unwrap().unwrap());
+    while let Some(read) = tasks.join_next().await {
+        assert!(read.unwrap().unwrap());
     }
     until(&store, |figures| figures.readers_busy == 0).await;
     let figures = store.figures();
