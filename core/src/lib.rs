@@ -43,6 +43,8 @@ pub use policy::{
 };
 #[cfg(feature = "engine")]
 pub use store::ConversationChange;
+#[cfg(feature = "sqlite")]
+pub use store::StoreKey;
 
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!();

@@ -45,7 +45,7 @@ pub use read::{
 pub(crate) use refusal::search_off;
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, fork};
+pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, StoreKey, fork};
 pub use summary::{MAX_SUMMARIES, MAX_SUMMARY_BYTES, NewSummary, StoredSummary, SummaryPlace};
 pub use upkeep::Upkeep;
 

@@ -15,6 +15,7 @@
 mod apply;
 mod backup;
 mod branches;
+mod cipher;
 mod connect;
 mod conversations;
 mod events;
@@ -62,6 +63,7 @@ use life::{Door, Life};
 use readers::ReadJob;
 use writer::{ApplyJob, Counting, Job, Writer};
 
+pub use cipher::StoreKey;
 pub use settings::SqliteSettings;
 pub use writer::StoreCounters;
 
@@ -98,7 +100,8 @@ impl SqliteStore {
     /// what has expired; no time of it is stored.
     ///
     /// # Errors
-    /// `Storage`: not_a_database, newer_schema, corrupt, read_only, full, busy, io.
+    /// `Storage`: not_a_database, not_encrypted, wrong_key, newer_schema, corrupt, read_only, full, busy, io; what is refused
+    /// stays as it was. `Invalid`: bad_store_key; unsupported for a key where SQLite cannot encrypt.
     pub async fn open(path: impl AsRef<Path>, settings: SqliteSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let given = path.as_ref();
         // Absolute, so that a later change of folder, or a name such as `:memory:`, means nothing else.
