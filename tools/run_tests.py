@@ -216,6 +216,10 @@ def all_steps() -> Iterable[Step]:
     )
     yield Step(tests, (*test, "--lib", "--bins", "--tests", "--examples"), cargo_counts)
     yield Step("rust: doctests", (*test, "--doc"), cargo_counts)
+    if existing("sqlcipher/Cargo.toml"):
+        # A workspace of its own: nobody else builds OpenSSL, or is tested on another SQLite.
+        encrypted = ("cargo", "test", "--locked", "--manifest-path", "sqlcipher/Cargo.toml")
+        yield Step("rust: SQLCipher", encrypted, cargo_counts)
     if existing("tests/conformance/Cargo.toml"):
         for cases in existing("tests/conformance/cases", "../shared/wire"):
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)

@@ -230,6 +230,23 @@ breaker = t.BreakerHealth("openai/gpt-5", "half_open", since=MOMENT, until=MOMEN
 limit = t.LimitHealth("openai/gpt-5", requests_per_minute=500, tokens_per_minute=200_000)
 task = t.TaskHealth("turn", owner="ana", age_ms=40)
 operation = t.OperationHealth("apply", calls=3, failures=1, duration_ms=spread)
+statement = t.SlowStatement("SELECT 1", plan=["SCAN CONSTANT ROW"])
+slow = t.SlowQuery("page", at=MOMENT, duration_ms=60, statements=[statement])
+figures = t.StoreFigures(
+    2,
+    write_wait_ms=spread,
+    readers=4,
+    readers_busy=1,
+    reads_waiting=3,
+    read_wait_ms=spread,
+    batches=7,
+    commits=5,
+    statements=90,
+    log_bytes=8_248,
+    slow_queries=1,
+    last_slow=[slow],
+)
+summed_up = t.SummaryReport(ID, 40, model="openai/gpt-5", created_at=MOMENT)
 
 problem = t.StoreProblem("count", "conversation", detail="3 count other messages than they have", repairable=True)
 import_problem = t.ImportProblem(7, "orphan", item=3, detail="the message above one is missing")
@@ -264,7 +281,7 @@ SAMPLES: list[Any] = [
     t.StorageReport(81_920, log_bytes=4_152, page_bytes=8_192, pages=10, free_pages=1, kinds=[storage_kind]),
     t.TimelineItem("day-2026-11-22", kind={"type": "day_divider", "day": "2026-11-22"}),
     t.TimelineItem("typing", kind={"type": "typing", "turn_id": ID}),
-    t.ContextReport(40, 1_200, turns=18, limit_tokens=115_000, is_whole=True),
+    t.ContextReport(40, 1_200, turns=18, limit_tokens=115_000, is_whole=True, summary=summed_up),
     t.EngineEvent(
         {
             "type": "retry_scheduled",
@@ -287,6 +304,10 @@ SAMPLES: list[Any] = [
     limit,
     task,
     operation,
+    statement,
+    slow,
+    figures,
+    summed_up,
     t.Health(
         "degraded",
         at=MOMENT,
@@ -301,6 +322,7 @@ SAMPLES: list[Any] = [
         open_streams=3,
         tasks=[task],
         store_operations=[operation],
+        store_figures=figures,
         cache_hits=4,
         cache_misses=5,
         library=library,

@@ -42,7 +42,7 @@ def test_settings_hold_every_call_to_a_window_and_a_call_says_otherwise() -> Non
         t.Tertulia("memory:", settings={"context": {"max_turns": 0}})
 
 
-@pytest.mark.parametrize("bad", [{"turns": 0}, {"tokens": -1}, {"turn": 1}, {"turns": "all"}, 5])
+@pytest.mark.parametrize("bad", [{"turns": 0}, {"tokens": -1}, {"turn": 1}, {"turns": "all"}, {"summary": "yes"}, 5])
 def test_a_window_that_is_none_is_refused_and_nothing_is_saved(bad: Any) -> None:
     with t.Tertulia("memory:", model="echo/any") as tertulia:
         chat = tertulia.user("ana").new_conversation()
@@ -53,6 +53,26 @@ def test_a_window_that_is_none_is_refused_and_nothing_is_saved(bad: Any) -> None
             chat.summary()
 
 
+SUMMED_UP: dict[str, Any] = {"max_turns": 1, "summary": {"enabled": True, "after_turns": 1, "model": "echo/any"}}
+
+
+def test_what_is_left_out_is_summed_up_in_the_background() -> None:
+    with t.Tertulia("memory:", model="echo/any", settings={"context": SUMMED_UP}) as tertulia:
+        chat = tertulia.user("ana").new_conversation()
+        for words in ("one", "two"):
+            chat.send(words)
+        while any(task.name == "summary" for task in tertulia.health().tasks):
+            pass
+        summary = chat.context().summary
+        assert summary is not None
+        assert (summary.model, summary.upto) == ("echo/any", chat.history().items[1].id)
+        assert 0 < summary.tokens < chat.context().tokens
+        assert chat.context(context={"summary": False}).summary is None
+        assert chat.summary().message_count == 4
+    with pytest.raises(t.InvalidError, match=r"settings\.context\.summary\.max_tokens must be a number"):
+        t.Tertulia("memory:", settings={"context": {"summary": {"max_tokens": 1}}})
+
+
 def test_the_async_conversation_tells_the_same() -> None:
     async def main() -> None:
         async with t.AsyncTertulia("memory:", model="echo/any") as tertulia:
@@ -61,5 +81,16 @@ def test_the_async_conversation_tells_the_same() -> None:
             report = await chat.context()
             assert (report.messages, report.turns, report.is_whole) == (2, 1, True)
             assert report.to_dict()["messages"] == 2
+        async with t.AsyncTertulia("memory:", model="echo/any", settings={"context": SUMMED_UP}) as tertulia:
+            chat = tertulia.user("ana").new_conversation()
+            for words in ("one", "two"):
+                await chat.send(words)
+            for _ in range(100_000):
+                if not any(task.name == "summary" for task in tertulia.health().tasks):
+                    break
+                await asyncio.sleep(0)
+            summary = (await chat.context()).summary
+            assert summary is not None and summary.model == "echo/any"
+            assert (await chat.context(context={"summary": False})).summary is None
 
     asyncio.run(main())

@@ -143,6 +143,23 @@ def test_figures_and_health(engine: t.Tertulia) -> None:
     assert engine.health().tasks == ()
 
 
+def test_what_the_store_measures_of_itself_is_read(tmp_path: Path) -> None:
+    with t.Tertulia(tmp_path / "chat.db", model="echo/any", settings={"store": {"readers": 3}}) as engine:
+        before = engine.health().store_figures
+        assert before is not None and before.readers == 3
+        chat = engine.user("ana").new_conversation()
+        chat.send("hello")
+        chat.history()
+        after = engine.health().store_figures
+        assert after is not None
+        assert (after.batches > before.batches, after.statements > before.statements) == (True, True)
+        assert after.write_wait_ms.count >= after.batches - before.batches > 0
+        assert after.read_wait_ms.count > 0 and after.log_bytes > 8_192
+        assert (after.writes_waiting, after.reads_waiting, after.last_slow) == (0, 0, ())
+    with t.Tertulia("memory:", model="echo/any") as engine:
+        assert engine.health().store_figures is None
+
+
 def test_what_is_changed_counts_from_the_next_call_on(engine: t.Tertulia, sim: Simulator) -> None:
     stream = engine.user().new_conversation().stream("hi", model="sim/sim:words=5;delay_ms=40")
     next(stream.text())

@@ -31,8 +31,8 @@ pub use call::{
 pub use engine::{
     Batch, BatchRun, CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions,
     ConversationsWatch, Events, Library, LibraryCache, LibrarySettings, Messages, Outbox, OutboxWatch, ProviderHandle,
-    RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, SseStream, StoreUpkeep, Tertulia,
-    TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset, shared,
+    RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, SseStream, StoreUpkeep, SummarySettings,
+    Tertulia, TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]
@@ -42,6 +42,8 @@ pub use policy::{
     OutboxSettings, QueueSettings, RetrySettings,
 };
 #[cfg(feature = "engine")]
+#[cfg(feature = "sqlite")]
+pub use store::StoreKey;
 pub use store::{ConversationChange, LibraryKey};
 
 #[cfg(feature = "uniffi")]

@@ -1450,6 +1450,165 @@ class OperationHealth:
     def _of_json(json: str) -> OperationHealth: ...
 
 @final
+class SlowStatement:
+    """A statement of something that took long."""
+
+    __match_args__: ClassVar[tuple[Literal["sql"]]]
+
+    def __new__(
+        cls,
+        sql: str,
+        *,
+        plan: Sequence[str] = ...,
+    ) -> Self: ...
+    @property
+    def sql(self) -> str:
+        """Its text, in which no value stands."""
+
+    @property
+    def plan(self) -> tuple[str, ...]:
+        """How the database goes about it, a line for each step; empty for what has no plan."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> SlowStatement: ...
+
+@final
+class SlowQuery:
+    """Something that took a store long."""
+
+    __match_args__: ClassVar[tuple[Literal["query"]]]
+
+    def __new__(
+        cls,
+        query: str,
+        *,
+        at: datetime | int,
+        duration_ms: int = 0,
+        statements: Sequence[SlowStatement | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def query(self) -> str:
+        """What the store was asked, as in the names of ``store_operations``."""
+
+    @property
+    def at(self) -> datetime:
+        """When it had ended."""
+
+    @property
+    def duration_ms(self) -> int:
+        """How long it took, in milliseconds."""
+
+    @property
+    def statements(self) -> tuple[SlowStatement, ...]:
+        """The statements that it took: the first 8 that differ."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> SlowQuery: ...
+
+@final
+class StoreFigures:
+    """What a store measures of itself, since it was opened unless something else is said."""
+
+    __match_args__: ClassVar[tuple[Literal["writes_waiting"]]]
+
+    def __new__(
+        cls,
+        writes_waiting: int = 0,
+        *,
+        write_wait_ms: Spread | Mapping[str, Any],
+        readers: int = 0,
+        readers_busy: int = 0,
+        reads_waiting: int = 0,
+        read_wait_ms: Spread | Mapping[str, Any],
+        batches: int = 0,
+        commits: int = 0,
+        statements: int = 0,
+        log_bytes: int = 0,
+        slow_queries: int = 0,
+        last_slow: Sequence[SlowQuery | Mapping[str, Any]] = ...,
+    ) -> Self: ...
+    @property
+    def writes_waiting(self) -> int:
+        """Batches that wait for the one thread that writes."""
+
+    @property
+    def write_wait_ms(self) -> Spread:
+        """How long the last 512 of them waited for it, in milliseconds."""
+
+    @property
+    def readers(self) -> int:
+        """Threads that read."""
+
+    @property
+    def readers_busy(self) -> int:
+        """How many of them are at work."""
+
+    @property
+    def reads_waiting(self) -> int:
+        """Reads that wait for one of them."""
+
+    @property
+    def read_wait_ms(self) -> Spread:
+        """How long the last 512 reads waited, in milliseconds."""
+
+    @property
+    def batches(self) -> int:
+        """Batches that were written."""
+
+    @property
+    def commits(self) -> int:
+        """Commits they took: those that come together share one."""
+
+    @property
+    def statements(self) -> int:
+        """Statements that were run for them."""
+
+    @property
+    def log_bytes(self) -> int:
+        """What the log held after the last commit, in bytes."""
+
+    @property
+    def slow_queries(self) -> int:
+        """Reads and commits that took longer than ``store.slow_query_ms``, waiting not counted."""
+
+    @property
+    def last_slow(self) -> tuple[SlowQuery, ...]:
+        """The last 8 of them, the newest first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> StoreFigures: ...
+
+@final
 class Health:
     """How an engine is at a moment."""
 
@@ -1471,6 +1630,7 @@ class Health:
         open_streams: int = 0,
         tasks: Sequence[TaskHealth | Mapping[str, Any]] = ...,
         store_operations: Sequence[OperationHealth | Mapping[str, Any]] = ...,
+        store_figures: StoreFigures | Mapping[str, Any] | None = None,
         cache_hits: int = 0,
         cache_misses: int = 0,
         library: LibraryHealth | Mapping[str, Any],
@@ -1526,6 +1686,10 @@ class Health:
     @property
     def store_operations(self) -> tuple[OperationHealth, ...]:
         """What the store was asked since the engine was opened, by name."""
+
+    @property
+    def store_figures(self) -> StoreFigures | None:
+        """What the store measures of itself; nothing of one in memory."""
 
     @property
     def cache_hits(self) -> int:
@@ -3712,10 +3876,11 @@ class ContextReport:
         turns: int = 0,
         limit_tokens: int = 0,
         is_whole: bool = False,
+        summary: SummaryReport | Mapping[str, Any] | None = None,
     ) -> Self: ...
     @property
     def messages(self) -> int:
-        """How many messages."""
+        """How many messages, a summary in front of them not counted."""
 
     @property
     def turns(self) -> int:
@@ -3723,7 +3888,7 @@ class ContextReport:
 
     @property
     def tokens(self) -> int:
-        """About how many tokens they are, with instructions, tools and the shape of the answer."""
+        """About how many tokens they are, with the summary, instructions, tools and the shape of the answer."""
 
     @property
     def limit_tokens(self) -> int:
@@ -3732,6 +3897,10 @@ class ContextReport:
     @property
     def is_whole(self) -> bool:
         """True when no message is left out."""
+
+    @property
+    def summary(self) -> SummaryReport | None:
+        """The summary that would stand in front, for what is left out; nothing while none is written, or none is wanted."""
 
     def to_dict(self) -> dict[str, Any]:
         """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
@@ -3745,6 +3914,49 @@ class ContextReport:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
     @staticmethod
     def _of_json(json: str) -> ContextReport: ...
+
+@final
+class SummaryReport:
+    """A summary of what was said before the messages that a model is shown."""
+
+    __match_args__: ClassVar[tuple[Literal["upto"], Literal["tokens"]]]
+
+    def __new__(
+        cls,
+        upto: str,
+        tokens: int = 0,
+        *,
+        model: str,
+        created_at: datetime | int,
+    ) -> Self: ...
+    @property
+    def upto(self) -> str:
+        """The last message in it. What stands between this one and the first one that is shown is left out."""
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens it is, as it stands in front."""
+
+    @property
+    def model(self) -> str:
+        """The model that wrote it, as ``provider/model``."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was written."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> SummaryReport: ...
 
 @final
 class OutboxItem:

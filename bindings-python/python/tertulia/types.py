@@ -230,6 +230,9 @@ class ContextDict(TypedDict, total=False):
     asked now is among them."""
     tokens: int
     """At most so many tokens in all that is sent, by estimate; at least 1."""
+    summary: bool
+    """Whether a summary stands for what is left out, and is written where it is not there yet. As
+    ``settings["context"]["summary"]["enabled"]`` says unless set."""
 
 
 class _ProviderNames(TypedDict):

@@ -55,8 +55,8 @@ impl FromPython for Key {
 impl FromPython for ContextOptions {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
         let fields = Fields::of_dict(value, *at, "a dict")?;
-        fields.only(&["turns", "tokens"])?;
-        Ok(Self { turns: fields.take("turns")?, tokens: fields.take("tokens")? })
+        fields.only(&["turns", "tokens", "summary"])?;
+        Ok(Self { turns: fields.take("turns")?, tokens: fields.take("tokens")?, summary: fields.take("summary")? })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use tertulia::model::{
     BreakerHealth as BreakerRecord, EngineEvent as EventRecord, EngineEventKind, Health as HealthRecord,
-    LimitHealth as LimitRecord, OperationHealth as OperationRecord, PartHealth as PartRecord, Spread as SpreadRecord,
-    Stats as StatsRecord, TargetStats as TargetRecord, TaskHealth as TaskRecord,
+    LimitHealth as LimitRecord, OperationHealth as OperationRecord, PartHealth as PartRecord, SlowQuery as SlowRecord,
+    SlowStatement as StatementRecord, Spread as SpreadRecord, Stats as StatsRecord, StoreFigures as FiguresRecord,
+    TargetStats as TargetRecord, TaskHealth as TaskRecord,
 };
 
 use pyo3::prelude::*;
@@ -58,10 +59,26 @@ values! {
     OperationHealth(record OperationRecord) { name, calls, failures, duration_ms }
     matches(name) shows(name, calls, failures) hashes(name, calls)
 
+    /// A statement of something that took long.
+    SlowStatement(record StatementRecord) { sql, plan }
+    matches(sql) shows(sql, plan) hashes(sql)
+
+    /// Something that took a store long.
+    SlowQuery(record SlowRecord) { query, at, duration_ms, statements }
+    matches(query) shows(query, at, duration_ms) hashes(query, at, duration_ms)
+
+    /// What a store measures of itself.
+    StoreFigures(record FiguresRecord) {
+        writes_waiting, write_wait_ms, readers, readers_busy, reads_waiting, read_wait_ms, batches, commits, statements,
+        log_bytes, slow_queries, last_slow,
+    }
+    matches(writes_waiting) shows(writes_waiting, readers_busy, reads_waiting, batches, commits, slow_queries)
+    hashes(batches, commits, statements)
+
     /// How an engine is at a moment.
     Health(record HealthRecord) {
         at, state, store, cache, outbox, outbox_pending, providers, breakers, limits, queue_waiting, open_streams, tasks,
-        store_operations, cache_hits, cache_misses, library,
+    store_operations, cache_hits, cache_misses, library, store_figures,
     }
     matches(state) shows(state, at) hashes(at, state)
 }
@@ -76,6 +93,9 @@ records!(
     LimitHealth = LimitRecord,
     TaskHealth = TaskRecord,
     OperationHealth = OperationRecord,
+    SlowStatement = StatementRecord,
+    SlowQuery = SlowRecord,
+    StoreFigures = FiguresRecord,
     Health = HealthRecord
 );
 
@@ -88,7 +108,7 @@ macro_rules! items {
     };
 }
 
-items!(TargetRecord, PartRecord, BreakerRecord, LimitRecord, TaskRecord, OperationRecord);
+items!(TargetRecord, PartRecord, BreakerRecord, LimitRecord, TaskRecord, OperationRecord, StatementRecord, SlowRecord);
 
 impl ToPython for EngineEventKind {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

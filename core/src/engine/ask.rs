@@ -15,7 +15,7 @@ use super::options::{CallOptions, Verb};
 use super::stream::ReplyStream;
 use super::tertulia::Inner;
 use super::user::UserScope;
-use crate::base::ErrorKind;
+use crate::base::{ConversationId, ErrorKind};
 use crate::call::{Call, CallContext, CallTarget, failure};
 use crate::model::{ChatRequest, Error, NewMessage, Part, Reply, Result};
 
@@ -23,6 +23,8 @@ use crate::model::{ChatRequest, Error, NewMessage, Part, Reply, Result};
 pub struct AskOf {
     pub(super) engine: Arc<Inner>,
     pub(super) owner: Option<UserScope>,
+    /// Whose costs it counts among.
+    pub(super) conversation: Option<ConversationId>,
     pub(super) content: Content,
 }
 
@@ -55,8 +57,9 @@ impl IntoFuture for Verb<AskOf> {
     }
 }
 
-async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Result<ReplyStream> {
-    let AskOf { engine, owner, content } = ask;
+/// Opens the call.
+pub(super) async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Result<ReplyStream> {
+    let AskOf { engine, owner, conversation, content } = ask;
     match &owner {
         Some(user) => user.check()?,
         None => engine.check_open()?,
@@ -88,6 +91,7 @@ async fn open(ask: AskOf, options: CallOptions, operation: &'static str) -> Resu
     let started = engine.clock.monotonic();
     context.deadline = Some(started + limit);
     context.owner = owner.as_ref().map(|user| user.owner.clone());
+    context.conversation = conversation;
     context.priority = options.priority;
     context.cost_limit = cost_limit;
     context.plan = plan;

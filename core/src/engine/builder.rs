@@ -35,6 +35,8 @@ use crate::store::{MemoryStore, Store};
 #[derive(Default)]
 pub struct TertuliaBuilder {
     store: Option<String>,
+    #[cfg(feature = "sqlite")]
+    store_key: Option<crate::store::StoreKey>,
     model: Option<String>,
     fallback: Option<Vec<String>>,
     settings: Settings,
@@ -67,6 +69,15 @@ impl TertuliaBuilder {
     /// platform's folder for application data.
     pub fn store(mut self, store: impl Into<String>) -> Self {
         self.store = Some(store.into());
+        self
+    }
+
+    /// What the database is encrypted with: a passphrase, or 32 bytes ([`StoreKey::raw`](crate::StoreKey::raw)). Backups of
+    /// it are encrypted with it, too. It must be given each time, and there is no way in without it. For programs that
+    /// are built with SQLCipher, as the crate `tertulia-sqlcipher` is; for all others, and for `memory:`, a key is refused.
+    #[cfg(feature = "sqlite")]
+    pub fn store_key(mut self, key: impl Into<crate::store::StoreKey>) -> Self {
+        self.store_key = Some(key.into());
         self
     }
 
@@ -203,6 +214,8 @@ impl TertuliaBuilder {
     async fn assemble(self) -> Result<Tertulia> {
         let Self {
             store,
+            #[cfg(feature = "sqlite")]
+            store_key,
             model,
             fallback,
             mut settings,
@@ -234,7 +247,7 @@ impl TertuliaBuilder {
         let model = model.or_else(|| environment.get("TERTULIA_MODEL").filter(|m| !m.is_empty()));
         let targets = Targets::new(read, setup, model.clone(), settings.network.max_event_bytes)?;
         let catalogue = targets.catalogue();
-        for model in model.iter().chain(&settings.fallback.targets) {
+        for model in model.iter().chain(&settings.fallback.targets).chain(&settings.context.summary.model) {
             catalogue.resolve(model)?;
         }
         for (provider, _) in &keys {
@@ -262,8 +275,18 @@ impl TertuliaBuilder {
             None => Arc::new(HttpTransport::new(&settings.network, clock.clone())?) as Arc<dyn Transport>,
         };
         let store = match parts.store {
+            #[cfg(feature = "sqlite")]
+            Some(_) if store_key.is_some() => return Err(no_key_for("a store of your own")),
             Some(store) => store,
-            None => open_store(store, &settings, &*environment, &clock).await?,
+            None => {
+                let open = OpenStore {
+                    settings: &settings,
+                    clock: &clock,
+                    #[cfg(feature = "sqlite")]
+                    key: store_key,
+                };
+                open.at(store, &*environment).await?
+            }
         };
         let watch = Arc::new(Watch::new(clock.clone()));
         let tasks = Tasks::new(handle, clock.clone(), watch.clone());
@@ -322,6 +345,7 @@ impl TertuliaBuilder {
             live: Mutex::default(),
             queues: Mutex::default(),
             recent: Recent::default(),
+            summaries: super::summary::Writing::default(),
             facts: super::facts::Facts::default(),
             library,
             feeds,
@@ -352,45 +376,58 @@ fn own_runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::internal("no runtime could be started").with_source(e))
 }
 
-async fn open_store(
-    store: Option<String>,
-    settings: &Settings,
-    environment: &dyn Environment,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Store>> {
-    let path = match store.as_deref() {
-        Some("memory:") => return Ok(Arc::new(MemoryStore::with_clock(clock.clone()))),
-        Some("") => {
-            return Err(Error::invalid("store_missing", "the store's path is empty; leave it out for the default"));
-        }
-        Some(url) if url.contains("://") => {
-            return Err(Error::invalid("unsupported", "a store is a path (SQLite) or `memory:` in this version"));
-        }
-        Some(path) => PathBuf::from(path),
-        None => home::folder(environment)?.join("tertulia.db"),
-    };
-    open_sqlite(path, settings, clock).await
+/// What the store is opened with, besides its place.
+struct OpenStore<'a> {
+    settings: &'a Settings,
+    clock: &'a Arc<dyn Clock>,
+    #[cfg(feature = "sqlite")]
+    key: Option<crate::store::StoreKey>,
 }
 
 #[cfg(feature = "sqlite")]
-async fn open_sqlite(path: PathBuf, settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
-    let of = &settings.store;
-    let settings = crate::store::SqliteSettings {
-        readers: of.readers,
-        group_commit_ms: of.group_commit_ms,
-        group_commit_rows: of.group_commit_rows,
-        busy_timeout_ms: of.busy_timeout_ms,
-        slow_query_ms: of.slow_query_ms,
-        search: of.search,
-    };
-    Ok(Arc::new(crate::store::SqliteStore::open(path, settings, clock.clone()).await?))
+fn no_key_for(what: &str) -> Error {
+    Error::invalid("unsupported", format!("{what} takes no store key: a key is for a database in a file"))
 }
 
-#[cfg(not(feature = "sqlite"))]
-#[expect(clippy::unused_async, reason = "the same shape as with SQLite")]
-async fn open_sqlite(_: PathBuf, _: &Settings, _: &Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
-    Err(Error::invalid(
-        "unsupported",
-        "this build has no SQLite (feature `sqlite`); use `memory:` or a store of your own",
-    ))
+impl OpenStore<'_> {
+    async fn at(self, store: Option<String>, environment: &dyn Environment) -> Result<Arc<dyn Store>> {
+        let path = match store.as_deref() {
+            #[cfg(feature = "sqlite")]
+            Some("memory:") if self.key.is_some() => return Err(no_key_for("a store in memory")),
+            Some("memory:") => return Ok(Arc::new(MemoryStore::with_clock(self.clock.clone()))),
+            Some("") => {
+                return Err(Error::invalid("store_missing", "the store's path is empty; leave it out for the default"));
+            }
+            Some(url) if url.contains("://") => {
+                return Err(Error::invalid("unsupported", "a store is a path (SQLite) or `memory:` in this version"));
+            }
+            Some(path) => PathBuf::from(path),
+            None => home::folder(environment)?.join("tertulia.db"),
+        };
+        self.sqlite(path).await
+    }
+
+    #[cfg(feature = "sqlite")]
+    async fn sqlite(self, path: PathBuf) -> Result<Arc<dyn Store>> {
+        let of = &self.settings.store;
+        let settings = crate::store::SqliteSettings {
+            readers: of.readers,
+            group_commit_ms: of.group_commit_ms,
+            group_commit_rows: of.group_commit_rows,
+            busy_timeout_ms: of.busy_timeout_ms,
+            slow_query_ms: of.slow_query_ms,
+            search: of.search,
+            key: self.key,
+        };
+        Ok(Arc::new(crate::store::SqliteStore::open(path, settings, self.clock.clone()).await?))
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    #[expect(clippy::unused_async, reason = "the same shape as with SQLite")]
+    async fn sqlite(self, _: PathBuf) -> Result<Arc<dyn Store>> {
+        Err(Error::invalid(
+            "unsupported",
+            "this build has no SQLite (feature `sqlite`); use `memory:` or a store of your own",
+        ))
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::content::media_of;
 use super::media::{MediaKind, MediaPlan, in_hand};
 use super::recent::{Said, is_words};
+use super::summary;
 use super::tertulia::Inner;
 use super::window::Window;
 use crate::base::{ConversationId, Json, MessageId, TurnId};
@@ -13,7 +14,7 @@ use crate::model::{
     ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role, Written,
 };
 use crate::policy::tokens_of_message;
-use crate::store::{Anchor, Store};
+use crate::store::{Anchor, Store, StoredSummary};
 
 /// Messages are read in pages of this many.
 const PAGE: usize = 200;
@@ -39,11 +40,40 @@ pub(super) async fn load(
         None => Vec::new(),
     };
     let in_order = late.is_empty();
-    let chosen = choose(&*engine.store, owner, conversation, upto, late, window).await?;
-    let is_as_stored = in_order && chosen.is_settled && chosen.newest_first.iter().all(is_words);
+    let summary = summary_for(engine, owner, conversation, upto, window).await?;
+    let beside = summary.as_ref().map(|(_, _, tokens)| window.less(*tokens));
+    let store = &*engine.store;
+    let (chosen, is_beside) = choose_of(store, owner, conversation, upto, late, window, beside).await?;
+    let summary = summary.filter(|_| is_beside);
+    let is_as_stored = summary.is_none() && in_order && chosen.is_settled && chosen.newest_first.iter().all(is_words);
     let is_whole = chosen.is_whole;
-    let messages = with_files(&*engine.store, owner, chosen.newest_first, plan).await?;
-    Ok(History { messages, is_as_stored, is_whole })
+    let next_out = chosen.next_out.filter(|_| !is_whole && window.sums_up());
+    let mut messages = with_files(&*engine.store, owner, chosen.newest_first, plan).await?;
+    let summary = summary.map(|(stored, message, tokens)| {
+        messages.insert(0, message);
+        (stored, tokens)
+    });
+    Ok(History { messages, is_as_stored, is_whole, summary, next_out })
+}
+
+/// The newest summary of what stands before this message, as it stands in front of a window, and its tokens. One that
+/// takes more than half of the room is none.
+async fn summary_for(
+    engine: &Inner,
+    owner: &str,
+    conversation: ConversationId,
+    upto: Option<MessageId>,
+    window: Window,
+) -> Result<Option<(StoredSummary, NewMessage, u64)>> {
+    if !window.sums_up() {
+        return Ok(None);
+    }
+    let place = engine.store.summary(owner, conversation, upto).await?;
+    Ok(place.and_then(|place| place.newest).and_then(|stored| {
+        let message = summary::in_front(&stored.text);
+        let tokens = tokens_of_message(&message);
+        (tokens <= window.tokens() / 2).then_some((stored, message, tokens))
+    }))
 }
 
 /// What a model is shown of a conversation.
@@ -55,6 +85,11 @@ pub(super) struct History {
     pub(super) is_as_stored: bool,
     /// True when nothing was left out.
     pub(super) is_whole: bool,
+    /// The summary that stands in front of them, for what was left out, and its tokens.
+    pub(super) summary: Option<(StoredSummary, u64)>,
+    /// Where something was left out that is to be summed up: the message up to which it is, that one itself left aside. The
+    /// oldest turn that is shown is summed up, too: it is left out next.
+    pub(super) next_out: Option<MessageId>,
 }
 
 /// The answers to earlier messages that came after this message was said, newest first: it waited meanwhile.
@@ -91,6 +126,7 @@ async fn late_answers(
 
 /// The messages that the window has room for, newest first. Answers that came late (the first of them are `late`) are
 /// put where they belong: behind what they answer.
+#[cfg(test)]
 pub(super) async fn choose(
     store: &dyn Store,
     owner: &str,
@@ -99,57 +135,103 @@ pub(super) async fn choose(
     late: Vec<Message>,
     window: Window,
 ) -> Result<Chosen> {
-    let mut chosen = Chosen {
-        newest_first: Vec::new(),
-        is_settled: true,
-        answered: None,
-        is_whole: true,
-        room: window.tokens(),
-        turns: window.turns(),
-        full: false,
-        seen: 0,
-        owed: Owed::Nothing,
-    };
-    let mut anchor = Anchor::End;
-    let mut answers: Vec<Message> = Vec::new();
-    if let Some(id) = upto {
-        let last = store.message(owner, id).await?;
-        let last = last.ok_or_else(|| Error::internal("the message of a turn is gone"))?;
-        // An answer of this very turn is what is asked for again.
-        answers.extend(late.into_iter().filter(|answer| answer.turn_id != last.turn_id));
-        chosen.take(last);
-        anchor = Anchor::Before(id);
-    }
-    // A few turns are seldom more than a few messages each.
-    let limit = window.turns().map_or(PAGE, |turns| turns.saturating_mul(4).min(PAGE));
-    while let Some(rows) = store.messages(owner, conversation, anchor, limit).await? {
-        let first = rows.items.first().map(|m| m.id);
-        for message in rows.items.into_iter().rev() {
-            let is_first = rows.reached_start && Some(message.id) == first;
-            if message.role == Role::Assistant && message.turn_id.is_some() {
-                answers.push(message);
-                continue;
-            }
-            let of_it = answers.extract_if(.., |answer| answer.turn_id == message.turn_id);
-            for message in of_it.collect::<Vec<_>>().into_iter().chain([message]) {
-                if !chosen.take(message) {
-                    chosen.is_whole &= is_first;
-                    return Ok(chosen);
+    choose_of(store, owner, conversation, upto, late, window, None).await.map(|(chosen, _)| chosen)
+}
+
+/// The same, or what has room in a smaller window where not everything has room in the large one; and whether it is that.
+/// Everything is gone through once.
+async fn choose_of(
+    store: &dyn Store,
+    owner: &str,
+    conversation: ConversationId,
+    upto: Option<MessageId>,
+    late: Vec<Message>,
+    window: Window,
+    smaller: Option<Window>,
+) -> Result<(Chosen, bool)> {
+    let mut choice = Choice { chosen: Chosen::new(window), smaller: smaller.map(Chosen::new) };
+    choice.go_through(store, owner, conversation, upto, late, window).await?;
+    Ok(match choice.smaller.filter(|_| !choice.chosen.is_whole) {
+        Some(smaller) => (smaller, true),
+        None => (choice.chosen, false),
+    })
+}
+
+/// What two windows have room for.
+struct Choice {
+    chosen: Chosen,
+    smaller: Option<Chosen>,
+}
+
+impl Choice {
+    async fn go_through(
+        &mut self,
+        store: &dyn Store,
+        owner: &str,
+        conversation: ConversationId,
+        upto: Option<MessageId>,
+        late: Vec<Message>,
+        window: Window,
+    ) -> Result<()> {
+        let mut anchor = Anchor::End;
+        let mut answers: Vec<Message> = Vec::new();
+        if let Some(id) = upto {
+            let last = store.message(owner, id).await?;
+            let last = last.ok_or_else(|| Error::internal("the message of a turn is gone"))?;
+            // An answer of this very turn is what is asked for again.
+            answers.extend(late.into_iter().filter(|answer| answer.turn_id != last.turn_id));
+            self.begin(last);
+            anchor = Anchor::Before(id);
+        }
+        // A few turns are seldom more than a few messages each.
+        let limit = window.turns().map_or(PAGE, |turns| turns.saturating_mul(4).min(PAGE));
+        while let Some(rows) = store.messages(owner, conversation, anchor, limit).await? {
+            let first = rows.items.first().map(|m| m.id);
+            for message in rows.items.into_iter().rev() {
+                let is_first = rows.reached_start && Some(message.id) == first;
+                if message.role == Role::Assistant && message.turn_id.is_some() {
+                    answers.push(message);
+                    continue;
+                }
+                let of_it = answers.extract_if(.., |answer| answer.turn_id == message.turn_id);
+                for message in of_it.collect::<Vec<_>>().into_iter().chain([message]) {
+                    if !self.take(message, is_first) {
+                        return Ok(());
+                    }
                 }
             }
+            match first {
+                Some(id) if !rows.reached_start => anchor = Anchor::Before(id),
+                _ => break,
+            }
         }
-        match first {
-            Some(id) if !rows.reached_start => anchor = Anchor::Before(id),
-            _ => break,
+        for answer in answers {
+            if !self.take(answer, false) {
+                break;
+            }
         }
+        Ok(())
     }
-    for answer in answers {
-        if !chosen.take(answer) {
-            chosen.is_whole = false;
-            break;
+
+    /// Takes the newest message.
+    fn begin(&mut self, newest: Message) {
+        if let Some(smaller) = &mut self.smaller {
+            smaller.take(newest.clone());
         }
+        self.chosen.take(newest);
     }
-    Ok(chosen)
+
+    /// Takes the next older message. False when no older one is wanted.
+    fn take(&mut self, message: Message, is_first: bool) -> bool {
+        if let Some(smaller) = self.smaller.as_mut().filter(|smaller| !smaller.is_done) {
+            smaller.is_done = !smaller.take(message.clone());
+            smaller.is_whole &= !smaller.is_done || is_first;
+        }
+        // What has no room in the large window has none in the smaller one.
+        let goes_on = self.chosen.take(message);
+        self.chosen.is_whole &= goes_on || is_first;
+        goes_on
+    }
 }
 
 /// The same without a look at the store, when this is the next message of a history that was shown last.
@@ -202,6 +284,13 @@ pub(super) struct Chosen {
     full: bool,
     seen: usize,
     owed: Owed,
+    /// Where the second turn of those that were taken begins, from the oldest on; where there is one turn alone, where that
+    /// begins.
+    next_out: Option<MessageId>,
+    /// Where the oldest one begins.
+    oldest: Option<MessageId>,
+    /// True when no older message is wanted.
+    is_done: bool,
 }
 
 /// What must still come, room or not.
@@ -214,6 +303,23 @@ enum Owed {
 }
 
 impl Chosen {
+    fn new(window: Window) -> Self {
+        Self {
+            newest_first: Vec::new(),
+            is_settled: true,
+            answered: None,
+            is_whole: true,
+            room: window.tokens(),
+            turns: window.turns(),
+            full: false,
+            seen: 0,
+            owed: Owed::Nothing,
+            next_out: None,
+            oldest: None,
+            is_done: false,
+        }
+    }
+
     /// Takes the next older message, if it fits or is owed. False when no older one is wanted.
     fn take(&mut self, message: Message) -> bool {
         self.seen += 1;
@@ -221,6 +327,7 @@ impl Chosen {
         let is_asked_before = message.role != Role::Assistant && self.seen > 1;
         self.is_settled &= !(is_asked_before && message.turn_id.is_some() && message.turn_id != self.answered);
         self.answered = message.turn_id.filter(|_| message.role == Role::Assistant);
+        let id = message.id;
         if let Some(message) = shown(message) {
             let needed = self.newest_first.is_empty() || self.pays(&message);
             if self.newest_first.is_empty() {
@@ -231,7 +338,11 @@ impl Chosen {
             self.full |= tokens > self.room;
             if needed || !self.full {
                 self.room = self.room.saturating_sub(tokens);
-                self.turns = self.turns.map(|left| left.saturating_sub(usize::from(begins_turn(&message))));
+                if begins_turn(&message) {
+                    self.next_out = self.oldest.or(Some(id));
+                    self.oldest = Some(id);
+                    self.turns = self.turns.map(|left| left.saturating_sub(1));
+                }
                 self.full |= self.turns == Some(0);
                 self.newest_first.push(message);
             } else {
@@ -294,7 +405,7 @@ fn begins(message: &NewMessage) -> bool {
 }
 
 /// A stored message as a model is shown it; nothing for one that says nothing.
-fn shown(mut message: Message) -> Option<NewMessage> {
+pub(super) fn shown(mut message: Message) -> Option<NewMessage> {
     let withdrawn = message.status == MessageStatus::Cancelled && message.role != Role::Assistant;
     message.parts.retain(|part| !part.is_of_application());
     let visible = message.status != MessageStatus::Deleted && !withdrawn && !message.parts.is_empty();

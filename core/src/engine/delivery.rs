@@ -17,6 +17,7 @@ use super::meter::Meter;
 use super::options::CallOptions;
 use super::outcome::Outcome;
 use super::recent::Said;
+use super::summary;
 use super::turn::Task;
 use super::window::{ContextOptions, Window};
 use crate::base::{ErrorKind, MessageId};
@@ -42,7 +43,7 @@ impl Task {
         // A transport, key source or store that a host wrote may panic: the turn comes to rest all the same.
         let mut meter = Meter::new(engine, &context, &target);
         let (said, reply) = (journal.take_said(), journal.reply());
-        let mut lent = None;
+        let mut lent = Lent::default();
         let called = self.call(&mut journal, target.clone(), &context, &mut meter, said.as_ref(), &mut lent);
         let called = AssertUnwindSafe(called).catch_unwind().await;
         let called = called.unwrap_or_else(|_| Err(Error::internal("a call panicked; its message is kept")));
@@ -95,8 +96,13 @@ impl Task {
             target: "tertulia::turn", operation = self.operation, owner = &*self.chat.user.owner, conversation = %self.chat.id,
             turn = %self.turn, model = %target.model, state = ?state, duration_ms = latency_ms, "turn came to rest",
         );
-        if let (TurnState::Done, Ok(done), Some(said), Some(lent), true) = (state, &settled, said, lent, in_place) {
+        if let (TurnState::Done, Ok(done), Some(said), Some(lent), true) =
+            (state, &settled, said, lent.request, in_place)
+        {
             context::remember(engine, self.chat.id, &said, lent, reply, &done.parts);
+        }
+        if let (TurnState::Done, Some(before)) = (state, lent.next_out) {
+            summary::follow(&self.chat, &self.options, &target, before);
         }
         let settled = settled.map(|mut reply| {
             reply.attempts = context.attempts();
@@ -159,7 +165,7 @@ impl Task {
         context: &CallContext,
         meter: &mut Meter,
         said: Option<&Said>,
-        lent: &mut Option<Arc<ChatRequest>>,
+        lent: &mut Lent,
     ) -> Result<Reply> {
         let engine = &self.chat.user.engine;
         let current = engine.current();
@@ -220,13 +226,13 @@ impl Task {
         call: Call,
         service: ChatService,
         said: Option<&Said>,
-        lent: &mut Option<Arc<ChatRequest>>,
+        lent: &mut Lent,
     ) -> Result<ReplyEvents> {
         let request = self.options.request(&call.target.model.model);
         let allowed = self.options.context;
-        let (request, is_as_stored) = shown(&self.chat, message, late, &call.target, request, allowed, said).await?;
-        let request = Arc::new(request);
-        *lent = is_as_stored.then(|| request.clone());
+        let shown = shown(&self.chat, message, late, &call.target, request, allowed, said).await?;
+        let request = Arc::new(shown.request);
+        *lent = Lent { request: shown.is_as_stored.then(|| request.clone()), next_out: shown.next_out };
         service.oneshot(Call { request, ..call }).await
     }
 
@@ -258,8 +264,24 @@ impl Task {
     }
 }
 
-/// The request with what this target is shown of the conversation up to the message, and whether any other would be shown
-/// the same.
+/// What is left to do with what the model was shown once it has answered.
+#[derive(Default)]
+struct Lent {
+    /// The request, when its messages are the history as it is stored.
+    request: Option<Arc<ChatRequest>>,
+    /// The message up to which what was left out is to be summed up.
+    next_out: Option<MessageId>,
+}
+
+/// A request with what its target is shown of the conversation.
+struct Shown {
+    request: ChatRequest,
+    /// True when any other target would be shown the same.
+    is_as_stored: bool,
+    next_out: Option<MessageId>,
+}
+
+/// The request with what this target is shown of the conversation up to the message.
 async fn shown(
     chat: &Conversation,
     message: MessageId,
@@ -268,12 +290,12 @@ async fn shown(
     mut request: ChatRequest,
     allowed: ContextOptions,
     said: Option<&Said>,
-) -> Result<(ChatRequest, bool)> {
+) -> Result<Shown> {
     let user = &chat.user;
     let window = Window::of(&user.engine, target, &request, allowed);
     if let Some(recalled) = said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
         (request.messages, request.written) = recalled;
-        return Ok((request, true));
+        return Ok(Shown { request, is_as_stored: true, next_out: None });
     }
     let plan = MediaPlan::of(target);
     let history = context::load(&user.engine, &user.owner, chat.id, Some(message), late, window, &plan).await?;
@@ -281,7 +303,7 @@ async fn shown(
     if said.is_some() && history.is_as_stored {
         request.written = Written::begin();
     }
-    Ok((request, history.is_as_stored))
+    Ok(Shown { request, is_as_stored: history.is_as_stored, next_out: history.next_out })
 }
 
 /// What is asked of another target than the call's own.
@@ -296,7 +318,7 @@ async fn elsewhere(
     target: &CallTarget,
 ) -> Result<Arc<ChatRequest>> {
     let request = fallback::request_elsewhere(options, own, target);
-    let (request, _) = shown(chat, message, true, target, request, options.context, None).await?;
+    let Shown { request, .. } = shown(chat, message, true, target, request, options.context, None).await?;
     if let Some(newest) = request.messages.last() {
         MediaPlan::of(target).check(&newest.parts)?;
     }

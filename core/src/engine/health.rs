@@ -98,6 +98,7 @@ impl Tertulia {
             open_streams,
             tasks: engine.tasks.health(),
             store_operations,
+            store_figures: engine.watched_store.figures(),
             cache_hits: words.cache_hits,
             cache_misses: words.cache_misses,
             library: engine.library.health(),

@@ -43,6 +43,7 @@ mod settings;
 mod shared;
 mod spending;
 mod stream;
+mod summary;
 mod target;
 mod tasks;
 mod tertulia;
@@ -81,6 +82,7 @@ pub use settings::{LibrarySettings, Settings, StoreSettings, TimelineSettings, d
 pub use shared::{reset, shared};
 pub use spending::UsageCall;
 pub use stream::{ReplyStream, SseStream};
+pub use summary::SummarySettings;
 pub use tertulia::Tertulia;
 pub use timeline::{ConversationsWatch, Timeline, TimelineCall};
 pub use transfer::{ExportCall, ImportCall};

@@ -7,7 +7,7 @@ use super::conversation::{Conversation, not_found};
 use super::media::MediaPlan;
 use super::options::{CallOptions, Verb};
 use super::window::Window;
-use crate::model::{ContextReport, Result};
+use crate::model::{ContextReport, Result, SummaryReport};
 
 /// What `context` waits for.
 pub struct ContextOf {
@@ -54,18 +54,27 @@ async fn report(chat: &Conversation, mut options: CallOptions) -> Result<Context
     options.system = options.system.or(system);
     let mut request = options.request(&target.model.model);
     let window = Window::of(engine, &target, &request, options.context);
-    let mut is_whole = true;
+    let (mut is_whole, mut summary) = (true, None);
     if exists {
         let plan = MediaPlan::of(&target);
         let shown = context::load(engine, owner, chat.id, chat.from, false, window, &plan).await?;
         (request.messages, is_whole) = (shown.messages, shown.is_whole);
+        summary = shown.summary.map(|(stored, tokens)| SummaryReport {
+            upto: stored.upto,
+            tokens: i64::try_from(tokens).unwrap_or(i64::MAX),
+            model: stored.model,
+            created_at: stored.created_at,
+        });
     }
+    let in_front = usize::from(summary.is_some());
+    let said = request.messages.get(in_front..).unwrap_or_default();
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Ok(ContextReport {
-        messages: count(request.messages.len()),
-        turns: count(request.messages.iter().filter(|message| begins_turn(message)).count()),
+        messages: count(said.len()),
+        turns: count(said.iter().filter(|message| begins_turn(message)).count()),
         tokens: engine.current().tokens().sent(&target.model, &request),
         limit_tokens: window.limit(),
         is_whole,
+        summary,
     })
 }

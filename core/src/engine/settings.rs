@@ -302,6 +302,7 @@ impl Settings {
         if self.timeline.min_interval_ms > 10_000 {
             return bad("settings.timeline.min_interval_ms must be at most 10000".to_owned());
         }
+        self.context.summary.check()?;
         self.sentences.check()?;
         if self.network.max_text_bytes > MAX_CONTENT_BYTES {
             return bad(format!(
@@ -316,6 +317,7 @@ impl Settings {
 fn expected(name: &str, standard: &Json) -> &'static str {
     match standard {
         Json::Null if name.ends_with("_per_minute") || name.starts_with("max_") => "a whole number from 1 up, or null",
+        Json::Object(_) if name == "summary" => "an object of fields, as they stand in the settings",
         Json::Object(_) if name == "own" => "an object of texts",
         Json::Object(_) => "an object of objects, each with the fields that differ",
         Json::Bool(_) => "true or false",

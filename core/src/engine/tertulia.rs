@@ -84,6 +84,7 @@ pub(super) struct Inner {
     pub(super) live: Mutex<HashMap<TurnId, Live>>,
     pub(super) queues: Mutex<HashMap<ConversationId, Weak<Queue>>>,
     pub(super) recent: Recent,
+    pub(super) summaries: super::summary::Writing,
     pub(super) facts: super::facts::Facts,
     /// Values of libraries and users' preferences.
     pub(super) library: Arc<super::library::Cache>,
@@ -128,7 +129,7 @@ impl Tertulia {
 
     /// Asks once and stores nothing: text, parts, or a list of messages.
     pub fn ask(&self, content: impl Into<Content>) -> Verb<AskOf> {
-        Verb::new(AskOf { engine: self.0.clone(), owner: None, content: content.into() })
+        Verb::new(AskOf { engine: self.0.clone(), owner: None, conversation: None, content: content.into() })
     }
 
     /// One provider, for requests of your own with its key and address.

@@ -46,7 +46,8 @@ impl UserScope {
 
     /// Asks once on this user's account and stores nothing.
     pub fn ask(&self, content: impl Into<Content>) -> Verb<AskOf> {
-        Verb::new(AskOf { engine: self.engine.clone(), owner: Some(self.clone()), content: content.into() })
+        let owner = Some(self.clone());
+        Verb::new(AskOf { engine: self.engine.clone(), owner, conversation: None, content: content.into() })
     }
 
     /// A new conversation. Nothing is written before its first message; its id is there from the start.

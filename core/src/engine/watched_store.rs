@@ -15,14 +15,14 @@ use super::watch::{About, Watch};
 use crate::base::{AttachmentId, Clock, ConversationId, ErrorKind, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{
     Budget, BudgetStatus, ConversationSummary, EngineEventKind, HealthState, Message, OperationHealth, PartHealth,
-    Preferences, Result, UsageReport,
+    Preferences, Result, StoreFigures, UsageReport,
 };
 use crate::policy::Buckets;
 use crate::store::{
     Anchor, Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EntryQuery,
     EntryRecord, EntryRow, EntryVersion, EventRows, LibraryChanges, LibraryKey, ListQuery, MessageRows, PageQuery,
     QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord,
-    TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
+    SummaryPlace, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
 };
 
 /// So long nothing was written when it is time to index what was.
@@ -161,6 +161,11 @@ impl WatchedStore {
         (part, operations.collect())
     }
 
+    /// What the store measures of itself; nothing of one that does not.
+    pub(super) fn figures(&self) -> Option<StoreFigures> {
+        self.inner.upkeep().map(Upkeep::figures)
+    }
+
     fn timed<'a, T: Send + 'a>(
         &'a self,
         name: &'static str,
@@ -264,6 +269,15 @@ impl Store for WatchedStore {
     ) -> StoreFuture<'_, Option<MessageRows>> {
         let work = self.inner.messages_upto(owner, conversation, last, anchor, limit);
         self.timed("messages_upto", Some(owner), work)
+    }
+
+    fn summary(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        before: Option<MessageId>,
+    ) -> StoreFuture<'_, Option<SummaryPlace>> {
+        self.timed("summary", Some(owner), self.inner.summary(owner, conversation, before))
     }
 
     fn siblings(

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::context::{begins_turn, weight_of_words};
+use super::summary::SummarySettings;
 use super::tertulia::Inner;
 use crate::call::CallTarget;
 use crate::model::{ChatRequest, Error, NewMessage, Result, Written};
@@ -16,7 +17,7 @@ const SAMPLE: u64 = 1_000_000;
 
 /// How much of a conversation a model is shown, where a call says nothing else. What is left out is left out from the
 /// oldest on, never in the middle of a tool call and its answer; nothing is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContextSettings {
     /// At most so many turns, the newest ones: what a user says and all that answers it is one, and what is asked now is
@@ -25,6 +26,8 @@ pub struct ContextSettings {
     /// At most so many tokens in all that is sent, by estimate. What the model has room for beside its answer unless set,
     /// and never more than that.
     pub max_tokens: Option<u32>,
+    /// What becomes of that which is left out: whether it is summed up, by whom, and how.
+    pub summary: SummarySettings,
 }
 
 /// How much of a conversation the model of one call is shown.
@@ -36,19 +39,22 @@ pub struct ContextOptions {
     /// At most so many tokens in all that is sent, by estimate; at least 1. What `settings.context.max_tokens` says unless
     /// set.
     pub tokens: Option<i64>,
+    /// Whether a summary stands for what is left out, and is written where it is not there yet. What
+    /// `settings.context.summary.enabled` says unless set.
+    pub summary: Option<bool>,
 }
 
 impl ContextOptions {
     /// The newest turns, so many.
     #[must_use]
     pub const fn turns(turns: i64) -> Self {
-        Self { turns: Some(turns), tokens: None }
+        Self { turns: Some(turns), tokens: None, summary: None }
     }
 
     /// What so many tokens hold.
     #[must_use]
     pub const fn tokens(tokens: i64) -> Self {
-        Self { turns: None, tokens: Some(tokens) }
+        Self { turns: None, tokens: Some(tokens), summary: None }
     }
 
     /// # Errors
@@ -68,6 +74,7 @@ pub(super) struct Window {
     tokens: u64,
     turns: Option<usize>,
     limit: i64,
+    sums_up: bool,
 }
 
 impl Window {
@@ -75,7 +82,7 @@ impl Window {
     /// answer, and as far as the call and the settings allow. A tenth is kept back, for all of this is an estimate.
     pub(super) fn of(engine: &Inner, target: &CallTarget, request: &ChatRequest, options: ContextOptions) -> Self {
         let current = engine.current();
-        let settings = current.settings.context;
+        let settings = &current.settings.context;
         let room = target.info.as_ref().and_then(|info| {
             let kept = request.sampling.max_tokens.or(info.max_output_tokens).unwrap_or(0);
             info.context_window.map(|window| (window - kept.min(window / 2)).max(1))
@@ -92,18 +99,29 @@ impl Window {
             tokens: estimated.saturating_sub(tokens_of_request(request)),
             turns: turns.map(|turns| usize::try_from(turns).unwrap_or(usize::MAX)),
             limit,
+            sums_up: options.summary.unwrap_or(settings.summary.enabled),
         }
     }
 
     /// Room for so many tokens as they are estimated.
     #[cfg(test)]
     pub(super) const fn of_tokens(tokens: u64) -> Self {
-        Self { tokens, turns: None, limit: i64::MAX }
+        Self { tokens, turns: None, limit: i64::MAX, sums_up: false }
     }
 
     /// Room for so many tokens as they are estimated.
     pub(super) const fn tokens(self) -> u64 {
         self.tokens
+    }
+
+    /// The same with so many tokens less, for what stands in front.
+    pub(super) const fn less(self, tokens: u64) -> Self {
+        Self { tokens: self.tokens.saturating_sub(tokens), ..self }
+    }
+
+    /// True when a summary stands for what has no room.
+    pub(super) const fn sums_up(self) -> bool {
+        self.sums_up
     }
 
     /// Room for so many turns; nothing where they are not limited.

@@ -36,6 +36,9 @@ pub struct Health {
     pub tasks: Vec<TaskHealth>,
     /// What the store was asked since the engine was opened, by name.
     pub store_operations: Vec<OperationHealth>,
+    /// What the store measures of itself; nothing of one in memory.
+    #[serde(default)]
+    pub store_figures: Option<StoreFigures>,
     /// Replies out of the cache since the engine was opened.
     pub cache_hits: i64,
     /// Calls whose reply was not in the cache, since the engine was opened.
@@ -125,4 +128,55 @@ pub struct OperationHealth {
     pub failures: i64,
     /// How long it took in milliseconds, waiting for its turn included.
     pub duration_ms: Spread,
+}
+
+/// What a store measures of itself, since it was opened unless something else is said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoreFigures {
+    /// Batches that wait for the one thread that writes.
+    pub writes_waiting: i64,
+    /// How long the last 512 of them waited for it, in milliseconds.
+    pub write_wait_ms: Spread,
+    /// Threads that read.
+    pub readers: i64,
+    /// How many of them are at work.
+    pub readers_busy: i64,
+    /// Reads that wait for one of them.
+    pub reads_waiting: i64,
+    /// How long the last 512 reads waited, in milliseconds.
+    pub read_wait_ms: Spread,
+    /// Batches that were written.
+    pub batches: i64,
+    /// Commits they took: those that come together share one.
+    pub commits: i64,
+    /// Statements that were run for them.
+    pub statements: i64,
+    /// What the log held after the last commit, in bytes.
+    pub log_bytes: i64,
+    /// Reads and commits that took longer than `store.slow_query_ms`, waiting not counted.
+    pub slow_queries: i64,
+    /// The last 8 of them, the newest first.
+    pub last_slow: Vec<SlowQuery>,
+}
+
+/// Something that took a store long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowQuery {
+    /// What the store was asked, as in the names of `store_operations`.
+    pub query: String,
+    /// When it had ended.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: i64,
+    /// The statements that it took: the first 8 that differ.
+    pub statements: Vec<SlowStatement>,
+}
+
+/// A statement of something that took long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowStatement {
+    /// Its text, in which no value stands.
+    pub sql: String,
+    /// How the database goes about it, a line for each step; empty for what has no plan.
+    pub plan: Vec<String>,
 }

@@ -41,7 +41,7 @@ mod tests;
 pub use batch::{BatchItem, BatchPhase, BatchProgress, BatchReport, BatchState, BatchVerb, ErasureReport};
 pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
-pub use context::ContextReport;
+pub use context::{ContextReport, SummaryReport};
 #[cfg(feature = "engine")]
 pub(crate) use draft::Growth;
 pub use draft::ReplyDraft;
@@ -50,7 +50,10 @@ pub use engine_event::{BreakerState, EngineEvent, EngineEventKind};
 pub use error::{Error, ErrorInfo, ProviderError, Result, RetryAfterSource};
 pub use event::{Progress, StreamEvent, StreamEventKind};
 pub use forecast::Forecast;
-pub use health::{BreakerHealth, Health, HealthState, LimitHealth, OperationHealth, PartHealth, TaskHealth};
+pub use health::{
+    BreakerHealth, Health, HealthState, LimitHealth, OperationHealth, PartHealth, SlowQuery, SlowStatement,
+    StoreFigures, TaskHealth,
+};
 pub use library::{LibraryEntry, LibraryHealth, LibraryItem, LibraryVersion};
 pub use message::{Branch, ConversationSummary, Detail, Message, MessageStatus, NewMessage, Role};
 pub use outbox::OutboxItem;

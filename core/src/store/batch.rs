@@ -9,6 +9,7 @@ use super::content::Content;
 use super::events::{NewEvents, Payload};
 use super::library::NewEntry;
 use super::spend::{LedgerEntry, NewReservation};
+use super::summary::NewSummary;
 use crate::base::{AttachmentId, BudgetId, ConversationId, MessageId, ReservationId, StreamId, Timestamp, TurnId};
 use crate::model::{
     Budget, BudgetAlert, Cost, ErrorInfo, FinishReason, MessageStatus, PreferencesChange, Role, TurnState, Usage,
@@ -289,6 +290,9 @@ pub enum Op {
         /// The version that stands there, as far as the writer knows; otherwise `Conflict` (entry_moved).
         expected: Option<i64>,
     },
+    /// Keeps what was said up to a message, in a model's words; where there is one of the same message, nothing happens.
+    /// `Conflict` (history_moved) when anything up to there has changed since it was read.
+    PutSummary(NewSummary),
     /// Holds on to every reservation of this process, whoever's it is, until this moment.
     RenewReservations {
         /// The process that holds them.

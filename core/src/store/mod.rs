@@ -22,6 +22,7 @@ mod span;
 mod spend;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod summary;
 mod tree;
 mod upkeep;
 mod usage;
@@ -49,7 +50,8 @@ pub use read::{
 pub(crate) use refusal::search_off;
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, fork};
+pub use sqlite::{SqliteSettings, SqliteStore, StoreCounters, StoreKey, fork};
+pub use summary::{MAX_SUMMARIES, MAX_SUMMARY_BYTES, NewSummary, StoredSummary, SummaryPlace};
 pub use upkeep::Upkeep;
 
 use std::future::Future;
@@ -129,6 +131,19 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> StoreFuture<'_, Option<MessageRows>> {
         self.page(owner, conversation, PageQuery { upto: Some(last), ..PageQuery::new(anchor, limit) })
+    }
+
+    /// The newest summary of what stands before this message on its own branch (nothing = of the branch that is shown, its
+    /// last message included), and what the conversation's version is. Nothing when there is no such conversation or message,
+    /// and from a backend that keeps no summaries.
+    fn summary(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        before: Option<MessageId>,
+    ) -> StoreFuture<'_, Option<SummaryPlace>> {
+        let _ = (owner, conversation, before);
+        Box::pin(async { Ok(None) })
     }
 
     /// The messages that stand in the same place of a conversation, in the order in which they were made; nothing when

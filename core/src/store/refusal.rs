@@ -67,6 +67,10 @@ pub(super) fn version_moved() -> Error {
     conflict("version_moved", "the conversation has changed since it was read; read it anew and decide again")
 }
 
+pub(super) fn history_moved() -> Error {
+    conflict("history_moved", "the messages of this summary have changed since they were read; read them anew")
+}
+
 pub(super) fn epoch_moved() -> Error {
     conflict("epoch_moved", "somebody else moved this turn on; read it anew")
 }

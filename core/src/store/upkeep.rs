@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use super::StoreFuture;
-use crate::model::{Repair, StorageReport, Verification};
+use crate::model::{Repair, StorageReport, StoreFigures, Verification};
 
 /// The upkeep of a store. Nothing of it changes what is kept.
 pub trait Upkeep: Send + Sync {
+    /// What it measures of itself, from memory.
+    fn figures(&self) -> StoreFigures;
+
     /// Finishes what was handed in and frees every file and lock. Until [`resume`](Self::resume) all else fails with
     /// `Closed` (suspended). Doing it twice is doing it once.
     fn suspend(&self) -> StoreFuture<'_, ()>;

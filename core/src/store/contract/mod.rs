@@ -17,6 +17,7 @@ pub(crate) mod scene;
 pub(super) mod search;
 pub(super) mod spending;
 mod streams;
+mod summaries;
 mod turns;
 mod usage;
 pub(super) mod walks;
@@ -198,6 +199,15 @@ behaviours! {
         every_change_is_told_by_number_until_it_is_too_long_ago,
         changes_are_told_of_preferences_too,
         random_libraries_equal_those_of_a_naive_model,
+    }
+    summaries {
+        the_newest_summary_of_a_branch_is_found,
+        a_summary_is_its_owners_own,
+        words_that_are_deleted_live_on_in_no_summary,
+        a_summary_of_what_has_changed_meanwhile_is_refused,
+        a_summary_is_kept_once,
+        the_oldest_summaries_make_room,
+        random_summaries_equal_those_of_a_naive_model,
     }
     usage {
         usage_is_summed_by_model_day_conversation_and_user,

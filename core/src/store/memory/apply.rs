@@ -110,6 +110,7 @@ impl State {
                 Op::DeleteEntry { kind, name, expected } => {
                     self.delete_entry(LibraryKey::new(owner, &**kind, &**name), *expected, batch.at)?;
                 }
+                Op::PutSummary(new) => self.put_summary(owner, new, batch.at)?,
             }
             if let (Some(before), Some(after)) = (before, version(self)) {
                 versions = Some((versions.map_or(before, |(first, _)| first), after));
@@ -257,6 +258,7 @@ impl State {
     pub(super) fn delete_conversation(&mut self, owner: &str, id: ConversationId) -> Result<()> {
         let key = self.kept(owner, id).ok_or_else(refusal::no_conversation)?.list_key();
         self.deletion = self.next_change();
+        self.forget_summaries(id, 0);
         let span = (id, TurnId::from_bytes([0; 16]))..=(id, TurnId::from_bytes([0xff; 16]));
         let turns: Vec<TurnId> = self.turns_of.range(span).map(|((_, turn), ())| *turn).collect();
         for turn in turns {
@@ -426,7 +428,8 @@ impl State {
         if row.status == MessageStatus::Streaming {
             return Err(refusal::still_streaming());
         }
-        let conversation = row.conversation;
+        let (conversation, depth) = (row.conversation, row.depth);
+        self.forget_summaries(conversation, depth);
         let version = self.next_change();
         self.messages.edit(&id, |row| (row.status, row.version) = (MessageStatus::Cancelled, version));
         self.conversations.edit(&conversation, |row| row.shown.version = version);

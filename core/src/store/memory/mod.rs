@@ -13,6 +13,7 @@ mod recover;
 mod search;
 mod spend;
 mod state;
+mod summary;
 mod table;
 mod tree;
 mod whole;
@@ -26,8 +27,8 @@ use super::events::Bells;
 use super::{
     Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EntryQuery, EntryRecord,
     EntryRow, EntryVersion, EventRows, LibraryChanges, LibraryKey, ListQuery, MessageRows, PageQuery, QueueQuery,
-    QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord, TreeRows,
-    TurnRecord, UsageQuery, WriteBatch, refusal,
+    QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord, SummaryPlace,
+    TreeRows, TurnRecord, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, SystemClock, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Message, Preferences, Result, UsageReport};
@@ -113,6 +114,16 @@ impl Store for MemoryStore {
             let Ok(row) = state.conversation(&owner, conversation) else { return Ok(None) };
             Ok(state.page(&owner, conversation, &query)?.map(|page| (row.shown.clone(), page)))
         })
+    }
+
+    fn summary(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        before: Option<MessageId>,
+    ) -> StoreFuture<'_, Option<SummaryPlace>> {
+        let owner = owner.to_owned();
+        self.with(move |state| Ok(state.summary(&owner, conversation, before)))
     }
 
     fn siblings(

@@ -143,6 +143,13 @@ pub(super) struct Shelved {
     pub(super) updated_at: Timestamp,
 }
 
+#[derive(Clone, Debug)]
+pub(super) struct SummaryRow {
+    pub(super) at: Timestamp,
+    pub(super) model: String,
+    pub(super) text: String,
+}
+
 /// Everything that is kept.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -189,10 +196,12 @@ pub(super) struct State {
     pub(super) library_versions: Table<(LibraryKey, i64), (Timestamp, EntryValue)>,
     /// The last of them.
     pub(super) library_changes: Table<i64, LibraryKey>,
+    /// By how far down the last message in it stands.
+    pub(super) summaries: Table<(ConversationId, i32, MessageId), SummaryRow>,
 }
 
 impl State {
-    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 27] {
+    pub(super) fn tables(&mut self) -> [&mut dyn Transacted; 28] {
         [
             &mut self.conversations,
             &mut self.by_activity,
@@ -221,6 +230,7 @@ impl State {
             &mut self.library,
             &mut self.library_versions,
             &mut self.library_changes,
+            &mut self.summaries,
         ]
     }
 

@@ -164,7 +164,8 @@ impl State {
             MessageStatus::Deleted => return Ok(()),
             _ => {}
         }
-        let (conversation, role, old) = (row.conversation, row.role, row.body.clone());
+        let (conversation, role, old, depth) = (row.conversation, row.role, row.body.clone(), row.depth);
+        self.forget_summaries(conversation, depth);
         let version = self.next_change();
         let nothing = Content::encode(&[])?;
         let body = self.keep_content(&nothing);
@@ -215,6 +216,7 @@ impl State {
         now: Timestamp,
     ) -> Result<Option<MessageId>> {
         let (depth, parent) = self.within(owner, conversation, top).map(|row| (row.depth, row.parent))?;
+        self.forget_summaries(conversation, depth);
         let head = self.conversation(owner, conversation)?.shown.head_id;
         let (head, ends) = tree::without(&mut MapRows { state: self, conversation }, head, Some(top))?;
         if ends {

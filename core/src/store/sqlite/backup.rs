@@ -15,6 +15,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
+use super::cipher::unlock;
 use super::connect::{beside, open_reader};
 use super::failure::{failed, file_failed, storage};
 use super::fork;
@@ -106,6 +107,7 @@ fn copy(from: &Path, part: &Path, settings: &SqliteSettings, stops: &dyn Fn() ->
     let _: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut target = Connection::open_with_flags(part, flags).map_err(failed)?;
+    unlock(&target, settings.key.as_ref())?;
     let backup = Backup::new(&snapshot, &mut target).map_err(failed)?;
     loop {
         if stops() {

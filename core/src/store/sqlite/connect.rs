@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
+use super::cipher::{check_key, explained, unlock};
 use super::failure::{failed, file_failed, storage};
 use super::liveness::{Liveness, private_file};
 use super::migrate::{check, migrate};
@@ -51,6 +52,8 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings, opening: Openi
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(storage("io", format!("SQLite {} is too old; 3.51.3 is needed", rusqlite::version())));
     }
+    let key = settings.key.as_ref();
+    check_key(key)?;
     prepare_files(path)?;
     let patience = Duration::from_millis(settings.busy_timeout_ms);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -58,7 +61,8 @@ pub(super) fn open_writer(path: &Path, settings: &SqliteSettings, opening: Openi
     connection.busy_timeout(patience).map_err(failed)?;
     // What is refused below is left as it was found, its log included.
     keep_log_on_close(&connection, true)?;
-    check(&connection)?;
+    unlock(&connection, key)?;
+    check(&connection).map_err(|error| explained(error, path, key))?;
 
     let lock = beside(path, ".lock");
     let mut liveness = Liveness::acquire(&lock, patience)?;
@@ -124,6 +128,7 @@ pub(super) fn open_reader(path: &Path, settings: &SqliteSettings) -> Result<Conn
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(Duration::from_millis(settings.busy_timeout_ms)).map_err(failed)?;
+    unlock(&connection, settings.key.as_ref())?;
     set_common(&connection)?;
     set(&connection, &[("query_only", "ON"), ("cache_size", "-2000")])?;
     Ok(connection)

@@ -162,7 +162,7 @@ pub(super) fn conversations(
     }
     // One more than is asked for tells whether there are more.
     let limit = query.limit.saturating_add(1);
-    let shelf = |sql: &str, tagged: &str, pinned: bool, from: i64, limit: usize| {
+    let shelf = |sql: &'static str, tagged: &'static str, pinned: bool, from: i64, limit: usize| {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         match &query.tag {
             None => all(connection, sql, params![owner_pk, query.archived, pinned, from, now, limit], conversation_row),

@@ -35,7 +35,10 @@ pub(super) fn failed(error: rusqlite::Error) -> Error {
                 ("read_only", "the database cannot be written; look at the rights of the file and its folder")
             }
             ErrorCode::DatabaseCorrupt => ("corrupt", "the database is damaged; restore a backup"),
-            ErrorCode::NotADatabase => ("not_a_database", "the file is no SQLite database"),
+            ErrorCode::NotADatabase => (
+                "not_a_database",
+                "the file is no SQLite database, or it is encrypted: then give its key (`store_key`)",
+            ),
             ErrorCode::SystemIoFailure => ("io", "the operating system could not read or write the database"),
             ErrorCode::CannotOpen => ("io", "the database could not be opened; look at the path and its rights"),
             ErrorCode::OutOfMemory => ("io", "there is too little memory for the database"),

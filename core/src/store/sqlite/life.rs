@@ -23,6 +23,7 @@ use super::backup::Backups;
 use super::connect::{self, Opening, beside, keep_log_on_close};
 use super::failure::{self, file_failed, storage};
 use super::fork;
+use super::gauges::Gauges;
 use super::glance::Glance;
 use super::liveness::{Liveness, private_file};
 use super::readers::{self, Readers};
@@ -93,6 +94,7 @@ pub(super) struct Life {
     pub(super) settings: SqliteSettings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) counting: Arc<Counting>,
+    pub(super) gauges: Arc<Gauges>,
     pub(super) bells: Arc<Bells>,
     pub(super) door: Arc<Door>,
     pub(super) backups: Arc<Backups>,
@@ -189,6 +191,7 @@ impl Life {
             settings: self.settings.clone(),
             clock: Arc::clone(&self.clock),
             counting: Arc::clone(&self.counting),
+            gauges: Arc::clone(&self.gauges),
             bells: Arc::clone(&self.bells),
             syncs_fully: true,
             logged,
@@ -199,7 +202,7 @@ impl Life {
         }));
         fork::register(&writer);
         drop(inside);
-        match Readers::start(&self.path, &self.settings, &self.clock, &self.reads) {
+        match Readers::start(&self.path, &self.settings, (&self.clock, &self.gauges), &self.reads) {
             Ok(readers) => Ok(Room { writer, readers, orphans: database.orphans }),
             Err(error) => {
                 let _inside = fork::enter();

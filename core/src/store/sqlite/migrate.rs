@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/008_event_streams.sql"),
     include_str!("../../../migrations/sqlite/009_erasure.sql"),
     include_str!("../../../migrations/sqlite/010_library.sql"),
+    include_str!("../../../migrations/sqlite/011_summaries.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -97,6 +98,7 @@ mod tests {
             "9d66dae97323b4b4",
             "c23595c7bf4541be",
             "99bd3f8334075d17",
+            "dd974a74edd6e9c8",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

@@ -15,11 +15,13 @@
 mod apply;
 mod backup;
 mod branches;
+mod cipher;
 mod connect;
 mod conversations;
 mod events;
 mod failure;
 pub mod fork;
+mod gauges;
 mod glance;
 mod library;
 mod life;
@@ -32,6 +34,7 @@ mod row;
 mod search;
 mod settings;
 mod spend;
+mod summary;
 mod upkeep;
 mod verify;
 mod whole;
@@ -51,18 +54,20 @@ use super::events::Bells;
 use super::{
     Attachment, Bell, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, EntryQuery, EntryRecord,
     EntryRow, EntryVersion, EventRows, LibraryChanges, LibraryKey, ListQuery, MessageRows, PageQuery, QueueQuery,
-    QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord, TreeRows,
-    TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
+    QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor, Spender, Store, StoreFuture, StreamRecord, SummaryPlace,
+    TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch, refusal,
 };
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use backup::Backups;
 use failure::{file_failed, is_of_disk};
+use gauges::{Gauges, Place};
 use glance::Glance;
 use life::{Door, Life};
 use readers::Reads;
 use writer::{ApplyJob, Counting, Job, Writer};
 
+pub use cipher::StoreKey;
 pub use settings::SqliteSettings;
 pub use writer::StoreCounters;
 
@@ -78,6 +83,8 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     door: Arc<Door>,
     counting: Arc<Counting>,
+    gauges: Arc<Gauges>,
+    readers: usize,
     backups: Arc<Backups>,
     glance: Arc<Glance>,
     bells: Arc<Bells>,
@@ -98,7 +105,8 @@ impl SqliteStore {
     /// what has expired; no time of it is stored.
     ///
     /// # Errors
-    /// `Storage`: not_a_database, newer_schema, corrupt, read_only, full, busy, io.
+    /// `Storage`: not_a_database, not_encrypted, wrong_key, newer_schema, corrupt, read_only, full, busy, io; what is refused
+    /// stays as it was. `Invalid`: bad_store_key; unsupported for a key where SQLite cannot encrypt.
     pub async fn open(path: impl AsRef<Path>, settings: SqliteSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let given = path.as_ref();
         // Absolute, so that a later change of folder, or a name such as `:memory:`, means nothing else.
@@ -109,13 +117,15 @@ impl SqliteStore {
         let (ends, alive) = watch::channel(());
         let counting = Arc::new(Counting::default());
         let (searches, door, backups) = (settings.search, Arc::<Door>::default(), Arc::<Backups>::default());
-        let (bells, glance) = (Arc::<Bells>::default(), Arc::<Glance>::default());
+        let (bells, gauges, glance) = (Arc::<Bells>::default(), Arc::<Gauges>::default(), Arc::<Glance>::default());
         glance.register();
+        let readers = settings.readers.max(1);
         let life = Life {
             path: path.clone(),
             settings,
             clock: Arc::clone(&clock),
             counting: Arc::clone(&counting),
+            gauges: Arc::clone(&gauges),
             bells: Arc::clone(&bells),
             door: Arc::clone(&door),
             backups: Arc::clone(&backups),
@@ -130,7 +140,22 @@ impl SqliteStore {
             })
             .map_err(|error| file_failed(given, error))?;
         let thread = Mutex::new(Some(thread));
-        let store = Self { path, jobs, reads, searches, clock, door, counting, backups, glance, bells, alive, thread };
+        let store = Self {
+            path,
+            jobs,
+            reads,
+            searches,
+            clock,
+            door,
+            counting,
+            gauges,
+            readers,
+            backups,
+            glance,
+            bells,
+            alive,
+            thread,
+        };
         opening.await.map_err(|_| Error::internal("the writing thread ended while opening"))??;
         Ok(store)
     }
@@ -188,7 +213,9 @@ impl SqliteStore {
             }
             let (reply, answer) = oneshot::channel();
             let now = self.clock.now();
+            let mut place = Place::take(&self.gauges.reads, &self.clock);
             let work = move |connection: &mut Connection| {
+                place.begin();
                 if reply.is_closed() {
                     return;
                 }
@@ -226,7 +253,10 @@ impl Drop for SqliteStore {
 
 impl Store for SqliteStore {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
-        Box::pin(self.write(move |reply| Job::Apply(ApplyJob { batch, durability, reply })))
+        Box::pin(async move {
+            let place = Place::take(&self.gauges.writes, &self.clock);
+            self.write(move |reply| Job::Apply(ApplyJob { batch, durability, reply, place })).await
+        })
     }
 
     fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
@@ -257,6 +287,16 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
         let owner = owner.to_owned();
         self.read("open", move |connection, now| read::open(connection, &owner, conversation, &query, now))
+    }
+
+    fn summary(
+        &self,
+        owner: &str,
+        conversation: ConversationId,
+        before: Option<MessageId>,
+    ) -> StoreFuture<'_, Option<SummaryPlace>> {
+        let owner = owner.to_owned();
+        self.read("summary", move |connection, now| summary::summary(connection, &owner, conversation, before, now))
     }
 
     fn siblings(

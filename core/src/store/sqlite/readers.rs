@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::connect::{close_copy, open_reader};
 use super::failure::file_failed;
 use super::fork;
+use super::gauges::{Busy, Gauges, begin_job};
 use super::settings::SqliteSettings;
 use crate::base::Clock;
 use crate::model::Result;
@@ -83,7 +84,7 @@ impl Readers {
     pub(super) fn start(
         path: &Path,
         settings: &SqliteSettings,
-        clock: &Arc<dyn Clock>,
+        (clock, gauges): (&Arc<dyn Clock>, &Arc<Gauges>),
         queue: &Waiting,
     ) -> Result<Self> {
         let mut readers = Self { jobs: queue.jobs.clone(), threads: Vec::new() };
@@ -93,11 +94,11 @@ impl Readers {
             opened.iter().for_each(fork::register);
             drop(inside);
             let started = opened.and_then(|connection| {
-                let (waiting, clock) = (queue.waiting.clone(), Arc::clone(clock));
+                let (waiting, clock, gauges) = (queue.waiting.clone(), Arc::clone(clock), Arc::clone(gauges));
                 let slow = Duration::from_millis(settings.slow_query_ms);
                 Builder::new()
                     .name("tertulia-read".to_owned())
-                    .spawn(move || read(connection, &waiting, &*clock, slow))
+                    .spawn(move || read(connection, &waiting, (&*clock, &gauges), slow))
                     .map_err(|error| file_failed(path, error))
             });
             match started {
@@ -133,13 +134,20 @@ impl fork::Inherited for Mutex<Connection> {
     }
 }
 
-fn read(connection: Arc<Mutex<Connection>>, waiting: &Receiver<ReadJob>, clock: &dyn Clock, slow: Duration) {
+fn read(
+    connection: Arc<Mutex<Connection>>,
+    waiting: &Receiver<ReadJob>,
+    (clock, gauges): (&dyn Clock, &Gauges),
+    slow: Duration,
+) {
     loop {
         let job = waiting.recv();
         let _inside = fork::enter();
         let Ok(ReadJob::Read(Read { name, work, place })) = job else { return drop(connection) };
         drop(place);
         let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let _busy = Busy::begin(&gauges.reads);
+        begin_job();
         let started = clock.monotonic();
         if catch_unwind(AssertUnwindSafe(|| work(&mut connection))).is_err() {
             tracing::error!(target: "tertulia::store", operation = "read", query = name, "a read panicked");
@@ -148,6 +156,7 @@ fn read(connection: Arc<Mutex<Connection>>, waiting: &Receiver<ReadJob>, clock: 
         if took > slow {
             let millis = took.as_millis();
             tracing::warn!(target: "tertulia::store", operation = "read", query = name, %millis, "slow read");
+            gauges.slow(name, took, clock.now(), &connection);
         }
     }
 }

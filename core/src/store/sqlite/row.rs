@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::failure::failed;
+use super::gauges::note;
 use crate::base::Timestamp;
 use crate::model::{Error, Result};
 use crate::store::codes::Code;
@@ -21,7 +22,11 @@ thread_local! {
 }
 
 /// A kept statement, ready to be run.
-pub(super) fn prepared<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<rusqlite::CachedStatement<'c>> {
+pub(super) fn prepared<'c>(
+    connection: &'c Connection,
+    sql: &'static str,
+) -> rusqlite::Result<rusqlite::CachedStatement<'c>> {
+    note(sql);
     #[cfg(test)]
     STATEMENTS.set(STATEMENTS.get() + 1);
     connection.prepare_cached(sql)
@@ -47,7 +52,7 @@ pub(super) fn snapshot<T>(connection: &Connection, read: impl FnOnce(&Connection
 }
 
 /// Runs a statement; gives the number of rows it changed.
-pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
+pub(super) fn run(connection: &Connection, sql: &'static str, params: impl Params) -> Result<usize> {
     prepared(connection, sql).and_then(|mut statement| statement.execute(params)).map_err(failed)
 }
 
@@ -55,7 +60,8 @@ pub(super) fn run(connection: &Connection, sql: &str, params: impl Params) -> Re
 ///
 /// # Errors
 /// `Conflict` (id_taken) when the id is taken: SQLite looks for it anyway.
-pub(super) fn insert(connection: &Connection, sql: &str, params: impl Params) -> Result<()> {
+pub(super) fn insert(connection: &Connection, sql: &'static str, params: impl Params) -> Result<()> {
+    note(sql);
     match connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)) {
         Ok(_) => Ok(()),
         Err(rusqlite::Error::SqliteFailure(failure, Some(what)))
@@ -70,7 +76,7 @@ pub(super) fn insert(connection: &Connection, sql: &str, params: impl Params) ->
 /// The first row, or nothing.
 pub(super) fn first<T>(
     connection: &Connection,
-    sql: &str,
+    sql: &'static str,
     params: impl Params,
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Option<T>> {
@@ -81,7 +87,7 @@ pub(super) fn first<T>(
 /// All rows.
 pub(super) fn all<T>(
     connection: &Connection,
-    sql: &str,
+    sql: &'static str,
     params: impl Params,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
@@ -92,7 +98,7 @@ pub(super) fn all<T>(
 /// Hands every row to a visitor until it wants no more.
 pub(super) fn visit(
     connection: &Connection,
-    sql: &str,
+    sql: &'static str,
     params: impl Params,
     mut each: impl FnMut(&Row<'_>) -> rusqlite::Result<bool>,
 ) -> Result<()> {

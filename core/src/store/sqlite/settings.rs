@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cipher::StoreKey;
+
 /// Settings of the SQLite store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,6 +23,9 @@ pub struct SqliteSettings {
     /// Whether messages can be searched. True. Without it no index of their words is kept; once it is set again, the
     /// index is made of what is there. All that have a file open should have it alike.
     pub search: bool,
+    /// What the database is encrypted with; nothing = it is not. Needs SQLCipher in the place of SQLite.
+    #[serde(skip)]
+    pub key: Option<StoreKey>,
 }
 
 impl Default for SqliteSettings {
@@ -32,6 +37,7 @@ impl Default for SqliteSettings {
             busy_timeout_ms: 5_000,
             slow_query_ms: 50,
             search: true,
+            key: None,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::failure::{failed, file_failed};
 use super::row::{all, first, run};
 use super::writer::{Job, Writer, empty_log};
 use super::{SqliteStore, verify};
-use crate::model::{Error, Repair, Result, StorageKind, StorageReport, Verification};
+use crate::model::{Error, Repair, Result, StorageKind, StorageReport, StoreFigures, Verification};
 use crate::store::StoreFuture;
 use crate::store::upkeep::Upkeep;
 
@@ -24,6 +24,11 @@ const PAGES: &str = "SELECT coalesce(s.tbl_name, d.name), coalesce(s.type, 'tabl
     FROM dbstat d LEFT JOIN sqlite_schema s ON s.name = d.name WHERE d.aggregate = TRUE";
 
 impl Upkeep for SqliteStore {
+    fn figures(&self) -> StoreFigures {
+        let counters = self.counters();
+        self.gauges.read(self.readers, counters.batches, counters.commits)
+    }
+
     fn suspend(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             self.door.check().or_else(|error| if error.reason() == "suspended" { Ok(()) } else { Err(error) })?;
@@ -173,7 +178,7 @@ fn storage_report(connection: &Connection, path: &Path) -> Result<StorageReport>
 /// What users call that which stands in a table.
 fn name_of(table: &str) -> &'static str {
     match table {
-        "message" => "messages",
+        "message" | "summary" => "messages",
         "conversation" | "conversation_tag" | "owner" => "conversations",
         "turn" | "turn_step" => "turns",
         "draft_chunk" => "drafts",

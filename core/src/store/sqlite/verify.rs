@@ -237,7 +237,9 @@ fn problem(kind: StoreProblemKind, place: &str, detail: String, repairable: bool
 
 /// What SQLite says of its own pages and indexes.
 fn damage(connection: &Connection) -> Result<Vec<StoreProblem>> {
-    let said: Vec<String> = all(connection, &format!("PRAGMA integrity_check({MOST})"), [], |row| row.get(0))?;
+    let mut check = connection.prepare(&format!("PRAGMA integrity_check({MOST})")).map_err(failed)?;
+    let said = check.query_map([], |row| row.get(0)).and_then(Iterator::collect::<rusqlite::Result<Vec<String>>>);
+    let said = said.map_err(failed)?;
     let said = said.into_iter().filter(|line| line != "ok");
     // An index is made anew from its rows.
     let index = |line: &str| line.split_once(" index ").map(|(_, name)| name.trim().to_owned());
@@ -288,7 +290,8 @@ pub(super) fn repair(connection: &mut Connection) -> Result<Repair> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let before = problems(&transaction)?;
     for found in damage(&transaction)?.iter().filter(|found| found.repairable) {
-        run(&transaction, &format!("REINDEX \"{}\"", found.place.replace('"', "\"\"")), [])?;
+        let sql = format!("REINDEX \"{}\"", found.place.replace('"', "\"\""));
+        transaction.execute_batch(&sql).map_err(failed)?;
     }
     for (_, mends) in differences(&transaction)? {
         for sql in mends {

@@ -21,6 +21,7 @@ use super::apply::{Applying, Seen};
 use super::connect::close_copy;
 use super::failure::{failed, is_of_disk};
 use super::fork;
+use super::gauges::{Gauges, Place, begin_job};
 use super::liveness::Liveness;
 use super::row::{first, run};
 use super::settings::SqliteSettings;
@@ -41,6 +42,9 @@ const COMPANY: usize = 4;
 
 /// When nothing comes for so long, nothing is on its way. Commits that take less than that are not worth waiting for.
 const QUIET: Duration = Duration::from_micros(150);
+
+/// What a page takes.
+const PAGE_BYTES: i64 = 8_192;
 
 /// How long the feed of changes is kept for followers.
 const FEED_MILLIS: i64 = 24 * 60 * 60 * 1_000;
@@ -76,6 +80,8 @@ pub(super) struct ApplyJob {
     pub(super) batch: WriteBatch,
     pub(super) durability: Durability,
     pub(super) reply: oneshot::Sender<Result<Receipt>>,
+    /// Its place in the line of those who wait.
+    pub(super) place: Place,
 }
 
 /// What the writer has done since it was opened.
@@ -117,6 +123,7 @@ pub(super) struct Writer {
     pub(super) settings: SqliteSettings,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) counting: Arc<Counting>,
+    pub(super) gauges: Arc<Gauges>,
     pub(super) bells: Arc<Bells>,
     /// What the connection is set to now.
     pub(super) syncs_fully: bool,
@@ -197,6 +204,7 @@ impl Writer {
     /// Applies the batches at the front and answers them.
     fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) -> Group {
         let started = self.clock.monotonic();
+        begin_job();
         let mut group =
             waiting.iter().take(most).map_while(|job| if let Job::Apply(job) = job { Some(job) } else { None });
         let power_safe = group.any(|job| job.durability == Durability::PowerSafe);
@@ -216,7 +224,8 @@ impl Writer {
         let has_budgets = Cell::default();
         let patience = Duration::from_millis(self.settings.group_commit_ms);
         while done.len() < most && (done.is_empty() || self.clock.monotonic() - started < patience) {
-            let Some(job) = next_batch(waiting) else { break };
+            let Some(mut job) = next_batch(waiting) else { break };
+            job.place.begin();
             let result = self.apply(&job.batch, &mut change, &has_budgets);
             self.doubted |= is_of_disk(&result);
             if self.connection.is_autocommit() {
@@ -244,11 +253,13 @@ impl Writer {
             self.counting.batches.fetch_add(batches as u64, Ordering::Relaxed);
             self.counting.commits.fetch_add(1, Ordering::Relaxed);
             self.counting.power_safe_commits.fetch_add(u64::from(power_safe), Ordering::Relaxed);
+            self.gauges.committed(self.logged.load(Ordering::Relaxed), PAGE_BYTES);
         }
         let took = self.clock.monotonic() - started;
         if took > Duration::from_millis(self.settings.slow_query_ms) {
             let millis = took.as_millis();
             tracing::warn!(target: "tertulia::store", operation = "apply", %millis, batches, "slow commit");
+            self.gauges.slow("apply", took, self.clock.now(), &self.connection);
         }
         for (job, result) in done {
             if committed.is_ok() && result.is_ok() {
@@ -303,7 +314,7 @@ impl Writer {
     }
 
     /// Runs a statement without which nobody knows what the transaction holds.
-    pub(super) fn or_roll_back(&self, sql: &str) -> Result<()> {
+    pub(super) fn or_roll_back(&self, sql: &'static str) -> Result<()> {
         run(&self.connection, sql, []).map(drop).inspect_err(|_| self.roll_back())
     }
 

@@ -172,6 +172,7 @@ impl Applying<'_> {
             "DELETE FROM draft_chunk WHERE message_pk IN (SELECT pk FROM message WHERE conv_pk = ?)",
             "DELETE FROM attachment WHERE message_pk IN (SELECT pk FROM message WHERE conv_pk = ?)",
             "DELETE FROM message_fts WHERE rowid IN (SELECT pk FROM message WHERE conv_pk = ?)",
+            "DELETE FROM summary WHERE conv_pk = ?",
             "DELETE FROM message WHERE conv_pk = ?",
             "DELETE FROM conversation_tag WHERE conv_pk = ?",
             "DELETE FROM conversation WHERE pk = ?",

@@ -94,6 +94,7 @@ impl Applying<'_> {
              WHERE pk = ?1 AND expires_at IS NOT ?2",
             [pk, GONE],
         )?;
+        run(self.connection, "DELETE FROM summary WHERE conv_pk = ?", [pk])?;
         let turns: Vec<i64> = all(self.connection, SOME_TURNS, [pk, *left], |row| row.get(0))?;
         for turn in turns {
             for sql in [

@@ -192,6 +192,7 @@ impl Applying<'_> {
             return Err(refusal::still_streaming());
         }
         let place = self.conversation(target.conversation)?;
+        self.forget_summaries(&place, target.pk)?;
         let change = self.note_message(&place, id, Change::Changed)?;
         run(
             self.connection,

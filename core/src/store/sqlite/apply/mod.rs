@@ -6,8 +6,12 @@ pub(super) mod erase;
 mod events;
 mod library;
 mod message;
+mod summary;
 mod tree;
 mod turn;
+
+#[cfg(test)]
+pub(super) use summary::CHANGED;
 
 use std::cell::Cell;
 
@@ -143,6 +147,7 @@ impl Applying<'_> {
                 Op::EndErasure => self.end_erasure()?,
                 Op::PutEntry(new) => entry_version = Some(self.put_entry(new)?),
                 Op::DeleteEntry { kind, name, expected } => self.delete_entry(kind, name, *expected)?,
+                Op::PutSummary(new) => self.put_summary(new)?,
             }
         }
         let (change_seq, has_budgets, versions) = (self.change, self.has_budgets()?, self.seen.versions.get());
@@ -296,7 +301,7 @@ impl Applying<'_> {
         Ok(turn)
     }
 
-    fn exists(&self, sql: &str, id: &[u8; 16]) -> Result<bool> {
+    fn exists(&self, sql: &'static str, id: &[u8; 16]) -> Result<bool> {
         first(self.connection, sql, [id], |_| Ok(())).map(|found| found.is_some())
     }
 }

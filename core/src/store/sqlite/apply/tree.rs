@@ -138,6 +138,7 @@ impl Applying<'_> {
         let place = self.conversation(target.conversation)?;
         let change = self.note_message(&place, id, Change::Deleted)?;
         let nothing = Content::encode(&[])?;
+        self.forget_summaries(&place, target.pk)?;
         self.release_attachments(target.pk)?;
         run(self.connection, FORGET_WORDS, [target.pk])?;
         if let Some(old) = target.content_hash {
@@ -190,6 +191,7 @@ impl Applying<'_> {
     ) -> Result<Option<MessageId>> {
         let place = self.conversation(conversation)?;
         let top_pk = self.key_of(&place, top)?;
+        self.forget_summaries(&place, top_pk)?;
         let (head, ends) = tree::without(&mut SqlRows(self), place.shown(), top_pk)?;
         if ends {
             let sql =

@@ -419,6 +419,7 @@ fn slow_work_is_logged_without_its_content() {
         settings: SqliteSettings::default(),
         clock: Arc::new(Hasty(ManualClock::default())),
         counting: Arc::default(),
+        gauges: Arc::default(),
         bells: Arc::default(),
         syncs_fully: true,
         logged: Arc::default(),
@@ -430,7 +431,8 @@ fn slow_work_is_logged_without_its_content() {
     let (reply, mut answer) = oneshot::channel();
     let (jobs, mut waiting) = mpsc::channel(8);
     let batch = WriteBatch::new("canary", NOW).op(put_conversation(crate::base::ConversationId::from_bytes([1; 16])));
-    jobs.try_send(Job::Apply(ApplyJob { batch, durability: Durability::PowerSafe, reply })).ok().unwrap();
+    let place = Place::take(&Arc::default(), &clock());
+    jobs.try_send(Job::Apply(ApplyJob { batch, durability: Durability::PowerSafe, reply, place })).ok().unwrap();
     drop(jobs);
     std::thread::scope(|scope| {
         scope.spawn(|| {

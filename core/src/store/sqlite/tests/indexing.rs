@@ -93,6 +93,7 @@ async fn a_writer_far_behind_indexes_when_nobody_waits() {
         settings,
         clock: clock(),
         counting: Arc::default(),
+        gauges: Arc::default(),
         bells: Arc::default(),
         syncs_fully: true,
         logged: Arc::default(),

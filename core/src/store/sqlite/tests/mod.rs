@@ -2,6 +2,7 @@
 
 mod files;
 mod fork;
+mod gauges;
 mod glances;
 mod groups;
 mod indexing;
@@ -74,6 +75,7 @@ fn assert_sound(path: &Path, name: &str) {
          WHERE e.is_deleted OR v.version > e.version OR v.bytes <> octet_length(v.value)",
         "SELECT max(seq) - min(seq) + 1 - count(*) FROM library_change",
         "SELECT count(*) > 256 FROM library_change",
+        "SELECT count(*) FROM summary s JOIN message m ON m.pk = s.message_pk WHERE s.depth <> m.depth OR s.conv_pk <> m.conv_pk",
         "SELECT count(*) FROM draft_chunk d JOIN message m ON m.pk = d.message_pk WHERE m.status <> 2",
         "SELECT count(*) FROM message_fts_docsize WHERE id NOT IN (SELECT pk FROM message WHERE status NOT IN (2, 6) AND role <> 4)",
         "SELECT count(*) FROM budget_counter WHERE budget_pk NOT IN (SELECT pk FROM budget)",

@@ -91,6 +91,9 @@ async fn pages_and_lists_go_by_their_indexes() {
         (library::ENTRIES, 4, "library_list (owner_pk=? AND kind=? AND name>?)"),
         (library::VERSIONS, 5, "library_version_1 (entry_pk=? AND version<?)"),
         (library::CHANGES, 2, "c USING INTEGER PRIMARY KEY (rowid>?)"),
+        (summary::SUMMARIES, 2, "summary_depth (conv_pk=? AND depth<?)"),
+        (summary::SUMMARY, 1, "s USING INTEGER PRIMARY KEY (rowid=?)"),
+        (apply::CHANGED, 3, "message_feed (conv_pk=? AND change_seq>?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);
