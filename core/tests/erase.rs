@@ -238,7 +238,7 @@ impl Writer {
 
     fn events(&self, expected: i64, count: usize) -> NewEvents {
         let event = |number: usize| {
-            let data = if number % 4 == 0 { vec![b'x'; 20_000] } else { b"{}".to_vec() };
+            let data = if number.is_multiple_of(4) { vec![b'x'; 20_000] } else { b"{}".to_vec() };
             NewEvent { name: "said".to_owned(), data: Payload::new(data).unwrap() }
         };
         let events = (0..count).map(event).collect();
