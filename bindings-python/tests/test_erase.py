@@ -25,7 +25,7 @@ def test_nothing_is_left_and_nothing_of_others_is_gone(tmp_path: Path) -> None:
         chat.edit(chat.history()[0].id, f"{CANARY} said anew").reply()
         me.update_preferences(name=CANARY)
         assert len(me.search(CANARY)) > 0
-        tertulia.store.checkpoint()
+        tertulia.store().checkpoint()
         assert traces(tmp_path) > 3
         spent = me.usage()
 
@@ -38,7 +38,7 @@ def test_nothing_is_left_and_nothing_of_others_is_gone(tmp_path: Path) -> None:
         with pytest.raises(t.NotFoundError):
             chat.summary()
         assert len(theirs.history()) == 2
-        assert tertulia.store.verify().problems == ()
+        assert tertulia.store().verify().problems == ()
         me.new_conversation().send("hello")
         assert len(me.list_conversations()) == 1
 

@@ -14,7 +14,8 @@ with Tertulia("memory:", model=model) as tertulia:
 
     # Into a file and out of the store: either both, or neither.
     report = me.batch().export("old_trips.jsonl", chats[:2]).delete(chats[:2]).retag(chats[2:], "inbox", "done").run()
-    print(f"{report.done} items done; in the file: {report.items[0].export.conversations} conversations")
+    written = report.items[0].export
+    print(f"{report.done} items done; in the file: {written.conversations if written else 0} conversations")
 
     # One item that cannot be, and nothing of the batch is done.
     try:

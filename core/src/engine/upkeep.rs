@@ -64,6 +64,9 @@ impl Tertulia {
                     engine.suspended.store(false, Ordering::Release);
                     tracing::info!(target: "tertulia::engine", operation = "resume", "resumed");
                     this.network_changed();
+                    if let Err(error) = super::erasure::go_on(engine).await {
+                        tracing::warn!(target: "tertulia::engine", operation = "resume", %error, "erasures wait for the next opening");
+                    }
                 }
                 Ok(())
             });

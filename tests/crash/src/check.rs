@@ -14,6 +14,9 @@ pub struct Ledger {
     interrupted: u64,
     with_partial: u64,
     retried: u64,
+    batches: u64,
+    /// What the last acknowledged batch said.
+    batched: Option<String>,
 }
 
 struct Promise {
@@ -27,6 +30,13 @@ impl Ledger {
     /// Takes in what a child said. Its last line may be cut.
     pub fn add(&mut self, said: &[String]) -> Outcome<()> {
         for line in said {
+            if let Some(words) = line.strip_prefix("batched ") {
+                if let Some(words) = words.strip_suffix(" .") {
+                    self.batches += 1;
+                    self.batched = Some(words.to_owned());
+                }
+                continue;
+            }
             let mut words = line.splitn(4, ' ');
             let (verb, conversation, turn, rest) = (words.next(), words.next(), words.next(), words.next());
             let (Some(verb), Some(conversation), Some(turn), Some(rest)) = (verb, conversation, turn, rest) else {
@@ -55,6 +65,7 @@ impl Ledger {
         let lab = ProviderSpec::openai_chat("lab", format!("{url}/v1"));
         let tertulia = Tertulia::builder().store(store).provider(lab).open().await?;
         let me = tertulia.user("ana");
+        self.check_batches(&tertulia).await?;
         let mut histories: BTreeMap<ConversationId, Vec<Message>> = BTreeMap::new();
         let mut again = None;
         for (turn, promise) in &mut self.turns {
@@ -116,10 +127,29 @@ impl Ledger {
         Ok(())
     }
 
+    /// What is said in one batch stands on both sides, or on none.
+    async fn check_batches(&self, tertulia: &Tertulia) -> Outcome<()> {
+        let ben = tertulia.user("ben");
+        let mut sides = Vec::new();
+        for side in crate::child::SIDES {
+            let page = ben.conversation_for(side).history().limit(200).await?;
+            sides.push(page.items.iter().map(Message::text).collect::<Vec<_>>());
+        }
+        if sides[0] != sides[1] {
+            return Err(format!("a batch was divided: {:?} and {:?}", sides[0].last(), sides[1].last()).into());
+        }
+        match &self.batched {
+            Some(words) if !sides[0].contains(words) => Err(format!("the batch `{words}` is lost").into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Fails when the kills missed a state that they are there to meet.
     pub fn must_have_seen_everything(&self, runs: u64) -> Outcome<()> {
         let done = self.turns.values().filter(|p| p.reply_bytes.is_some()).count();
-        if runs >= 100 && (self.interrupted == 0 || self.with_partial == 0 || self.retried == 0 || done == 0) {
+        if runs >= 100
+            && (self.batches == 0 || self.interrupted == 0 || self.with_partial == 0 || self.retried == 0 || done == 0)
+        {
             return Err("the kills did not meet every state; the harness proves nothing".into());
         }
         Ok(())
@@ -127,8 +157,9 @@ impl Ledger {
 
     pub fn summary(&self) -> String {
         format!(
-            "{} acknowledged messages, {} interrupted turns, {} of them with text, {} asked for again",
+            "{} acknowledged messages, {} batches, {} interrupted turns, {} of them with text, {} asked for again",
             self.turns.len(),
+            self.batches,
             self.interrupted,
             self.with_partial,
             self.retried

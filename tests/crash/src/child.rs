@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use tertulia::{ProviderSpec, Tertulia};
+use tertulia::{NewMessage, ProviderSpec, Tertulia};
 
 use crate::Outcome;
 
@@ -14,6 +14,9 @@ pub const MODELS: [&str; 4] = [
     "lab/sim:words=8;delay_ms=3;first_ms=4",
 ];
 
+/// Where the same is said, in one batch each time.
+pub const SIDES: [&str; 2] = ["left", "right"];
+
 /// Sends one message after the other until it is killed.
 pub async fn run(store: &str, url: &str, seed: u64) -> Outcome<()> {
     let mut dice = fastrand::Rng::with_seed(seed);
@@ -24,6 +27,8 @@ pub async fn run(store: &str, url: &str, seed: u64) -> Outcome<()> {
     let tertulia = Tertulia::builder().store(store).provider(lab).settings(settings).open().await?;
     let me = tertulia.user("ana");
     let mut chat = me.conversation_for("one");
+    let ben = tertulia.user("ben");
+    let sides = SIDES.map(|side| ben.conversation_for(side));
     for number in 0_u64.. {
         if dice.u8(..) < 20 {
             chat = me.new_conversation();
@@ -35,6 +40,12 @@ pub async fn run(store: &str, url: &str, seed: u64) -> Outcome<()> {
         say(&format!("saved {} {turn} {words}", chat.id()))?;
         let reply = stream.reply().await?;
         say(&format!("done {} {turn} {}", chat.id(), reply.text().len()))?;
+        if dice.u8(..3) == 0 {
+            let words = format!("batch {seed} {number}");
+            let said = |batch: tertulia::Batch, side| batch.append(side, [NewMessage::user(words.as_str())]);
+            sides.iter().fold(ben.batch(), said).run().await?;
+            say(&format!("batched {words} ."))?;
+        }
         // Kills fall into the filling of the index, too.
         if dice.u8(..4) == 0 && me.search(format!("\"{words}\"")).await?.items.len() != 1 {
             return Err(format!("`{words}` was saved and is not found once").into());
