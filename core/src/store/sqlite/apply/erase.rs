@@ -15,7 +15,8 @@ use crate::store::{Erased, refusal};
 /// The time of what is being taken out. Everything that is said to expire does so later.
 const GONE: i64 = i64::MIN;
 
-pub(in crate::store::sqlite) const ERASING: &str = "SELECT ext_id FROM owner WHERE erasing_since IS NOT NULL LIMIT ?";
+pub(in crate::store::sqlite) const ERASING: &str =
+    "SELECT ext_id FROM owner WHERE erasing_since > -9223372036854775808 LIMIT ?";
 pub(in crate::store::sqlite) const A_CONVERSATION: &str =
     "SELECT pk, id, root_pk FROM conversation WHERE owner_pk = ? LIMIT 1";
 pub(in crate::store::sqlite) const SOME_TURNS: &str = "SELECT pk FROM turn WHERE conv_pk = ? LIMIT ?";

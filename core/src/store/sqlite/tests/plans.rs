@@ -77,7 +77,7 @@ async fn pages_and_lists_go_by_their_indexes() {
         (events::VERSION, 3, "event_stream_1 (id=?)"),
         (events::EVENTS, 3, "e USING PRIMARY KEY (stream_pk=? AND seq>?)"),
         (events::EXPIRED, 2, "event_stream_expiry (expires_at>? AND expires_at<?)"),
-        (apply::erase::ERASING, 1, "INDEX owner_erasing"),
+        (apply::erase::ERASING, 1, "owner_erasing (erasing_since>?)"),
         (apply::erase::A_CONVERSATION, 1, "(owner_pk=?)"),
         (apply::erase::SOME_TURNS, 2, "turn_client (conv_pk=?)"),
         (apply::erase::A_LEAF, 1, "message_leaf (conv_pk=?)"),
