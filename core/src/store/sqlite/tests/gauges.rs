@@ -82,9 +82,7 @@ async fn who_waits_for_the_thread_that_writes_is_counted_with_how_long() {
     let mut writes = Vec::new();
     for _ in 0..3 {
         let scene = scene.clone();
-        writes.push(tasks.spawn(async move {
-            scene.new_conversation().await;
-        }));
+        writes.push(tasks.spawn(async move { _ = scene.new_conversation().await }));
     }
     until(&store, |figures| figures.writes_waiting == 3).await;
     clock.advance(Duration::from_millis(40));
