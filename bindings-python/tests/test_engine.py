@@ -606,7 +606,7 @@ def test_any_endpoint_of_a_provider_can_be_asked(engine: t.Tertulia, sim: Simula
 
 
 def test_the_catalogue_is_there_without_an_engine(sim: Simulator) -> None:
-    engine = t.Tertulia(providers=[sim.provider("mine")])
+    engine = t.Tertulia("memory:", providers=[sim.provider("mine")])
     assert {"openai", "anthropic", "mine"} <= {provider.name for provider in engine.providers()}
     models = engine.models("anthropic/*")
     assert models and all(model.id.startswith("anthropic/") for model in models)

@@ -237,6 +237,9 @@ fn problem(kind: StoreProblemKind, place: &str, detail: String, repairable: bool
 
 /// What SQLite says of its own pages and indexes.
 fn damage(connection: &Connection) -> Result<Vec<StoreProblem>> {
+    // A connection that has searched before looks at the index of words as it was then, unless it reads from it anew: pieces
+    // that were merged since would be missed.
+    first(connection, "SELECT 1 FROM message_fts WHERE rowid = 0", [], |_| Ok(()))?;
     let mut check = connection.prepare(&format!("PRAGMA integrity_check({MOST})")).map_err(failed)?;
     let said = check.query_map([], |row| row.get(0)).and_then(Iterator::collect::<rusqlite::Result<Vec<String>>>);
     let said = said.map_err(failed)?;
