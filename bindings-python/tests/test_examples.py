@@ -120,6 +120,14 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
         (
             "19",
             [
+                "7 items done; in the file: 2 conversations",
+                "nothing is pinned: item 0 (update)",
+                "5 done, 2 refused; the first of them: item 0",
+            ],
+        ),
+        (
+            "20",
+            [
                 "her own: Two tips for Cádiz, no more.",
                 "versions: [2, 1]",
                 "somebody was faster: entry_moved",

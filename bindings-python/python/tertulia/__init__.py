@@ -222,6 +222,7 @@ if TYPE_CHECKING:
     )
 
 _LAZY = (
+    "BatchPhase",
     "BudgetScope",
     "BudgetUnit",
     "CacheMode",

@@ -177,6 +177,7 @@ impl Run {
         let (verb, said) = (self.items[index].verb().as_str(), error.detail());
         let more = match others {
             0 => String::new(),
+            1 => "; one more is refused, and a dry run names both".to_owned(),
             others => format!("; {others} more are refused, and a dry run names them all"),
         };
         let detail = format!("item {index} ({verb}): {said}{more}; nothing of the batch was written");
