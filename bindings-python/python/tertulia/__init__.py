@@ -223,6 +223,8 @@ if TYPE_CHECKING:
 
 _LAZY = (
     "BatchPhase",
+    "BatchState",
+    "BatchVerb",
     "BudgetScope",
     "BudgetUnit",
     "CacheMode",
