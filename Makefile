@@ -9,8 +9,8 @@ CASES ?= $(wildcard tests/conformance/cases)
 ONLY ?=
 N ?= 100
 WORKLOAD ?= chat
-KILLS ?= 200
-IMAGES ?= 1000
+KILLS ?= 2000
+IMAGES ?= 5000
 
 # The message goes to the program through its environment, word for word: nothing in it is read by make or a shell.
 override MESSAGE := $(value MESSAGE)
@@ -43,7 +43,7 @@ check: python ## Run the quick part: formatting, lints, floors
 conformance: rust ## Decode recorded replies: CASES=dir, ONLY=prefix of a case's name
 	@cargo run -q --locked -p tertulia-conformance -- "$(CASES)" $(if $(ONLY),"$(ONLY)")
 
-crash: rust ## Kill a writing process, cut its power: KILLS=2000 IMAGES=5000
+crash: rust ## Kill a writing process, cut its power: KILLS=20000 IMAGES=50000
 	@cargo run -q --locked -p tertulia-crash -- all "$(KILLS)" "$(IMAGES)"
 
 bench: rust python ## Measure speed beside bare clients; writes target/bench.json

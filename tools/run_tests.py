@@ -224,10 +224,10 @@ def all_steps() -> Iterable[Step]:
         for cases in existing("tests/conformance/cases", "../shared/wire"):
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
     if existing("tests/crash/Cargo.toml"):
-        yield Step("crash: 200 kills", (crash, "200"), plain_counts, after=tests)
+        yield Step("crash: 2,000 kills", (crash, "2000"), plain_counts, after=tests)
         yield Step("crash: the outbox", (crash, "outbox"), plain_counts, after=tests)
         yield Step("crash: 8 processes together", (crash, "together", "10"), plain_counts, after=tests)
-        yield Step("crash: 1,000 power cuts", (crash, "images", "1000"), plain_counts, after=tests)
+        yield Step("crash: 5,000 power cuts", (crash, "images", "5000"), plain_counts, after=tests)
         yield Step("crash: a failing disk", (crash, "faults", "60"), plain_counts, after=tests)
     if existing("tests/load/Cargo.toml"):
         yield Step("load: 20 chats", (load, "20", "--only-success"), plain_counts, after=tests)

@@ -766,7 +766,7 @@ async fn items_that_cannot_be_are_named_before_anything_is_written() {
         assert_eq!(looked.items[1].error.as_ref().unwrap().reason, reason);
     }
     let two = me.batch().pin([uuid_of("no"), chat.id(), uuid_of("no")]).run().await.unwrap_err();
-    assert!(two.detail().contains("item 0 (update)") && two.detail().contains("1 more"), "{two}");
+    assert!(two.detail().contains("item 0 (update)") && two.detail().contains("one more is refused"), "{two}");
     assert_eq!(all_of(&me).await, before);
     assert_eq!(store.writes.load(Ordering::Relaxed), writes);
     assert_eq!(std::fs::read(&notes).unwrap(), b"notes");

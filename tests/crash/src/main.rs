@@ -1,24 +1,15 @@
-//! `kill -9` at random moments, again and again, on one store.
+//! What is left of a store when everything around it breaks.
 //!
-//! ```text
-//! parent: simulator, seed, dice        child: opens the store, sends one message after the other, says so on stdout
-//!   loop N times: start a child, kill it after a random number of lines and microseconds
-//!                 open the store as a user would, and check:
-//!                   every message the child said was saved is there, once, with its words, and is found by them
-//!                   every reply the child said was done is there, once, whole
-//!                   no turn is open; what was interrupted shows its text, and can be asked for again
-//! ```
-//!
+//! `tertulia-crash [RUNS] [SEED]` kills whoever writes (`kills.rs`): 200 runs and a random seed unless told. The seed is
+//! printed; the moment of a kill also depends on the machine, so a seed repeats the dice, not the crash.
 //! `tertulia-crash outbox` does the same to messages that wait to be sent (`outbox.rs`), `tertulia-crash together` lets
 //! many processes work on one database (`together.rs`), `tertulia-crash images` cuts the power (`power.rs`),
 //! `tertulia-crash faults` lets the disk fail (`faults.rs`). `tertulia-crash all KILLS IMAGES` does everything.
-//!
-//! `tertulia-crash [RUNS] [SEED]`: 200 runs and a random seed unless told. The seed is printed; the moment of a kill
-//! also depends on the machine, so a seed repeats the dice, not the crash.
 
 mod check;
 mod child;
 mod faults;
+mod kills;
 mod outbox;
 mod power;
 mod tape;
@@ -26,12 +17,8 @@ mod together;
 mod verdict;
 mod vfs;
 
-use std::io::Write as _;
 use std::num::ParseIntError;
-use std::process::{ExitCode, Stdio};
-use std::time::Duration;
-
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use std::process::ExitCode;
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -79,7 +66,13 @@ async fn main() -> ExitCode {
             }
         }
         ["outbox", ..] => last(outbox::parent(&args[1..]).await),
-        _ => last(parent(&args).await),
+        _ => {
+            let number = |at: usize, standard: u64| args.get(at).map_or(Ok(standard), |text| text.parse());
+            match (number(0, 200), number(1, u64::from(std::process::id()))) {
+                (Ok(runs), Ok(seed)) => last(kills::kills(runs, seed).await),
+                _ => Err("tertulia-crash [RUNS] [SEED]".into()),
+            }
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,58 +101,10 @@ async fn all(kills: Result<u64, ParseIntError>, images: Result<u64, ParseIntErro
             all.failed += 1;
         }
     };
-    add("kills", parent(&[kills.to_string()]).await);
+    add("kills", kills::kills(kills, u64::from(std::process::id())).await);
     add("outbox", outbox::parent(&[]).await);
     add("together", together::all(8, 4, 60, u64::from(std::process::id())).await);
     add("images", power::images(images, u64::from(std::process::id())).await);
     add("faults", faults::sweep(1, u64::from(std::process::id())).await);
     last(Ok(all))
-}
-
-async fn parent(args: &[String]) -> Outcome<Counts> {
-    let runs: u64 = args.first().map_or(Ok(200), |text| text.parse())?;
-    let seed: u64 = args.get(1).map_or_else(|| Ok(u64::from(std::process::id())), |text| text.parse())?;
-    println!("{runs} kills, seed {seed}");
-    let mut dice = fastrand::Rng::with_seed(seed);
-    let folder = tempfile::tempdir()?;
-    let store = folder.path().join("crash.db").to_string_lossy().into_owned();
-    let simulator = tertulia_simulator::Simulator::start().await?;
-    let mut ledger = check::Ledger::default();
-    for run in 0..runs {
-        let said = kill_one(&store, &simulator.url(), dice.u64(..), &mut dice).await?;
-        ledger.add(&said)?;
-        if let Err(error) = ledger.check(&store, &simulator.url(), run % 10 == 9).await {
-            return Err(format!("run {run}, seed {seed}: {error}").into());
-        }
-        print!("{}", if run % 50 == 49 { ".\n" } else { "." });
-        std::io::stdout().flush()?;
-    }
-    simulator.shutdown().await;
-    println!("{}", ledger.summary());
-    ledger.must_have_seen_everything(runs)?;
-    Ok(Counts { passed: runs, failed: 0 })
-}
-
-/// Starts a child and kills it somewhere in its work. Gives what it had said by then.
-async fn kill_one(store: &str, url: &str, seed: u64, dice: &mut fastrand::Rng) -> Outcome<Vec<String>> {
-    let mut child = tokio::process::Command::new(std::env::current_exe()?)
-        .args(["child", store, url, &seed.to_string()])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or("the child has no output")?).lines();
-    let mut said = Vec::new();
-    let (enough, pause) = (dice.usize(0..8), Duration::from_micros(dice.u64(0..15_000)));
-    while said.len() < enough {
-        match lines.next_line().await? {
-            Some(line) => said.push(line),
-            None => return Err("the child ended by itself".into()),
-        }
-    }
-    tokio::time::sleep(pause).await;
-    child.kill().await?;
-    while let Some(line) = lines.next_line().await? {
-        said.push(line);
-    }
-    Ok(said)
 }
