@@ -41,9 +41,9 @@ pub use policy::{
     BreakerSettings, CacheMode, CacheSettings, FallbackSettings, LimitOverride, LimitSettings, MidStream,
     OutboxSettings, QueueSettings, RetrySettings,
 };
-#[cfg(feature = "engine")]
 #[cfg(feature = "sqlite")]
 pub use store::StoreKey;
+#[cfg(feature = "engine")]
 pub use store::{ConversationChange, LibraryKey};
 
 #[cfg(feature = "uniffi")]

@@ -115,6 +115,7 @@ impl Part {
     }
 
     /// True for what the application keeps for itself: no model is shown it.
+    #[cfg(feature = "engine")]
     pub(crate) const fn is_of_application(&self) -> bool {
         matches!(self, Self::Opaque { provider, .. } if provider.is_empty())
     }
