@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::json;
 use support::{Lab, within};
 use tertulia::base::{Ids, ManualClock, SeededRandom};
 use tertulia::store::{
-    Content, Durability, ListQuery, MemoryStore, NewAttachment, NewConversation, NewEvent, NewEvents, NewRow, Op,
-    Parent, Payload, SqliteSettings, SqliteStore, Store, WriteBatch,
+    Content, Durability, EntryValue, LibraryKey, ListQuery, MemoryStore, NewAttachment, NewConversation, NewEntry,
+    NewEvent, NewEvents, NewRow, NewSummary, Op, Parent, Payload, SqliteSettings, SqliteStore, Store, WriteBatch,
 };
 use tertulia::{
     Conversation, ConversationId, ConversationOptions, ErrorKind, Media, MessageStatus, NewMessage, Part,
@@ -254,6 +255,15 @@ impl Writer {
     }
 }
 
+fn entry(name: &str, value: &str) -> Op {
+    let value = EntryValue::new(&json!(value)).unwrap();
+    Op::PutEntry(NewEntry { kind: "prompt".to_owned(), name: name.to_owned(), value, expected: None, keep: 100 })
+}
+
+fn deletion(name: &str) -> Op {
+    Op::DeleteEntry { kind: "prompt".to_owned(), name: name.to_owned(), expected: None }
+}
+
 async fn sound(store: &dyn Store) {
     if let Some(upkeep) = store.upkeep() {
         let verified = upkeep.verify().await.unwrap();
@@ -280,6 +290,21 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
         let of_bob = writer.events(0, 3);
         let (bobs, theirs_is) = (of_bob.stream, of_bob.stream);
         writer.apply("bob", Op::AppendEvents(of_bob)).await.unwrap();
+        for owner in ["ana", "bob", ""] {
+            for name in ["one", "two", "three"] {
+                writer.apply(owner, entry(name, "first")).await.unwrap();
+                writer.apply(owner, entry(name, "second")).await.unwrap();
+            }
+            writer.apply(owner, deletion("three")).await.unwrap();
+        }
+        for (owner, chat) in [("ana", chats[0]), ("bob", theirs)] {
+            let shown = store.conversation(owner, chat).await.unwrap().unwrap();
+            let (upto, as_of) = (shown.head_id.unwrap(), shown.version);
+            let (model, text) = ("echo/any".to_owned(), "what was said".to_owned());
+            let new = NewSummary { conversation: chat, upto, as_of, model, text };
+            writer.apply(owner, Op::PutSummary(new)).await.unwrap();
+        }
+        let heard = store.library_changes(0).unwrap().number;
 
         // Nothing goes before it is begun.
         let erased = writer.apply("ana", Op::EraseSome { rows: 1_000 }).await.unwrap().erased;
@@ -292,6 +317,10 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
             writer.apply("ana", writer.new_conversation().1).await,
             writer.apply("ana", Op::AppendEvents(writer.events(0, 1))).await,
             writer.apply("ana", Op::UpdatePreferences(PreferencesChange::default())).await,
+            writer.apply("ana", entry("one", "third")).await,
+            writer.apply("ana", entry("one", "second")).await,
+            writer.apply("ana", entry("new", "first")).await,
+            writer.apply("ana", deletion("one")).await,
         ];
         for refused in refused {
             let error = refused.unwrap_err();
@@ -299,7 +328,7 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
         }
         writer.apply("bob", writer.new_conversation().1).await.unwrap();
 
-        let (mut messages, mut conversations, mut streams, mut parts) = (0, 0, 0, 0);
+        let (mut messages, mut conversations, mut streams, mut entries, mut parts) = (0, 0, 0, 0, 0);
         loop {
             let error = writer.apply("ana", Op::EndErasure).await.unwrap_err();
             assert_eq!((error.kind(), error.reason()), (ErrorKind::Conflict, "not_erased"));
@@ -307,6 +336,7 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
             messages += erased.messages;
             conversations += erased.conversations;
             streams += erased.streams;
+            entries += erased.entries;
             parts += 1;
             sound(&*store).await;
             if store.upkeep().is_some() {
@@ -319,7 +349,17 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
                 break;
             }
         }
-        assert_eq!((messages, conversations, streams), (60, 2, 1));
+        assert_eq!((messages, conversations, streams, entries), (60, 2, 1, 3));
+        // Whoever remembers something hears that it may be anything, from before the erasure or out of the middle of it.
+        for since in [0, heard] {
+            let changes = store.library_changes(since).unwrap();
+            assert_eq!(changes.keys, None, "behind {since}");
+            assert_eq!(store.library_changes(changes.number).unwrap().keys, Some(Vec::new()));
+        }
+        for (owner, is_there) in [("ana", false), ("bob", true), ("", true)] {
+            let found = store.entry(LibraryKey::new(owner, "prompt", "one"), None).await.unwrap();
+            assert_eq!(found.map(|found| found.version), is_there.then_some(2), "{owner}");
+        }
         assert!(parts > 1);
         for chat in chats {
             let late = writer.apply("ana", Op::AppendMessage(writer.row(chat, Parent::Head, "late"))).await;
@@ -333,11 +373,46 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
         writer.apply("ana", writer.new_conversation().1).await.unwrap();
         sound(&*store).await;
 
+        // What was deleted before leaves no number: the user is somebody new.
+        let put = writer.apply("ana", entry("three", "first")).await.unwrap();
+        assert_eq!(put.entry_version, Some(1));
+
         assert_eq!(store.conversation("bob", theirs).await.unwrap().unwrap().message_count, 30);
+        let place = store.summary("bob", theirs, None).await.unwrap().unwrap();
+        assert!(place.newest.is_some() || place.depth > 0);
         assert_eq!(store.events("bob", bobs, 0, 10).await.unwrap().unwrap().events.len(), 3);
         assert!(store.stream("bob", theirs_is).await.unwrap().is_some());
         store.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_another_engine_remembers_of_the_user_is_forgotten_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let open = || async { Tertulia::builder().store(path.to_str().unwrap()).model("echo/any").open().await.unwrap() };
+    let (here, there) = (open().await, open().await);
+    let (me, other) = (here.user("ana"), there.user("ana"));
+    here.prompts().put("hello", "of all").await.unwrap();
+    for name in ["hello", "mine"] {
+        me.prompts().put(name, "of ana").await.unwrap();
+    }
+    let change = PreferencesChange { name: Some(Some("Ana".to_owned())), ..Default::default() };
+    me.update_preferences(change).await.unwrap();
+    let seen = async |user: &UserScope| {
+        let hello = user.prompts().get("hello").await.unwrap().unwrap();
+        let mine = user.prompts().get("mine").await.unwrap();
+        (hello.shared, mine.is_some(), user.preferences().await.unwrap().name)
+    };
+    for user in [&me, &other] {
+        assert_eq!(seen(user).await, (false, true, Some("Ana".to_owned())));
+    }
+    assert_eq!(within(me.erase()).await.unwrap().entries, 2);
+    for user in [&other, &me] {
+        assert_eq!(seen(user).await, (true, false, None));
+    }
+    there.close().await.unwrap();
+    here.close().await.unwrap();
 }
 
 #[tokio::test]

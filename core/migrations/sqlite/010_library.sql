@@ -27,7 +27,7 @@ CREATE TABLE library_version(
 -- What was changed last, the last 256 of it, for those who remember values: who has heard of a later one than the oldest here
 -- knows what of theirs is still true. A user's preferences stand here, too, as kind 'preferences' without a name.
 CREATE TABLE library_change(
-  seq INTEGER PRIMARY KEY,                -- from 1, without a gap
+  seq INTEGER PRIMARY KEY,                -- from 1; a number that is missing may have been of anything
   owner_pk INTEGER NOT NULL REFERENCES owner(pk),
   kind TEXT NOT NULL,
   name TEXT NOT NULL

@@ -13,13 +13,13 @@ impl State {
 
     pub(super) fn put_entry(&mut self, owner: &str, new: &NewEntry, at: Timestamp) -> Result<i64> {
         new.check()?;
-        self.may_begin(owner)?;
         let key = LibraryKey::new(owner, &*new.kind, &*new.name);
         let there = self.shelved(&key).cloned();
         let standing = there.as_ref().map(|row| row.version);
         if new.expected.is_some_and(|expected| expected != standing.unwrap_or(0)) {
             return Err(refusal::entry_moved(standing));
         }
+        self.may_begin(owner)?;
         if let Some(standing) = standing
             && self.library_versions.get(&(key.clone(), standing)).is_some_and(|(_, value)| *value == new.value)
         {
@@ -40,6 +40,7 @@ impl State {
         if expected.is_some_and(|expected| expected != version) {
             return Err(refusal::entry_moved(Some(version)));
         }
+        self.may_begin(&key.owner)?;
         self.library.edit(&key, |row| (row.is_deleted, row.updated_at) = (true, at));
         self.forget_versions(&key, i64::MAX);
         self.note_library(key);

@@ -97,7 +97,7 @@ mod tests {
             "462b8df3472b2dc6",
             "9d66dae97323b4b4",
             "06427840b149f03d",
-            "40e81491cc83d324",
+            "d0da6ac4b73954e4",
             "2602d1866a22ee6c",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
