@@ -16,6 +16,7 @@ mod apply;
 mod backup;
 mod branches;
 mod cipher;
+mod company;
 mod connect;
 mod conversations;
 mod events;

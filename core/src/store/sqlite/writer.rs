@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Applying, Seen};
+use super::company::{Group, QUIET, gather};
 use super::connect::close_copy;
 use super::failure::{failed, is_of_disk};
 use super::fork;
@@ -35,13 +36,6 @@ const IDLE_CHECKPOINT_PAGES: i64 = 512;
 
 /// The same for a writer that never gets idle, so that the log stays bounded.
 const BUSY_CHECKPOINT_PAGES: i64 = 4_096;
-
-/// So many batches in a group say that more are on their way. They are waited for as long as they keep coming, and at most
-/// as long as the commit took: so nobody waits twice as long as without.
-const COMPANY: usize = 4;
-
-/// When nothing comes for so long, nothing is on its way. Commits that take less than that are not worth waiting for.
-const QUIET: Duration = Duration::from_micros(150);
 
 /// What a page takes.
 const PAGE_BYTES: i64 = 8_192;
@@ -67,13 +61,6 @@ pub(super) enum End {
     Resumed(oneshot::Sender<Result<()>>),
     /// The disk has failed: nobody knows what of the log it holds.
     Doubted,
-}
-
-/// Batches that were committed together.
-#[derive(Default)]
-struct Group {
-    batches: usize,
-    took: Duration,
 }
 
 pub(super) struct ApplyJob {
@@ -161,11 +148,14 @@ impl Writer {
                 let Some(job) = jobs.blocking_recv() else { return End::Closed };
                 waiting.push_back(job);
             }
-            take_in(jobs, waiting, most);
-            if last.batches >= COMPANY {
-                let patience = last.took.min(Duration::from_millis(settings.group_commit_ms));
-                gather(&*clock, patience, jobs, waiting, most);
-            }
+            let patience = last.patience(Duration::from_millis(settings.group_commit_ms));
+            gather(patience, jobs, waiting, most, || {
+                let began = clock.monotonic();
+                // This thread is the writer's own and nobody's work waits on it meanwhile. To be woken by the next batch
+                // instead would cost as many wakes as there are batches, which is what a group is to save.
+                std::thread::sleep(QUIET);
+                clock.monotonic() - began
+            });
             last = Group::default();
             // What was handed in before is done; what comes after finds the door closed.
             match waiting.pop_front() {
@@ -378,34 +368,6 @@ pub(super) fn empty_log(connection: &Connection) -> Result<bool> {
 /// Nobody else uses it but the child of a fork, to close its copy.
 fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes in what comes, as long as something comes, and at most for so long.
-fn gather(
-    clock: &dyn Clock,
-    patience: Duration,
-    jobs: &mut mpsc::Receiver<Job>,
-    waiting: &mut VecDeque<Job>,
-    most: usize,
-) {
-    let began = clock.monotonic();
-    while waiting.len() < most && clock.monotonic() - began + QUIET <= patience {
-        let before = waiting.len();
-        std::thread::sleep(QUIET);
-        take_in(jobs, waiting, most);
-        if waiting.len() == before {
-            break;
-        }
-    }
-}
-
-/// Takes in what is there.
-fn take_in(jobs: &mut mpsc::Receiver<Job>, waiting: &mut VecDeque<Job>, most: usize) {
-    while waiting.len() < most
-        && let Ok(job) = jobs.try_recv()
-    {
-        waiting.push_back(job);
-    }
 }
 
 /// The batch at the front, unless something else is to be done first.

@@ -1,5 +1,6 @@
 //! What only SQLite can show: files, processes, group commit, plans. The rest is the contract.
 
+mod company;
 mod files;
 mod fork;
 mod gauges;
