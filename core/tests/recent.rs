@@ -8,136 +8,49 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::Lab;
-use tertulia::store::{
-    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
-    UsageQuery, WriteBatch,
-};
-use tertulia::{
-    AttachmentId, Budget, BudgetStatus, Conversation, ConversationChange, ConversationId, ConversationOptions,
-    ConversationSummary, ErrorKind, Media, Message, MessageId, NewMessage, Part, Preferences, Tertulia, Timestamp,
-    TurnId, UsageReport,
-};
+use support::over::{Between, Over};
+use tertulia::store::{MemoryStore, Store, StoreFuture};
+use tertulia::{Conversation, ConversationChange, ConversationOptions, ErrorKind, Media, NewMessage, Part, Tertulia};
 
-/// A store in memory that counts how often messages are read.
+/// Counts how often messages are read.
 #[derive(Default)]
 struct Counting {
-    store: MemoryStore,
     reads: AtomicUsize,
     /// How often a conversation was looked at.
     looks: AtomicUsize,
     writes: AtomicUsize,
 }
 
-impl Store for Counting {
-    fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.store.apply(batch, durability)
-    }
-
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
-        self.looks.fetch_add(1, Ordering::Relaxed);
-        self.store.conversation(owner, id)
-    }
-
-    fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
-        self.store.conversations(owner, query)
-    }
-
-    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
-        if query.upto.is_none() {
-            self.reads.fetch_add(1, Ordering::Relaxed);
-        }
-        self.store.page(owner, id, query)
-    }
-
-    fn open(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        query: PageQuery,
-    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
-        self.store.open(owner, id, query)
-    }
-
-    fn siblings(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        anchor: SiblingAnchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.siblings(owner, id, anchor, limit)
-    }
-
-    fn branches(&self, owner: &str, id: ConversationId, query: BranchQuery) -> StoreFuture<'_, Option<BranchRows>> {
-        self.store.branches(owner, id, query)
-    }
-
-    fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.store.message(owner, id)
-    }
-
-    fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.store.turn(owner, id)
-    }
-
-    fn turn_of_client(
-        &self,
-        owner: &str,
-        conversation: ConversationId,
-        client_id: &str,
-    ) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.store.turn_of_client(owner, conversation, client_id)
-    }
-
-    fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
-        self.store.attachment(owner, id)
-    }
-
-    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
-        self.store.queue_due(now, due, limit)
-    }
-
-    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
-        self.store.queue(owner, query)
-    }
-
-    fn has_budgets(&self) -> StoreFuture<'_, bool> {
-        self.store.has_budgets()
-    }
-
-    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
-        self.store.budgets(owner)
-    }
-
-    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
-        self.store.budget_status(spender, at)
-    }
-
-    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
-        self.store.usage(query)
-    }
-
-    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
-        self.store.preferences(owner)
-    }
-
-    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
-        self.store.expired(now, limit)
-    }
-
-    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
-        self.store.recover(now)
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async { Ok(()) })
+impl Counting {
+    /// A store in memory, which stays open.
+    fn store() -> Arc<Over<Self>> {
+        Over::new(Arc::new(MemoryStore::new()), Self::default())
     }
 }
 
-async fn engine_on(lab: &Lab, store: &Arc<Counting>) -> Tertulia {
+impl Between for Counting {
+    fn asked<'a, T: Send + 'a>(
+        &'a self,
+        _: &'a dyn Store,
+        name: &'static str,
+        work: StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        let count = match name {
+            "page" | "messages" | "message" => &self.reads,
+            "conversation" => &self.looks,
+            "apply" => &self.writes,
+            _ => return work,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        work
+    }
+
+    fn closes(&self) -> bool {
+        false
+    }
+}
+
+async fn engine_on(lab: &Lab, store: &Arc<Over<Counting>>) -> Tertulia {
     lab.builder().with_store(store.clone()).open().await.unwrap()
 }
 
@@ -150,7 +63,7 @@ fn shown(lab: &Lab) -> Vec<String> {
 #[tokio::test]
 async fn a_conversation_that_goes_on_reads_no_message_again() {
     let lab = Lab::memory().await;
-    let store = Arc::new(Counting::default());
+    let store = Counting::store();
     let engine = engine_on(&lab, &store).await;
     let chat = engine.user("ana").new_conversation();
     for n in 1..=5 {
@@ -167,7 +80,7 @@ async fn a_conversation_that_goes_on_reads_no_message_again() {
 #[tokio::test]
 async fn what_was_said_elsewhere_in_between_is_shown() {
     let lab = Lab::memory().await;
-    let store = Arc::new(Counting::default());
+    let store = Counting::store();
     let (here, elsewhere) = (engine_on(&lab, &store).await, engine_on(&lab, &store).await);
     let mine = here.user("ana").new_conversation();
     mine.send("one").model(lab.text("1")).await.unwrap();
@@ -188,7 +101,7 @@ async fn what_was_said_elsewhere_in_between_is_shown() {
 #[tokio::test]
 async fn what_a_conversation_says_of_itself_holds_as_soon_as_it_is_changed_anywhere() {
     let lab = Lab::memory().await;
-    let store = Arc::new(Counting::default());
+    let store = Counting::store();
     let (here, elsewhere) = (engine_on(&lab, &store).await, engine_on(&lab, &store).await);
     let mine = here.user("ana").new_conversation();
     mine.send("one").model(lab.text("1")).await.unwrap();
@@ -223,7 +136,7 @@ async fn what_a_conversation_says_of_itself_holds_as_soon_as_it_is_changed_anywh
 #[tokio::test]
 async fn what_a_reply_has_cost_is_noted_once_and_with_it() {
     let lab = Lab::memory().await;
-    let store = Arc::new(Counting::default());
+    let store = Counting::store();
     let engine = engine_on(&lab, &store).await;
     let chat = engine.user("ana").new_conversation();
     for number in 1..=3 {
@@ -275,7 +188,7 @@ async fn a_model_is_shown_the_same_whether_the_history_was_lent_or_read() {
         let lab = Lab::memory_with(|settings| settings.retry.max_attempts = 1).await;
         let mut dice = fastrand::Rng::with_seed(seed);
         let steps: Vec<u64> = (0..8).map(|_| dice.u64(0..88)).collect();
-        let (lent, read) = (Arc::new(Counting::default()), Arc::new(Counting::default()));
+        let (lent, read) = (Counting::store(), Counting::store());
         let here = engine_on(&lab, &lent).await;
         let mine = here.user("ana").new_conversation();
         let id = mine.id();
@@ -294,7 +207,7 @@ async fn a_model_is_shown_the_same_whether_the_history_was_lent_or_read() {
             cold.close().await.unwrap();
         }
         assert_eq!(told, told_anew, "seed {seed}, steps {steps:?}");
-        let reads = |store: &Counting| store.reads.load(Ordering::Relaxed);
+        let reads = |store: &Over<Counting>| store.reads.load(Ordering::Relaxed);
         saved += reads(&read) - reads(&lent);
         here.close().await.unwrap();
         lab.close().await;

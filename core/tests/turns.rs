@@ -12,39 +12,39 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
+use support::over::{Between, Over};
 use support::{Lab, cause_of, within};
 use tertulia::base::{Clock as _, ManualClock, Timestamp};
 use tertulia::net::{Transport, TransportFuture};
-use tertulia::store::{
-    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, Op, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnRecord,
-    UsageQuery, WriteBatch,
-};
+use tertulia::store::{Durability, MemoryStore, Op, Receipt, Store, StoreFuture, WriteBatch};
 use tertulia::{
-    AttachmentId, Budget, BudgetStatus, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind,
-    HealthState, Message, MessageId, MessageStatus, Part, Preferences, ProviderSpec, Retry, Tertulia, ToolResult,
-    ToolSpec, TurnId, TurnState, UsageReport,
+    ConversationOptions, Error, ErrorKind, HealthState, Message, MessageStatus, Part, ProviderSpec, Retry, Tertulia,
+    ToolResult, ToolSpec, TurnState,
 };
 
-/// A memory store that refuses what it is told to refuse.
-#[derive(Clone)]
+/// Refuses what it is told to refuse.
 struct Struggling {
-    inner: Arc<MemoryStore>,
     /// How many of the batches that hold a draft are refused.
-    drafts: Arc<AtomicU32>,
+    drafts: AtomicU32,
     /// How many of the batches that end a turn, or add messages outside of turns, are refused.
-    ends: Arc<AtomicU32>,
+    ends: AtomicU32,
 }
 
 impl Struggling {
-    fn new(drafts: u32, ends: u32) -> Self {
-        let count = |n| Arc::new(AtomicU32::new(n));
-        Self { inner: Arc::new(MemoryStore::new()), drafts: count(drafts), ends: count(ends) }
+    /// A store in memory.
+    fn store(drafts: u32, ends: u32) -> Arc<Over<Self>> {
+        let this = Self { drafts: AtomicU32::new(drafts), ends: AtomicU32::new(ends) };
+        Over::new(Arc::new(MemoryStore::new()), this)
     }
 }
 
-impl Store for Struggling {
-    fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
+impl Between for Struggling {
+    fn write<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        batch: WriteBatch,
+        durability: Durability,
+    ) -> StoreFuture<'a, Receipt> {
         let drafts = batch.ops.iter().any(|op| matches!(op, Op::AppendDraft(_)));
         let is_end = |op: &Op| {
             matches!(op, Op::AdvanceTurn { .. }) || matches!(op, Op::AppendMessage(row) if row.turn.is_none())
@@ -56,109 +56,18 @@ impl Store for Struggling {
             let busy = Error::new(ErrorKind::Storage, "busy", "the store is busy").with_retry(Retry::Safe);
             return Box::pin(std::future::ready(Err(busy)));
         }
-        self.inner.apply(batch, durability)
-    }
-
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
-        self.inner.conversation(owner, id)
-    }
-
-    fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
-        self.inner.conversations(owner, query)
-    }
-
-    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
-        self.inner.page(owner, id, query)
-    }
-
-    fn open(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        query: PageQuery,
-    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
-        self.inner.open(owner, id, query)
-    }
-
-    fn siblings(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        anchor: SiblingAnchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.inner.siblings(owner, id, anchor, limit)
-    }
-
-    fn branches(&self, owner: &str, id: ConversationId, query: BranchQuery) -> StoreFuture<'_, Option<BranchRows>> {
-        self.inner.branches(owner, id, query)
-    }
-
-    fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
-        self.inner.message(owner, id)
-    }
-
-    fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.inner.turn(owner, id)
-    }
-
-    fn turn_of_client(&self, owner: &str, id: ConversationId, client_id: &str) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.inner.turn_of_client(owner, id, client_id)
-    }
-
-    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
-        self.inner.queue_due(now, due, limit)
-    }
-
-    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
-        self.inner.queue(owner, query)
-    }
-
-    fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
-        self.inner.attachment(owner, id)
-    }
-
-    fn has_budgets(&self) -> StoreFuture<'_, bool> {
-        self.inner.has_budgets()
-    }
-
-    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
-        self.inner.budgets(owner)
-    }
-
-    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
-        self.inner.budget_status(spender, at)
-    }
-
-    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
-        self.inner.usage(query)
-    }
-
-    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
-        self.inner.preferences(owner)
-    }
-
-    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
-        self.inner.expired(now, limit)
-    }
-
-    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
-        self.inner.recover(now)
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        self.inner.close()
+        store.apply(batch, durability)
     }
 }
 
 #[tokio::test]
 async fn a_store_that_struggles_while_a_reply_arrives_does_not_end_the_reply() {
     let lab = Lab::memory().await;
-    let store = Struggling::new(3, 2);
+    let store = Struggling::store(3, 2);
     let mut settings = tertulia::Settings::default();
     settings.store.draft_flush_ms = 1;
     settings.store.draft_flush_bytes = 8;
-    let tertulia = lab.builder().settings(settings).with_store(Arc::new(store.clone())).open().await.unwrap();
+    let tertulia = lab.builder().settings(settings).with_store(store.clone()).open().await.unwrap();
     let chat = tertulia.user("ana").new_conversation();
     let reply = chat.send("hi").model(lab.model("words=20;delay_ms=2")).await.unwrap();
     assert_eq!(store.drafts.load(Ordering::Acquire), 0, "no draft was refused: the test proves nothing");
@@ -172,7 +81,7 @@ async fn a_store_that_struggles_while_a_reply_arrives_does_not_end_the_reply() {
 #[tokio::test]
 async fn a_reply_that_cannot_be_kept_leaves_a_turn_that_can_be_asked_for_again() {
     let lab = Lab::memory().await;
-    let tertulia = lab.builder().with_store(Arc::new(Struggling::new(0, 4))).open().await.unwrap();
+    let tertulia = lab.builder().with_store(Struggling::store(0, 4)).open().await.unwrap();
     let chat = tertulia.user("ana").new_conversation();
     let error = chat.send("hi").model(lab.text("said")).await.unwrap_err();
     assert_eq!((error.kind(), error.saved(), error.partial()), (ErrorKind::Storage, true, &[Part::text("said")][..]));
@@ -189,7 +98,7 @@ async fn a_reply_that_cannot_be_kept_leaves_a_turn_that_can_be_asked_for_again()
 #[tokio::test]
 async fn a_store_that_refuses_shows_in_health_until_it_takes_something_again() {
     let lab = Lab::memory().await;
-    let tertulia = lab.builder().with_store(Arc::new(Struggling::new(0, 6))).open().await.unwrap();
+    let tertulia = lab.builder().with_store(Struggling::store(0, 6)).open().await.unwrap();
     let chat = tertulia.user("ana").new_conversation();
     // It refuses to put the turn to rest to the very end, and then one more message.
     chat.send("hi").model(lab.text("said")).await.unwrap_err();

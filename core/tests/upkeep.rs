@@ -14,18 +14,14 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use support::over::{Between, Over};
 use support::{Lab, cause_of, within};
 use tertulia::base::{Clock, ManualClock, Timestamp};
-use tertulia::store::{
-    Attachment, BranchQuery, BranchRows, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, Op, PageQuery, QueueQuery, QueueRow, Receipt, SiblingAnchor, Spender, Store, StoreFuture, TurnChange,
-    TurnRecord, UsageQuery, WriteBatch,
-};
+use tertulia::store::{Durability, MemoryStore, Op, Receipt, Store, StoreFuture, TurnChange, WriteBatch};
 use tertulia::{
-    AttachmentId, Budget, BudgetStatus, ChatRequest, Conversation, ConversationId, ConversationSummary,
-    EngineEventKind, Error, ErrorKind, EventStream, Events, HealthState, Message, MessageId, ModelInfo, Preferences,
-    Price, Provider, ProviderSpec, Reply, ReplyStatus, Result, Retry, Settings, StreamEventKind, Tertulia,
-    TertuliaBuilder, Tier, TurnId, TurnState, UsageReport,
+    ChatRequest, Conversation, EngineEventKind, Error, ErrorKind, EventStream, Events, HealthState, ModelInfo, Price,
+    Provider, ProviderSpec, Reply, ReplyStatus, Result, Retry, Settings, StreamEventKind, Tertulia, TertuliaBuilder,
+    Tier, TurnId, TurnState,
 };
 
 /// A provider that does as it is told, and notes what it is asked.
@@ -391,22 +387,33 @@ async fn another_try_takes_no_longer_than_the_first_one_was_given() {
 /// Which batch is meant, and what is done before it.
 type Meddling = (fn(&WriteBatch) -> bool, WriteBatch);
 
-/// A store in memory that fails, or does something of its own before it does what it is asked.
+/// Fails, or does something of its own before the store does what it is asked.
 #[derive(Default)]
 struct Meddled {
-    store: MemoryStore,
     fails: Mutex<Option<&'static str>>,
     /// Done once, before the batch that it fits.
     before: Mutex<Option<Meddling>>,
 }
 
 impl Meddled {
+    /// A store in memory, which stays open.
+    fn store() -> Arc<Over<Self>> {
+        Over::new(Arc::new(MemoryStore::new()), Self::default())
+    }
+
     /// Refuses the next question of this name.
     fn fail_once(&self, name: &'static str) {
         *self.fails.lock().unwrap() = Some(name);
     }
+}
 
-    fn checked<'a, T: Send + 'a>(&self, name: &'static str, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+impl Between for Meddled {
+    fn asked<'a, T: Send + 'a>(
+        &'a self,
+        _: &'a dyn Store,
+        name: &'static str,
+        work: StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
         let mut fails = self.fails.lock().unwrap();
         if *fails == Some(name) {
             *fails = None;
@@ -414,131 +421,41 @@ impl Meddled {
         }
         work
     }
-}
 
-impl Store for Meddled {
-    fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
+    fn write<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        batch: WriteBatch,
+        durability: Durability,
+    ) -> StoreFuture<'a, Receipt> {
         let mut before = self.before.lock().unwrap();
         let meddling = if before.as_ref().is_some_and(|(fits, _)| fits(&batch)) { before.take() } else { None };
         drop(before);
         let work = Box::pin(async move {
             if let Some((_, meddling)) = meddling {
-                self.store.apply(meddling, Durability::PowerSafe).await.unwrap();
+                store.apply(meddling, Durability::PowerSafe).await.unwrap();
             }
-            self.store.apply(batch, durability).await
+            store.apply(batch, durability).await
         });
-        self.checked("apply", work)
+        self.asked(store, "apply", work)
     }
 
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
-        self.store.conversation(owner, id)
-    }
-
-    fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
-        self.store.conversations(owner, query)
-    }
-
-    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.page(owner, id, query)
-    }
-
-    fn open(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        query: PageQuery,
-    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
-        self.store.open(owner, id, query)
-    }
-
-    fn siblings(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        anchor: SiblingAnchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.store.siblings(owner, id, anchor, limit)
-    }
-
-    fn branches(&self, owner: &str, id: ConversationId, query: BranchQuery) -> StoreFuture<'_, Option<BranchRows>> {
-        self.store.branches(owner, id, query)
-    }
-
-    fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
-        self.store.message(owner, id)
-    }
-
-    fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.store.turn(owner, id)
-    }
-
-    fn turn_of_client(
-        &self,
-        owner: &str,
-        conversation: ConversationId,
-        client_id: &str,
-    ) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.store.turn_of_client(owner, conversation, client_id)
-    }
-
-    fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
-        self.store.attachment(owner, id)
-    }
-
-    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
-        let name = if matches!(due, Due::Eager { .. }) { "eager" } else { "timed" };
-        self.checked(name, self.store.queue_due(now, due, limit))
-    }
-
-    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
-        self.store.queue(owner, query)
-    }
-
-    fn has_budgets(&self) -> StoreFuture<'_, bool> {
-        self.store.has_budgets()
-    }
-
-    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
-        self.store.budgets(owner)
-    }
-
-    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
-        self.store.budget_status(spender, at)
-    }
-
-    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
-        self.store.usage(query)
-    }
-
-    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
-        self.store.preferences(owner)
-    }
-
-    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
-        self.store.expired(now, limit)
-    }
-
-    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
-        self.store.recover(now)
-    }
-
-    fn close(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async { Ok(()) })
+    fn closes(&self) -> bool {
+        false
     }
 }
 
 #[tokio::test]
 async fn good_news_are_kept_while_the_store_cannot_say_whom_they_concern() {
     for news in ["answered", "network"] {
-        let (house, clock, store) = (House::default(), clock(), Arc::new(Meddled::default()));
+        let (house, clock, store) = (House::default(), clock(), Meddled::store());
         let opening = builder(&house).with_store(store.clone()).with_clock(Arc::new(clock.clone())).open();
         let t = opening.await.unwrap();
         house.set(Mood::Down);
         let reply = t.user("ana").new_conversation().send("hello").degrade().await.unwrap();
         house.set(Mood::Up);
         quiet().await;
-        store.fail_once("eager");
+        store.fail_once("queue_eager");
         if news == "network" {
             t.network_changed();
         } else {
@@ -563,7 +480,7 @@ async fn good_news_are_kept_while_the_store_cannot_say_whom_they_concern() {
 
 #[tokio::test]
 async fn a_message_that_somebody_sends_anew_at_that_moment_is_not_taken_back_under_him() {
-    let (house, store) = (House::default(), Arc::new(Meddled::default()));
+    let (house, store) = (House::default(), Meddled::store());
     let t = builder(&house).with_store(store.clone()).open().await.unwrap();
     let me = t.user("ana");
     let chat = me.new_conversation();

@@ -7,6 +7,8 @@
     reason = "shared by several tests, which may panic"
 )]
 
+pub mod over;
+
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;

@@ -2,197 +2,26 @@
 #![cfg(all(feature = "engine", feature = "sqlite"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests may panic and need no docs")]
 
+mod alone;
+mod hooked;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use alone::{Alone, Dice, Step, World, peopled, uuid_of, with_step, world};
+use hooked::{NOW, Next, hooked};
 use support::{Lab, within};
-use tertulia::base::{ManualClock, Random, SeededRandom};
-use tertulia::model::{Budget, BudgetStatus};
-use tertulia::store::{
-    Attachment, BranchQuery, BranchRows, Content, ConversationRows, Due, DueRows, Durability, ListQuery, MemoryStore,
-    MessageRows, NewRow, Op, PageQuery, Parent, QueueQuery, QueueRow, Receipt, SearchQuery, SearchRows, SiblingAnchor,
-    Spender, SqliteSettings, SqliteStore, Store, StoreFuture, TreeRows, TurnRecord, Upkeep, UsageQuery, WriteBatch,
-};
+use tertulia::base::SeededRandom;
+use tertulia::store::{Content, Durability, NewRow, Op, Parent, Store, WriteBatch};
 use tertulia::{
-    AttachmentId, Batch, BatchPhase, BatchProgress, BatchReport, BatchState, BatchVerb, Conversation,
-    ConversationChange, ConversationId, ConversationOptions, ConversationSummary, Error, ErrorKind, Message, MessageId,
-    MessageStatus, NewMessage, Preferences, Role, Tertulia, Timestamp, TurnId, UsageReport, UserScope,
+    Batch, BatchPhase, BatchProgress, BatchReport, BatchState, BatchVerb, Conversation, ConversationChange,
+    ConversationId, ConversationOptions, ErrorKind, Message, MessageId, MessageStatus, NewMessage, Role, Tertulia,
+    Timestamp, UserScope,
 };
-
-/// What happens when the store is asked something.
-enum Next {
-    Go,
-    Fail,
-    /// Somebody else writes this just before.
-    After(WriteBatch),
-}
-
-type Hook = Box<dyn FnMut(&'static str) -> Next + Send>;
-
-/// A store at whose every question something may happen.
-struct Hooked {
-    inner: Arc<dyn Store>,
-    hook: Mutex<Option<Hook>>,
-    writes: AtomicUsize,
-    largest: AtomicUsize,
-}
-
-impl Hooked {
-    fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, hook: Mutex::default(), writes: AtomicUsize::new(0), largest: AtomicUsize::new(0) })
-    }
-
-    fn hook(&self, hook: impl FnMut(&'static str) -> Next + Send + 'static) {
-        *self.hook.lock().unwrap() = Some(Box::new(hook));
-    }
-
-    fn unhook(&self) {
-        *self.hook.lock().unwrap() = None;
-    }
-
-    fn asked<'a, T: Send + 'a>(&'a self, name: &'static str, work: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
-        let next = self.hook.lock().unwrap().as_mut().map_or(Next::Go, |hook| hook(name));
-        match next {
-            Next::Go => work,
-            Next::Fail => {
-                Box::pin(async { Err(Error::new(ErrorKind::Storage, "io", "the test wants the disk to fail")) })
-            }
-            Next::After(batch) => Box::pin(async move {
-                self.inner.apply(batch, Durability::PowerSafe).await.unwrap();
-                work.await
-            }),
-        }
-    }
-}
-
-impl Store for Hooked {
-    fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        self.largest.fetch_max(batch.ops.len(), Ordering::Relaxed);
-        self.asked("apply", self.inner.apply(batch, durability))
-    }
-    fn conversation(&self, owner: &str, id: ConversationId) -> StoreFuture<'_, Option<ConversationSummary>> {
-        self.asked("conversation", self.inner.conversation(owner, id))
-    }
-    fn conversations(&self, owner: &str, query: ListQuery) -> StoreFuture<'_, ConversationRows> {
-        self.inner.conversations(owner, query)
-    }
-    fn page(&self, owner: &str, id: ConversationId, query: PageQuery) -> StoreFuture<'_, Option<MessageRows>> {
-        self.inner.page(owner, id, query)
-    }
-    fn open(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        query: PageQuery,
-    ) -> StoreFuture<'_, Option<(ConversationSummary, MessageRows)>> {
-        self.inner.open(owner, id, query)
-    }
-    fn siblings(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        anchor: SiblingAnchor,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<MessageRows>> {
-        self.inner.siblings(owner, id, anchor, limit)
-    }
-    fn branches(&self, owner: &str, id: ConversationId, query: BranchQuery) -> StoreFuture<'_, Option<BranchRows>> {
-        self.inner.branches(owner, id, query)
-    }
-    fn tree(
-        &self,
-        owner: &str,
-        id: ConversationId,
-        after: Option<MessageId>,
-        limit: usize,
-    ) -> StoreFuture<'_, Option<TreeRows>> {
-        self.asked("tree", self.inner.tree(owner, id, after, limit))
-    }
-    fn known(&self, owner: &str, id: ConversationId, ids: Vec<MessageId>) -> StoreFuture<'_, Vec<MessageId>> {
-        self.inner.known(owner, id, ids)
-    }
-    fn message(&self, owner: &str, id: MessageId) -> StoreFuture<'_, Option<Message>> {
-        self.asked("message", self.inner.message(owner, id))
-    }
-    fn search(&self, owner: &str, query: SearchQuery) -> StoreFuture<'_, Option<SearchRows>> {
-        self.inner.search(owner, query)
-    }
-    fn turn(&self, owner: &str, id: TurnId) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.inner.turn(owner, id)
-    }
-    fn turn_of_client(&self, owner: &str, id: ConversationId, client_id: &str) -> StoreFuture<'_, Option<TurnRecord>> {
-        self.inner.turn_of_client(owner, id, client_id)
-    }
-    fn queue_due(&self, now: Timestamp, due: Due, limit: usize) -> StoreFuture<'_, DueRows> {
-        self.inner.queue_due(now, due, limit)
-    }
-    fn queue(&self, owner: &str, query: QueueQuery) -> StoreFuture<'_, Vec<QueueRow>> {
-        self.inner.queue(owner, query)
-    }
-    fn attachment(&self, owner: &str, id: AttachmentId) -> StoreFuture<'_, Option<Attachment>> {
-        self.inner.attachment(owner, id)
-    }
-    fn has_budgets(&self) -> StoreFuture<'_, bool> {
-        self.inner.has_budgets()
-    }
-    fn budgets(&self, owner: Option<&str>) -> StoreFuture<'_, Vec<Budget>> {
-        self.inner.budgets(owner)
-    }
-    fn budget_status(&self, spender: Spender, at: Timestamp) -> StoreFuture<'_, Vec<BudgetStatus>> {
-        self.inner.budget_status(spender, at)
-    }
-    fn usage(&self, query: UsageQuery) -> StoreFuture<'_, UsageReport> {
-        self.inner.usage(query)
-    }
-    fn preferences(&self, owner: &str) -> StoreFuture<'_, Preferences> {
-        self.inner.preferences(owner)
-    }
-    fn expired(&self, now: Timestamp, limit: usize) -> StoreFuture<'_, Vec<(String, ConversationId)>> {
-        self.inner.expired(now, limit)
-    }
-    fn recover(&self, now: Timestamp) -> StoreFuture<'_, Vec<TurnRecord>> {
-        self.inner.recover(now)
-    }
-    fn upkeep(&self) -> Option<&dyn Upkeep> {
-        self.inner.upkeep()
-    }
-    fn close(&self) -> StoreFuture<'_, ()> {
-        self.inner.close()
-    }
-}
-
-const NOW: i64 = 1_900_000_000_000;
-
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::at(Timestamp::from_millis(NOW)))
-}
-
-/// A store in memory, or one in a new file of this folder.
-async fn stored(folder: Option<&Path>) -> Arc<dyn Store> {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    match folder {
-        None => Arc::new(MemoryStore::with_clock(clock())),
-        Some(folder) => {
-            let path = folder.join(format!("{}.db", NUMBER.fetch_add(1, Ordering::Relaxed)));
-            Arc::new(SqliteStore::open(&path, SqliteSettings::default(), clock()).await.unwrap())
-        }
-    }
-}
-
-async fn over(store: Arc<dyn Store>) -> Tertulia {
-    Tertulia::builder().with_store(store).with_clock(clock()).model("echo/any").open().await.unwrap()
-}
-
-/// An engine over a store that can be made to fail, and that store.
-async fn hooked(folder: Option<&Path>) -> (Tertulia, Arc<Hooked>) {
-    let store = Hooked::new(stored(folder).await);
-    (over(store.clone()).await, store)
-}
 
 async fn said(me: &UserScope, title: &str, words: &[&str]) -> Conversation {
     let chat = me.new_conversation_with(ConversationOptions { title: Some(title.to_owned()), ..Default::default() });
@@ -247,261 +76,6 @@ fn files_in(folder: &Path) -> Vec<String> {
     names
 }
 
-// ---------------------------------------------------------------------------------------------------------------------
-// As if each were done alone
-// ---------------------------------------------------------------------------------------------------------------------
-
-#[derive(Clone, Debug)]
-enum Step {
-    Delete(ConversationId),
-    Update(ConversationId, ConversationChange),
-    Tag(ConversationId, Vec<String>),
-    Untag(ConversationId, Vec<String>),
-    Retag(ConversationId, String, String),
-    Append(ConversationId, bool, Vec<String>),
-    Edit(ConversationId, MessageId, String),
-    Export(PathBuf, Vec<ConversationId>),
-}
-
-fn chat_of(me: &UserScope, id: ConversationId, is_new: bool) -> Conversation {
-    if is_new {
-        let options = ConversationOptions { tags: vec!["new".to_owned()], ..Default::default() };
-        me.new_conversation_at(id, options)
-    } else {
-        me.conversation(id)
-    }
-}
-
-fn with_step(batch: Batch, me: &UserScope, step: &Step) -> Batch {
-    match step.clone() {
-        Step::Delete(id) => batch.delete([id]),
-        Step::Update(id, change) => batch.update([id], change),
-        Step::Tag(id, tags) => batch.tag([id], tags),
-        Step::Untag(id, tags) => batch.untag([id], tags),
-        Step::Retag(id, from, to) => batch.retag([id], from, to),
-        Step::Append(id, is_new, words) => {
-            batch.append(&chat_of(me, id, is_new), words.into_iter().map(NewMessage::user))
-        }
-        Step::Edit(id, message, words) => batch.edit(&me.conversation(id), message, words),
-        Step::Export(path, ids) => batch.export(path, ids),
-    }
-}
-
-/// Who does each step alone, in the plainest way.
-struct Alone<'a> {
-    me: &'a UserScope,
-    store: Arc<dyn Store>,
-    folder: &'a Path,
-    changed: HashSet<ConversationId>,
-    paths: HashSet<PathBuf>,
-    not_written: HashSet<ConversationId>,
-}
-
-impl Alone<'_> {
-    async fn does(&mut self, step: &Step) -> bool {
-        let done = self.step(step).await;
-        if done {
-            match step {
-                Step::Delete(id) | Step::Update(id, _) | Step::Append(id, ..) | Step::Edit(id, ..) => {
-                    self.changed.insert(*id);
-                }
-                Step::Tag(..) | Step::Untag(..) | Step::Retag(..) | Step::Export(..) => {}
-            }
-        } else if let Step::Export(_, ids) = step {
-            self.not_written.extend(ids);
-        }
-        done
-    }
-
-    async fn retag(&mut self, id: ConversationId, tags: impl FnOnce(&mut Vec<String>) -> bool) -> bool {
-        let chat = self.me.conversation(id);
-        let Ok(summary) = chat.summary().await else { return false };
-        let mut now = summary.tags.clone();
-        if !tags(&mut now) {
-            return false;
-        }
-        let mut seen = HashSet::new();
-        now.retain(|tag| seen.insert(tag.clone()));
-        if now == summary.tags {
-            return true;
-        }
-        self.changed.insert(id);
-        chat.update(ConversationChange { tags: Some(now), ..Default::default() }).await.is_ok()
-    }
-
-    async fn step(&mut self, step: &Step) -> bool {
-        let me = self.me;
-        match step {
-            Step::Delete(id) if self.not_written.contains(id) => false,
-            Step::Delete(id) => me.conversation(*id).delete().await.is_ok(),
-            Step::Update(id, change) => me.conversation(*id).update(change.clone()).await.is_ok(),
-            Step::Tag(id, tags) => {
-                let add = |had: &mut Vec<String>| {
-                    had.extend(tags.iter().cloned());
-                    true
-                };
-                self.retag(*id, add).await
-            }
-            Step::Untag(id, tags) => {
-                let take = |had: &mut Vec<String>| {
-                    had.retain(|tag| !tags.contains(tag));
-                    true
-                };
-                self.retag(*id, take).await
-            }
-            Step::Retag(id, from, to) => {
-                let swap = |had: &mut Vec<String>| match had.iter_mut().find(|tag| *tag == from) {
-                    Some(tag) => {
-                        tag.clone_from(to);
-                        true
-                    }
-                    None => false,
-                };
-                self.retag(*id, swap).await
-            }
-            Step::Append(id, is_new, words) => {
-                chat_of(me, *id, *is_new).append(words.iter().map(NewMessage::user)).await.is_ok()
-            }
-            Step::Edit(id, message, words) => {
-                let found = self.store.message(me.id(), *message).await.unwrap();
-                if found.is_none_or(|found| found.conversation_id != *id || found.role == Role::Assistant) {
-                    return false;
-                }
-                let row = NewRow {
-                    id: MessageId::from_bytes(*uuid_of(words).as_bytes()),
-                    conversation: *id,
-                    parent: Parent::Beside(*message),
-                    turn: None,
-                    role: Role::User,
-                    status: MessageStatus::Complete,
-                    content: Content::encode(&NewMessage::user(words.as_str()).parts).unwrap(),
-                    model: None,
-                    metadata: HashMap::new(),
-                    finish_reason: None,
-                    usage: None,
-                    cost: None,
-                    created_at: None,
-                };
-                let batch = WriteBatch::new(me.id(), Timestamp::from_millis(NOW)).op(Op::AppendMessage(row));
-                self.store.apply(batch, Durability::PowerSafe).await.is_ok()
-            }
-            Step::Export(path, ids) => {
-                if ids.iter().any(|id| self.changed.contains(id)) || self.paths.contains(path) {
-                    return false;
-                }
-                let path = self.folder.join(path.file_name().unwrap());
-                let written = me.export_conversations(&path).conversations(ids.iter().copied()).await.is_ok();
-                if written {
-                    self.paths.insert(path);
-                }
-                written
-            }
-        }
-    }
-}
-
-/// An id that nothing else has: the words are said once.
-fn uuid_of(words: &str) -> ConversationId {
-    ConversationId::derived("words", words)
-}
-
-struct Dice(SeededRandom);
-
-impl Dice {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small index")]
-    fn below(&self, n: usize) -> usize {
-        (self.0.unit() * n as f64) as usize
-    }
-
-    fn one<T: Copy>(&self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-
-    fn tags(&self) -> Vec<String> {
-        (0..=self.below(2)).map(|_| format!("tag {}", self.below(4))).collect()
-    }
-
-    fn step(&self, number: usize, world: &World, folder: &Path) -> Step {
-        // Sometimes one that is another's, or nobody's.
-        let id = match self.below(12) {
-            0 => world.foreign,
-            1 => uuid_of("nobody's"),
-            2 => world.new,
-            _ => self.one(&world.chats),
-        };
-        let flag = || [None, Some(true), Some(false)][self.below(3)];
-        match self.below(10) {
-            0 => Step::Delete(id),
-            1 | 2 => {
-                let title = (self.below(2) == 0).then(|| Some(format!("title {number}")));
-                let tags = (self.below(3) == 0).then(|| self.tags());
-                let change = ConversationChange { title, tags, pinned: flag(), archived: flag(), ..Default::default() };
-                Step::Update(id, change)
-            }
-            3 => Step::Tag(id, self.tags()),
-            4 => Step::Untag(id, self.tags()),
-            5 => Step::Retag(id, format!("tag {}", self.below(4)), format!("tag {}", self.below(4))),
-            6 => Step::Append(world.new, true, vec![format!("new {number}")]),
-            7 => {
-                let words = (0..=self.below(3)).map(|word| format!("words {number} {word}")).collect();
-                Step::Append(id, id == world.new && self.below(2) == 0, words)
-            }
-            8 => {
-                let (chat, message) = self.one(&world.messages);
-                let chat = if self.below(8) == 0 { id } else { chat };
-                Step::Edit(chat, message, format!("edited {number}"))
-            }
-            _ => {
-                let ids = (0..=self.below(2)).map(|_| self.one(&world.chats)).collect();
-                Step::Export(folder.join(format!("{}.jsonl", self.below(5))), ids)
-            }
-        }
-    }
-}
-
-struct World {
-    chats: Vec<ConversationId>,
-    messages: Vec<(ConversationId, MessageId)>,
-    foreign: ConversationId,
-    new: ConversationId,
-    file: PathBuf,
-}
-
-/// Conversations in a file, so that several stores can hold the very same.
-async fn world(folder: &Path) -> World {
-    let t = over(stored(None).await).await;
-    let me = t.user("ana");
-    let mut chats = Vec::new();
-    for number in 0..6 {
-        let chat = said(&me, &format!("chat {number}"), &["one", "two", "three"]).await;
-        let tags = (0..number % 3).map(|tag| format!("tag {tag}")).collect();
-        chat.update(ConversationChange { tags: Some(tags), ..Default::default() }).await.unwrap();
-        chats.push(chat);
-    }
-    let mut messages = Vec::new();
-    for chat in &chats {
-        for message in chat.history().await.unwrap().items {
-            messages.push((chat.id(), message.id));
-        }
-    }
-    let file = folder.join("world.import");
-    me.export_conversations(&file).await.unwrap();
-    let chats = chats.iter().map(Conversation::id).collect();
-    World { chats, messages, foreign: uuid_of("bob's"), new: uuid_of("new"), file }
-}
-
-/// A store with all of the world, and an engine over it.
-async fn peopled(world: &World, folder: Option<&Path>) -> (Tertulia, Arc<Hooked>) {
-    let (t, store) = hooked(folder).await;
-    t.user("ana").import_conversations(&world.file).await.unwrap();
-    t.user("bob")
-        .new_conversation_at(world.foreign, ConversationOptions::default())
-        .append([NewMessage::user("bob's own")])
-        .await
-        .unwrap();
-    (t, store)
-}
-
 #[tokio::test]
 async fn a_batch_does_what_each_of_its_items_does_alone_one_after_the_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -527,7 +101,7 @@ async fn a_batch_does_what_each_of_its_items_does_alone_one_after_the_other() {
         let one_by_one = expected.user("ana");
         let mut doer = Alone {
             me: &one_by_one,
-            store: store.inner.clone(),
+            store: store.store.clone(),
             folder: alone.path(),
             changed: HashSet::new(),
             paths: HashSet::new(),
@@ -1000,7 +574,7 @@ async fn ten_thousand_items_are_one_transaction_or_parts_of_five_hundred() {
     let folder = tempfile::tempdir().unwrap();
     let (t, store) = hooked(Some(folder.path())).await;
     let me = t.user("ana");
-    let ids = crowd(&*store.inner, 10_001).await;
+    let ids = crowd(&*store.store, 10_001).await;
     let writes = || store.writes.swap(0, Ordering::Relaxed);
     writes();
     let report = me.batch().archive(ids[..10_000].iter().copied()).run().await.unwrap();
@@ -1036,7 +610,7 @@ async fn ten_thousand_items_are_one_transaction_or_parts_of_five_hundred() {
 async fn a_batch_that_does_what_it_can_keeps_what_is_done_when_it_is_cancelled() {
     let (t, store) = hooked(None).await;
     let me = t.user("ana");
-    let ids = crowd(&*store.inner, 1_200).await;
+    let ids = crowd(&*store.store, 1_200).await;
     let run: Arc<Mutex<Option<tertulia::BatchRun>>> = Arc::default();
     let (cancels, mut writes) = (run.clone(), 0);
     store.hook(move |name| {
@@ -1061,7 +635,7 @@ async fn a_batch_that_does_what_it_can_keeps_what_is_done_when_it_is_cancelled()
 async fn a_disk_that_fails_in_the_middle_is_told_of_what_is_left() {
     let (t, store) = hooked(None).await;
     let me = t.user("ana");
-    let ids = crowd(&*store.inner, 1_200).await;
+    let ids = crowd(&*store.store, 1_200).await;
     let mut writes = 0;
     store.hook(move |name| {
         writes += usize::from(name == "apply");
