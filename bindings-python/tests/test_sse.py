@@ -272,3 +272,92 @@ def test_an_awaited_stream_needs_no_await_of_its_own(sim: Simulator, recwarn: py
 
     asyncio.run(main())
     assert not recwarn.list
+
+
+def lay(rows: list[dict[str, Any]], diff: dict[str, Any]) -> None:
+    """Do as a page does with one change of its rows; those that this test does not bring about are errors."""
+    match diff["type"]:
+        case "reset":
+            rows[:] = diff["items"]
+        case "append":
+            rows.extend(diff["items"])
+        case "push_back":
+            rows.append(diff["item"])
+        case "insert":
+            rows.insert(diff["index"], diff["item"])
+        case "set":
+            rows[diff["index"]] = diff["item"]
+        case "remove":
+            del rows[diff["index"]]
+        case "pop_back":
+            rows.pop()
+        case "append_text":
+            part = rows[diff["index"]]["message"]["parts"][diff["part_index"]]
+            assert len(part["text"]) == diff["from"]
+            part["text"] += diff["text"]
+        case other:
+            raise AssertionError(other)
+
+
+def answered(rows: list[dict[str, Any]]) -> bool:
+    messages = [row["message"] for row in rows if row["type"] == "message"]
+    return bool(messages) and (messages[-1]["role"], messages[-1]["status"]) == ("assistant", "complete")
+
+
+def words(rows: list[dict[str, Any]]) -> list[str]:
+    return [part["text"] for row in rows if row["type"] == "message" for part in row["message"]["parts"]]
+
+
+def test_a_timeline_as_bytes_shows_a_page_the_conversation_as_it_grows(sim: Simulator) -> None:
+    sim.script("any", "words=30;delay_ms=5")
+    with t.Tertulia("memory:", providers=[sim.provider()], model="sim/any") as engine:
+        chat = engine.user().new_conversation()
+        pieces, rows = chat.timeline().sse(), list[dict[str, Any]]()
+        assert next(pieces) == b"retry: 3000\n\n"
+        stream = chat.stream("hi", detached=True)
+        reader = threading.Thread(target=stream.reply)
+        reader.start()
+        numbers = list[int]()
+        while not answered(rows):
+            for number, event in events(next(pieces).splitlines()):
+                assert event["type"] == "changes"
+                numbers.append(number)
+                for diff in event["diffs"]:
+                    lay(rows, diff)
+        reader.join(10)
+        assert words(rows) == [message.text for message in chat.history()]
+        assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 2
+        assert {*rows[-1]["message"]} == {
+            *("id", "turn_id", "role", "status", "created_at", "parts", "sibling_index", "sibling_count")
+        }
+        pieces.close()
+        assert list(pieces) == []
+        detailed = chat.timeline().sse(detail=True)
+        _, first = next(detailed), next(detailed)
+        assert told([first])[0]["diffs"][0]["items"][-1]["message"]["usage"]["output_tokens"] > 0
+        with pytest.raises(t.InvalidError):
+            chat.timeline().sse(heartbeat_s=-1)
+        quiet = chat.timeline().sse(heartbeat_s=0.1)
+        assert [next(quiet).splitlines()[0][:4] for _ in range(3)] == [b"retr", b"id: ", b": "]
+
+
+def test_an_event_loop_serves_a_timeline_and_closing_the_engine_ends_it(sim: Simulator) -> None:
+    async def body(engine: t.AsyncTertulia) -> None:
+        chat = engine.user().new_conversation()
+        pieces, rows = chat.timeline().sse(), list[dict[str, Any]]()
+        await chat.send("hi")
+        async for piece in pieces:
+            for _, event in events(piece.splitlines()):
+                for diff in event["diffs"]:
+                    lay(rows, diff)
+            if answered(rows):
+                break
+        assert words(rows) == [message.text for message in await chat.history()]
+        await engine.close()
+        assert [piece async for piece in pieces] == []
+
+    async def main() -> None:
+        async with t.AsyncTertulia("memory:", providers=[sim.provider()], model="sim/any") as engine:
+            await asyncio.wait_for(body(engine), 30)
+
+    asyncio.run(main())

@@ -32,7 +32,7 @@ pub use engine::{
     Batch, BatchRun, CallOptions, Content, ContextOptions, ContextSettings, Conversation, ConversationOptions,
     ConversationsWatch, Events, Library, LibraryCache, LibrarySettings, Messages, Outbox, OutboxWatch, ProviderHandle,
     RawResponse, Reconfiguration, ReplyStream, Settings, SpendingAlert, SseStream, StoreUpkeep, SummarySettings,
-    Tertulia, TertuliaBuilder, Timeline, TimelineSettings, UserScope, reset, shared,
+    Tertulia, TertuliaBuilder, Timeline, TimelineSettings, TimelineSse, UserScope, reset, shared,
 };
 pub use model::*;
 #[cfg(feature = "engine")]

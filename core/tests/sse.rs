@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use serde_json::Value;
 use support::{Lab, within};
 use tertulia::base::{ManualClock, Timestamp};
 use tertulia::store::{MemoryStore, Store};
 use tertulia::{
-    ChatRequest, Conversation, EventStream, Provider, Result, SseStream, StreamEventKind, Tertulia, TurnId, TurnState,
+    ChatRequest, Conversation, EventStream, Provider, Result, Settings, SseStream, StreamEventKind, Tertulia,
+    TimelineItem, TimelineItemKind, TimelineSse, TurnId, TurnState,
 };
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,7 +39,9 @@ impl Provider for Told {
 async fn told() -> (Tertulia, mpsc::Sender<StreamEventKind>) {
     let (say, told) = mpsc::channel(64);
     let provider = Told(Mutex::new(Some(told)));
-    (Tertulia::builder().store("memory:").model("told/any").with_provider(provider).open().await.unwrap(), say)
+    let settings = Settings::from_json(&serde_json::json!({"timeline": {"min_interval_ms": 0}})).unwrap();
+    let builder = Tertulia::builder().store("memory:").model("told/any").settings(settings);
+    (builder.with_provider(provider).open().await.unwrap(), say)
 }
 
 /// A small web server: every request is answered with the turn's events from behind `Last-Event-ID` on. Tells how many
@@ -274,5 +277,159 @@ async fn dropping_the_events_of_a_reply_that_was_not_let_go_stops_it() {
     drop(sse);
     lab.at_rest(&chat, turn).await;
     assert_eq!(chat.turn(turn).await.unwrap().state, TurnState::Cancelled);
+    lab.close().await;
+}
+
+/// What a page shows of a timeline, and the number of the last batch.
+#[derive(Default)]
+struct Page {
+    rows: Vec<Value>,
+    last: i64,
+    bytes: String,
+}
+
+impl Page {
+    /// Takes in pieces until the rows are such.
+    async fn until(&mut self, sse: &mut TimelineSse, fits: impl Fn(&Self) -> bool) {
+        while !fits(self) {
+            let piece = within(sse.next()).await.expect("the timeline ended");
+            self.take(std::str::from_utf8(&piece).unwrap());
+        }
+    }
+
+    fn take(&mut self, piece: &str) {
+        self.bytes.push_str(piece);
+        let Some((id, data)) = piece.strip_prefix("id: ").and_then(|rest| rest.split_once("\ndata: ")) else { return };
+        let (id, event): (i64, Value) = (id.parse().unwrap(), serde_json::from_str(data).unwrap());
+        assert_eq!((id, event["type"].as_str()), (self.last + 1, Some("changes")), "{piece}");
+        self.last = id;
+        let diffs = event["diffs"].as_array().unwrap();
+        assert!(!diffs.is_empty(), "an empty batch");
+        diffs.iter().for_each(|diff| self.apply(diff));
+    }
+
+    fn apply(&mut self, diff: &Value) {
+        let place = |name: &str| usize::try_from(diff[name].as_u64().unwrap()).unwrap();
+        let (item, items) = (diff["item"].clone(), diff["items"].as_array().cloned().unwrap_or_default());
+        match diff["type"].as_str().unwrap() {
+            "append" => self.rows.extend(items),
+            "clear" => self.rows.clear(),
+            "push_front" => self.rows.insert(0, item),
+            "push_back" => self.rows.push(item),
+            "pop_front" => drop(self.rows.remove(0)),
+            "pop_back" => drop(self.rows.pop()),
+            "insert" => self.rows.insert(place("index"), item),
+            "set" => self.rows[place("index")] = item,
+            "remove" => drop(self.rows.remove(place("index"))),
+            "truncate" => self.rows.truncate(place("length")),
+            "reset" => self.rows = items,
+            "append_text" => {
+                let part = &mut self.rows[place("index")]["message"]["parts"][place("part_index")];
+                let words = part["text"].as_str().expect("words of a part that is told");
+                assert_eq!(words.chars().count(), place("from"), "{diff}");
+                part["text"] = format!("{words}{}", diff["text"].as_str().unwrap()).into();
+            }
+            other => unreachable!("{other}"),
+        }
+    }
+
+    /// The words of the messages, and the types of what else they hold.
+    fn words(&self) -> Vec<Vec<String>> {
+        let messages = self.rows.iter().filter(|row| row["type"] == "message");
+        let word = |part: &Value| part["text"].as_str().or(part["type"].as_str()).unwrap().to_owned();
+        messages.map(|row| row["message"]["parts"].as_array().unwrap().iter().map(word).collect()).collect()
+    }
+}
+
+fn is_answered(row: &Value) -> bool {
+    row["message"]["role"] == "assistant" && row["message"]["status"] == "complete"
+}
+
+#[tokio::test]
+async fn a_page_that_applies_the_changes_of_a_timeline_shows_the_conversation_and_is_told_no_thoughts() {
+    let (tertulia, say) = told().await;
+    let chat = tertulia.user("ana").new_conversation();
+    let (mut sse, mut all) = (chat.timeline().await.unwrap().sse(), chat.timeline().await.unwrap().sse().detailed());
+    assert_eq!(within(sse.next()).await.unwrap(), "retry: 3000\n\n");
+    let (mut page, mut detailed) = (Page::default(), Page::default());
+    let stream = chat.stream("what do you\nthink?").detached().await.unwrap();
+    let thought = |words: &str| StreamEventKind::Reasoning { delta: words.to_owned() };
+    say.send(thought("a secret")).await.unwrap();
+    page.until(&mut sse, |page| page.words().last().is_some_and(|parts| parts == &["hidden"])).await;
+    // Of what is only thought a page hears nothing, not even that there was more of it.
+    say.send(thought(" plan")).await.unwrap();
+    detailed.until(&mut all, |page| page.bytes.contains(" plan")).await;
+    for _ in 0..50 {
+        assert_eq!(sse.next().now_or_never(), None);
+        tokio::task::yield_now().await;
+    }
+    for words in ["so", " so"] {
+        say.send(StreamEventKind::text(words)).await.unwrap();
+    }
+    page.until(&mut sse, |page| page.words().last().is_some_and(|parts| parts.last().unwrap() == "so so")).await;
+    for event in [thought("and another"), StreamEventKind::text("!")] {
+        say.send(event).await.unwrap();
+    }
+    drop((say, stream));
+    page.until(&mut sse, |page| page.rows.iter().any(is_answered)).await;
+    detailed.until(&mut all, |page| page.rows.iter().any(is_answered)).await;
+    let said: [&[&str]; 2] = [&["what do you\nthink?"], &["hidden", "so so", "hidden", "!"]];
+    assert_eq!(page.words(), said);
+    assert!(!page.bytes.contains("secret") && !page.bytes.contains("plan") && !page.bytes.contains("another"));
+    let kept: Vec<TimelineItem> =
+        detailed.rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect();
+    let history = chat.history().await.unwrap().items;
+    let shown = kept.iter().filter_map(|row| match &row.kind {
+        TimelineItemKind::Message { message, .. } => Some((**message).clone()),
+        _ => None,
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), history);
+    tertulia.close().await.unwrap();
+    while within(sse.next()).await.is_some() {}
+    assert!(within(sse.next()).await.is_none(), "a closed engine told more");
+}
+
+#[tokio::test]
+async fn a_page_that_comes_back_is_given_all_rows_and_a_quiet_one_signs_of_life() {
+    let lab = Lab::memory().await;
+    let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+    let tertulia = lab.builder().with_clock(Arc::new(clock.clone())).open().await.unwrap();
+    let chat = tertulia.user("ana").new_conversation();
+    chat.send("hi").model(lab.text("whole")).await.unwrap();
+    for _ in 0..2 {
+        let mut sse = chat.timeline().await.unwrap().sse().heartbeat(Duration::from_secs(2));
+        let mut page = Page::default();
+        page.until(&mut sse, |page| page.last == 1).await;
+        assert_eq!(page.words(), [["hi"], ["whole"]]);
+        assert!(page.bytes.contains(r#""type":"reset""#), "{}", page.bytes);
+        for _ in 0..3 {
+            let beat = futures::future::join(sse.next(), async {
+                tokio::task::yield_now().await;
+                clock.advance(Duration::from_secs(2));
+            });
+            assert_eq!(within(beat).await.0.unwrap(), ": \n\n");
+        }
+    }
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn what_the_system_says_stays_inside_and_a_refused_message_says_why() {
+    let lab = Lab::memory().await;
+    let chat = lab.me().new_conversation();
+    let given =
+        [tertulia::NewMessage::new(tertulia::Role::System, ["an inner rule"]), tertulia::NewMessage::user("hi")];
+    chat.append(given).await.unwrap();
+    let mut sse = chat.timeline().await.unwrap().sse();
+    let mut page = Page::default();
+    page.until(&mut sse, |page| page.last == 1).await;
+    assert_eq!(page.words(), [["hidden"], ["hi"]]);
+    assert!(chat.send("no").model(lab.model("status=401")).await.is_err());
+    page.until(&mut sse, |page| page.rows.iter().any(|row| row["error"]["kind"] == "unauthorized")).await;
+    let row = page.rows.iter().find(|row| row["error"]["kind"] == "unauthorized").unwrap();
+    let told: Vec<_> = row["error"].as_object().unwrap().keys().collect();
+    assert_eq!(told, ["kind", "user_message", "saved"]);
+    assert!(!page.bytes.contains("inner rule"));
     lab.close().await;
 }

@@ -5729,6 +5729,16 @@ class Timeline:
     def set_visible(self, first: int, last: int) -> None:
         """Say which rows are seen, by their places: what is farthest away is dropped where the list is too long."""
 
+    def sse(self, heartbeat_s: float | timedelta | None = None, *, detail: bool = False) -> SseStream:
+        """The batches as bytes for readers outside of the program (``text/event-stream``).
+
+        Each event is ``{"type": "changes", "diffs": […]}``, applied one after the other; the first holds all rows, also
+        for a page that comes back. After ``heartbeat_s`` seconds (15) without an event comes a comment, so that proxies
+        keep the connection and a reader that is gone is found out. Of a message readers are told who said what, when, and
+        how far it got; thoughts, tools and all else are parts of the type ``hidden``, unless with ``detail``. A failure
+        is the last event, not an exception.
+        """
+
     def dismiss(self, message_id: str) -> bool:
         """Take a message off the screen that was refused and is kept nowhere. False when there is none."""
 
@@ -5971,12 +5981,12 @@ class ReplyStream:
 
 @final
 class SseStream:
-    """A reply as server-sent events: an iterator over bytes, to be sent as they come. WSGI takes it as a response."""
+    """Server-sent events: an iterator over bytes, to be sent as they come. WSGI takes it as a response."""
 
     def __iter__(self) -> Self: ...
     def __next__(self) -> bytes: ...
     def close(self) -> None:
-        """Let go of the reply. WSGI servers call it when the reader is gone."""
+        """Let go of what is told. WSGI servers call it when the reader is gone."""
 
 @final
 class TextStream:
@@ -6686,6 +6696,16 @@ class AsyncTimeline:
 
     def set_visible(self, first: int, last: int) -> None:
         """Say which rows are seen, by their places: what is farthest away is dropped where the list is too long."""
+
+    def sse(self, heartbeat_s: float | timedelta | None = None, *, detail: bool = False) -> AsyncSseStream:
+        """The batches as bytes for readers outside of the program (``text/event-stream``).
+
+        Each event is ``{"type": "changes", "diffs": […]}``, applied one after the other; the first holds all rows, also
+        for a page that comes back. After ``heartbeat_s`` seconds (15) without an event comes a comment, so that proxies
+        keep the connection and a reader that is gone is found out. Of a message readers are told who said what, when, and
+        how far it got; thoughts, tools and all else are parts of the type ``hidden``, unless with ``detail``. A failure
+        is the last event, not an exception.
+        """
 
     def dismiss(self, message_id: str) -> bool:
         """Take a message off the screen that was refused and is kept nowhere. False when there is none."""

@@ -1,4 +1,4 @@
-//! A reply on its way as server-sent events: an iterator over bytes, for whoever serves a page.
+//! A reply on its way, or a timeline, as server-sent events: an iterator over bytes, for whoever serves a page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use tertulia::{Error, Result};
 use tokio::sync::Notify;
 
 use super::incoming::{Asked, Events, hand_over};
+use super::timeline::Lazy;
 use crate::bridge::{Awaitable, Done, Feed, Handed, Source, done};
 use crate::convert::{Place, duration_ms};
 
@@ -44,9 +45,58 @@ pub(super) struct Telling {
 }
 
 enum Stage {
-    New(Events, How),
-    Open(Box<tertulia::SseStream>),
+    New(Told, How),
+    Open(Bytewise),
     Over,
+}
+
+/// What readers are told of.
+#[derive(Clone)]
+pub(super) enum Told {
+    Reply(Events),
+    Timeline(Lazy<tertulia::Timeline>),
+}
+
+/// The same, once it is there.
+enum Bytewise {
+    Reply(Box<tertulia::SseStream>),
+    Timeline(Box<tertulia::TimelineSse>),
+}
+
+impl Told {
+    async fn open(self, how: How) -> Result<Bytewise> {
+        Ok(match self {
+            Self::Reply(events) => {
+                let sse = hand_over(events).await?.sse().after_seq(how.after_seq).heartbeat(how.heartbeat);
+                Bytewise::Reply(Box::new(if how.detail { sse.detailed() } else { sse }))
+            }
+            Self::Timeline(timeline) => {
+                let sse = timeline.handle().await?.sse().heartbeat(how.heartbeat);
+                Bytewise::Timeline(Box::new(if how.detail { sse.detailed() } else { sse }))
+            }
+        })
+    }
+}
+
+impl Bytewise {
+    async fn next_batch(&mut self, max: usize) -> Vec<Bytes> {
+        match self {
+            Self::Reply(sse) => sse.next_batch(max).await,
+            Self::Timeline(sse) => sse.next().await.into_iter().collect(),
+        }
+    }
+
+    fn cancel(&self) {
+        if let Self::Reply(sse) = self {
+            sse.cancel();
+        }
+    }
+
+    fn detach(&mut self) {
+        if let Self::Reply(sse) = self {
+            sse.detach();
+        }
+    }
 }
 
 /// Says that nobody reads on, while somebody may be waiting.
@@ -57,16 +107,11 @@ struct Closing {
 }
 
 impl Telling {
-    async fn open(&mut self) -> Result<Option<&mut tertulia::SseStream>> {
-        if let Stage::New(events, how) = &self.stage {
-            let (events, how) = (events.clone(), *how);
-            let begun = hand_over(events).await;
+    async fn open(&mut self) -> Result<Option<&mut Bytewise>> {
+        if let Stage::New(told, how) = &self.stage {
+            let opening = told.clone().open(*how).await;
             self.stage = Stage::Over;
-            let mut sse = begun?.sse().after_seq(how.after_seq).heartbeat(how.heartbeat);
-            if how.detail {
-                sse = sse.detailed();
-            }
-            self.stage = Stage::Open(Box::new(sse));
+            self.stage = Stage::Open(opening?);
         }
         match &mut self.stage {
             Stage::Open(sse) => Ok(Some(sse)),
@@ -128,9 +173,9 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn new(events: Events, asked: Arc<Asked>, how: How) -> Self {
+    fn new(told: Told, asked: Arc<Asked>, how: How) -> Self {
         let closing = Arc::<Closing>::default();
-        let telling = Telling { stage: Stage::New(events, how), asked, closing: Arc::clone(&closing) };
+        let telling = Telling { stage: Stage::New(told, how), asked, closing: Arc::clone(&closing) };
         Self { feed: Feed::new(telling), closing }
     }
 
@@ -155,13 +200,13 @@ fn step(handed: Option<Handed<Bytes, Bytes>>) -> Done {
     })
 }
 
-/// A reply as server-sent events: an iterator over bytes, as WSGI takes it.
+/// Server-sent events: an iterator over bytes, as WSGI takes it.
 #[pyclass(frozen, module = "tertulia")]
 pub(crate) struct SseStream(Pieces);
 
 impl SseStream {
-    pub(super) fn new(events: Events, asked: Arc<Asked>, how: How) -> Self {
-        Self(Pieces::new(events, asked, how))
+    pub(super) fn new(told: Told, asked: Arc<Asked>, how: How) -> Self {
+        Self(Pieces::new(told, asked, how))
     }
 }
 
@@ -175,19 +220,19 @@ impl SseStream {
         Ok(self.0.feed.wait(py)?.map(|piece| bytes(py, &piece)))
     }
 
-    /// Lets go of the reply. WSGI servers call it when the reader is gone.
+    /// Lets go of what is told. WSGI servers call it when the reader is gone.
     fn close(&self) {
         self.0.close();
     }
 }
 
-/// A reply as server-sent events: an asynchronous iterator over bytes, as ASGI frameworks take it.
+/// Server-sent events: an asynchronous iterator over bytes, as ASGI frameworks take it.
 #[pyclass(frozen, module = "tertulia")]
 pub(crate) struct AsyncSseStream(Pieces);
 
 impl AsyncSseStream {
-    pub(super) fn new(events: Events, asked: Arc<Asked>, how: How) -> Self {
-        Self(Pieces::new(events, asked, how))
+    pub(super) fn new(told: Told, asked: Arc<Asked>, how: How) -> Self {
+        Self(Pieces::new(told, asked, how))
     }
 }
 
@@ -205,7 +250,7 @@ impl AsyncSseStream {
         Awaitable::inline(async move { feed.next().await.map(step) })
     }
 
-    /// Lets go of the reply.
+    /// Lets go of what is told.
     fn aclose(&self) -> Awaitable {
         self.0.close();
         Awaitable::inline(async { Ok(done(())) })

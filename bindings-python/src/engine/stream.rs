@@ -9,7 +9,7 @@ use tertulia::Result;
 use tertulia::model::{StreamEvent, StreamEventKind};
 
 use super::incoming::{Asked, Events, Incoming, begin, leave, reply};
-use super::sse::{AsyncSseStream, How, SseStream};
+use super::sse::{AsyncSseStream, How, SseStream, Told};
 use crate::bridge::{Awaitable, Done, Feed, Handed, done, wait};
 use crate::convert::ToPython;
 
@@ -96,7 +96,7 @@ impl ReplyStream {
     fn sse(&self, after_seq: i64, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<SseStream> {
         let how = How::new(after_seq, heartbeat_s, detail)?;
         self.asked.begin();
-        Ok(SseStream::new(self.events.clone(), Arc::clone(&self.asked), how))
+        Ok(SseStream::new(Told::Reply(self.events.clone()), Arc::clone(&self.asked), how))
     }
 
     /// Only the words of the answer.
@@ -234,7 +234,7 @@ impl AsyncReplyStream {
     fn sse(&self, after_seq: i64, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<AsyncSseStream> {
         let how = How::new(after_seq, heartbeat_s, detail)?;
         self.asked.begin();
-        Ok(AsyncSseStream::new(self.events.clone(), Arc::clone(&self.asked), how))
+        Ok(AsyncSseStream::new(Told::Reply(self.events.clone()), Arc::clone(&self.asked), how))
     }
 
     /// Only the words of the answer.

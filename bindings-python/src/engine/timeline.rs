@@ -10,6 +10,7 @@ use tertulia::{Error, ErrorKind, MessageId, Result, TimelineFocus};
 use tokio::sync::Mutex;
 
 use super::conversation::Open;
+use super::sse::{AsyncSseStream, How, SseStream, Told};
 use super::user::User;
 use crate::bridge::{Awaitable, Done, generation, wait};
 use crate::convert::{FromPython, Place, ToPython};
@@ -37,7 +38,7 @@ impl<H: Clone + Send + Sync + 'static> Lazy<H> {
         Self { opened: Arc::default(), opener: Arc::new(Mutex::new(opener)), generation: generation() }
     }
 
-    async fn handle(self) -> Result<H> {
+    pub(super) async fn handle(self) -> Result<H> {
         if self.generation != generation() {
             return Err(Error::new(ErrorKind::Closed, "forked", "this was begun by the parent process"));
         }
@@ -172,6 +173,12 @@ twins! {
         }
     }
     sync {
+        /// The batches as bytes for readers outside of the program.
+        #[pyo3(signature = (heartbeat_s = None, *, detail = false))]
+        fn sse(&self, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<SseStream> {
+            Ok(SseStream::new(Told::Timeline(self.0.clone()), Arc::default(), How::new(0, heartbeat_s, detail)?))
+        }
+
         fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
             slf
         }
@@ -182,6 +189,12 @@ twins! {
         }
     }
     async {
+        /// The batches as bytes for readers outside of the program.
+        #[pyo3(signature = (heartbeat_s = None, *, detail = false))]
+        fn sse(&self, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<AsyncSseStream> {
+            Ok(AsyncSseStream::new(Told::Timeline(self.0.clone()), Arc::default(), How::new(0, heartbeat_s, detail)?))
+        }
+
         fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
             slf
         }

@@ -143,7 +143,28 @@ pub enum TimelineDiff<T = TimelineItem> {
 }
 
 impl<T> TimelineDiff<T> {
-    fn lay(self, rows: &mut Vec<T>, grow: impl FnOnce(&mut T, usize, &str)) {
+    /// The same change of a list whose rows are made of these.
+    pub(crate) fn map<'a, U>(&'a self, mut row: impl FnMut(&'a T) -> U) -> TimelineDiff<U> {
+        match *self {
+            Self::Append { ref items } => TimelineDiff::Append { items: items.iter().map(row).collect() },
+            Self::Clear => TimelineDiff::Clear,
+            Self::PushFront { ref item } => TimelineDiff::PushFront { item: row(item) },
+            Self::PushBack { ref item } => TimelineDiff::PushBack { item: row(item) },
+            Self::PopFront => TimelineDiff::PopFront,
+            Self::PopBack => TimelineDiff::PopBack,
+            Self::Insert { index, ref item } => TimelineDiff::Insert { index, item: row(item) },
+            Self::Set { index, ref item } => TimelineDiff::Set { index, item: row(item) },
+            Self::Remove { index } => TimelineDiff::Remove { index },
+            Self::Truncate { length } => TimelineDiff::Truncate { length },
+            Self::Reset { ref items } => TimelineDiff::Reset { items: items.iter().map(row).collect() },
+            Self::AppendText { index, part_index, from, ref text, stable_prefix } => {
+                TimelineDiff::AppendText { index, part_index, from, text: text.clone(), stable_prefix }
+            }
+        }
+    }
+
+    /// Makes the change in a list of rows; `grow` gives one of them words.
+    pub(crate) fn lay(self, rows: &mut Vec<T>, grow: impl FnOnce(&mut T, usize, &str)) {
         match self {
             Self::Append { items } => rows.extend(items),
             Self::Clear => rows.clear(),

@@ -1,26 +1,15 @@
 //! A reply on its way as server-sent events: ready bytes for whoever serves a page.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{FutureExt as _, Stream, stream};
 
 use super::{ReplyStream, Source};
-use crate::base::Clock;
+use crate::engine::heartbeat::{self, Heartbeat};
 use crate::engine::log::{Found, Framed};
 use crate::engine::view::View;
-use crate::wire::{SSE_COMMENT, sse_retry};
-
-/// How long a browser waits before it comes back.
-const RETRY_MS: u64 = 3_000;
-
-/// A sign of life comes at least this often, if not told otherwise.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// No shorter time between two signs of life is taken.
-const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// A reply as server-sent events, made by [`ReplyStream::sse`]: pieces of bytes, to be sent as they come.
 ///
@@ -37,9 +26,7 @@ const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
 pub struct SseStream {
     stream: ReplyStream,
     view: View,
-    heartbeat: Duration,
-    /// The moment of the next sign of life.
-    due: Duration,
+    heartbeat: Heartbeat,
     stage: Stage,
 }
 
@@ -52,7 +39,8 @@ enum Stage {
 
 impl SseStream {
     pub(super) fn new(stream: ReplyStream) -> Self {
-        Self { stream, view: View::Plain, heartbeat: HEARTBEAT, due: Duration::ZERO, stage: Stage::New }
+        let heartbeat = Heartbeat::new(stream.clock.clone());
+        Self { stream, view: View::Plain, heartbeat, stage: Stage::New }
     }
 
     /// Begins behind the event with this number: what the browser sends as `Last-Event-ID`. Default: behind the event that
@@ -65,7 +53,7 @@ impl SseStream {
     /// Sends a comment when nothing else was sent for this long (default 15 seconds, at least 100 milliseconds), so that
     /// proxies keep the connection and a reader that is gone is found out.
     pub fn heartbeat(mut self, every: Duration) -> Self {
-        self.heartbeat = every.max(SHORTEST_HEARTBEAT);
+        self.heartbeat.every(every);
         self
     }
 
@@ -80,8 +68,8 @@ impl SseStream {
         match self.stage {
             Stage::New => {
                 self.stage = if self.begin() { Stage::Open } else { Stage::Over };
-                self.sent();
-                Some(sse_retry(RETRY_MS))
+                self.heartbeat.sent();
+                Some(heartbeat::begin())
             }
             Stage::Open => self.step().await,
             Stage::Over => None,
@@ -129,21 +117,17 @@ impl SseStream {
         true
     }
 
-    fn sent(&mut self) {
-        self.due = self.stream.clock.monotonic() + self.heartbeat;
-    }
-
     async fn step(&mut self) -> Option<Bytes> {
         let piece = loop {
-            let Self { stream, view, due, .. } = self;
-            let ReplyStream { source, clock, after_seq, .. } = stream;
+            let Self { stream, view, heartbeat, .. } = self;
+            let ReplyStream { source, after_seq, .. } = stream;
             match source {
                 Source::Log { log, place } => match log.frame(place, *view) {
                     Ok(Framed::Piece(piece)) => break Ok(piece),
                     Ok(Framed::NothingYet) => tokio::select! {
                         biased;
                         () = log.wait(*place) => {}
-                        () = until(clock, *due) => break Ok(Bytes::from_static(SSE_COMMENT)),
+                        sign = heartbeat.beat() => break Ok(sign),
                     },
                     Ok(Framed::Ended(failure)) => break Err(failure.filter(|(seq, _)| seq > after_seq)),
                     Err(error) => break Err(Some((log.last_seq() + 1, error))),
@@ -152,7 +136,7 @@ impl SseStream {
                     let found = tokio::select! {
                         biased;
                         found = direct.next() => found,
-                        () = until(clock, *due) => break Ok(Bytes::from_static(SSE_COMMENT)),
+                        sign = heartbeat.beat() => break Ok(sign),
                     };
                     match found {
                         Found::NothingYet => {}
@@ -168,7 +152,7 @@ impl SseStream {
         };
         match piece {
             Ok(piece) => {
-                self.sent();
+                self.heartbeat.sent();
                 Some(piece)
             }
             Err(failure) => {
@@ -177,10 +161,6 @@ impl SseStream {
             }
         }
     }
-}
-
-async fn until(clock: &Arc<dyn Clock>, due: Duration) {
-    clock.sleep(due.saturating_sub(clock.monotonic())).await;
 }
 
 impl std::fmt::Debug for SseStream {

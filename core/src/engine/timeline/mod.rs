@@ -14,6 +14,7 @@ mod feed;
 mod list;
 mod pace;
 mod screen;
+mod sse;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -28,6 +29,7 @@ pub(super) use feed::{Echo, Feeds};
 use feed::{Feed, Followed, LiveTurn};
 use pace::Pace;
 use screen::{Place, Screen};
+pub use sse::TimelineSse;
 use window::Window;
 
 use super::conversation::Conversation;
