@@ -219,7 +219,7 @@ def all_steps() -> Iterable[Step]:
     if existing("sqlcipher/Cargo.toml"):
         # A workspace of its own: nobody else builds OpenSSL, or is tested on another SQLite.
         encrypted = ("cargo", "test", "--locked", "--manifest-path", "sqlcipher/Cargo.toml")
-        yield Step("rust: SQLCipher", encrypted, cargo_counts)
+        yield Step("rust: SQLCipher", encrypted, cargo_counts, missing=no_tool("cc", "perl", "make"))
     if existing("tests/conformance/Cargo.toml"):
         for cases in existing("tests/conformance/cases", "../shared/wire"):
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
