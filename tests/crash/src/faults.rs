@@ -17,7 +17,7 @@ use fastrand::Rng;
 use tertulia::{Budget, Conversation, Error, ErrorKind, NewMessage, Tertulia, Window};
 use tertulia_simulator::Simulator;
 
-use crate::power::{keep, open, scratch};
+use crate::power::{both, keep, open, scratch};
 use crate::tape::{Cut, Disk, Event, Tape, Trouble};
 use crate::verdict::{self, OWNER, Promise};
 use crate::{Counts, Outcome, vfs};
@@ -26,7 +26,7 @@ use crate::{Counts, Outcome, vfs};
 const MODEL: &str = "lab/sim:words=40;delay_ms=1";
 
 /// What an engine does, in this order.
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 18] = [
     "talk",
     "append",
     "fork",
@@ -36,6 +36,9 @@ const VERBS: [&str; 15] = [
     "delete",
     "list_conversations",
     "set_budget",
+    "batch",
+    "put",
+    "erase",
     "checkpoint",
     "vacuum",
     "backup",
@@ -208,6 +211,16 @@ async fn everything(
             ("delete", Some(_)) => written.delete().await,
             ("list_conversations", _) => me.list_conversations().await.map(drop),
             ("set_budget", _) => tertulia.set_budget(Budget::requests(1_000).per(Window::Day)).await,
+            ("batch", _) => both(tertulia, name, tape).await,
+            ("put", _) => me.prompts().put("greeting", name).await.map(drop),
+            ("erase", _) => {
+                let eve = tertulia.user("eve");
+                match eve.new_conversation().append([NewMessage::user("not for long")]).await {
+                    Err(error) if error.reason() != "erasing" => Err(error),
+                    // One that the disk cut off is ended.
+                    Ok(_) | Err(_) => eve.erase().await.map(drop),
+                }
+            }
             ("checkpoint", _) => tertulia.store().checkpoint().await.map(drop),
             ("vacuum", _) => tertulia.store().vacuum().await.map(drop),
             ("backup", _) => tertulia.store().backup(folder.join(format!("{name}.backup"))).await.map(drop),

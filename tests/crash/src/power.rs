@@ -1,7 +1,7 @@
 //! Power cuts at any moment: images of what a disk may hold then, each opened by the real store.
 //!
 //! ```text
-//! record   an engine talks on a taped database: replies, drafts, messages that wait, closing, opening again
+//! record   an engine talks on a taped database: replies, drafts, messages that wait, batches, closing, opening again
 //! cut      at many places of the tape: what was synced is there, what was not is kept, dropped, torn or trashed
 //! check    open, put to rest, read: nothing that anybody was told of is lost, nothing doubled, nothing stuck
 //! ```
@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fastrand::Rng;
-use futures::future::join_all;
-use tertulia::{Conversation, ProviderSpec, ReplyStatus, Settings, Tertulia};
+use futures::future::{join, join_all};
+use tertulia::{Conversation, Error, NewMessage, ProviderSpec, ReplyStatus, Settings, Tertulia};
 use tertulia_simulator::{Script, Simulator};
 
 use crate::tape::{Cut, Disk, Event, Tape};
@@ -105,13 +105,13 @@ async fn record(url: &str, seed: u64, tape: Arc<Tape>) -> Outcome<Vec<Event>> {
     let is_large = dice.u8(0..8) == 0;
     for life in 0..dice.u8(1..=3) {
         let tertulia = open(&path, url).await?;
+        let batches = batches(&tertulia, dice.u8(0..=2), life, &tape);
         let chats = (0..dice.u8(1..=3)).map(|chat| {
             let chat = tertulia.user(OWNER).conversation_for(format!("chat {chat}"));
             talk(chat, Rng::with_seed(dice.u64(..)), life, if is_large { 400_000 } else { 20 }, &tape)
         });
-        for talked in join_all(chats).await {
-            talked?;
-        }
+        let (talked, batched) = join(join_all(chats), batches).await;
+        talked.into_iter().chain([batched]).collect::<Outcome<()>>()?;
         if dice.bool() {
             tertulia.close().await?;
         } else {
@@ -161,6 +161,24 @@ async fn talk(chat: Conversation, mut dice: Rng, life: u8, size: usize, tape: &T
         };
         tape.tell(Promise::Done { turn, bytes: reply.text().len() });
     }
+    Ok(())
+}
+
+/// Says the same on two sides, in one batch each time.
+async fn batches(tertulia: &Tertulia, count: u8, life: u8, tape: &Tape) -> Outcome<()> {
+    for number in 0..count {
+        both(tertulia, &format!("batch {life} {number}"), tape).await?;
+    }
+    Ok(())
+}
+
+/// Says this on two sides, in one batch.
+pub async fn both(tertulia: &Tertulia, words: &str, tape: &Tape) -> Result<(), Error> {
+    let me = tertulia.user(OWNER);
+    let sides = child::SIDES.map(|side| me.conversation_for(side));
+    let said = |batch: tertulia::Batch, side| batch.append(side, [NewMessage::user(words)]);
+    sides.iter().fold(me.batch(), said).run().await?;
+    tape.tell(Promise::Both { sides: sides.map(|side| side.id()), words: words.to_owned() });
     Ok(())
 }
 

@@ -22,6 +22,19 @@ pub enum Promise {
     Done { turn: TurnId, bytes: usize },
     /// The message waits and will be sent.
     Waits { turn: TurnId },
+    /// The same was said in both, in one batch.
+    Both { sides: [ConversationId; 2], words: String },
+}
+
+impl Promise {
+    /// The conversations that must hold what was promised.
+    fn conversations(&self) -> &[ConversationId] {
+        match self {
+            Self::Saved { conversation, .. } => std::slice::from_ref(conversation),
+            Self::Both { sides, .. } => sides,
+            Self::Done { .. } | Self::Waits { .. } => &[],
+        }
+    }
 }
 
 /// Opens the database as an engine does after a crash and looks for anything lost, doubled, stuck or broken.
@@ -39,10 +52,8 @@ pub async fn check(path: &Path, told: &[&Promise]) -> Outcome<()> {
 
 async fn promises(store: &SqliteStore, told: &[&Promise]) -> Outcome<()> {
     let mut conversations = BTreeMap::new();
-    for promise in told {
-        if let Promise::Saved { conversation, .. } = promise
-            && !conversations.contains_key(conversation)
-        {
+    for conversation in told.iter().flat_map(|promise| promise.conversations()) {
+        if !conversations.contains_key(conversation) {
             conversations.insert(*conversation, everything(store, *conversation).await?);
         }
     }
@@ -69,6 +80,17 @@ async fn promises(store: &SqliteStore, told: &[&Promise]) -> Outcome<()> {
                 TurnState::Waiting => {}
                 state => return Err(format!("lost: turn {turn} was to wait and is {state:?}").into()),
             },
+            Promise::Both { sides, words } => {
+                // One that nobody was told of yet stands on both sides, or on none.
+                let [left, right] =
+                    sides.map(|side| conversations[&side].iter().map(Message::text).collect::<Vec<_>>());
+                if left != right {
+                    return Err(format!("divided: {:?} and {:?}", left.last(), right.last()).into());
+                }
+                if left.iter().filter(|said| *said == words).count() != 1 {
+                    return Err(format!("lost: the batch {words} was done and is not there once").into());
+                }
+            }
         }
     }
     // What nobody was told of yet may be there, or not; but then once, and at rest.
