@@ -65,6 +65,7 @@ profile: rust ## Name the 20 hottest functions, paint a flame graph: WORKLOAD=ch
 deny: rust ## Check licences, advisories and sources; installs cargo-deny when it is missing, which takes minutes
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	@cargo deny --all-features check
+	@cargo deny --manifest-path sqlcipher/Cargo.toml --config sqlcipher/deny.toml check
 
 clean: ## Remove what was built
 	@rm -rf target .venv dist
