@@ -4,6 +4,7 @@
     tools/run_tests.py            everything (``make test``)
     tools/run_tests.py check      the quick part (``make check``)
     tools/run_tests.py kotlin     the mobile border alone (``make test-kotlin``)
+    tools/run_tests.py scenarios  what all languages do alike alone (``make scenarios``)
     tools/run_tests.py simulate   the proofs by simulation alone (``make simulate``)
 
 The figures are read from what the runners themselves say. A step of tests that ran none has failed, and so has one
@@ -36,6 +37,8 @@ WASM = "wasm32-unknown-unknown"
 STEP_LIMIT_SECONDS = 60 * 60
 # Part of the check; among all tests it would run, and count, twice.
 FLOORS = "rust: floors"
+# What the steps of the scenarios gave in Rust.
+TOLD = border.target().parent / "scenarios"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,12 @@ def plain_counts(output: str) -> Counts:
     """Read the last ``N passed, N failed`` of a runner of ours, with or without ``, N skipped``."""
     lines = re.findall(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", output, re.MULTILINE)
     return Counts(*(int(number or 0) for number in lines[-1])) if lines else Counts()
+
+
+def scenario_counts(output: str) -> Counts:
+    """Read what a runner of scenarios says at its end: ``rust: 55 passed, 0 failed``."""
+    lines = re.findall(r"^\w+: (\d+) passed, (\d+) failed$", output, re.MULTILINE)
+    return Counts(*map(int, lines[-1])) if lines else Counts()
 
 
 @dataclass(frozen=True)
@@ -163,6 +172,61 @@ def border_steps() -> Iterable[Step]:
     )
 
 
+WHEEL, INSTALLED, ENVIRONMENT = "python: wheel", "python: installed wheel", "python: environment"
+
+
+def wheel_steps() -> Iterable[Step]:
+    """List what it takes until Python can import the package."""
+    python = str(VENV / "python")
+    yield Step(
+        WHEEL,
+        (str(VENV / "maturin"), "build", "--locked", "--out", "dist", "--interpreter", python),
+        after=ENVIRONMENT,
+    )
+    yield Step(
+        INSTALLED,
+        (python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", "--no-index",
+         "--find-links", "dist", "tertulia"),
+        after=WHEEL,
+    )  # fmt: skip
+
+
+def environment_step() -> Step:
+    """Make the environment of Python."""
+    return Step(ENVIRONMENT, (sys.executable, str(Path(__file__)), "environment"), in_check=True)
+
+
+SCENARIOS_OF_RUST = "scenarios: rust"
+
+
+def played_in_rust(after: str) -> Step:
+    """Play the scenarios in Rust, and leave what every step gave for the other languages."""
+    runner = str(border.target() / "tertulia-scenarios")
+    return Step(SCENARIOS_OF_RUST, (runner, "--tell", str(TOLD)), scenario_counts, after=after)
+
+
+def played_in_python() -> Step:
+    """Play the scenarios in both ways of Python; every result must be what it was in Rust."""
+    runner = (str(VENV / "python"), "tests/scenarios/play.py", "--beside", str(TOLD))
+    return Step("scenarios: python", runner, scenario_counts, after=INSTALLED)
+
+
+def scenario_steps() -> Iterable[Step]:
+    """List the scenarios in every language, and the check that no public verb is without one."""
+    built = "scenarios: runner in rust"
+    yield parity_step()
+    yield Step(built, ("cargo", "build", "--locked", "-p", "tertulia-scenarios"))
+    yield played_in_rust(built)
+    yield environment_step()
+    yield from wheel_steps()
+    yield played_in_python()
+
+
+def parity_step() -> Step:
+    """Check that every public verb has a scenario, and is there in every language."""
+    return Step("scenarios: parity", (sys.executable, "tests/scenarios/parity.py"), plain_counts, in_check=True)
+
+
 def simulation_steps() -> Iterable[Step]:
     """List the proofs that a seed and a paused clock make repeatable. All of them are among the tests as well."""
     test = ("cargo", "test", "--locked", "-p", "tertulia")
@@ -186,14 +250,14 @@ def all_steps() -> Iterable[Step]:
     conformance, crash, load = (str(border.target() / name) for name in built)
     tests = "rust: tests"
     python = str(VENV / "python")
-    typed = existing("tools", "core/data", "bindings-python/python", "examples/python")
-    bound, ready = existing("bindings-python/requirements-dev.txt"), "python: environment"
+    typed = existing("tools", "core/data", "bindings-python/python", "examples/python", "tests/scenarios")
+    bound, ready = existing("bindings-python/requirements-dev.txt"), ENVIRONMENT
 
     yield Step(
         "tools: tests", (sys.executable, "-m", "unittest", "discover", "-s", "tools"), unittest_counts, in_check=True
     )
     if bound:  # first: the lints of the binding's crate ask its interpreter
-        yield Step(ready, (sys.executable, str(Path(__file__)), "environment"), in_check=True)
+        yield environment_step()
     yield Step("rust: format", ("cargo", "fmt", "--all", "--check"), in_check=True)
     yield Step("rust: lints", (*clippy, "--workspace", "--all-targets", *strict), in_check=True)
     yield Step(
@@ -223,6 +287,8 @@ def all_steps() -> Iterable[Step]:
     if existing("tests/conformance/Cargo.toml"):
         for cases in existing("tests/conformance/cases", "../shared/wire"):
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
+    yield parity_step()
+    yield played_in_rust(tests)
     if existing("tests/crash/Cargo.toml"):
         yield Step("crash: 2,000 kills", (crash, "2000"), plain_counts, after=tests)
         yield Step("crash: the outbox", (crash, "outbox"), plain_counts, after=tests)
@@ -235,25 +301,20 @@ def all_steps() -> Iterable[Step]:
         yield Step("python: lints", (str(VENV / "ruff"), "check"), in_check=True, after=ready)
         yield Step("python: format", (str(VENV / "ruff"), "format", "--check"), in_check=True, after=ready)
         yield Step("python: types", (str(VENV / "mypy"), *typed), in_check=True, after=ready)
-        yield Step(
-            "python: wheel",
-            (str(VENV / "maturin"), "build", "--locked", "--out", "dist", "--interpreter", python),
-            after=ready,
-        )
-        yield Step(
-            "python: installed wheel",
-            (python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", "--no-index",
-             "--find-links", "dist", "tertulia"),
-            after="python: wheel",
-        )  # fmt: skip
+        yield from wheel_steps()
         if existing("examples/python"):
-            yield Step("python: types of the examples", (str(VENV / "pyright"),), after="python: installed wheel")
-        yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after="python: installed wheel")
+            yield Step("python: types of the examples", (str(VENV / "pyright"),), after=INSTALLED)
+        yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after=INSTALLED)
+        yield played_in_python()
     if existing("bindings-kotlin"):
         yield from border_steps()
 
 
-PARTS: dict[str, Callable[[], Iterable[Step]]] = {"kotlin": border_steps, "simulate": simulation_steps}
+PARTS: dict[str, Callable[[], Iterable[Step]]] = {
+    "kotlin": border_steps,
+    "scenarios": scenario_steps,
+    "simulate": simulation_steps,
+}
 
 
 def make_environment() -> int:

@@ -70,6 +70,10 @@ class CountsAreRead(unittest.TestCase):
 
     def test_our_own_runners_say_it_plainly(self) -> None:
         self.assertEqual(
+            run_tests.scenario_counts("rust: a.json, step 3: no\nrust: 54 passed, 1 failed\n"), Counts(54, 1)
+        )
+        self.assertEqual(run_tests.scenario_counts("python: 55 held in the sync way\n"), Counts())
+        self.assertEqual(
             run_tests.plain_counts("1 passed, 0 failed\n101 passed, 2 failed, 3 skipped\n"), Counts(101, 2, 3)
         )
 

@@ -162,7 +162,7 @@ pub(super) struct Way {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "closed", "this engine was closed; make another one")
+    Error::new(ErrorKind::Closed, "closed", "this engine was closed; open another one")
 }
 
 impl Way {

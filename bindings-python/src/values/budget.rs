@@ -139,7 +139,7 @@ pub(crate) fn described(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> Py
     };
     let window = fields.take::<Option<Window>>("per")?.unwrap_or_default();
     let budget = budget.per(window).warn_at(fields.take::<Vec<f64>>("warn_at")?);
-    budget.check().map_err(|e| raise(py, &e))?;
+    budget.check().map_err(|e| raise(py, &e.during("set_budget")))?;
     Ok(budget)
 }
 
@@ -181,7 +181,7 @@ pub(crate) fn tier(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResul
         models: fields.take("models")?,
         priority: fields.take("priority")?,
     };
-    tier.checked().map_err(|e| raise(py, &e))
+    tier.checked().map_err(|e| raise(py, &e.during("set_tier")))
 }
 
 /// The id of a budget, or of the budget itself.

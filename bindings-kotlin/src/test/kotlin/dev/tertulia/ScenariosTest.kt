@@ -25,6 +25,7 @@ import kotlinx.serialization.json.longOrNull
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Assumptions.assumeFalse
 import org.junit.jupiter.api.DynamicTest
 import org.junit.jupiter.api.DynamicTest.dynamicTest
 import org.junit.jupiter.api.Test
@@ -36,6 +37,7 @@ class ScenariosTest {
     private val folder = File(System.getProperty("tertulia.scenarios"))
     private val scenarios = files(folder)
     private val wrong = files(File(folder, "wrong"))
+    private val lacking = Lacking(folder)
 
     private fun files(folder: File): List<File> =
         folder.listFiles { file -> file.extension == "json" }.orEmpty().sortedBy { it.name }
@@ -44,6 +46,7 @@ class ScenariosTest {
     @Timeout(value = 10, unit = TimeUnit.MINUTES)
     fun `a scenario holds`(): List<DynamicTest> = scenarios.map { file ->
         dynamicTest(file.nameWithoutExtension) {
+            assumeFalse(lacking.concerns(file), "Kotlin lacks a verb of it, or a word: format/verbs.json")
             try {
                 play(file, setOf("about", "engine", "steps"))
             } catch (wrong: Wrong) {
@@ -67,6 +70,29 @@ class ScenariosTest {
     fun `the scenarios were found`() {
         assertTrue(scenarios.size >= 5, "only ${scenarios.size} scenarios in $folder")
         assertTrue(wrong.size >= 30, "only ${wrong.size} wrong ones")
+    }
+}
+
+/** What Kotlin cannot play yet, by the one list there is of it: it can only shrink. */
+private class Lacking(folder: File) {
+    private val format = Json.parseToJsonElement(File(folder, "format/verbs.json").readText()).jsonObject
+    private val lists = format["missing"]!!.jsonObject["kotlin"]!!.jsonObject
+    private val scenarios = words("scenarios")
+    private val verbs = words("verbs")
+
+    private fun words(list: String) = lists[list]!!.jsonArray.map { it.jsonPrimitive.content }.toSet()
+
+    /** Whether a scenario has a verb that the border lacks, by what its steps have made, or is named itself. */
+    fun concerns(file: File): Boolean {
+        val kinds = mutableMapOf<String, String>()
+        val steps = Json.parseToJsonElement(file.readText()).jsonObject["steps"]!!.jsonArray.map { it.jsonObject }
+        return file.nameWithoutExtension in scenarios || steps.any { step ->
+            val verb = step["do"]!!.jsonPrimitive.content
+            val key = step["in"]?.let { "${kinds[it.jsonPrimitive.content]}.$verb" } ?: verb
+            val made = format["verbs"]!!.jsonObject[key]?.jsonObject?.get("gives")
+            if (made != null) step["as"]?.let { kinds[it.jsonPrimitive.content] = made.jsonPrimitive.content }
+            key in verbs
+        }
     }
 }
 
