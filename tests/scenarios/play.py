@@ -314,6 +314,8 @@ class Play:
             return await streamed(await done(result), step)
         if do == "messages":
             return [plain(message) async for message in each(result)]
+        if do == "sse":
+            return await first_told(result)
         result = await done(result)
         if made:
             return self.keep(step, made, result)
@@ -426,6 +428,15 @@ async def sse(stream: Any) -> Any:
                 kinds.append(event["type"])
             words += event["delta"] if event["type"] == "text" else ""
     return {"events": kinds, "streamed": words}
+
+
+async def first_told(stream: Any) -> Any:
+    """What a page is told first of a timeline: all rows."""
+    async for piece in each(stream):
+        for line in piece.decode().splitlines():
+            if line.startswith("data: "):
+                return json.loads(line.removeprefix("data: "))
+    return None
 
 
 def play(api: Any, file: Path, words: set[str]) -> list[Any]:

@@ -1,8 +1,12 @@
 //! The verbs of all other handles.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value, json};
-use tertulia::{Batch, Conversation, ConversationId, Library, LibraryKey, MessageId, StoreUpkeep, Timeline};
+use tertulia::{
+    Batch, Conversation, ConversationId, Library, LibraryKey, MessageId, StoreUpkeep, Timeline, TimelineSse,
+};
 
 use crate::check::check;
 use crate::conversation::focus;
@@ -144,6 +148,17 @@ async fn one<T: Serialize>(step: &Words<'_>, mut next: impl AsyncFnMut() -> Play
     }
 }
 
+/// What a page is told first of a timeline: all rows.
+async fn first_told(mut sse: TimelineSse) -> Played {
+    while let Some(piece) = sse.next().await {
+        let told = String::from_utf8_lossy(&piece);
+        if let Some(json) = told.lines().find_map(|line| line.strip_prefix("data: ")) {
+            return serde_json::from_str(json).or_else(|error| wrong(format!("`{told}`: {error}")));
+        }
+    }
+    Ok(Value::Null)
+}
+
 async fn timeline(timeline: &Timeline, verb: &str, step: &Words<'_>) -> Played {
     match verb {
         "load_older" => plain(timeline.load_older(count(step)?).await?),
@@ -155,6 +170,16 @@ async fn timeline(timeline: &Timeline, verb: &str, step: &Words<'_>) -> Played {
             Ok(Value::Null)
         }
         "dismiss" => plain(timeline.dismiss(step.id("message")?)),
+        "sse" => {
+            let mut sse = timeline.clone().sse();
+            if step.get("detail")?.unwrap_or(false) {
+                sse = sse.detailed();
+            }
+            if let Some(seconds) = step.get("heartbeat_s")? {
+                sse = sse.heartbeat(Duration::from_secs(seconds));
+            }
+            first_told(sse).await
+        }
         _ => wrong(format!("this runner cannot play `timeline.{verb}`")),
     }
 }
