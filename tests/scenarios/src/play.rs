@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tertulia::{Conversation, ProviderSpec, Settings, Tertulia};
 use tertulia_simulator::{EventKind, Simulator};
-use tokio::time::Instant;
 
 use crate::check::check;
 use crate::format::Format;
@@ -135,15 +134,19 @@ impl Play<'_> {
         let Some(wanted) = step.value("until").filter(|_| verb != "next") else {
             return self.verb(verb, subject, step).await;
         };
-        let start = Instant::now();
-        loop {
-            let made = self.verb(verb, subject, step).await?;
-            match check(wanted, &made.0, "") {
-                Ok(()) => return Ok(made),
-                Err(why) if start.elapsed() > WAIT => return wrong(why),
-                Err(_) => tokio::time::sleep(PAUSE).await,
+        let mut last = String::new();
+        let waiting = async {
+            loop {
+                let made = self.verb(verb, subject, step).await?;
+                match check(wanted, &made.0, "") {
+                    Ok(()) => return Ok(made),
+                    Err(why) => last = why,
+                }
+                tokio::time::sleep(PAUSE).await;
             }
-        }
+        };
+        let made = tokio::time::timeout(WAIT, waiting).await;
+        made.unwrap_or_else(|_| wrong(last))
     }
 
     async fn verb(&mut self, verb: &str, subject: &str, step: &Words<'_>) -> Played<Made> {

@@ -1,0 +1,100 @@
+"""What holds the languages together must be able to fail."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "scenarios"))
+import parity
+from same import Same
+from verbs import FORMAT, VERBS
+
+ID = "01890a5d-ac96-774b-bcce-b302099a805{}"
+STEPS: list[dict[str, Any]] = [{"do": "open", "as": "engine"}, {"do": "close", "in": "engine"}]
+
+
+def problems() -> str:
+    return "\n".join(parity.problems())
+
+
+class EveryVerbHasItsScenario(unittest.TestCase):
+    """A verb that is nowhere played, or missing somewhere, is named."""
+
+    def test_nothing_is_wrong_with_what_there_is(self) -> None:
+        self.assertEqual(problems(), "")
+
+    def test_a_verb_that_nobody_plays_or_has_is_named(self) -> None:
+        with mock.patch.dict(VERBS, {"user.fly": {}}):
+            told = problems()
+        for line in ("no scenario plays it", "rust lacks it", "python (UserScope) lacks it", "the facade lacks it"):
+            self.assertIn(f"user.fly: {line}", told)
+
+    def test_a_public_verb_that_scenarios_do_not_know_is_named(self) -> None:
+        known = {key: verb for key, verb in VERBS.items() if key != "conversation.fork"}
+        with mock.patch.dict(VERBS, known, clear=True):
+            told = problems()
+        for line in ("public in rust", "public in python (AsyncConversation)", "no such verb"):
+            self.assertIn(f"conversation.fork: {line}", told)
+
+    def test_an_argument_that_scenarios_do_not_know_is_named(self) -> None:
+        with mock.patch.dict(VERBS, {"user.search": {"needs": ["words"], "may": ["sort", "limit", "after"]}}):
+            told = problems()
+        self.assertIn("`before` is no word of scenarios, but an argument of UserScope.search", told)
+        self.assertIn("`after` is no argument of AsyncUserScope.search", told)
+
+    def test_what_kotlin_has_by_now_must_leave_its_list(self) -> None:
+        lacking = {"kotlin": {"verbs": ["conversation.send"], "scenarios": ["two_turns"]}}
+        with mock.patch.dict(FORMAT, {"missing": lacking}):
+            told = problems()
+        self.assertIn("conversation.send: the facade has it; take it out", told)
+        self.assertIn("conversation.fork: the facade lacks it", told)
+        self.assertIn("two_turns: not there, or left out in Kotlin for its verbs", told)
+
+
+class EveryFieldIsTheSame(unittest.TestCase):
+    """Ids and times may differ, nothing else."""
+
+    def same(self, there: Any, here: Any) -> None:
+        Same().compare(STEPS, [{}, there], [{}, here])
+
+    def differ(self, there: Any, here: Any, place: str) -> None:
+        with self.assertRaisesRegex(Same.Difference, place):
+            self.same(there, here)
+
+    def test_ids_and_times_and_places_differ(self) -> None:
+        one = {
+            "id": ID.format(1),
+            "ids": [ID.format(1), ID.format(2)],
+            "created_at": 5,
+            "before": "abc",
+            "latency_ms": 1,
+        }
+        two = {
+            "id": ID.format(7),
+            "ids": [ID.format(7), ID.format(8)],
+            "created_at": 9,
+            "before": "xyz",
+            "latency_ms": 2,
+        }
+        self.same(one, two)
+        self.same("within 36 ms", "within 41 ms")
+
+    def test_everything_else_is_held_to(self) -> None:
+        self.differ({"a": [{"b": 1}]}, {"a": [{"b": 2}]}, r"close\)\.a\.0\.b: 1 there, 2 here")
+        self.differ({"a": 1}, {}, "on one side alone")
+        self.differ([1], [1, 2], "there")
+        self.differ(1, True, "there")
+        self.differ("one", "two", "there")
+        self.differ({"before": None}, {"before": "x"}, "before")
+        self.differ([ID.format(1), ID.format(1)], [ID.format(7), ID.format(8)], "the id")
+        self.differ([ID.format(1), ID.format(2)], [ID.format(7), ID.format(7)], "the id")
+        with self.assertRaisesRegex(Same.Difference, "2 steps there, 1 here"):
+            Same().compare(STEPS, [{}, {}], [{}])
+
+
+if __name__ == "__main__":
+    unittest.main()
