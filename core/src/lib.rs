@@ -21,7 +21,7 @@ pub mod wire;
 
 pub use base::{
     AttachmentId, Attempt, BudgetId, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret,
-    Timestamp, TurnId,
+    Timestamp, TurnId, UnreadJson,
 };
 #[cfg(feature = "engine")]
 pub use call::{

@@ -17,7 +17,7 @@ use tertulia::model::{
     HealthState, ImportFormat, MessageStatus, Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role,
     SearchSort, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
 };
-use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream};
+use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream, UnreadJson};
 
 use super::json::json;
 use super::to_python::epoch;
@@ -189,6 +189,12 @@ impl FromPython for Vec<u8> {
 impl FromPython for Json {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
         json(value, at)
+    }
+}
+
+impl FromPython for UnreadJson {
+    fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
+        json(value, at).map(Self::from)
     }
 }
 

@@ -12,7 +12,7 @@ use tertulia::model::{
     ImportFormat, MessageStatus, Priority, ReplyStatus, RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy,
     UsageSource, Window,
 };
-use tertulia::{ErrorKind, Json};
+use tertulia::{ErrorKind, Json, UnreadJson};
 
 use super::plain::{plain, word};
 
@@ -93,6 +93,12 @@ impl ToPython for Vec<u8> {
 }
 
 impl ToPython for Json {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        plain(py, self)
+    }
+}
+
+impl ToPython for UnreadJson {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         plain(py, self)
     }

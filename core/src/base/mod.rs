@@ -18,7 +18,7 @@ pub use clock::{Clock, ManualClock, Sleep, Timestamp};
 pub(crate) use clock::{civil_from_days, days_from_civil};
 pub use error::{Attempt, ErrorKind, Malformed, Retry};
 pub use ids::{AppendId, AttachmentId, BudgetId, ConversationId, Ids, MessageId, ReservationId, StreamId, TurnId};
-pub use json::{Json, MAX_JSON_DEPTH};
+pub use json::{Json, MAX_JSON_DEPTH, UnreadJson};
 pub use nearest::nearest;
 pub use page::{Cursor, CursorKind, Page};
 #[cfg(feature = "engine")]

@@ -41,22 +41,32 @@ pub type QuotaSink = Arc<dyn Fn(&Quota) + Send + Sync>;
 /// What a call carries with it, as [`Carried`] names it: whose it is, how long it may take, who may stop it, who listens.
 ///
 /// Every layer has a copy, so copies are cheap: they share what they carry until one of them is changed, which changes
-/// no other. What happens to the call on its way is noted in all of them.
+/// no other. What happens to the call on its way is noted in all of them. What every try has of its own stands here.
 #[derive(Clone)]
-pub struct CallContext(Arc<Carried>);
+pub struct CallContext {
+    carried: Arc<Carried>,
+    /// What the target that is asked now may take of it; nothing = all.
+    pub share: Option<Share>,
+    /// Which key its try takes, where that is known.
+    pub(super) key_print: Option<KeyPrint>,
+    /// What is known of the try that runs.
+    pub meter: Option<Meter>,
+    /// Hears what the provider says of its limits.
+    pub quota: Option<QuotaSink>,
+}
 
 impl Deref for CallContext {
     type Target = Carried;
 
     fn deref(&self) -> &Carried {
-        &self.0
+        &self.carried
     }
 }
 
 impl DerefMut for CallContext {
     /// The other copies keep what they have.
     fn deref_mut(&mut self) -> &mut Carried {
-        Arc::make_mut(&mut self.0)
+        Arc::make_mut(&mut self.carried)
     }
 }
 
@@ -85,18 +95,12 @@ pub struct Carried {
     pub key: Option<CallKey>,
     /// How urgent it is.
     pub priority: Priority,
-    /// Hears what the provider says of its limits.
-    pub quota: Option<QuotaSink>,
-    /// Which key its try takes, where that is known.
-    pub(super) key_print: Option<KeyPrint>,
     /// All who wait for it, where it is made for several.
     pub(super) crowd: Option<Arc<Crowd>>,
     /// What it does with the cache of replies; nothing = what the settings say.
     pub cache: Option<CacheMode>,
     /// Whom else it may ask.
     pub alternatives: Option<Arc<Alternatives>>,
-    /// What the target that is asked now may take of it; nothing = all.
-    pub share: Option<Share>,
     /// The run that it belongs to.
     pub run: Option<Arc<str>>,
     /// What it may cost in all of its tries.
@@ -105,11 +109,15 @@ pub struct Carried {
     pub plan: Option<Plan>,
     /// Where it leaves what its whole reply has cost, for whoever stores that.
     pub bill: Option<BillSlot>,
+    noted: Arc<Noted>,
+}
+
+/// What is noted of a call, in all copies.
+#[derive(Default)]
+struct Noted {
+    so_far: Mutex<SoFar>,
     /// True while nobody has used what the store has just said: that no budget is set.
-    no_budgets: Arc<AtomicBool>,
-    /// What is known of the try that runs; every try has one of its own.
-    pub meter: Option<Meter>,
-    so_far: Arc<Mutex<SoFar>>,
+    no_budgets: AtomicBool,
 }
 
 /// What is known of a call while it is under way.
@@ -131,7 +139,7 @@ impl CallContext {
     /// A context for this operation: no deadline, nobody listens, nobody stops it.
     #[must_use]
     pub fn new(operation: &'static str) -> Self {
-        Self(Arc::new(Carried {
+        let carried = Arc::new(Carried {
             operation,
             owner: None,
             conversation: None,
@@ -143,30 +151,26 @@ impl CallContext {
             witness: None,
             key: None,
             priority: Priority::default(),
-            quota: None,
-            key_print: None,
             crowd: None,
             cache: None,
             alternatives: None,
-            share: None,
             run: None,
             cost_limit: None,
             plan: None,
             bill: None,
-            no_budgets: Arc::default(),
-            meter: None,
-            so_far: Arc::default(),
-        }))
+            noted: Arc::default(),
+        });
+        Self { carried, share: None, key_print: None, meter: None, quota: None }
     }
 
     /// Notes that the store has just been asked, and that no budget is set. Good for one try: a later one asks again.
     pub fn note_no_budgets(&self) {
-        self.no_budgets.store(true, Ordering::Relaxed);
+        self.noted.no_budgets.store(true, Ordering::Relaxed);
     }
 
     /// True when the store has just said so, the first time that somebody asks.
     pub(super) fn has_no_budgets(&self) -> bool {
-        self.no_budgets.swap(false, Ordering::Relaxed)
+        self.noted.no_budgets.swap(false, Ordering::Relaxed)
     }
 
     /// Tells who listens.
@@ -177,7 +181,7 @@ impl CallContext {
     }
 
     fn so_far(&self) -> MutexGuard<'_, SoFar> {
-        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.so_far.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells who watches the engine.

@@ -7,9 +7,10 @@
 //! own and waits its turn. The queue asks the breaker itself for each call that it lets go, and tells it what came of it.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tower::util::BoxCloneSyncService;
+use futures::future::BoxFuture;
 use tower::{Service, ServiceBuilder};
 
 use super::accounts::Accounts;
@@ -19,13 +20,39 @@ use super::layers::{
 use super::service::ProviderService;
 use super::target::{Call, ReplyEvents};
 use crate::base::{Clock, Random};
-use crate::model::Error;
+use crate::model::{Error, Result};
 use crate::policy::{
     BreakerSettings, CacheSettings, FallbackSettings, LimitSettings, QueueSettings, RetryPolicy, RetrySettings,
 };
 
-/// A call in, its events out.
-pub type ChatService = BoxCloneSyncService<Call, ReplyEvents, Error>;
+/// A call in, its events out. Cheap to clone; always ready, as every layer is.
+#[derive(Clone)]
+pub struct ChatService(Arc<dyn Fn(Call) -> Answering + Send + Sync>);
+
+/// A call that is made.
+type Answering = BoxFuture<'static, Result<ReplyEvents>>;
+
+impl ChatService {
+    /// A service whose layers need not be named.
+    #[must_use]
+    pub fn new(service: impl Service<Call, Future = Answering> + Clone + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |call| service.clone().call(call)))
+    }
+}
+
+impl Service<Call> for ChatService {
+    type Response = ReplyEvents;
+    type Error = Error;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, call: Call) -> Self::Future {
+        (self.0)(call)
+    }
+}
 
 /// The settings that layers go by.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -113,7 +140,7 @@ pub fn stack(provider: ProviderService, layers: &Layers) -> ChatService {
         .layer(layers.cache.clone())
         .layer(layers.fallback.clone().with_keys(keys.clone()))
         .service(one_target(provider, keys, layers));
-    BoxCloneSyncService::new(service)
+    ChatService::new(service)
 }
 
 /// What a call goes through at each of its targets.

@@ -8,8 +8,12 @@ use crate::base::{Clock, Sleep};
 
 /// Waits for moments that mostly do not come, because something arrives before them and the next one is later. It stays
 /// set where it is and looks again when it ends: to set it anew for each event costs more than all else about the event.
+/// For the same reason it is never set far: mostly there is a nearer limit as soon as something has arrived.
 #[derive(Default)]
 pub(super) struct Timer(Option<(Duration, Sleep)>);
+
+/// The farthest that it is set.
+const FAR: Duration = Duration::from_secs(60);
 
 impl Timer {
     /// Ready once the clock has come to this moment.
@@ -17,7 +21,11 @@ impl Timer {
         loop {
             let (_, sleep) = match &mut self.0 {
                 Some(set) if set.0 <= at => set,
-                unset => unset.insert((at, clock.sleep(at.saturating_sub(clock.monotonic())))),
+                unset => {
+                    let now = clock.monotonic();
+                    let until = at.min(now.saturating_add(FAR));
+                    unset.insert((until, clock.sleep(until.saturating_sub(now))))
+                }
             };
             ready!(sleep.as_mut().poll(cx));
             self.0 = None;
@@ -59,6 +67,21 @@ mod tests {
     }
 
     #[test]
+    fn it_ends_at_a_moment_that_is_far_and_no_earlier() {
+        let manual = ManualClock::default();
+        let clock: Arc<dyn Clock> = Arc::new(manual.clone());
+        let mut timer = Timer::default();
+        let at = 3 * FAR;
+        for step in 0..6 {
+            let ended = futures::FutureExt::now_or_never(poll_fn(|cx| timer.poll(at, &clock, cx)));
+            assert!(ended.is_none(), "half a far way, {step} times");
+            manual.advance(FAR / 2);
+        }
+        let ended = futures::FutureExt::now_or_never(poll_fn(|cx| timer.poll(at, &clock, cx)));
+        assert!(ended.is_some());
+    }
+
+    #[test]
     fn it_is_set_once_for_many_moments_that_move_away() {
         let manual = ManualClock::default();
         let clock: Arc<dyn Clock> = Arc::new(manual.clone());
@@ -67,7 +90,7 @@ mod tests {
             let at = Duration::from_secs(90 + second);
             let ended = futures::FutureExt::now_or_never(poll_fn(|cx| timer.poll(at, &clock, cx)));
             assert!(ended.is_none());
-            assert_eq!(timer.0.as_ref().map(|set| set.0), Some(Duration::from_secs(91)));
+            assert_eq!(timer.0.as_ref().map(|set| set.0), Some(FAR));
             assert_eq!(manual.sleepers(), 1);
         }
     }

@@ -74,7 +74,6 @@ impl Lane {
 }
 
 /// What a reader finds.
-#[expect(clippy::large_enum_variant, reason = "lives on the stack for one read; a box would be an allocation an event")]
 pub(crate) enum Found {
     Event(StreamEvent),
     Ended(Result<Box<Reply>>),

@@ -1,6 +1,6 @@
 //! From the name of a model to everything needed to call it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -37,7 +37,7 @@ struct Known {
 }
 
 /// Targets by the names under which they were asked for.
-type Found = Mutex<HashMap<String, Arc<CallTarget>>>;
+type Found = Mutex<BTreeMap<String, Arc<CallTarget>>>;
 
 /// So many names are remembered; with more of them, all are forgotten.
 const MAX_FOUND: usize = 1_024;
@@ -197,7 +197,7 @@ impl Targets {
     }
 }
 
-fn lock(found: &Found) -> MutexGuard<'_, HashMap<String, Arc<CallTarget>>> {
+fn lock(found: &Found) -> MutexGuard<'_, BTreeMap<String, Arc<CallTarget>>> {
     found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

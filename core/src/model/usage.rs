@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Json;
+use crate::base::UnreadJson;
 
 /// Tokens of a call. The parts (cached, written to the cache, reasoning) are included in the two totals.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,9 +27,9 @@ pub struct Usage {
     pub details: HashMap<String, i64>,
     /// Where the figures come from.
     pub source: UsageSource,
-    /// The provider's own object.
+    /// The provider's own object, which is read when somebody looks into it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub raw: Option<Json>,
+    pub raw: Option<UnreadJson>,
 }
 
 impl Usage {

@@ -83,6 +83,11 @@ impl Written {
         self.sheet().map_or(0, |sheet| sheet.room + sheet.key.len() + size_of::<Sheet>())
     }
 
+    /// True when there is a place for what is written.
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn sheet(&self) -> Option<MutexGuard<'_, Sheet>> {
         self.0.as_ref().map(|sheet| sheet.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -99,6 +99,10 @@ pub enum Precondition {
 /// id is taken is `Conflict` (id_taken).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the largest is written with every turn; a box would be an allocation each"
+)]
 pub enum Op {
     /// Makes the conversation, unless the owner has it already (then nothing is changed).
     PutConversation(NewConversation),

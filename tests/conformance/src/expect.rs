@@ -237,7 +237,7 @@ impl Check<'_> {
         // An object that counts nothing is no usage, and then there is no place for it.
         let counts_nothing = usage.is_none() && self.expected.get("usage").is_some_and(Value::is_null);
         if !counts_nothing {
-            self.field("usage_wire", usage.and_then(|usage| usage.raw.clone()).unwrap_or_default());
+            self.field("usage_wire", usage.and_then(|usage| usage.raw.as_deref().cloned()).unwrap_or_default());
         }
     }
 

@@ -44,7 +44,7 @@ impl CallKey {
 
 /// Tells one key from another, and does not tell the key: providers limit keys, so what is known of a provider is known of
 /// a key. It means nothing outside of this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyPrint(u64);
 
 impl KeyPrint {

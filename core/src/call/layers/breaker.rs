@@ -212,7 +212,9 @@ impl Guard {
     #[inline(never)]
     fn record(&mut self, health: Health) {
         self.is_recorded = true;
-        let (now, chance) = (self.layer.clock.monotonic(), self.layer.random.unit());
+        let now = self.layer.clock.monotonic();
+        // Only what may open it is left to chance, and the system is asked for that each time.
+        let chance = if matches!(health, Health::Bad(_) | Health::Busy(_)) { self.layer.random.unit() } else { 0.0 };
         let change = self.shared.lock().record(&mut self.permit, health, now, chance);
         self.tell(change, health, now);
         if let Some(change) = change {

@@ -4,7 +4,7 @@
 //! after a failure or a wait that the server asked for, which are the retry's, and not past an open breaker. Who is not
 //! heard is let go of, which closes the connection; what it took is counted to the reply.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,7 +26,7 @@ const MAX_TARGETS: usize = 1_024;
 #[derive(Clone)]
 pub struct HedgeLayer {
     settings: Arc<FallbackSettings>,
-    targets: Arc<Mutex<HashMap<String, Hedge>>>,
+    targets: Arc<Mutex<BTreeMap<String, Hedge>>>,
     clock: Arc<dyn Clock>,
 }
 

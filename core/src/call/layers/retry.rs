@@ -4,13 +4,14 @@
 //! it is handed on first, signs of life are reported as they come. So a stream that fails before it said anything is tried again like a
 //! request that failed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _};
 use tower::{Layer, Service, ServiceExt as _};
 
 use super::super::target::{Call, ReplyEvents};
@@ -29,7 +30,7 @@ const MAX_TARGETS: usize = 1_024;
 #[derive(Clone)]
 pub struct RetryLayer {
     policy: RetryPolicy,
-    budgets: Arc<Mutex<HashMap<String, RetryBudget>>>,
+    budgets: Arc<Mutex<BTreeMap<String, RetryBudget>>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -191,10 +192,10 @@ where
     S: Service<Call, Response = ReplyEvents, Error = Error, Future: Send> + Send,
 {
     let context = call.context.clone();
-    let mut stream = inner.oneshot(call).await?;
-    // Mostly the first words and nothing before them.
-    let mut early = Vec::with_capacity(1);
-    while let Some(event) = stream.next().await {
+    let mut rest = inner.oneshot(call).await?;
+    // Mostly nothing stands before the first words.
+    let (mut before, mut first) = (VecDeque::new(), None);
+    while let Some(event) = rest.next().await {
         let event = event?;
         // A sign of life is for who waits now.
         if let StreamEvent { kind: StreamEventKind::Progress { progress }, .. } = event {
@@ -202,10 +203,33 @@ where
             continue;
         }
         let committed = event.kind.is_content() || matches!(event.kind, StreamEventKind::Done { .. });
-        early.push(Ok(event));
         if committed {
+            first = Some(event);
             break;
         }
+        before.push_back(event);
     }
-    Ok(Box::pin(stream::iter(early).chain(stream)))
+    Ok(Box::pin(Begun { before, first, rest }))
+}
+
+/// The events of a try that has begun to speak.
+struct Begun {
+    before: VecDeque<StreamEvent>,
+    first: Option<StreamEvent>,
+    rest: ReplyEvents,
+}
+
+impl Stream for Begun {
+    type Item = Result<StreamEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.before.pop_front().or_else(|| self.first.take()) {
+            Some(event) => Poll::Ready(Some(Ok(event))),
+            None => self.rest.as_mut().poll_next(cx),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.before.len() + usize::from(self.first.is_some()) + self.rest.size_hint().0, None)
+    }
 }

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
-use tower::util::BoxCloneSyncService;
 
 use super::*;
 use crate::model::{Allowance, Priority, Quota, RetryAfterSource};
@@ -74,7 +73,7 @@ impl Target {
                 Ok(Box::pin(stream::iter([text("hi"), done()])) as ReplyEvents)
             }
         });
-        BoxCloneSyncService::new(self.layer.layer(inner))
+        ChatService::new(self.layer.layer(inner))
     }
 
     fn ask(&self, context: CallContext) -> BoxFuture<'static, Result<String>> {
@@ -235,7 +234,7 @@ async fn a_refusal_of_the_queue_is_neither_a_try_nor_tried_again() {
     target.answers.add_permits(10);
     let clock: Arc<dyn Clock> = Arc::new(target.clock.clone());
     let retry = RetryLayer::new(RetryPolicy::new(RetrySettings::default()), clock, Arc::new(SeededRandom::new(5)));
-    let service = BoxCloneSyncService::new(retry.layer(target.service()));
+    let service = ChatService::new(retry.layer(target.service()));
     assert_eq!(target.ask(target.context("first", Priority::Interactive)).await.unwrap(), "hi");
     let mut context = target.context("hurried", Priority::Interactive);
     context.deadline = Some(59 * SECOND);

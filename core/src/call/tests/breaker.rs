@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
-use tower::util::BoxCloneSyncService;
 
 use super::*;
 use crate::model::{BreakerState, EngineEventKind};
@@ -78,7 +77,7 @@ impl Target {
                 Ok(Box::pin(events) as ReplyEvents)
             }
         });
-        BoxCloneSyncService::new(self.layer.layer(inner))
+        ChatService::new(self.layer.layer(inner))
     }
 
     fn ask(&self, context: CallContext) -> BoxFuture<'static, Result<String>> {
@@ -229,7 +228,7 @@ fn retried(bench: &Bench, settings: RetrySettings) -> ChatService {
     let random = Arc::new(SeededRandom::new(5));
     let breaker = BreakerLayer::new(BreakerSettings::default(), 60 * SECOND, clock.clone(), random.clone());
     let retry = RetryLayer::new(RetryPolicy::new(settings), clock, random);
-    BoxCloneSyncService::new(retry.layer(breaker.layer(bench.inner.clone())))
+    ChatService::new(retry.layer(breaker.layer(bench.inner.clone())))
 }
 
 #[tokio::test]

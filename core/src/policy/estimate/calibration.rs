@@ -1,6 +1,6 @@
 //! What an estimate of tokens is off by, learnt for each model from what its provider reports.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// So many models are remembered; then the one that was heard of longest ago is forgotten.
 const MAX_MODELS: usize = 512;
@@ -27,7 +27,7 @@ const NOW_AND_THEN: u64 = 16;
 /// What an estimate must be multiplied with, by model. Nothing is known at first: then an estimate stands as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Calibration {
-    models: HashMap<String, Factor>,
+    models: BTreeMap<String, Factor>,
     /// Counts reports, to know which model was heard of longest ago.
     reports: u64,
 }

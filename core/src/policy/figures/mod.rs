@@ -13,7 +13,7 @@ mod slice;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use buckets::Buckets;
@@ -29,7 +29,7 @@ const MAX_TARGETS: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
     all: Target,
-    targets: HashMap<String, Target>,
+    targets: BTreeMap<String, Target>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,13 +75,12 @@ impl Figures {
     pub fn stats(&self, window: Duration, now: Duration) -> Stats {
         let window = window.min(LONGEST);
         let of = |name: &str, target: &Target| target.history.over(window, now).stats(name, target.open_streams);
-        let mut targets: Vec<_> = self
+        let targets: Vec<_> = self
             .targets
             .iter()
             .map(|(name, target)| of(name, target))
             .filter(|stats| stats.calls + stats.attempts + stats.open_streams + stats.cache_hits + stats.reattached > 0)
             .collect();
-        targets.sort_unstable_by(|a, b| a.model.cmp(&b.model));
         let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
         Stats { window_ms, total: of("*", &self.all), targets }
     }

@@ -64,7 +64,7 @@ pub(super) async fn every_field_of_a_message_comes_back(store: Arc<dyn Store>) {
         requests: 2,
         details: HashMap::from([("audio".to_owned(), 6)]),
         source: UsageSource::Reported,
-        raw: Some(json!({"prompt_tokens": 11, "b": {"y": 1, "x": 2}})),
+        raw: Some(json!({"prompt_tokens": 11, "b": {"y": 1, "x": 2}}).into()),
     };
     let cost = Cost { nano_usd: None, source: CostSource::Provider, price_date: Some("2026-11-21".to_owned()) };
     let metadata = HashMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), String::new())]);

@@ -51,7 +51,7 @@ impl Counted {
                 .filter_map(|(object, name)| Some((name.to_owned(), within(object, name).filter(|n| *n > 0)?)))
                 .collect(),
             source: UsageSource::Reported,
-            raw: Some(Json::Object(self.0.clone())),
+            raw: Some(Json::Object(self.0.clone()).into()),
         })
     }
 }

@@ -133,7 +133,7 @@ impl Batch {
 fn usage(raw: Option<Json>, count: &str) -> Option<Usage> {
     let raw = raw?;
     let input_tokens = raw.get(count)?.as_i64()?.max(0);
-    Some(Usage { input_tokens, requests: 1, source: UsageSource::Reported, raw: Some(raw), ..Usage::default() })
+    Some(Usage { input_tokens, requests: 1, source: UsageSource::Reported, raw: Some(raw.into()), ..Usage::default() })
 }
 
 /// A name that the provider gives, unless it is empty.

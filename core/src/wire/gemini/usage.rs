@@ -43,7 +43,7 @@ impl Counted {
                 .chain(MODALITIES.iter().flat_map(|group| self.by_modality(group)))
                 .collect(),
             source: UsageSource::Reported,
-            raw: Some(Json::Object(self.0.clone())),
+            raw: Some(Json::Object(self.0.clone()).into()),
         })
     }
 

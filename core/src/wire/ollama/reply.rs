@@ -163,7 +163,7 @@ fn usage(raw: &Json) -> Option<Usage> {
         output_tokens: output.unwrap_or(0),
         requests: 1,
         source: UsageSource::Reported,
-        raw: Some(Json::Object(counted)),
+        raw: Some(Json::Object(counted).into()),
         ..Usage::default()
     })
 }

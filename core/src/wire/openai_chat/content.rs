@@ -89,6 +89,11 @@ impl<'a> Writer<'a> {
 
     /// Answers of tools first: they must follow the calls at once.
     fn user(&mut self, message: &'a NewMessage) -> Result<()> {
+        if let [Part::Text { text, .. }] = message.parts.as_slice() {
+            self.flush_media()?;
+            self.push("user", Content::Text(text));
+            return Ok(());
+        }
         for part in &message.parts {
             if let Part::ToolResult { result } = part {
                 self.push("tool", Content::Output(result));

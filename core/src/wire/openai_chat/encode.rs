@@ -23,23 +23,33 @@ pub(super) fn body(request: &ChatRequest, target: &Target<'_>) -> Result<Bytes> 
     check(request, target)?;
     let tools = tools::offered(request, target)?;
     let rest = Rest { request, target, tools };
-    let mut head = Vec::with_capacity(64 + request.model.len() + request.system.as_ref().map_or(0, String::len));
-    begin(&mut head, request);
-    let length = head.len();
-    write(&mut head, &content::instructions(request, target))?;
-    let mut tail = Vec::with_capacity(64);
-    end(&mut tail, &rest)?;
-    let each = |message: &NewMessage, out: &mut Vec<u8>| write(out, &content::words_of(message, target)?);
-    let written = request.written.body(&content::written_by(target), &head, &tail, &request.messages, each)?;
-    if let Some(body) = written {
+    if request.written.is_kept()
+        && let Some(body) = continued(request, target, &rest)?
+    {
         return Ok(body);
     }
     let messages = content::messages(request, target)?;
-    head.truncate(length);
-    head.reserve(tail.len() + messages.iter().map(Message::size_hint).sum::<usize>());
-    write(&mut head, &messages)?;
-    head.extend_from_slice(&tail);
-    Ok(head.into())
+    let length = messages.iter().map(Message::size_hint).sum::<usize>();
+    let mut body = Vec::with_capacity(2 * SURROUNDINGS + request.model.len() + length);
+    begin(&mut body, request);
+    write(&mut body, &messages)?;
+    end(&mut body, &rest)?;
+    Ok(body.into())
+}
+
+/// About how long that is which stands before the messages, and that which stands behind them.
+const SURROUNDINGS: usize = 64;
+
+/// The body made of what was written before, or nothing when all has to be written anew.
+fn continued(request: &ChatRequest, target: &Target<'_>, rest: &Rest<'_>) -> Result<Option<Bytes>> {
+    let system = request.system.as_ref().map_or(0, String::len);
+    let mut head = Vec::with_capacity(SURROUNDINGS + request.model.len() + system);
+    begin(&mut head, request);
+    write(&mut head, &content::instructions(request, target))?;
+    let mut tail = Vec::with_capacity(SURROUNDINGS);
+    end(&mut tail, rest)?;
+    let each = |message: &NewMessage, out: &mut Vec<u8>| write(out, &content::words_of(message, target)?);
+    request.written.body(&content::written_by(target), &head, &tail, &request.messages, each)
 }
 
 fn broken(error: serde_json::Error) -> Error {

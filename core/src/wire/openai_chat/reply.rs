@@ -151,13 +151,10 @@ impl Reply {
 
     #[inline(never)]
     fn take_usage(&mut self, raw: &RawValue) {
-        // Counts that cannot be read are as good as none; they are no reason to lose the reply.
-        let Ok(wire) = serde_json::from_str::<Json>(raw.get()) else { return };
-        if let Some(cost) = usage::cost_nano_usd(&wire) {
-            self.closing.cost_nano_usd = Some(cost);
-        }
-        if let Some(usage) = usage::read(wire, self.output_excludes_reasoning) {
-            self.closing.usage = Some(usage);
+        let (usage, cost) = usage::read(raw.get(), self.output_excludes_reasoning);
+        self.closing.cost_nano_usd = cost.or(self.closing.cost_nano_usd);
+        if usage.is_some() {
+            self.closing.usage = usage;
         }
     }
 

@@ -92,7 +92,9 @@ fn looks_like_error(payload: &Json) -> bool {
 impl Reader {
     fn take(&mut self, frame: Frame<'_>, events: &mut Vec<StreamEvent>) -> Result<()> {
         let data = frame.data.trim_ascii();
-        if frame.event.is_empty() && !self.counts.done_sentinel && self.others < MANY_OTHERS {
+        // What is no object, as the last event of a stream, need not be tried: an error takes long to make.
+        let may_be_words = frame.event.is_empty() && data.starts_with('{');
+        if may_be_words && !self.counts.done_sentinel && self.others < MANY_OTHERS {
             if let Ok(words) = serde_json::from_str::<Words<'_>>(data) {
                 self.others = 0;
                 self.counts.json_frames += 1;

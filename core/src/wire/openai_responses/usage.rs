@@ -36,6 +36,6 @@ pub(super) fn read(wire: &Json, output_excludes_reasoning: bool) -> Option<Usage
             .filter_map(|(group, name, value)| Some((format!("{group}.{name}"), tokens(value).filter(|n| *n > 0)?)))
             .collect(),
         source: UsageSource::Reported,
-        raw: Some(wire.clone()),
+        raw: Some(wire.clone().into()),
     })
 }

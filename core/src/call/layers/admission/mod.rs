@@ -5,7 +5,7 @@
 mod lane;
 mod leave;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,7 +53,7 @@ pub struct AdmissionLayer {
 /// What is known of each target and key.
 #[derive(Default)]
 struct Lanes {
-    all: Mutex<HashMap<Place, Arc<Lane>>>,
+    all: Mutex<BTreeMap<Place, Arc<Lane>>>,
     /// How often one was used.
     uses: AtomicU64,
 }
@@ -113,7 +113,7 @@ impl AdmissionLayer {
 
 /// Forgets those of which nothing is known, or else a quarter of those that nobody uses now, the longest unused first. What
 /// is in use stays: two queues for one key would be twice its limits.
-fn make_room(lanes: &mut HashMap<Place, Arc<Lane>>) {
+fn make_room(lanes: &mut BTreeMap<Place, Arc<Lane>>) {
     let is_idle = |lane: &Arc<Lane>| Arc::strong_count(lane) == 1;
     lanes.retain(|_, lane| !is_idle(lane) || !lane.is_fresh());
     if lanes.len() < MAX_TARGETS {

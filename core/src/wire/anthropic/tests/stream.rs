@@ -22,7 +22,7 @@ fn text_comes_piece_by_piece_and_the_closing_says_the_rest() {
     assert_eq!(read.closing.finish_reason_raw.as_deref(), Some("end_turn"));
     let usage = read.closing.usage.unwrap();
     assert_eq!((usage.input_tokens, usage.output_tokens), (7, 9));
-    assert_eq!(usage.raw, Some(json!({"input_tokens": 7, "output_tokens": 9})));
+    assert_eq!(usage.raw, Some(json!({"input_tokens": 7, "output_tokens": 9}).into()));
     assert_eq!((read.counts.frames, read.counts.json_frames), (7, 7));
 }
 

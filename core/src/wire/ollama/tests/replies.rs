@@ -95,9 +95,9 @@ fn counts_that_are_left_out_are_zero_and_none_at_all_is_no_usage() {
     let both = usage(json!({"prompt_eval_count": 7, "eval_count": 3})).unwrap();
     assert_eq!((both.input_tokens, both.output_tokens, both.requests), (7, 3, 1));
     assert_eq!(both.source, UsageSource::Reported);
-    assert_eq!(both.raw, Some(json!({"prompt_eval_count": 7, "eval_count": 3})));
+    assert_eq!(both.raw, Some(json!({"prompt_eval_count": 7, "eval_count": 3}).into()));
     let cached = usage(json!({"eval_count": 3})).unwrap();
-    assert_eq!((cached.input_tokens, cached.output_tokens, cached.raw), (0, 3, Some(json!({"eval_count": 3}))));
+    assert_eq!((cached.input_tokens, cached.output_tokens, cached.raw), (0, 3, Some(json!({"eval_count": 3}).into())));
     let odd = usage(json!({"prompt_eval_count": -7, "eval_count": "3"})).unwrap();
     assert_eq!((odd.input_tokens, odd.output_tokens), (0, 0));
     assert_eq!(usage(json!({})), None);

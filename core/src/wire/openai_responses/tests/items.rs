@@ -17,7 +17,7 @@ fn a_whole_reply_gives_its_parts_and_what_it_took() {
     let took = closing.usage.clone().unwrap();
     assert_eq!((took.input_tokens, took.output_tokens, took.reasoning_output_tokens), (10, 7, 3));
     assert_eq!((took.cache_read_input_tokens, took.cache_creation_input_tokens, took.requests), (4, 2, 1));
-    assert_eq!(took.raw, Some(usage()));
+    assert_eq!(took.raw, Some(usage().into()));
     assert_eq!(closing.raw.as_ref().unwrap()["output"][1]["id"], "msg_1");
 }
 
