@@ -94,7 +94,7 @@ impl From<model::Reply> for Reply {
             from_cache,
             continued,
             error: error.map(ErrorInfo::from),
-            raw: raw.as_deref().map(json::text),
+            raw: raw.as_ref().map(json::text),
         }
     }
 }
@@ -144,7 +144,7 @@ impl From<model::Usage> for Usage {
             requests,
             details,
             source: source.into(),
-            raw: raw.as_ref().map(json::text),
+            raw: raw.as_deref().map(json::text),
         }
     }
 }
