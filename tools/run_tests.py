@@ -224,7 +224,7 @@ def scenario_steps() -> Iterable[Step]:
 
 def parity_step() -> Step:
     """Check that every public verb has a scenario, and is there in every language."""
-    return Step("scenarios: parity", (sys.executable, "tests/scenarios/parity.py"), plain_counts, in_check=True)
+    return Step("scenarios: parity", (sys.executable, "tests/scenarios/parity.py"), in_check=True)
 
 
 def simulation_steps() -> Iterable[Step]:

@@ -46,6 +46,12 @@ class EveryVerbHasItsScenario(unittest.TestCase):
         self.assertIn("`before` is no word of scenarios, but an argument of UserScope.search", told)
         self.assertIn("`after` is no argument of AsyncUserScope.search", told)
 
+    def test_what_stands_apart_without_need_is_named(self) -> None:
+        with mock.patch.dict(
+            FORMAT, {"apart": {**FORMAT["apart"], "rust": {**FORMAT["apart"]["rust"], "user.ask": "x"}}}
+        ):
+            self.assertEqual(problems(), "user.ask: stands apart in rust without need")
+
     def test_what_kotlin_has_by_now_must_leave_its_list(self) -> None:
         lacking = {"kotlin": {"verbs": ["conversation.send"], "scenarios": ["two_turns"]}}
         with mock.patch.dict(FORMAT, {"missing": lacking}):

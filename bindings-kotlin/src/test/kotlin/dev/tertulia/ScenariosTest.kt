@@ -22,6 +22,7 @@ import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import kotlinx.serialization.json.longOrNull
+import org.junit.jupiter.api.AfterAll
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -39,16 +40,30 @@ class ScenariosTest {
     private val wrong = files(File(folder, "wrong"))
     private val lacking = Lacking(folder)
 
+    private companion object {
+        var passed = 0
+        var failed = 0
+        var leftOut = 0
+
+        @JvmStatic
+        @AfterAll
+        fun say() = println("kotlin: $leftOut scenarios left out\nkotlin: $passed passed, $failed failed")
+    }
+
     private fun files(folder: File): List<File> =
         folder.listFiles { file -> file.extension == "json" }.orEmpty().sortedBy { it.name }
 
     @TestFactory
     @Timeout(value = 10, unit = TimeUnit.MINUTES)
-    fun `a scenario holds`(): List<DynamicTest> = scenarios.map { file ->
+    fun `a scenario holds`(): List<DynamicTest> = scenarios.also { leftOut = it.size }.map { file ->
         dynamicTest(file.nameWithoutExtension) {
             assumeFalse(lacking.concerns(file), "Kotlin lacks a verb of it, or a word: format/verbs.json")
+            leftOut--
+            failed++
             try {
                 play(file, setOf("about", "engine", "steps"))
+                failed--
+                passed++
             } catch (wrong: Wrong) {
                 throw AssertionError("${file.name}, step ${wrong.step}: ${wrong.message}", wrong)
             }
@@ -103,7 +118,8 @@ private class Wrong(why: String, cause: Throwable? = null) : Exception(why, caus
     var step = 0
 }
 
-private val CALL = setOf("model", "system", "temperature", "max_tokens", "timeout_ms", "client_id", "key")
+private val CALL =
+    setOf("model", "system", "temperature", "max_tokens", "timeout_ms", "client_id", "key", "max_cost_nano_usd")
 
 /** What a verb needs, what it may have, and what its options may be. */
 private class Words(val needed: Set<String>, val more: Set<String>, val options: Set<String> = emptySet())
@@ -321,6 +337,7 @@ private fun call(words: JsonObject) = CallOptions(
     timeoutMs = words.number("timeout_ms") { it.longOrNull },
     clientId = words.text("client_id"),
     key = words.text("key"),
+    maxCostNanoUsd = words.number("max_cost_nano_usd") { it.longOrNull },
 )
 
 private suspend fun streamed(stream: ReplyStream, step: JsonObject): JsonElement = stream.use {
