@@ -1,9 +1,7 @@
 //! How the parts of a message become the bytes of a row, and back.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
-use serde::Deserialize;
+use memchr::memchr2;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{Detail, Error, MediaSource, Message, Part, Result, text_of};
@@ -54,7 +52,7 @@ impl Content {
     /// `Storage` (corrupt) when they cannot be read.
     pub fn decode(json: &[u8]) -> Result<Vec<Part>> {
         // Most messages are words alone. What a part is otherwise is known only when all of it is read, which takes long.
-        if let Ok([Words { text, .. }]) = serde_json::from_slice::<[Words; 1]>(json) {
+        if let Some(text) = words_alone(json) {
             return Ok(vec![Part::text(text)]);
         }
         // The parser's own error may quote the message, so it goes no further.
@@ -63,19 +61,29 @@ impl Content {
     }
 }
 
-/// A part that is words and nothing else.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Words {
-    #[serde(rename = "type")]
-    _kind: Text,
-    text: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Text {
-    Text,
+/// The text of a message that is one part with words and nothing else, as `encode` writes it; nothing of any other, and of
+/// a text with escapes that are seldom.
+fn words_alone(json: &[u8]) -> Option<String> {
+    let written = json.strip_prefix(br#"[{"type":"text","text":""#)?.strip_suffix(br#""}]"#)?;
+    if written.iter().fold(false, |found, byte| found | byte.is_ascii_control()) {
+        return None;
+    }
+    let mut rest = std::str::from_utf8(written).ok()?;
+    let mut text = String::with_capacity(rest.len());
+    while let Some(at) = memchr2(b'"', b'\\', rest.as_bytes()) {
+        let (plain, special) = rest.split_at(at);
+        let sign = match special.as_bytes() {
+            [b'\\', sign @ (b'"' | b'\\'), ..] => char::from(*sign),
+            [b'\\', b'n', ..] => '\n',
+            [b'\\', b't', ..] => '\t',
+            _ => return None,
+        };
+        text.push_str(plain);
+        text.push(sign);
+        rest = special.get(2..)?;
+    }
+    text.push_str(rest);
+    Some(text)
 }
 
 /// SHA-256, the name of a blob.
@@ -93,16 +101,17 @@ fn holds_data(part: &Part) -> bool {
     }
 }
 
-/// As much of a message as is asked for.
-pub(super) fn shown(message: Message, detail: Detail) -> Message {
-    let parts = match detail {
-        Detail::Full => return message,
+/// Leaves as much of a message as is asked for.
+pub(super) fn show(message: &mut Message, detail: Detail) {
+    message.parts = match detail {
+        Detail::Full => return,
         Detail::Ids => Vec::new(),
         Detail::Previews => {
             Some(preview(&message.text())).filter(|words| !words.is_empty()).map(Part::text).into_iter().collect()
         }
     };
-    Message { parts, model: None, finish_reason: None, usage: None, cost: None, metadata: HashMap::new(), ..message }
+    (message.model, message.finish_reason, message.usage, message.cost) = (None, None, None, None);
+    message.metadata.clear();
 }
 
 /// The beginning of these words, at most 160 characters, on one line.
@@ -118,4 +127,46 @@ pub(crate) fn preview(text: &str) -> String {
         }
     }
     out.chars().take(PREVIEW_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Citation;
+
+    fn read_again(parts: &[Part]) -> Vec<Part> {
+        Content::decode(&Content::encode(parts).unwrap().json).unwrap()
+    }
+
+    #[test]
+    fn what_looks_like_words_alone_is_read_as_what_it_is() {
+        let citation = Citation { title: Some("a\"b".to_owned()), ..Citation::default() };
+        for parts in [
+            vec![],
+            vec![Part::text("a"), Part::text("b")],
+            vec![Part::Text { text: "a".to_owned(), citations: vec![citation] }],
+            vec![Part::Reasoning { text: "a".to_owned() }],
+            vec![Part::text("\"},{\"type\":\"text\",\"text\":\"")],
+        ] {
+            assert_eq!(read_again(&parts), parts);
+        }
+    }
+
+    #[test]
+    fn words_that_are_no_json_are_refused() {
+        for inner in [&b"a\"b"[..], b"a\\", b"a\nb", b"a\\xb", b"\\ud800", b"\xff"] {
+            let json = [br#"[{"type":"text","text":""#, inner, br#""}]"#].concat();
+            assert_eq!(Content::decode(&json).unwrap_err().reason(), "corrupt", "{inner:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_read_as_they_were_written(text in any::<String>(), seldom in "[\"\\\\\n\t\r\u{1}\u{7f}a]{0,8}") {
+            let parts = vec![Part::text(format!("{seldom}{text}{seldom}"))];
+            prop_assert_eq!(read_again(&parts), parts);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::state::{Body, ConversationRow, MessageRow, QueuedRow, State, TurnRow};
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{Message, Result, Role, Turn, TurnState, text_of};
-use crate::store::content::{preview, shown};
+use crate::store::content::{preview, show};
 use crate::store::refusal;
 use crate::store::span::{MAX_OF_TURNS, Span};
 use crate::store::{
@@ -114,7 +114,11 @@ impl State {
                 (span, rows)
             }
         };
-        let items = rows.into_iter().map(|(id, row)| Ok(shown(self.show(id, row)?, query.detail)));
+        let items = rows.into_iter().map(|(id, row)| {
+            let mut message = self.show(id, row)?;
+            show(&mut message, query.detail);
+            Ok(message)
+        });
         Ok(Some(MessageRows {
             items: items.collect::<Result<_>>()?,
             reached_start: span.reached_start,

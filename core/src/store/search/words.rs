@@ -88,7 +88,9 @@ impl Words {
         if self.folded.len() == from {
             return self.folded.truncate(before);
         }
-        if let Some((end, _)) = self.folded[from..].char_indices().nth(MAX_WORD_CHARS) {
+        if self.folded.len() - from > MAX_WORD_CHARS
+            && let Some((end, _)) = self.folded[from..].char_indices().nth(MAX_WORD_CHARS)
+        {
             self.folded.truncate(from + end);
         }
         self.places.push(Place { folded: from..self.folded.len(), source, is_last_sign });
@@ -98,6 +100,7 @@ impl Words {
 /// Cuts a text into words.
 pub(in crate::store) fn cut(text: &str) -> Cut {
     let mut cut = Cut::default();
+    cut.words.folded.reserve(text.len());
     let mut chars = text.char_indices().peekable();
     while let Some((start, first)) = chars.next() {
         let kind = Kind::of(first);
@@ -177,6 +180,10 @@ impl Kind {
 }
 
 fn add_word(cut: &mut Cut, text: &str, run: Range<usize>) {
+    if text[run.clone()].bytes().skip(1).all(|byte| byte.is_ascii_lowercase()) {
+        // Most words are one piece, which is seen at once.
+        return cut.words.push(run.clone(), false, |out| fold(&text[run], out));
+    }
     let pieces = pieces(&text[run.clone()]);
     cut.words.push(run.clone(), false, |out| {
         for piece in &pieces {
@@ -245,10 +252,11 @@ fn add_signs(words: &mut Words, text: &str, run: Range<usize>) {
 
 /// Writes a word as it is compared.
 fn fold(word: &str, out: &mut String) {
-    if word.is_ascii() {
-        return out.extend(word.chars().map(|c| c.to_ascii_lowercase()));
-    }
     let from = out.len();
+    if word.is_ascii() {
+        out.push_str(word);
+        return out[from..].make_ascii_lowercase();
+    }
     let letters = NFKD.normalize_iter(word.chars()).filter(|c| counts(*c)).flat_map(char::to_lowercase);
     out.extend(NFC.normalize_iter(letters.flat_map(plain)));
     if !out[from..].chars().all(is_of_word) {

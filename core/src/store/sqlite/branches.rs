@@ -87,10 +87,7 @@ pub(super) fn siblings(
     let mut items = Vec::with_capacity(span.len());
     let mut failed = Ok(());
     visit(connection, SIBLINGS, params![parent_pk, span.first - 1, span.last - 1], |row| {
-        match walked(row, id) {
-            Ok(found) => items.extend(found.message),
-            Err(error) => failed = Err(error),
-        }
+        failed = walked(row, id, &mut items);
         Ok(failed.is_ok())
     })?;
     failed?;

@@ -9,7 +9,7 @@ use super::row::{Coded, Json, all, first, id, json, map, optional, prepared, tim
 use crate::base::{AttachmentId, ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{ConversationSummary, Detail, Message, Part, Result, Role, Turn, text_of};
 use crate::store::codes::Code as _;
-use crate::store::content::{preview, shown};
+use crate::store::content::{preview, show};
 use crate::store::span::{MAX_OF_TURNS, Span};
 use crate::store::{
     Anchor, Attachment, Content, Due, DueRows, MAX_COUNTED, MessageRows, PageQuery, PageSize, QueueEntry, QueueQuery,
@@ -141,22 +141,18 @@ pub(super) const QUEUE_OF: &str = queue!(
     " AND c.id = ?5"
 );
 
-/// A message of a page, and what its child needs of it: the id (nothing for the root) and the number of children.
-pub(super) struct Walked {
-    children: i32,
-    pub(super) message: Option<Message>,
-}
-
-pub(super) fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walked> {
-    let (depth, children) = row.get(0).and_then(|depth| Ok((depth, row.get(1)?))).map_err(failed)?;
+/// Adds the message of a row, which lacks what the row of its parent says. Nothing for the root, which is none.
+pub(super) fn walked(row: &Row<'_>, conversation: ConversationId, items: &mut Vec<Message>) -> Result<()> {
+    let depth = row.get(0).map_err(failed)?;
     if depth == 0 {
-        return Ok(Walked { children, message: None });
+        return Ok(());
     }
     let content =
         row.get_ref(14).and_then(|inline| if inline.as_blob().is_ok() { Ok(inline) } else { row.get_ref(15) });
     let parts = Content::decode(content.map_err(failed)?.as_blob().unwrap_or_default())?;
+    // Put where it stays at once: it is large, and all that hands it on would move it.
     let read = || {
-        Ok(Message {
+        items.push(Message {
             id: id(row, 2, MessageId::from_bytes)?,
             conversation_id: conversation,
             turn_id: optional(row, 3, TurnId::from_bytes)?,
@@ -174,9 +170,10 @@ pub(super) fn walked(row: &Row<'_>, conversation: ConversationId) -> Result<Walk
             sibling_count: 1,
             metadata: map(row, 12)?,
             version: row.get(13)?,
-        })
+        });
+        Ok(())
     };
-    Ok(Walked { children, message: Some(read().map_err(failed)?) })
+    read().map_err(failed)
 }
 
 /// So many messages, the last one being this, in reading order.
@@ -198,16 +195,17 @@ fn walk(
     };
     let mut statement = prepared(connection, sql).map_err(failed)?;
     let mut rows = statement.query([from, limit]).map_err(failed)?;
-    let mut items: Vec<Message> = Vec::with_capacity(count + 1);
+    let mut items: Vec<Message> = Vec::with_capacity(count);
     while let Some(row) = rows.next().map_err(failed)? {
-        let above = walked(row, conversation)?;
         if let Some(message) = items.last_mut() {
-            message.parent_id = above.message.as_ref().map(|message| message.id);
-            message.sibling_count = above.children;
+            message.parent_id = optional(row, 2, MessageId::from_bytes).map_err(failed)?;
+            message.sibling_count = row.get(1).map_err(failed)?;
+            show(message, detail);
         }
-        items.extend(above.message.map(|message| shown(message, detail)));
+        if items.len() < count {
+            walked(row, conversation, &mut items)?;
+        }
     }
-    items.truncate(count);
     items.reverse();
     Ok(items)
 }
@@ -269,34 +267,36 @@ fn page_of(connection: &Connection, id: ConversationId, end: End, query: &PageQu
         (head_pk, head_depth) = (Some(pk), depth);
     }
     let anchor = query.anchor;
-    let mut anchored = 0;
+    let mut anchored = None;
     let mut from = None;
     if let Anchor::Before(x) | Anchor::After(x) | Anchor::Around(x) = anchor {
         let sql = "SELECT pk, parent_pk, depth FROM message WHERE id = ? AND conv_pk = ?";
         let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i32>(2)?));
         let (pk, parent_pk, depth) =
             first(connection, sql, params![x.as_bytes(), conv_pk], read)?.ok_or_else(refusal::bad_cursor)?;
-        anchored = depth;
+        anchored = Some((pk, depth));
         from = parent_pk;
-        if !matches!(anchor, Anchor::Before(_)) {
-            let on_branch = head_pk.map(|head_pk| ancestor(connection, head_pk, depth)).transpose()?.flatten();
-            if on_branch != Some(pk) {
-                return Err(refusal::bad_cursor());
-            }
-        }
     }
+    let depth = anchored.map_or(0, |(_, depth)| depth);
     let (PageSize::Messages(longest) | PageSize::Turns(longest)) = query.size;
     let is_of_turns = matches!(query.size, PageSize::Turns(_));
-    let mut span = Span::of(anchor, anchored, head_depth, if is_of_turns { MAX_OF_TURNS } else { longest });
+    let mut span = Span::of(anchor, depth, head_depth, if is_of_turns { MAX_OF_TURNS } else { longest });
     if !matches!(anchor, Anchor::Before(_)) {
         from = match head_pk {
             Some(head_pk) if span.last < head_depth && span.len() > 0 => ancestor(connection, head_pk, span.last)?,
             head_pk => head_pk,
         };
+        if let Some((pk, depth)) = anchored {
+            // The end of the page is nearer to it than the end of the branch.
+            let on_branch = from.map(|from| ancestor(connection, from, depth)).transpose()?.flatten();
+            if on_branch != Some(pk) {
+                return Err(refusal::bad_cursor());
+            }
+        }
     }
     if is_of_turns && let Some(last) = from {
         let (begins, keys) = beginnings(connection, last, span.len())?;
-        let turns = span.of_turns(anchor, anchored, head_depth, &begins, longest);
+        let turns = span.of_turns(anchor, depth, head_depth, &begins, longest);
         from = usize::try_from(span.last - turns.last).ok().and_then(|above| keys.get(above).copied());
         span = turns;
     }

@@ -73,9 +73,10 @@ fn down(connection: &Connection, id: ConversationId, from: i64, limit: usize, it
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = prepared(connection, DOWN).map_err(failed)?;
     let mut rows = statement.query([from, limit]).map_err(failed)?;
-    let mut last = from;
+    let (mut last, mut one) = (from, Vec::with_capacity(1));
     while let Some(row) = rows.next().map_err(failed)? {
-        let Some(mut message) = walked(row, id)?.message else { continue };
+        walked(row, id, &mut one)?;
+        let Some(mut message) = one.pop() else { continue };
         let mut read = || {
             message.parent_id = optional(row, 16, MessageId::from_bytes)?;
             message.sibling_count = row.get(17)?;
