@@ -217,13 +217,13 @@ fn read(connection: Arc<Mutex<Connection>>, queue: &Queue, (clock, gauges): (&dy
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::{SyncSender, sync_channel};
     use std::thread::yield_now;
 
     use super::*;
 
     /// A reader that says its name when it is given something, once it stands at the queue as the last of so many.
-    fn reader(queue: &Arc<Queue>, name: &'static str, of: usize, said: &Sender<&'static str>) -> JoinHandle<()> {
+    fn reader(queue: &Arc<Queue>, name: &'static str, of: usize, said: &SyncSender<&'static str>) -> JoinHandle<()> {
         let (at, said) = (Arc::clone(queue), said.clone());
         let thread = std::thread::spawn(move || {
             at.take();
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn the_reader_that_came_to_rest_last_is_woken_first() {
         let (reads, waiting) = queue(8);
-        let (said, heard) = channel();
+        let (said, heard) = sync_channel(3);
         let readers = ["a", "b", "c"].iter().zip(1..).map(|(name, of)| reader(&reads.queue, name, of, &said));
         let readers: Vec<_> = readers.collect();
         for name in ["c", "b", "a"] {
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn nobody_stands_at_a_queue_that_is_over() {
         let (reads, waiting) = queue(8);
-        let (said, heard) = channel();
+        let (said, heard) = sync_channel(3);
         let (one, two) = (reader(&reads.queue, "one", 1, &said), reader(&reads.queue, "two", 2, &said));
         drop(waiting);
         assert_eq!(heard.iter().take(2).count(), 2);
