@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use futures::FutureExt as _;
 use futures::future::join_all;
+use tokio::task::unconstrained;
 
 use super::processes::{FILE, child};
 use super::*;
@@ -78,8 +79,10 @@ async fn dropped_reads_and_writes_leave_no_transaction_open() {
     let conversation = scene.new_conversation().await;
     for _ in 0..50 {
         let row = user_row(scene.ids.message(), conversation, Parent::Head, "x");
-        let mut applying = store.apply(scene.batch().op(Op::AppendMessage(row)), Durability::ProcessSafe);
-        let mut reading = store.conversation(scene.owner, conversation);
+        // A task is only let do so much at a time; what is answered at once counts, so all of it may come to more.
+        let mut applying =
+            unconstrained(store.apply(scene.batch().op(Op::AppendMessage(row)), Durability::ProcessSafe));
+        let mut reading = unconstrained(store.conversation(scene.owner, conversation));
         let _ = (futures::poll!(&mut applying), futures::poll!(&mut reading));
     }
     // Another writer gets through at once, so no transaction is left.
