@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::base::Timestamp;
+use crate::base::{Clock, Timestamp};
 use crate::model::{SlowQuery, SlowStatement, Spread, StoreFigures};
 
 /// Waits are told of so many that ended last.
@@ -81,20 +81,21 @@ fn millis(micros: u64) -> f64 {
 /// Somebody's place in a line; given up when it goes, however that happens.
 pub(super) struct Place {
     line: Arc<Line>,
+    clock: Arc<dyn Clock>,
     since: Option<Duration>,
 }
 
 impl Place {
-    pub(super) fn take(line: &Arc<Line>, now: Duration) -> Self {
+    pub(super) fn take(line: &Arc<Line>, clock: &Arc<dyn Clock>) -> Self {
         line.waiting.fetch_add(1, Ordering::Relaxed);
-        Self { line: Arc::clone(line), since: Some(now) }
+        Self { line: Arc::clone(line), clock: Arc::clone(clock), since: Some(clock.monotonic()) }
     }
 
     /// Its turn has come.
-    pub(super) fn begin(&mut self, now: Duration) {
+    pub(super) fn begin(&mut self) {
         let Some(since) = self.since.take() else { return };
         self.line.waiting.fetch_sub(1, Ordering::Relaxed);
-        let took = now.saturating_sub(since);
+        let took = self.clock.monotonic().saturating_sub(since);
         let mut waits = lock(&self.line.waits);
         if waits.len() == WAITS {
             waits.pop_front();

@@ -65,7 +65,7 @@ use failure::{file_failed, is_of_disk};
 use gauges::{Gauges, Place};
 use glance::Glance;
 use life::{Door, Life};
-use readers::{Read, Reads};
+use readers::Reads;
 use writer::{ApplyJob, Counting, Job, Writer};
 
 pub use cipher::StoreKey;
@@ -214,15 +214,16 @@ impl SqliteStore {
             }
             let (reply, answer) = oneshot::channel();
             let now = self.clock.now();
-            let place = Place::take(&self.gauges.reads, self.clock.monotonic());
+            let mut place = Place::take(&self.gauges.reads, &self.clock);
             let work = move |connection: &mut Connection| {
+                place.begin();
                 if reply.is_closed() {
                     return;
                 }
                 let result = row::snapshot(connection, |connection| query(connection, now));
                 drop(reply.send(result));
             };
-            self.reads.hand_in(Read { name, work: Box::new(work), place }).await?;
+            self.reads.hand_in(name, work).await?;
             // It may have come too late for who reads what is left before they go.
             self.door.check()?;
             if self.door.is_broken() {
@@ -254,7 +255,7 @@ impl Drop for SqliteStore {
 impl Store for SqliteStore {
     fn apply(&self, batch: WriteBatch, durability: Durability) -> StoreFuture<'_, Receipt> {
         Box::pin(async move {
-            let place = Place::take(&self.gauges.writes, self.clock.monotonic());
+            let place = Place::take(&self.gauges.writes, &self.clock);
             self.write(move |reply| Job::Apply(ApplyJob { batch, durability, reply, place })).await
         })
     }

@@ -215,7 +215,7 @@ impl Writer {
         let patience = Duration::from_millis(self.settings.group_commit_ms);
         while done.len() < most && (done.is_empty() || self.clock.monotonic() - started < patience) {
             let Some(mut job) = next_batch(waiting) else { break };
-            job.place.begin(self.clock.monotonic());
+            job.place.begin();
             let result = self.apply(&job.batch, &mut change, &has_budgets);
             self.doubted |= is_of_disk(&result);
             if self.connection.is_autocommit() {

@@ -431,7 +431,7 @@ fn slow_work_is_logged_without_its_content() {
     let (reply, mut answer) = oneshot::channel();
     let (jobs, mut waiting) = mpsc::channel(8);
     let batch = WriteBatch::new("canary", NOW).op(put_conversation(crate::base::ConversationId::from_bytes([1; 16])));
-    let place = Place::take(&Arc::default(), clock().monotonic());
+    let place = Place::take(&Arc::default(), &clock());
     jobs.try_send(Job::Apply(ApplyJob { batch, durability: Durability::PowerSafe, reply, place })).ok().unwrap();
     drop(jobs);
     std::thread::scope(|scope| {
