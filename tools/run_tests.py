@@ -288,7 +288,11 @@ def all_steps() -> Iterable[Step]:
         for cases in existing("tests/conformance/cases", "../shared/wire"):
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
     yield parity_step()
-    yield played_in_rust(tests)
+    # No test of the workspace has cargo build this program; with the features of the tests it is only linked.
+    player = "scenarios: runner in rust"
+    build = ("cargo", "build", "--locked", "--workspace", "--all-features", "--bin", "tertulia-scenarios")
+    yield Step(player, build, after=tests)
+    yield played_in_rust(player)
     if existing("tests/crash/Cargo.toml"):
         yield Step("crash: 2,000 kills", (crash, "2000"), plain_counts, after=tests)
         yield Step("crash: the outbox", (crash, "outbox"), plain_counts, after=tests)
