@@ -310,6 +310,21 @@ def test_nothing_but_documents_is_made_from_what_is_stored(chat: t.Conversation)
         _ = history.messages
 
 
+def test_a_sound_with_the_bytes_of_a_picture_is_kept_and_keeps_no_message_from_being_sent(
+    chat: t.Conversation, sim: Simulator
+) -> None:
+    history = langchain_history(chat)
+    blocks: list[str | dict[str, Any]] = [
+        {"type": "audio", "url": f"data:image/png;base64,{PIXEL}"},
+        {"type": "audio", "base64": "hola", "mime_type": f"data:image/png;base64,{PIXEL}"},
+        {"type": "image", "base64": "hola", "mime_type": "audio/wav"},
+    ]
+    messages: list[BaseMessage] = [HumanMessage([block]) for block in blocks]
+    history.add_messages(messages)
+    assert history.messages == messages
+    assert chat.send("Hello?").text
+
+
 WORDS = ["", " ", "hola", "a\0b", "\ud83d", "👩‍🚀", "{", "x" * 70_000, f"data:image/png;base64,{PIXEL}"]
 TYPES = ["text", "text-plain", "image", "image_url", "audio", "file", "reasoning", "thinking", "tool_call", "odd"]
 FIELDS = ["type", "text", "image_url", "url", "base64", "mime_type", "reasoning", "thinking", "data", "source", "id"]
@@ -363,4 +378,7 @@ def test_any_message_comes_back_as_it_was(chat: t.Conversation, sim: Simulator) 
     for number, (before, after) in enumerate(zip(messages, history.messages, strict=True)):
         # As text, too: 1, 1.0 and True are equal in Python.
         assert before == after and repr(before) == repr(after), f"seed {seed}, message {number}"
-    assert chat.send("Hello?").text, f"seed {seed}"
+    try:
+        assert chat.send("Hello?").text
+    except t.TertuliaError as error:
+        raise AssertionError(f"seed {seed}") from error

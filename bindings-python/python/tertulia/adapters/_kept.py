@@ -76,7 +76,10 @@ def call_of(id: object, name: object, arguments: object, *, free_text: bool = Fa
 def media_of(
     kind: Literal["image", "audio", "file"], *, url: object = None, data: object = None, mime_type: object = None
 ) -> list[ImagePart | AudioPart | FilePart]:
-    """A picture, sound or file by its address (also a ``data:`` one) or its bytes in base64; none when it has neither."""
+    """A picture, sound or file by its address (also a ``data:`` one) or its bytes in base64; none when it has neither.
+
+    Nor one when what calls itself a picture or a sound has bytes of another type: no provider takes it.
+    """
     if isinstance(url, str) and url.startswith("data:"):
         head, _, data = url.partition(",")
         mime_type = head.removeprefix("data:").removesuffix(";base64")
@@ -87,6 +90,8 @@ def media_of(
     }
     made = parts[kind]
     known = words(mime_type) or None
+    if kind != "file" and known and not known.startswith(f"{kind}/"):
+        return []
     if isinstance(data, str) and known and "/" in known and len(data) <= _MAX_MEDIA_BYTES:
         try:
             content = base64.b64decode(data, validate=True)
