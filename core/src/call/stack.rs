@@ -33,9 +33,8 @@ pub struct ChatService(Arc<dyn Fn(Call) -> Answering + Send + Sync>);
 type Answering = BoxFuture<'static, Result<ReplyEvents>>;
 
 impl ChatService {
-    /// A service whose layers need not be named.
-    #[must_use]
-    pub fn new(service: impl Service<Call, Future = Answering> + Clone + Send + Sync + 'static) -> Self {
+    /// A service whose layers need not be named. It is not asked whether it is ready: every layer of this crate always is.
+    pub(crate) fn new(service: impl Service<Call, Future = Answering> + Clone + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |call| service.clone().call(call)))
     }
 }
