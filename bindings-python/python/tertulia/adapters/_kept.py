@@ -90,9 +90,9 @@ def media_of(
     }
     made = parts[kind]
     known = words(mime_type) or None
-    if kind != "file" and known and not known.startswith(f"{kind}/"):
-        return []
     if isinstance(data, str) and known and "/" in known and len(data) <= _MAX_MEDIA_BYTES:
+        if kind != "file" and not known.startswith(f"{kind}/"):
+            return []
         try:
             content = base64.b64decode(data, validate=True)
         except (binascii.Error, ValueError):
