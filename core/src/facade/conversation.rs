@@ -5,11 +5,14 @@ use std::sync::Arc;
 use super::cancel::CancelToken;
 use super::error::TertuliaError;
 use super::ground::Ground;
+use super::id::id;
 use super::message::{HistoryAnchor, MessagePage, NewMessage};
 use super::options::CallOptions;
 use super::part::{self, Part};
 use super::reply::Reply;
+use super::row::TimelineFocus;
 use super::stream::ReplyStream;
+use super::timeline::Timeline;
 use crate::base::{Cursor, Malformed, TurnId};
 use crate::{engine, model};
 
@@ -152,6 +155,30 @@ impl Conversation {
             Some(HistoryAnchor::After { cursor }) => call.after(place(&cursor)?),
         };
         self.ground.run(cancel, call.into_future()).await.map(MessagePage::from)
+    }
+
+    /// What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+    /// otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+    /// are told apart. Behind the message `read_upto` the unread marker stands.
+    ///
+    /// # Errors
+    /// `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+    #[uniffi::method(default(focus = None, utc_offset_minutes = 0, read_upto = None, cancel = None))]
+    pub async fn timeline(
+        &self,
+        focus: Option<TimelineFocus>,
+        utc_offset_minutes: i32,
+        read_upto: Option<String>,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<Arc<Timeline>, TertuliaError> {
+        let operation = "conversation.timeline";
+        let read_upto = read_upto.map(|upto| id(&upto, operation)).transpose()?;
+        let mut call = self.chat.timeline().utc_offset_minutes(utc_offset_minutes).read_upto(read_upto);
+        if let Some(focus) = focus {
+            call = call.focus(focus.taken(operation)?);
+        }
+        let timeline = self.ground.run(cancel, call.into_future()).await?;
+        Ok(Arc::new(Timeline::new(timeline, self.ground.clone())))
     }
 }
 

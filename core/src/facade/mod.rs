@@ -9,16 +9,26 @@
 
 mod cancel;
 mod conversation;
+mod conversation_summary;
+mod conversations_watch;
+mod engine_event;
 mod error;
 mod event;
 mod ground;
+mod health;
+mod id;
 mod json;
 mod message;
 mod options;
+mod outbox;
 mod part;
+mod preferences;
+mod pull;
 mod reply;
+mod row;
 mod stream;
 mod tertulia;
+mod timeline;
 mod user;
 mod words;
 
@@ -27,16 +37,24 @@ mod tests;
 
 pub use cancel::CancelToken;
 pub use conversation::Conversation;
+pub use conversation_summary::ConversationSummary;
+pub use conversations_watch::ConversationsWatch;
+pub use engine_event::{EngineEvent, EngineEventKind, Events};
 pub use error::{Attempt, ErrorInfo, Retry, TertuliaError};
 pub use event::{Progress, StreamEvent, StreamEventKind};
+pub use health::{Health, PartHealth};
 pub use message::{HistoryAnchor, Message, MessagePage, NewMessage};
 pub use options::{CallOptions, OpenOptions, OutputSchema, PromptCache, ProviderSpec, ToolChoice, ToolSpec};
+pub use outbox::{Outbox, OutboxItem, OutboxWatch};
 pub use part::{Citation, Media, MediaSource, Part, ToolCall, ToolResult};
+pub use preferences::{Preferences, PreferencesChange, TextChange};
 pub use reply::{Cost, Reply, Usage};
+pub use row::{ConversationDiff, TimelineDiff, TimelineFocus, TimelineItem, TimelineItemKind};
 pub use stream::ReplyStream;
 pub use tertulia::{Tertulia, open_tertulia};
+pub use timeline::{Timeline, TimelineSse};
 pub use user::UserScope;
 pub use words::{
-    CostSource, ErrorKind, FinishReason, MessageStatus, Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role,
-    UsageSource,
+    BreakerState, CostSource, Delivery, ErrorKind, FinishReason, HealthState, MessageStatus, Priority, ReasoningEffort,
+    ReplyStatus, RetryAfterSource, Role, TurnState, UsageSource,
 };

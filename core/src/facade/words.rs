@@ -200,3 +200,63 @@ words! {
         High,
     }
 }
+
+words! {
+    /// Where a turn stands.
+    TurnState as model::TurnState {
+        /// The message is on disk; nothing was sent.
+        Saved,
+        /// The request is on its way.
+        Sending,
+        /// The answer is arriving.
+        Streaming,
+        /// Kept; it will be sent by itself.
+        Waiting,
+        /// Answered.
+        Done,
+        /// Broke off; holds what had arrived. `retry` asks again.
+        Interrupted,
+        /// Kept; `retry` sends it.
+        Parked,
+        /// Stopped; holds what had arrived.
+        Cancelled,
+    }
+}
+
+words! {
+    /// The tick in a bubble.
+    Delivery as model::Delivery {
+        /// Kept, not sent.
+        Pending,
+        /// On its way.
+        Sending,
+        /// Reached the model.
+        Sent,
+        /// Will not be sent by itself.
+        Failed,
+    }
+}
+
+words! {
+    /// What a breaker does with calls.
+    BreakerState as model::BreakerState {
+        /// Lets them pass.
+        Closed,
+        /// Lets none pass.
+        Open,
+        /// Lets one pass, to find out.
+        HalfOpen,
+    }
+}
+
+words! {
+    /// How well something is.
+    HealthState as model::HealthState {
+        /// It does what it should.
+        Ok,
+        /// It does, but not for everybody or not at once.
+        Degraded,
+        /// It does not.
+        Down,
+    }
+}

@@ -9,6 +9,8 @@ use tertulia_simulator::{EventKind, Script, Simulator};
 use super::*;
 use crate::{base, call, engine, model};
 
+mod live;
+
 fn say(text: &str) -> Vec<Part> {
     vec![Part::Text { text: text.to_owned(), citations: Vec::new() }]
 }
