@@ -1,6 +1,9 @@
 package dev.tertulia.scenarios
 
 import dev.tertulia.Conversation
+import dev.tertulia.Events
+import dev.tertulia.Outbox
+import dev.tertulia.OutboxWatch
 import dev.tertulia.ProviderSpec
 import dev.tertulia.Settings
 import dev.tertulia.Simulator
@@ -143,6 +146,11 @@ private class Play(
         is Tertulia -> ofEngine(subject, verb, step)
         is UserScope -> ofUser(subject, verb, step)
         is Conversation -> ofConversation(subject, verb, step)
+        is ShownTimeline -> ofTimeline(subject, verb, step)
+        is ShownConversations -> ofConversationsWatch(subject, verb, step)
+        is Outbox -> ofOutbox(subject, verb, step)
+        is OutboxWatch -> ofOutboxWatch(subject, verb, step)
+        is Events -> ofEvents(subject, verb, step)
         else -> throw Wrong("this runner cannot play `$verb` of a ${subject.javaClass.simpleName}")
     }
 

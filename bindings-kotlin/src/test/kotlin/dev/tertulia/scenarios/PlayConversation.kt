@@ -13,6 +13,9 @@ internal suspend fun ofConversation(chat: Conversation, verb: String, step: Json
     "append" -> Made(told(chat.append(step.messages())))
     "stop" -> Made(told(chat.stop(step.need("turn"))))
     "history" -> Made(told(chat.history(anchor(step), step.int("limit") ?: 50)))
+    "timeline" -> made(
+        ShownTimeline(chat.timeline(focus(step), step.int("utc_offset_minutes") ?: 0, step.id("read_upto"))),
+    )
     else -> throw Wrong("this runner cannot play `conversation.$verb`")
 }
 

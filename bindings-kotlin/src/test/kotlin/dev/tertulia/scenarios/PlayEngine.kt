@@ -8,5 +8,10 @@ internal suspend fun ofEngine(engine: Tertulia, verb: String, step: JsonObject):
     "close" -> Made(told(engine.shutdown()))
     "user" -> named(engine.user(step.need("id"), step.textMap("keys").orEmpty()))
     "ask" -> Made(told(engine.ask(step.said(), step.call())))
+    "suspend" -> Made(told(engine.suspend()))
+    "resume" -> Made(told(engine.resume()))
+    "network_changed" -> Made(told(engine.networkChanged()))
+    "events" -> made(engine.eventReader())
+    "health" -> Made(told(engine.health()))
     else -> throw Wrong("this runner cannot play `engine.$verb`")
 }

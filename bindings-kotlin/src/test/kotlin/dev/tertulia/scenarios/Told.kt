@@ -17,6 +17,7 @@ import kotlinx.serialization.json.JsonPrimitive
 
 /** Fields that hold JSON as text; told as what that text says. */
 private val JSON = setOf(
+    "Health.report",
     "Part.Opaque.data",
     "Reply.raw",
     "StreamEventKind.Other.data",
@@ -26,7 +27,7 @@ private val JSON = setOf(
 )
 
 /** Fields whose own fields stand in the record around them. */
-private val FLAT = setOf("StreamEvent.kind")
+private val FLAT = setOf("StreamEvent.kind", "TimelineItem.kind")
 
 /** Variants that are told by another word than `type`. */
 private val TAGS = mapOf("Progress" to "step")
