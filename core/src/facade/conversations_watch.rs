@@ -24,10 +24,10 @@ impl ConversationsWatch {
 }
 
 impl Source for engine::ConversationsWatch {
-    type Item = Vec<model::TimelineDiff<model::ConversationSummary>>;
+    type Item = Vec<ConversationDiff>;
 
     async fn next(&mut self) -> model::Result<Option<Self::Item>> {
-        Self::next(self).await
+        Ok(Self::next(self).await?.map(|diffs| diffs.into_iter().map(ConversationDiff::from).collect()))
     }
 }
 
@@ -41,8 +41,7 @@ impl ConversationsWatch {
     /// `Storage`; asking again goes on where it failed. `Cancelled`.
     #[uniffi::method(default(cancel = None))]
     pub async fn next(&self, cancel: Option<Arc<CancelToken>>) -> Result<Option<Vec<ConversationDiff>>, TertuliaError> {
-        let batch = self.pull.next(cancel).await?;
-        Ok(batch.map(|diffs| diffs.into_iter().map(ConversationDiff::from).collect()))
+        self.pull.next(cancel).await
     }
 
     /// Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there

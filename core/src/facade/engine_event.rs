@@ -25,10 +25,10 @@ impl Events {
 }
 
 impl Source for engine::Events {
-    type Item = model::EngineEvent;
+    type Item = EngineEvent;
 
     async fn next(&mut self) -> model::Result<Option<Self::Item>> {
-        Ok(Self::next(self).await)
+        Ok(Self::next(self).await.map(EngineEvent::from))
     }
 }
 
@@ -40,7 +40,7 @@ impl Events {
     /// `Cancelled`.
     #[uniffi::method(default(cancel = None))]
     pub async fn next(&self, cancel: Option<Arc<CancelToken>>) -> Result<Option<EngineEvent>, TertuliaError> {
-        Ok(self.0.next(cancel).await?.map(EngineEvent::from))
+        self.0.next(cancel).await
     }
 }
 

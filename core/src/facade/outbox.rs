@@ -73,10 +73,10 @@ impl Outbox {
 pub struct OutboxWatch(Pull<engine::OutboxWatch>);
 
 impl Source for engine::OutboxWatch {
-    type Item = model::OutboxItem;
+    type Item = OutboxItem;
 
     async fn next(&mut self) -> model::Result<Option<Self::Item>> {
-        Self::next(self).await
+        Ok(Self::next(self).await?.map(OutboxItem::from))
     }
 }
 
@@ -88,7 +88,7 @@ impl OutboxWatch {
     /// `Storage` when the message cannot be read; `Cancelled`.
     #[uniffi::method(default(cancel = None))]
     pub async fn next(&self, cancel: Option<Arc<CancelToken>>) -> Result<Option<OutboxItem>, TertuliaError> {
-        Ok(self.0.next(cancel).await?.map(OutboxItem::from))
+        self.0.next(cancel).await
     }
 }
 

@@ -103,7 +103,6 @@ macro_rules! diffs {
     ($(#[$doc:meta])* $name:ident of $row:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, uniffi::Enum)]
-        #[expect(clippy::large_enum_variant, reason = "a border has no boxes; a change is read once and written to bytes")]
         #[non_exhaustive]
         pub enum $name {
             /// These rows come at the end.

@@ -29,10 +29,10 @@ impl Timeline {
 }
 
 impl Source for engine::Timeline {
-    type Item = Vec<model::TimelineDiff>;
+    type Item = Vec<TimelineDiff>;
 
     async fn next(&mut self) -> model::Result<Option<Self::Item>> {
-        Self::next(self).await
+        Ok(Self::next(self).await?.map(|diffs| diffs.into_iter().map(TimelineDiff::from).collect()))
     }
 }
 
@@ -47,8 +47,7 @@ impl Timeline {
     /// `Storage`; asking again goes on where it failed. `Cancelled`.
     #[uniffi::method(default(cancel = None))]
     pub async fn next(&self, cancel: Option<Arc<CancelToken>>) -> Result<Option<Vec<TimelineDiff>>, TertuliaError> {
-        let batch = self.pull.next(cancel).await?;
-        Ok(batch.map(|diffs| diffs.into_iter().map(TimelineDiff::from).collect()))
+        self.pull.next(cancel).await
     }
 
     /// Loads so many older messages (1 to 200). True when the first message of the branch is there.

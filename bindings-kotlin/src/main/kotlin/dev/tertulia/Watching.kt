@@ -1,6 +1,7 @@
 package dev.tertulia
 
 import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancelAndJoin
@@ -78,8 +79,9 @@ public fun Outbox.items(): Flow<List<OutboxItem>> = flow {
 }
 
 /**
- * Pulls batch after batch until there is none. The calls are stopped by a token and not with the job: a call that is stopped
- * in the very moment in which its batch has come would lose it, and whatever follows would be counted from the wrong list.
+ * Pulls batch after batch until there is none, away from the thread that draws the screen. The calls are stopped by a token
+ * and not with the job: a call that is stopped in the very moment in which its batch has come would lose it, and whatever
+ * follows would be counted from the wrong list.
  */
 internal suspend fun <T : Any> pull(next: suspend (CancelToken) -> T?, take: (T) -> Unit): Unit = coroutineScope {
     CancelToken().use { token ->
@@ -90,7 +92,7 @@ internal suspend fun <T : Any> pull(next: suspend (CancelToken) -> T?, take: (T)
                 token.cancel()
             }
         }
-        withContext(NonCancellable) {
+        withContext(NonCancellable + Dispatchers.Default) {
             try {
                 while (true) take(next(token) ?: break)
             } catch (stopped: TertuliaException.Cancelled) {
