@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::cancel::CancelToken;
 use super::error::TertuliaError;
 use super::ground::Ground;
+use super::page;
 use super::pull::{Pull, Source};
 use super::row::ConversationDiff;
 use crate::{engine, model};
@@ -51,7 +52,7 @@ impl ConversationsWatch {
     /// `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
     #[uniffi::method(default(count = 50, cancel = None))]
     pub async fn load_older(&self, count: i32, cancel: Option<Arc<CancelToken>>) -> Result<bool, TertuliaError> {
-        let (watch, count) = (self.watch.clone(), usize::try_from(count).unwrap_or(0));
+        let (watch, count) = (self.watch.clone(), page::count(count));
         self.ground.run(cancel, async move { watch.load_older(count).await }).await
     }
 }

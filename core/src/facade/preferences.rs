@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::conversation_change::TextChange;
 use crate::model;
 
 /// What a user prefers, as the host has said. Kept for the host; nothing of it is sent to a provider.
@@ -49,27 +50,6 @@ impl From<PreferencesChange> for model::PreferencesChange {
             language: language.map(TextChange::into),
             time_zone: time_zone.map(TextChange::into),
             values,
-        }
-    }
-}
-
-/// What becomes of a text that need not be there.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
-pub enum TextChange {
-    /// It is this from now on.
-    Set {
-        /// The text.
-        text: String,
-    },
-    /// There is none any more.
-    Clear,
-}
-
-impl From<TextChange> for Option<String> {
-    fn from(change: TextChange) -> Self {
-        match change {
-            TextChange::Set { text } => Some(text),
-            TextChange::Clear => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::engine_event::Events;
 use super::error::TertuliaError;
 use super::ground::Ground;
 use super::health::Health;
+use super::message::{self, NewMessage};
 use super::options::{CallOptions, OpenOptions};
 use super::part::{self, Part};
 use super::reply::Reply;
@@ -111,6 +112,21 @@ impl Tertulia {
     #[must_use]
     pub fn health(&self) -> Health {
         self.engine.health().into()
+    }
+
+    /// Asks once with these messages, the last of them what is asked now; stores nothing.
+    ///
+    /// # Errors
+    /// Whatever ends the call; `Cancelled`.
+    #[uniffi::method(default(cancel = None, options))]
+    pub async fn ask_messages(
+        &self,
+        messages: Vec<NewMessage>,
+        options: CallOptions,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<Reply, TertuliaError> {
+        let verb = self.engine.ask(message::taken(messages)?).with(options.try_into()?);
+        self.ground.run(cancel, verb.into_future()).await.map(Reply::from)
     }
 
     /// Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of

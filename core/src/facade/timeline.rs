@@ -1,12 +1,13 @@
 //! What a screen shows of a conversation, as a handle of another language.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::cancel::CancelToken;
+use super::conversation_change::length;
 use super::error::TertuliaError;
 use super::ground::Ground;
 use super::id::id;
+use super::page;
 use super::pull::{Pull, Source};
 use super::row::{TimelineDiff, TimelineFocus};
 use crate::{engine, model};
@@ -57,7 +58,7 @@ impl Timeline {
     #[uniffi::method(default(count = 50, cancel = None))]
     pub async fn load_older(&self, count: i32, cancel: Option<Arc<CancelToken>>) -> Result<bool, TertuliaError> {
         let timeline = self.timeline.clone();
-        self.ground.run(cancel, async move { timeline.load_older(natural(count)).await }).await
+        self.ground.run(cancel, async move { timeline.load_older(page::count(count)).await }).await
     }
 
     /// Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
@@ -67,13 +68,13 @@ impl Timeline {
     #[uniffi::method(default(count = 50, cancel = None))]
     pub async fn load_newer(&self, count: i32, cancel: Option<Arc<CancelToken>>) -> Result<bool, TertuliaError> {
         let timeline = self.timeline.clone();
-        self.ground.run(cancel, async move { timeline.load_newer(natural(count)).await }).await
+        self.ground.run(cancel, async move { timeline.load_newer(page::count(count)).await }).await
     }
 
     /// The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
     /// the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
     pub fn set_visible(&self, first: i32, last: i32) {
-        self.timeline.set_visible(natural(first), natural(last));
+        self.timeline.set_visible(page::count(first), page::count(last));
     }
 
     /// Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
@@ -121,7 +122,7 @@ impl Timeline {
     pub fn sse(&self, heartbeat_ms: Option<i64>, detail: bool) -> Arc<TimelineSse> {
         let mut sse = self.timeline.clone().sse();
         if let Some(every) = heartbeat_ms {
-            sse = sse.heartbeat(Duration::from_millis(u64::try_from(every).unwrap_or(0)));
+            sse = sse.heartbeat(length(every));
         }
         if detail {
             sse = sse.detailed();
@@ -156,9 +157,4 @@ impl TimelineSse {
     pub async fn next(&self, cancel: Option<Arc<CancelToken>>) -> Result<Option<Vec<u8>>, TertuliaError> {
         self.0.next(cancel).await
     }
-}
-
-/// A count or a place; below 0 is refused, or taken, as 0 is.
-fn natural(number: i32) -> usize {
-    usize::try_from(number).unwrap_or(0)
 }

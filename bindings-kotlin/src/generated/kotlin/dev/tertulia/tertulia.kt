@@ -688,11 +688,13 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_canceltoken_is_cancelled(
     ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_context(
+    ): Int
     external fun uniffi_tertulia_checksum_method_conversation_append(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_attach(
     ): Int
-    external fun uniffi_tertulia_checksum_method_conversation_history(
+    external fun uniffi_tertulia_checksum_method_conversation_delete(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_id(
     ): Int
@@ -704,23 +706,43 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_stream(
     ): Int
-    external fun uniffi_tertulia_checksum_method_conversation_timeline(
+    external fun uniffi_tertulia_checksum_method_conversation_summary(
     ): Int
-    external fun uniffi_tertulia_checksum_method_conversationswatch_load_older(
+    external fun uniffi_tertulia_checksum_method_conversation_update(
     ): Int
-    external fun uniffi_tertulia_checksum_method_conversationswatch_next(
+    external fun uniffi_tertulia_checksum_method_conversation_history(
     ): Int
-    external fun uniffi_tertulia_checksum_method_events_next(
+    external fun uniffi_tertulia_checksum_method_conversation_history_if_changed(
     ): Int
-    external fun uniffi_tertulia_checksum_method_outbox_discard(
+    external fun uniffi_tertulia_checksum_method_conversation_messages(
     ): Int
-    external fun uniffi_tertulia_checksum_method_outbox_list(
+    external fun uniffi_tertulia_checksum_method_conversation_open(
     ): Int
-    external fun uniffi_tertulia_checksum_method_outbox_retry(
+    external fun uniffi_tertulia_checksum_method_conversation_search(
     ): Int
-    external fun uniffi_tertulia_checksum_method_outbox_watch(
+    external fun uniffi_tertulia_checksum_method_conversation_at(
     ): Int
-    external fun uniffi_tertulia_checksum_method_outboxwatch_next(
+    external fun uniffi_tertulia_checksum_method_conversation_branches(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_delete_message(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_duplicate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_edit(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_fork(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_regenerate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_siblings(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_switch_to(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_turn(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_messages_next_batch(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_ssestream_next(
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_cancel(
     ): Int
@@ -730,43 +752,29 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_reply(
     ): Int
+    external fun uniffi_tertulia_checksum_method_replystream_sse(
+    ): Int
     external fun uniffi_tertulia_checksum_method_replystream_turn_id(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_ask(
     ): Int
-    external fun uniffi_tertulia_checksum_method_tertulia_events(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_tertulia_health(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_tertulia_network_changed(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_tertulia_resume(
+    external fun uniffi_tertulia_checksum_method_tertulia_ask_messages(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_shutdown(
     ): Int
-    external fun uniffi_tertulia_checksum_method_tertulia_suspend(
-    ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_user(
     ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_dismiss(
+    external fun uniffi_tertulia_checksum_method_userscope_erase(
     ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_focus(
+    external fun uniffi_tertulia_checksum_method_userscope_search(
     ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_load_newer(
+    external fun uniffi_tertulia_checksum_method_userscope_export_conversations(
     ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_load_older(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_next(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_set_read(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_set_visible(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_timeline_sse(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_timelinesse_next(
+    external fun uniffi_tertulia_checksum_method_userscope_import_conversations(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_ask(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_ask_messages(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_conversation(
     ): Int
@@ -774,15 +782,11 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_id(
     ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_list_conversations(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed(
+    ): Int
     external fun uniffi_tertulia_checksum_method_userscope_new_conversation(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_userscope_outbox(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_userscope_preferences(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_userscope_update_preferences(
-    ): Int
-    external fun uniffi_tertulia_checksum_method_userscope_watch_conversations(
     ): Int
     external fun uniffi_tertulia_checksum_constructor_canceltoken_new(
     ): Int
@@ -820,11 +824,13 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_free_conversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_conversation_context(`ptr`: Long,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_conversation_append(`ptr`: Long,`messages`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_attach(`ptr`: Long,`turnId`: RustBuffer.ByValue,`afterSeq`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_conversation_history(`ptr`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_conversation_delete(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -836,39 +842,51 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_stream(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_conversation_timeline(`ptr`: Long,`focus`: RustBuffer.ByValue,`utcOffsetMinutes`: Int,`readUpto`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_conversation_summary(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_clone_conversationswatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_method_conversation_update(`ptr`: Long,`change`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_free_conversationswatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_method_conversation_history(`ptr`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_history_if_changed(`ptr`: Long,`unchangedSince`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_messages(`ptr`: Long,`newestFirst`: Byte,`detail`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_open(`ptr`: Long,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_search(`ptr`: Long,`words`: RustBuffer.ByValue,`sort`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_at(`ptr`: Long,`messageId`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_branches(`ptr`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_delete_message(`ptr`: Long,`messageId`: RustBuffer.ByValue,`subtree`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_duplicate(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_edit(`ptr`: Long,`messageId`: RustBuffer.ByValue,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_fork(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_regenerate(`ptr`: Long,`messageId`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_siblings(`ptr`: Long,`messageId`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_switch_to(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_turn(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_messages(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_messages(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_tertulia_fn_method_conversationswatch_load_older(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_messages_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_conversationswatch_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_clone_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
-    external fun uniffi_tertulia_fn_clone_events(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_free_events(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_free_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_tertulia_fn_method_events_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_clone_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_free_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_tertulia_fn_method_outbox_discard(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_outbox_list(`ptr`: Long,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_outbox_retry(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_outbox_watch(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_clone_outboxwatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_free_outboxwatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_tertulia_fn_method_outboxwatch_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_ssestream_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_clone_replystream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -882,6 +900,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_replystream_reply(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_method_replystream_sse(`ptr`: Long,`afterSeq`: Long,`heartbeatMs`: RustBuffer.ByValue,`detail`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_tertulia_fn_method_replystream_turn_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_clone_tertulia(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -890,51 +910,27 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_tertulia_fn_method_tertulia_ask(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_tertulia_events(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_method_tertulia_health(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): RustBuffer.ByValue
-    external fun uniffi_tertulia_fn_method_tertulia_network_changed(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_tertulia_fn_method_tertulia_resume(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_tertulia_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_shutdown(`ptr`: Long,
     ): Long
-    external fun uniffi_tertulia_fn_method_tertulia_suspend(`ptr`: Long,`cancel`: RustBuffer.ByValue,
-    ): Long
     external fun uniffi_tertulia_fn_method_tertulia_user(`ptr`: Long,`id`: RustBuffer.ByValue,`keys`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_clone_timeline(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_free_timeline(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_tertulia_fn_method_timeline_dismiss(`ptr`: Long,`messageId`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
-    ): Byte
-    external fun uniffi_tertulia_fn_method_timeline_focus(`ptr`: Long,`focus`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_timeline_load_newer(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_timeline_load_older(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_timeline_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_timeline_set_read(`ptr`: Long,`upto`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_timeline_set_visible(`ptr`: Long,`first`: Int,`last`: Int,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_tertulia_fn_method_timeline_sse(`ptr`: Long,`heartbeatMs`: RustBuffer.ByValue,`detail`: Byte,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_clone_timelinesse(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Long
-    external fun uniffi_tertulia_fn_free_timelinesse(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
-    ): Unit
-    external fun uniffi_tertulia_fn_method_timelinesse_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_clone_userscope(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_userscope(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_userscope_erase(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_search(`ptr`: Long,`words`: RustBuffer.ByValue,`sort`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_export_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`ids`: RustBuffer.ByValue,`archived`: RustBuffer.ByValue,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`preferences`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_import_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`dryRun`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_userscope_ask(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_conversation(`ptr`: Long,`id`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -942,15 +938,11 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
-    external fun uniffi_tertulia_fn_method_userscope_new_conversation(`ptr`: Long,`model`: RustBuffer.ByValue,`system`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,`metadata`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_method_userscope_list_conversations(`ptr`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`archived`: Byte,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_userscope_outbox(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(`ptr`: Long,`unchangedSince`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`archived`: Byte,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_userscope_preferences(`ptr`: Long,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_userscope_update_preferences(`ptr`: Long,`change`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
-    ): Long
-    external fun uniffi_tertulia_fn_method_userscope_watch_conversations(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_method_userscope_new_conversation(`ptr`: Long,`model`: RustBuffer.ByValue,`system`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,`metadata`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,`expiresInMs`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_method_tertuliaerror_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1092,13 +1084,16 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_canceltoken_is_cancelled() and 0xFFFF) != 18551) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_context() and 0xFFFF) != 32088) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_conversation_append() and 0xFFFF) != 17328) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_attach() and 0xFFFF) != 46038) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_conversation_history() and 0xFFFF) != 26464) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_delete() and 0xFFFF) != 11538) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_id() and 0xFFFF) != 47855) {
@@ -1116,37 +1111,67 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_conversation_stream() and 0xFFFF) != 46509) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_conversation_timeline() and 0xFFFF) != 17557) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_summary() and 0xFFFF) != 43542) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_conversationswatch_load_older() and 0xFFFF) != 56608) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_update() and 0xFFFF) != 974) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_conversationswatch_next() and 0xFFFF) != 11894) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_history() and 0xFFFF) != 33980) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_events_next() and 0xFFFF) != 22462) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_history_if_changed() and 0xFFFF) != 60617) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_outbox_discard() and 0xFFFF) != 61153) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_messages() and 0xFFFF) != 13642) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_outbox_list() and 0xFFFF) != 47092) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_open() and 0xFFFF) != 23313) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_outbox_retry() and 0xFFFF) != 33951) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_search() and 0xFFFF) != 54158) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_outbox_watch() and 0xFFFF) != 43430) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_at() and 0xFFFF) != 44064) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_outboxwatch_next() and 0xFFFF) != 22952) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_branches() and 0xFFFF) != 64999) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_delete_message() and 0xFFFF) != 54877) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_duplicate() and 0xFFFF) != 15813) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_edit() and 0xFFFF) != 57639) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_fork() and 0xFFFF) != 28220) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_regenerate() and 0xFFFF) != 64690) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_siblings() and 0xFFFF) != 30576) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_switch_to() and 0xFFFF) != 18730) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_turn() and 0xFFFF) != 49926) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_messages_next_batch() and 0xFFFF) != 5293) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_ssestream_next() and 0xFFFF) != 53305) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_replystream_cancel() and 0xFFFF) != 25203) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 37750) {
+    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 9923) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_replystream_next_batch() and 0xFFFF) != 39561) {
@@ -1155,61 +1180,40 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_replystream_reply() and 0xFFFF) != 59938) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_replystream_sse() and 0xFFFF) != 34491) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_replystream_turn_id() and 0xFFFF) != 58173) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_ask() and 0xFFFF) != 39447) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_tertulia_events() and 0xFFFF) != 58118) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_tertulia_health() and 0xFFFF) != 14534) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_tertulia_network_changed() and 0xFFFF) != 36651) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_tertulia_resume() and 0xFFFF) != 36390) {
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_ask_messages() and 0xFFFF) != 17068) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_shutdown() and 0xFFFF) != 65198) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_tertulia_suspend() and 0xFFFF) != 27921) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_user() and 0xFFFF) != 14870) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_dismiss() and 0xFFFF) != 16445) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_erase() and 0xFFFF) != 16991) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_focus() and 0xFFFF) != 59758) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_search() and 0xFFFF) != 54523) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_load_newer() and 0xFFFF) != 60876) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_export_conversations() and 0xFFFF) != 40894) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_load_older() and 0xFFFF) != 32550) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_next() and 0xFFFF) != 5606) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_set_read() and 0xFFFF) != 320) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_set_visible() and 0xFFFF) != 62644) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_timeline_sse() and 0xFFFF) != 22493) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_timelinesse_next() and 0xFFFF) != 21325) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_import_conversations() and 0xFFFF) != 40913) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_userscope_ask() and 0xFFFF) != 61571) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_ask_messages() and 0xFFFF) != 47955) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_userscope_conversation() and 0xFFFF) != 47427) {
@@ -1221,19 +1225,13 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_userscope_id() and 0xFFFF) != 17345) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_userscope_new_conversation() and 0xFFFF) != 4554) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_list_conversations() and 0xFFFF) != 42709) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_userscope_outbox() and 0xFFFF) != 26537) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed() and 0xFFFF) != 34931) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_userscope_preferences() and 0xFFFF) != 14915) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_userscope_update_preferences() and 0xFFFF) != 14956) {
-        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
-    }
-    if ((lib.uniffi_tertulia_checksum_method_userscope_watch_conversations() and 0xFFFF) != 14091) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_new_conversation() and 0xFFFF) != 58807) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_constructor_canceltoken_new() and 0xFFFF) != 60252) {
@@ -2057,6 +2055,15 @@ public object FfiConverterTypeCancelToken: FfiConverter<CancelToken, Long> {
 public interface ConversationInterface {
 
     /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+    suspend fun `context`(`options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ContextReport
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -2075,12 +2082,12 @@ public interface ConversationInterface {
     suspend fun `attach`(`turnId`: kotlin.String, `afterSeq`: kotlin.Long = 0L, `cancel`: CancelToken? = null): ReplyStream
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
-    suspend fun `history`(`anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): MessagePage
+    suspend fun `delete`(`cancel`: CancelToken? = null)
 
     /**
      * Names it.
@@ -2121,14 +2128,161 @@ public interface ConversationInterface {
     suspend fun `stream`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
 
     /**
-     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
-     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
-     * are told apart. Behind the message `read_upto` the unread marker stands.
+     * What a list shows of it, from one row.
      *
      * # Errors
-     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
      */
-    suspend fun `timeline`(`focus`: TimelineFocus? = null, `utcOffsetMinutes`: kotlin.Int = 0, `readUpto`: kotlin.String? = null, `cancel`: CancelToken? = null): Timeline
+    suspend fun `summary`(`cancel`: CancelToken? = null): ConversationSummary
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+    suspend fun `update`(`change`: ConversationChange, `cancel`: CancelToken? = null)
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+    suspend fun `history`(`anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): MessagePage
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+    suspend fun `historyIfChanged`(`unchangedSince`: kotlin.Long, `anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): MessagePage?
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */
+    fun `messages`(`newestFirst`: kotlin.Boolean = false, `detail`: Detail? = null): Messages
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+    suspend fun `open`(`limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): ConversationOpening
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+    suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort? = null, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `cancel`: CancelToken? = null): SearchPage
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `at`(`messageId`: kotlin.String): Conversation
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    suspend fun `branches`(`limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `cancel`: CancelToken? = null): BranchPage
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+    suspend fun `deleteMessage`(`messageId`: kotlin.String, `subtree`: kotlin.Boolean = false, `cancel`: CancelToken? = null)
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+    suspend fun `duplicate`(`messageId`: kotlin.String, `cancel`: CancelToken? = null): Conversation
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+    suspend fun `edit`(`messageId`: kotlin.String, `parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `fork`(`messageId`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+    suspend fun `regenerate`(`messageId`: kotlin.String, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `siblings`(`messageId`: kotlin.String, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `cancel`: CancelToken? = null): MessagePage
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `switchTo`(`messageId`: kotlin.String, `cancel`: CancelToken? = null): kotlin.String
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `turn`(`turnId`: kotlin.String, `cancel`: CancelToken? = null): Turn
 
     companion object
 }
@@ -2239,6 +2393,36 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `context`(`options`: CallOptions, `cancel`: CancelToken?) : ContextReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_context(
+                uniffiHandle,
+
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeContextReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -2300,29 +2484,28 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `history`(`anchor`: HistoryAnchor?, `limit`: kotlin.Int, `cancel`: CancelToken?) : MessagePage {
+    override suspend fun `delete`(`cancel`: CancelToken?) {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_conversation_history(
+            UniffiLib.uniffi_tertulia_fn_method_conversation_delete(
                 uniffiHandle,
 
-        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
-        FfiConverterInt.lower(`limit`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
         // lift function
-        { FfiConverterTypeMessagePage.lift(it) },
+        { },
+
         // Error FFI converter
         TertuliaException.ErrorHandler,
     )
@@ -2467,24 +2650,322 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
-     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
-     * are told apart. Behind the message `read_upto` the unread marker stands.
+     * What a list shows of it, from one row.
      *
      * # Errors
-     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `timeline`(`focus`: TimelineFocus?, `utcOffsetMinutes`: kotlin.Int, `readUpto`: kotlin.String?, `cancel`: CancelToken?) : Timeline {
+    override suspend fun `summary`(`cancel`: CancelToken?) : ConversationSummary {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_conversation_timeline(
+            UniffiLib.uniffi_tertulia_fn_method_conversation_summary(
                 uniffiHandle,
 
-        FfiConverterOptionalTypeTimelineFocus.lower(`focus`),
-        FfiConverterInt.lower(`utcOffsetMinutes`),
-        FfiConverterOptionalString.lower(`readUpto`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationSummary.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `update`(`change`: ConversationChange, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_update(
+                uniffiHandle,
+
+        FfiConverterTypeConversationChange.lower(`change`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `history`(`anchor`: HistoryAnchor?, `limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : MessagePage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_history(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `historyIfChanged`(`unchangedSince`: kotlin.Long, `anchor`: HistoryAnchor?, `limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : MessagePage? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_history_if_changed(
+                uniffiHandle,
+
+        FfiConverterLong.lower(`unchangedSince`),
+        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */override fun `messages`(`newestFirst`: kotlin.Boolean, `detail`: Detail?): Messages {
+            return FfiConverterTypeMessages.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_conversation_messages(
+        it,
+
+        FfiConverterBoolean.lower(`newestFirst`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `open`(`limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : ConversationOpening {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_open(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationOpening.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort?, `limit`: kotlin.Int, `before`: kotlin.String?, `cancel`: CancelToken?) : SearchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_search(
+                uniffiHandle,
+
+        FfiConverterString.lower(`words`),
+        FfiConverterOptionalTypeSearchSort.lower(`sort`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeSearchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `at`(`messageId`: kotlin.String): Conversation {
+            return FfiConverterTypeConversation.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_conversation_at(
+        it,
+
+        FfiConverterString.lower(`messageId`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `branches`(`limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `cancel`: CancelToken?) : BranchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_branches(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeBranchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `deleteMessage`(`messageId`: kotlin.String, `subtree`: kotlin.Boolean, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_delete_message(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterBoolean.lower(`subtree`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `duplicate`(`messageId`: kotlin.String, `cancel`: CancelToken?) : Conversation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_duplicate(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
@@ -2492,7 +2973,197 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
         { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
         { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
         // lift function
-        { FfiConverterTypeTimeline.lift(it) },
+        { FfiConverterTypeConversation.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `edit`(`messageId`: kotlin.String, `parts`: List<Part>, `options`: CallOptions, `cancel`: CancelToken?) : ReplyStream {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_edit(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterSequenceTypePart.lower(`parts`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeReplyStream.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `fork`(`messageId`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_fork(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `regenerate`(`messageId`: kotlin.String, `options`: CallOptions, `cancel`: CancelToken?) : ReplyStream {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_regenerate(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeReplyStream.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `siblings`(`messageId`: kotlin.String, `limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `cancel`: CancelToken?) : MessagePage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_siblings(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `switchTo`(`messageId`: kotlin.String, `cancel`: CancelToken?) : kotlin.String {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_switch_to(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterString.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `turn`(`turnId`: kotlin.String, `cancel`: CancelToken?) : Turn {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_turn(
+                uniffiHandle,
+
+        FfiConverterString.lower(`turnId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeTurn.lift(it) },
         // Error FFI converter
         TertuliaException.ErrorHandler,
     )
@@ -2633,36 +3304,26 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 
 
 /**
- * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
  */
-public interface ConversationsWatchInterface {
+public interface MessagesInterface {
 
     /**
-     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
-     * are no more, or no more are shown.
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
      *
      * # Errors
-     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
      */
-    suspend fun `loadOlder`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
-
-    /**
-     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
-     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
-     * loses nothing.
-     *
-     * # Errors
-     * `Storage`; asking again goes on where it failed. `Cancelled`.
-     */
-    suspend fun `next`(`cancel`: CancelToken? = null): List<ConversationDiff>?
+    suspend fun `nextBatch`(`max`: kotlin.Int = 50, `cancel`: CancelToken? = null): List<Message>
 
     companion object
 }
 
 /**
- * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
  */
-open class ConversationsWatch: Disposable, AutoCloseable, ConversationsWatchInterface
+open class Messages: Disposable, AutoCloseable, MessagesInterface
 {
 
     @Suppress("UNUSED_PARAMETER")
@@ -2746,7 +3407,7 @@ open class ConversationsWatch: Disposable, AutoCloseable, ConversationsWatchInte
                 return;
             }
             uniffiRustCall { status ->
-                UniffiLib.uniffi_tertulia_fn_free_conversationswatch(handle, status)
+                UniffiLib.uniffi_tertulia_fn_free_messages(handle, status)
             }
         }
     }
@@ -2759,57 +3420,27 @@ open class ConversationsWatch: Disposable, AutoCloseable, ConversationsWatchInte
             throw InternalException("uniffiCloneHandle() called on NoHandle object");
         }
         return uniffiRustCall() { status ->
-            UniffiLib.uniffi_tertulia_fn_clone_conversationswatch(handle, status)
+            UniffiLib.uniffi_tertulia_fn_clone_messages(handle, status)
         }
     }
 
 
     /**
-     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
-     * are no more, or no more are shown.
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
      *
      * # Errors
-     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `loadOlder`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
+    override suspend fun `nextBatch`(`max`: kotlin.Int, `cancel`: CancelToken?) : List<Message> {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_conversationswatch_load_older(
+            UniffiLib.uniffi_tertulia_fn_method_messages_next_batch(
                 uniffiHandle,
 
-        FfiConverterInt.lower(`count`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
-        // lift function
-        { FfiConverterBoolean.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
-     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
-     * loses nothing.
-     *
-     * # Errors
-     * `Storage`; asking again goes on where it failed. `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `next`(`cancel`: CancelToken?) : List<ConversationDiff>? {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_conversationswatch_next(
-                uniffiHandle,
-
+        FfiConverterInt.lower(`max`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
@@ -2817,7 +3448,7 @@ open class ConversationsWatch: Disposable, AutoCloseable, ConversationsWatchInte
         { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
         { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
         // lift function
-        { FfiConverterOptionalSequenceTypeConversationDiff.lift(it) },
+        { FfiConverterSequenceTypeMessage.lift(it) },
         // Error FFI converter
         TertuliaException.ErrorHandler,
     )
@@ -2841,977 +3472,22 @@ open class ConversationsWatch: Disposable, AutoCloseable, ConversationsWatchInte
 /**
  * @suppress
  */
-public object FfiConverterTypeConversationsWatch: FfiConverter<ConversationsWatch, Long> {
-    override fun lower(value: ConversationsWatch): Long {
+public object FfiConverterTypeMessages: FfiConverter<Messages, Long> {
+    override fun lower(value: Messages): Long {
         return value.uniffiCloneHandle()
     }
 
-    override fun lift(value: Long): ConversationsWatch {
-        return ConversationsWatch(UniffiWithHandle, value)
+    override fun lift(value: Long): Messages {
+        return Messages(UniffiWithHandle, value)
     }
 
-    override fun read(buf: ByteBuffer): ConversationsWatch {
+    override fun read(buf: ByteBuffer): Messages {
         return lift(buf.getLong())
     }
 
-    override fun allocationSize(value: ConversationsWatch) = 8UL
+    override fun allocationSize(value: Messages) = 8UL
 
-    override fun write(value: ConversationsWatch, buf: ByteBuffer) {
-        buf.putLong(lower(value))
-    }
-}
-
-
-// This template implements a class for working with a Rust struct via a handle
-// to the live Rust struct on the other side of the FFI.
-//
-// There's some subtlety here, because we have to be careful not to operate on a Rust
-// struct after it has been dropped, and because we must expose a public API for freeing
-// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
-//
-//   * Each instance holds an opaque handle to the underlying Rust struct.
-//     Method calls need to read this handle from the object's state and pass it in to
-//     the Rust FFI.
-//
-//   * When an instance is no longer needed, its handle should be passed to a
-//     special destructor function provided by the Rust FFI, which will drop the
-//     underlying Rust struct.
-//
-//   * Given an instance, calling code is expected to call the special
-//     `destroy` method in order to free it after use, either by calling it explicitly
-//     or by using a higher-level helper like the `use` method. Failing to do so risks
-//     leaking the underlying Rust struct.
-//
-//   * We can't assume that calling code will do the right thing, and must be prepared
-//     to handle Kotlin method calls executing concurrently with or even after a call to
-//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
-//
-//   * We must never allow Rust code to operate on the underlying Rust struct after
-//     the destructor has been called, and must never call the destructor more than once.
-//     Doing so may trigger memory unsafety.
-//
-//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
-//     is implemented to call the destructor when the Kotlin object becomes unreachable.
-//     This is done in a background thread. This is not a panacea, and client code should be aware that
-//      1. the thread may starve if some there are objects that have poorly performing
-//     `drop` methods or do significant work in their `drop` methods.
-//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
-//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
-//
-// If we try to implement this with mutual exclusion on access to the handle, there is the
-// possibility of a race between a method call and a concurrent call to `destroy`:
-//
-//    * Thread A starts a method call, reads the value of the handle, but is interrupted
-//      before it can pass the handle over the FFI to Rust.
-//    * Thread B calls `destroy` and frees the underlying Rust struct.
-//    * Thread A resumes, passing the already-read handle value to Rust and triggering
-//      a use-after-free.
-//
-// One possible solution would be to use a `ReadWriteLock`, with each method call taking
-// a read lock (and thus allowed to run concurrently) and the special `destroy` method
-// taking a write lock (and thus blocking on live method calls). However, we aim not to
-// generate methods with any hidden blocking semantics, and a `destroy` method that might
-// block if called incorrectly seems to meet that bar.
-//
-// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
-// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
-// has been called. These are updated according to the following rules:
-//
-//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
-//      The initial value for the flag is false.
-//
-//    * At the start of each method call, we atomically check the counter.
-//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
-//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
-//
-//    * At the end of each method call, we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-//    * When `destroy` is called, we atomically flip the flag from false to true.
-//      If the flag was already true we silently fail.
-//      Otherwise we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
-// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
-//
-// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
-// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
-// of the underlying Rust code.
-//
-// This makes a cleaner a better alternative to _not_ calling `destroy()` as
-// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
-// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
-// thread may be starved, and the app will leak memory.
-//
-// In this case, `destroy`ing manually may be a better solution.
-//
-// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
-// with Rust peers are reclaimed:
-//
-// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
-// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
-// 3. The memory is reclaimed when the process terminates.
-//
-// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
-//
-
-
-/**
- * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
- *
- * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
- * of readers may be there; freeing one changes nothing for the others.
- */
-public interface EventsInterface {
-
-    /**
-     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
-     *
-     * # Errors
-     * `Cancelled`.
-     */
-    suspend fun `next`(`cancel`: CancelToken? = null): EngineEvent?
-
-    companion object
-}
-
-/**
- * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
- *
- * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
- * of readers may be there; freeing one changes nothing for the others.
- */
-open class Events: Disposable, AutoCloseable, EventsInterface
-{
-
-    @Suppress("UNUSED_PARAMETER")
-    /**
-     * @suppress
-     */
-    constructor(withHandle: UniffiWithHandle, handle: Long) {
-        this.handle = handle
-        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
-    }
-
-    /**
-     * @suppress
-     *
-     * This constructor can be used to instantiate a fake object. Only used for tests. Any
-     * attempt to actually use an object constructed this way will fail as there is no
-     * connected Rust object.
-     */
-    @Suppress("UNUSED_PARAMETER")
-    constructor(noHandle: NoHandle) {
-        this.handle = 0
-        this.cleanable = null
-    }
-
-    protected val handle: Long
-    protected val cleanable: UniffiCleaner.Cleanable?
-
-    private val wasDestroyed = AtomicBoolean(false)
-    private val callCounter = AtomicLong(1)
-
-    /**
-     * Whether the current object has been destroyed and its reference is gone in the Rust side.
-     */
-    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
-
-    override fun destroy() {
-        // Only allow a single call to this method.
-        // TODO: maybe we should log a warning if called more than once?
-        if (this.wasDestroyed.compareAndSet(false, true)) {
-            // This decrement always matches the initial count of 1 given at creation time.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    @Synchronized
-    override fun close() {
-        this.destroy()
-    }
-
-    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
-        // Check and increment the call counter, to keep the object alive.
-        // This needs a compare-and-set retry loop in case of concurrent updates.
-        do {
-            val c = this.callCounter.get()
-            if (c == 0L) {
-                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
-            }
-            if (c == Long.MAX_VALUE) {
-                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
-            }
-        } while (! this.callCounter.compareAndSet(c, c + 1L))
-        // Now we can safely do the method call without the handle being freed concurrently.
-        try {
-            return block(this.uniffiCloneHandle())
-        } finally {
-            // This decrement always matches the increment we performed above.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    // Use a static inner class instead of a closure so as not to accidentally
-    // capture `this` as part of the cleanable's action.
-    private class UniffiCleanAction(private val handle: Long) : Runnable {
-        override fun run() {
-            if (handle == 0.toLong()) {
-                // Fake object created with `NoHandle`, don't try to free.
-                return;
-            }
-            uniffiRustCall { status ->
-                UniffiLib.uniffi_tertulia_fn_free_events(handle, status)
-            }
-        }
-    }
-
-    /**
-     * @suppress
-     */
-    fun uniffiCloneHandle(): Long {
-        if (handle == 0.toLong()) {
-            throw InternalException("uniffiCloneHandle() called on NoHandle object");
-        }
-        return uniffiRustCall() { status ->
-            UniffiLib.uniffi_tertulia_fn_clone_events(handle, status)
-        }
-    }
-
-
-    /**
-     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
-     *
-     * # Errors
-     * `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `next`(`cancel`: CancelToken?) : EngineEvent? {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_events_next(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterOptionalTypeEngineEvent.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-
-
-
-
-
-
-    /**
-     * @suppress
-     */
-    companion object
-
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeEvents: FfiConverter<Events, Long> {
-    override fun lower(value: Events): Long {
-        return value.uniffiCloneHandle()
-    }
-
-    override fun lift(value: Long): Events {
-        return Events(UniffiWithHandle, value)
-    }
-
-    override fun read(buf: ByteBuffer): Events {
-        return lift(buf.getLong())
-    }
-
-    override fun allocationSize(value: Events) = 8UL
-
-    override fun write(value: Events, buf: ByteBuffer) {
-        buf.putLong(lower(value))
-    }
-}
-
-
-// This template implements a class for working with a Rust struct via a handle
-// to the live Rust struct on the other side of the FFI.
-//
-// There's some subtlety here, because we have to be careful not to operate on a Rust
-// struct after it has been dropped, and because we must expose a public API for freeing
-// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
-//
-//   * Each instance holds an opaque handle to the underlying Rust struct.
-//     Method calls need to read this handle from the object's state and pass it in to
-//     the Rust FFI.
-//
-//   * When an instance is no longer needed, its handle should be passed to a
-//     special destructor function provided by the Rust FFI, which will drop the
-//     underlying Rust struct.
-//
-//   * Given an instance, calling code is expected to call the special
-//     `destroy` method in order to free it after use, either by calling it explicitly
-//     or by using a higher-level helper like the `use` method. Failing to do so risks
-//     leaking the underlying Rust struct.
-//
-//   * We can't assume that calling code will do the right thing, and must be prepared
-//     to handle Kotlin method calls executing concurrently with or even after a call to
-//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
-//
-//   * We must never allow Rust code to operate on the underlying Rust struct after
-//     the destructor has been called, and must never call the destructor more than once.
-//     Doing so may trigger memory unsafety.
-//
-//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
-//     is implemented to call the destructor when the Kotlin object becomes unreachable.
-//     This is done in a background thread. This is not a panacea, and client code should be aware that
-//      1. the thread may starve if some there are objects that have poorly performing
-//     `drop` methods or do significant work in their `drop` methods.
-//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
-//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
-//
-// If we try to implement this with mutual exclusion on access to the handle, there is the
-// possibility of a race between a method call and a concurrent call to `destroy`:
-//
-//    * Thread A starts a method call, reads the value of the handle, but is interrupted
-//      before it can pass the handle over the FFI to Rust.
-//    * Thread B calls `destroy` and frees the underlying Rust struct.
-//    * Thread A resumes, passing the already-read handle value to Rust and triggering
-//      a use-after-free.
-//
-// One possible solution would be to use a `ReadWriteLock`, with each method call taking
-// a read lock (and thus allowed to run concurrently) and the special `destroy` method
-// taking a write lock (and thus blocking on live method calls). However, we aim not to
-// generate methods with any hidden blocking semantics, and a `destroy` method that might
-// block if called incorrectly seems to meet that bar.
-//
-// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
-// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
-// has been called. These are updated according to the following rules:
-//
-//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
-//      The initial value for the flag is false.
-//
-//    * At the start of each method call, we atomically check the counter.
-//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
-//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
-//
-//    * At the end of each method call, we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-//    * When `destroy` is called, we atomically flip the flag from false to true.
-//      If the flag was already true we silently fail.
-//      Otherwise we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
-// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
-//
-// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
-// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
-// of the underlying Rust code.
-//
-// This makes a cleaner a better alternative to _not_ calling `destroy()` as
-// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
-// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
-// thread may be starved, and the app will leak memory.
-//
-// In this case, `destroy`ing manually may be a better solution.
-//
-// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
-// with Rust peers are reclaimed:
-//
-// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
-// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
-// 3. The memory is reclaimed when the process terminates.
-//
-// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
-//
-
-
-/**
- * One user's messages that wait to be sent, are being sent, or were given up.
- */
-public interface OutboxInterface {
-
-    /**
-     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
-     * shown it. What had arrived of an answer is kept, and then the message with it.
-     *
-     * # Errors
-     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
-     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
-     */
-    suspend fun `discard`(`turnId`: kotlin.String, `cancel`: CancelToken? = null)
-
-    /**
-     * What is in it, first in first; at most 1,000.
-     *
-     * # Errors
-     * `Storage`, `Closed`, `Cancelled`.
-     */
-    suspend fun `list`(`cancel`: CancelToken? = null): List<OutboxItem>
-
-    /**
-     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
-     *
-     * # Errors
-     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
-     */
-    suspend fun `retry`(`turnId`: kotlin.String, `cancel`: CancelToken? = null)
-
-    /**
-     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
-     */
-    fun `watch`(): OutboxWatch
-
-    companion object
-}
-
-/**
- * One user's messages that wait to be sent, are being sent, or were given up.
- */
-open class Outbox: Disposable, AutoCloseable, OutboxInterface
-{
-
-    @Suppress("UNUSED_PARAMETER")
-    /**
-     * @suppress
-     */
-    constructor(withHandle: UniffiWithHandle, handle: Long) {
-        this.handle = handle
-        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
-    }
-
-    /**
-     * @suppress
-     *
-     * This constructor can be used to instantiate a fake object. Only used for tests. Any
-     * attempt to actually use an object constructed this way will fail as there is no
-     * connected Rust object.
-     */
-    @Suppress("UNUSED_PARAMETER")
-    constructor(noHandle: NoHandle) {
-        this.handle = 0
-        this.cleanable = null
-    }
-
-    protected val handle: Long
-    protected val cleanable: UniffiCleaner.Cleanable?
-
-    private val wasDestroyed = AtomicBoolean(false)
-    private val callCounter = AtomicLong(1)
-
-    /**
-     * Whether the current object has been destroyed and its reference is gone in the Rust side.
-     */
-    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
-
-    override fun destroy() {
-        // Only allow a single call to this method.
-        // TODO: maybe we should log a warning if called more than once?
-        if (this.wasDestroyed.compareAndSet(false, true)) {
-            // This decrement always matches the initial count of 1 given at creation time.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    @Synchronized
-    override fun close() {
-        this.destroy()
-    }
-
-    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
-        // Check and increment the call counter, to keep the object alive.
-        // This needs a compare-and-set retry loop in case of concurrent updates.
-        do {
-            val c = this.callCounter.get()
-            if (c == 0L) {
-                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
-            }
-            if (c == Long.MAX_VALUE) {
-                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
-            }
-        } while (! this.callCounter.compareAndSet(c, c + 1L))
-        // Now we can safely do the method call without the handle being freed concurrently.
-        try {
-            return block(this.uniffiCloneHandle())
-        } finally {
-            // This decrement always matches the increment we performed above.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    // Use a static inner class instead of a closure so as not to accidentally
-    // capture `this` as part of the cleanable's action.
-    private class UniffiCleanAction(private val handle: Long) : Runnable {
-        override fun run() {
-            if (handle == 0.toLong()) {
-                // Fake object created with `NoHandle`, don't try to free.
-                return;
-            }
-            uniffiRustCall { status ->
-                UniffiLib.uniffi_tertulia_fn_free_outbox(handle, status)
-            }
-        }
-    }
-
-    /**
-     * @suppress
-     */
-    fun uniffiCloneHandle(): Long {
-        if (handle == 0.toLong()) {
-            throw InternalException("uniffiCloneHandle() called on NoHandle object");
-        }
-        return uniffiRustCall() { status ->
-            UniffiLib.uniffi_tertulia_fn_clone_outbox(handle, status)
-        }
-    }
-
-
-    /**
-     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
-     * shown it. What had arrived of an answer is kept, and then the message with it.
-     *
-     * # Errors
-     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
-     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `discard`(`turnId`: kotlin.String, `cancel`: CancelToken?) {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_outbox_discard(
-                uniffiHandle,
-
-        FfiConverterString.lower(`turnId`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * What is in it, first in first; at most 1,000.
-     *
-     * # Errors
-     * `Storage`, `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `list`(`cancel`: CancelToken?) : List<OutboxItem> {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_outbox_list(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterSequenceTypeOutboxItem.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
-     *
-     * # Errors
-     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `retry`(`turnId`: kotlin.String, `cancel`: CancelToken?) {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_outbox_retry(
-                uniffiHandle,
-
-        FfiConverterString.lower(`turnId`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
-     */override fun `watch`(): OutboxWatch {
-            return FfiConverterTypeOutboxWatch.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_outbox_watch(
-        it,
-        _status)
-}
-    }
-    )
-    }
-
-
-
-
-
-
-
-
-
-    /**
-     * @suppress
-     */
-    companion object
-
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeOutbox: FfiConverter<Outbox, Long> {
-    override fun lower(value: Outbox): Long {
-        return value.uniffiCloneHandle()
-    }
-
-    override fun lift(value: Long): Outbox {
-        return Outbox(UniffiWithHandle, value)
-    }
-
-    override fun read(buf: ByteBuffer): Outbox {
-        return lift(buf.getLong())
-    }
-
-    override fun allocationSize(value: Outbox) = 8UL
-
-    override fun write(value: Outbox, buf: ByteBuffer) {
-        buf.putLong(lower(value))
-    }
-}
-
-
-// This template implements a class for working with a Rust struct via a handle
-// to the live Rust struct on the other side of the FFI.
-//
-// There's some subtlety here, because we have to be careful not to operate on a Rust
-// struct after it has been dropped, and because we must expose a public API for freeing
-// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
-//
-//   * Each instance holds an opaque handle to the underlying Rust struct.
-//     Method calls need to read this handle from the object's state and pass it in to
-//     the Rust FFI.
-//
-//   * When an instance is no longer needed, its handle should be passed to a
-//     special destructor function provided by the Rust FFI, which will drop the
-//     underlying Rust struct.
-//
-//   * Given an instance, calling code is expected to call the special
-//     `destroy` method in order to free it after use, either by calling it explicitly
-//     or by using a higher-level helper like the `use` method. Failing to do so risks
-//     leaking the underlying Rust struct.
-//
-//   * We can't assume that calling code will do the right thing, and must be prepared
-//     to handle Kotlin method calls executing concurrently with or even after a call to
-//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
-//
-//   * We must never allow Rust code to operate on the underlying Rust struct after
-//     the destructor has been called, and must never call the destructor more than once.
-//     Doing so may trigger memory unsafety.
-//
-//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
-//     is implemented to call the destructor when the Kotlin object becomes unreachable.
-//     This is done in a background thread. This is not a panacea, and client code should be aware that
-//      1. the thread may starve if some there are objects that have poorly performing
-//     `drop` methods or do significant work in their `drop` methods.
-//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
-//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
-//
-// If we try to implement this with mutual exclusion on access to the handle, there is the
-// possibility of a race between a method call and a concurrent call to `destroy`:
-//
-//    * Thread A starts a method call, reads the value of the handle, but is interrupted
-//      before it can pass the handle over the FFI to Rust.
-//    * Thread B calls `destroy` and frees the underlying Rust struct.
-//    * Thread A resumes, passing the already-read handle value to Rust and triggering
-//      a use-after-free.
-//
-// One possible solution would be to use a `ReadWriteLock`, with each method call taking
-// a read lock (and thus allowed to run concurrently) and the special `destroy` method
-// taking a write lock (and thus blocking on live method calls). However, we aim not to
-// generate methods with any hidden blocking semantics, and a `destroy` method that might
-// block if called incorrectly seems to meet that bar.
-//
-// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
-// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
-// has been called. These are updated according to the following rules:
-//
-//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
-//      The initial value for the flag is false.
-//
-//    * At the start of each method call, we atomically check the counter.
-//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
-//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
-//
-//    * At the end of each method call, we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-//    * When `destroy` is called, we atomically flip the flag from false to true.
-//      If the flag was already true we silently fail.
-//      Otherwise we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
-// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
-//
-// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
-// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
-// of the underlying Rust code.
-//
-// This makes a cleaner a better alternative to _not_ calling `destroy()` as
-// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
-// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
-// thread may be starved, and the app will leak memory.
-//
-// In this case, `destroy`ing manually may be a better solution.
-//
-// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
-// with Rust peers are reclaimed:
-//
-// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
-// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
-// 3. The memory is reclaimed when the process terminates.
-//
-// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
-//
-
-
-/**
- * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
- * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
- */
-public interface OutboxWatchInterface {
-
-    /**
-     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
-     *
-     * # Errors
-     * `Storage` when the message cannot be read; `Cancelled`.
-     */
-    suspend fun `next`(`cancel`: CancelToken? = null): OutboxItem?
-
-    companion object
-}
-
-/**
- * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
- * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
- */
-open class OutboxWatch: Disposable, AutoCloseable, OutboxWatchInterface
-{
-
-    @Suppress("UNUSED_PARAMETER")
-    /**
-     * @suppress
-     */
-    constructor(withHandle: UniffiWithHandle, handle: Long) {
-        this.handle = handle
-        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
-    }
-
-    /**
-     * @suppress
-     *
-     * This constructor can be used to instantiate a fake object. Only used for tests. Any
-     * attempt to actually use an object constructed this way will fail as there is no
-     * connected Rust object.
-     */
-    @Suppress("UNUSED_PARAMETER")
-    constructor(noHandle: NoHandle) {
-        this.handle = 0
-        this.cleanable = null
-    }
-
-    protected val handle: Long
-    protected val cleanable: UniffiCleaner.Cleanable?
-
-    private val wasDestroyed = AtomicBoolean(false)
-    private val callCounter = AtomicLong(1)
-
-    /**
-     * Whether the current object has been destroyed and its reference is gone in the Rust side.
-     */
-    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
-
-    override fun destroy() {
-        // Only allow a single call to this method.
-        // TODO: maybe we should log a warning if called more than once?
-        if (this.wasDestroyed.compareAndSet(false, true)) {
-            // This decrement always matches the initial count of 1 given at creation time.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    @Synchronized
-    override fun close() {
-        this.destroy()
-    }
-
-    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
-        // Check and increment the call counter, to keep the object alive.
-        // This needs a compare-and-set retry loop in case of concurrent updates.
-        do {
-            val c = this.callCounter.get()
-            if (c == 0L) {
-                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
-            }
-            if (c == Long.MAX_VALUE) {
-                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
-            }
-        } while (! this.callCounter.compareAndSet(c, c + 1L))
-        // Now we can safely do the method call without the handle being freed concurrently.
-        try {
-            return block(this.uniffiCloneHandle())
-        } finally {
-            // This decrement always matches the increment we performed above.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    // Use a static inner class instead of a closure so as not to accidentally
-    // capture `this` as part of the cleanable's action.
-    private class UniffiCleanAction(private val handle: Long) : Runnable {
-        override fun run() {
-            if (handle == 0.toLong()) {
-                // Fake object created with `NoHandle`, don't try to free.
-                return;
-            }
-            uniffiRustCall { status ->
-                UniffiLib.uniffi_tertulia_fn_free_outboxwatch(handle, status)
-            }
-        }
-    }
-
-    /**
-     * @suppress
-     */
-    fun uniffiCloneHandle(): Long {
-        if (handle == 0.toLong()) {
-            throw InternalException("uniffiCloneHandle() called on NoHandle object");
-        }
-        return uniffiRustCall() { status ->
-            UniffiLib.uniffi_tertulia_fn_clone_outboxwatch(handle, status)
-        }
-    }
-
-
-    /**
-     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
-     *
-     * # Errors
-     * `Storage` when the message cannot be read; `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `next`(`cancel`: CancelToken?) : OutboxItem? {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_outboxwatch_next(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterOptionalTypeOutboxItem.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-
-
-
-
-
-
-    /**
-     * @suppress
-     */
-    companion object
-
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeOutboxWatch: FfiConverter<OutboxWatch, Long> {
-    override fun lower(value: OutboxWatch): Long {
-        return value.uniffiCloneHandle()
-    }
-
-    override fun lift(value: Long): OutboxWatch {
-        return OutboxWatch(UniffiWithHandle, value)
-    }
-
-    override fun read(buf: ByteBuffer): OutboxWatch {
-        return lift(buf.getLong())
-    }
-
-    override fun allocationSize(value: OutboxWatch) = 8UL
-
-    override fun write(value: OutboxWatch, buf: ByteBuffer) {
+    override fun write(value: Messages, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -3924,7 +3600,7 @@ public interface ReplyStreamInterface {
     fun `cancel`()
 
     /**
-     * Lets the reply go on when this handle is freed.
+     * Lets the reply go on when this handle, or the one that took it over, is freed.
      */
     fun `detach`()
 
@@ -3945,6 +3621,19 @@ public interface ReplyStreamInterface {
      * Whatever ended the reply; `partial` holds what had arrived. `Cancelled`.
      */
     suspend fun `reply`(`cancel`: CancelToken? = null): Reply
+
+    /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+    fun `sse`(`afterSeq`: kotlin.Long = 0L, `heartbeatMs`: kotlin.Long? = null, `detail`: kotlin.Boolean = false): SseStream
 
     /**
      * The turn, unless nothing is stored.
@@ -4076,7 +3765,7 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
 
 
     /**
-     * Lets the reply go on when this handle is freed.
+     * Lets the reply go on when this handle, or the one that took it over, is freed.
      */override fun `detach`()
         =
     callWithHandle {
@@ -4147,6 +3836,34 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
         TertuliaException.ErrorHandler,
     )
     }
+
+
+    /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+    @Throws(TertuliaException::class)override fun `sse`(`afterSeq`: kotlin.Long, `heartbeatMs`: kotlin.Long?, `detail`: kotlin.Boolean): SseStream {
+            return FfiConverterTypeSseStream.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_replystream_sse(
+        it,
+
+        FfiConverterLong.lower(`afterSeq`),
+        FfiConverterOptionalLong.lower(`heartbeatMs`),
+        FfiConverterBoolean.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
 
 
     /**
@@ -4299,6 +4016,300 @@ public object FfiConverterTypeReplyStream: FfiConverter<ReplyStream, Long> {
 
 
 /**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+public interface SseStreamInterface {
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): kotlin.ByteArray?
+
+    companion object
+}
+
+/**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+open class SseStream: Disposable, AutoCloseable, SseStreamInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_ssestream(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_ssestream(handle, status)
+        }
+    }
+
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : kotlin.ByteArray? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_ssestream_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalByteArray.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSseStream: FfiConverter<SseStream, Long> {
+    override fun lower(value: SseStream): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): SseStream {
+        return SseStream(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): SseStream {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: SseStream) = 8UL
+
+    override fun write(value: SseStream, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * The conversation engine. Usable from any thread. Freeing the last handle without `shutdown` loses nothing that was
  * said to be saved.
  */
@@ -4313,31 +4324,12 @@ public interface TertuliaInterface {
     suspend fun `ask`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
 
     /**
-     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
-     */
-    fun `eventReader`(): Events
-
-    /**
-     * How the engine is now. From memory.
-     */
-    fun `health`(): Health
-
-    /**
-     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
-     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
-     * from sleep.
-     */
-    fun `networkChanged`()
-
-    /**
-     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
-     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
      *
      * # Errors
-     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
-     * `Cancelled`.
+     * Whatever ends the call; `Cancelled`.
      */
-    suspend fun `resume`(`cancel`: CancelToken? = null)
+    suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
 
     /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
@@ -4347,17 +4339,6 @@ public interface TertuliaInterface {
      * `Storage` when the store could not finish.
      */
     suspend fun `shutdown`()
-
-    /**
-     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
-     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
-     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
-     * the waiting alone.
-     *
-     * # Errors
-     * `Closed` when the engine is closed; `Cancelled`.
-     */
-    suspend fun `suspend`(`cancel`: CancelToken? = null)
 
     /**
      * The conversations of one user; left out, of the one user of this device. Touches no disk. Their own keys, by
@@ -4505,79 +4486,29 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
 
     /**
-     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
-     */override fun `eventReader`(): Events {
-            return FfiConverterTypeEvents.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_tertulia_events(
-        it,
-        _status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * How the engine is now. From memory.
-     */override fun `health`(): Health {
-            return FfiConverterTypeHealth.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_tertulia_health(
-        it,
-        _status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
-     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
-     * from sleep.
-     */override fun `networkChanged`()
-        =
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_tertulia_network_changed(
-        it,
-        _status)
-}
-    }
-
-
-
-
-    /**
-     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
-     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
      *
      * # Errors
-     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
-     * `Cancelled`.
+     * Whatever ends the call; `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `resume`(`cancel`: CancelToken?) {
+    override suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions, `cancel`: CancelToken?) : Reply {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_tertulia_resume(
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_ask_messages(
                 uniffiHandle,
 
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),
+        FfiConverterTypeCallOptions.lower(`options`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
         // lift function
-        { },
-
+        { FfiConverterTypeReply.lift(it) },
         // Error FFI converter
         TertuliaException.ErrorHandler,
     )
@@ -4599,38 +4530,6 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
             UniffiLib.uniffi_tertulia_fn_method_tertulia_shutdown(
                 uniffiHandle,
 
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
-     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
-     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
-     * the waiting alone.
-     *
-     * # Errors
-     * `Closed` when the engine is closed; `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `suspend`(`cancel`: CancelToken?) {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_tertulia_suspend(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
         { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
@@ -4798,827 +4697,67 @@ public object FfiConverterTypeTertulia: FfiConverter<Tertulia, Long> {
 
 
 /**
- * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
- *
- * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
- * it goes on with `resume`.
- */
-public interface TimelineInterface {
-
-    /**
-     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
-     *
-     * # Errors
-     * `Invalid` (bad_id).
-     */
-    fun `dismiss`(`messageId`: kotlin.String): kotlin.Boolean
-
-    /**
-     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
-     *
-     * # Errors
-     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
-     * `Closed`, `Cancelled`.
-     */
-    suspend fun `focus`(`focus`: TimelineFocus? = null, `cancel`: CancelToken? = null)
-
-    /**
-     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
-     *
-     * # Errors
-     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
-     */
-    suspend fun `loadNewer`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
-
-    /**
-     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
-     *
-     * # Errors
-     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
-     */
-    suspend fun `loadOlder`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
-
-    /**
-     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
-     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
-     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
-     * waiting and loses nothing.
-     *
-     * # Errors
-     * `Storage`; asking again goes on where it failed. `Cancelled`.
-     */
-    suspend fun `next`(`cancel`: CancelToken? = null): List<TimelineDiff>?
-
-    /**
-     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
-     *
-     * # Errors
-     * `Invalid` (bad_id), `Closed`, `Cancelled`.
-     */
-    suspend fun `setRead`(`upto`: kotlin.String?, `cancel`: CancelToken? = null)
-
-    /**
-     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
-     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
-     */
-    fun `setVisible`(`first`: kotlin.Int, `last`: kotlin.Int)
-
-    /**
-     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
-     *
-     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
-     * an end user is to see; with `detail` everything that the rows hold.
-     */
-    fun `sse`(`heartbeatMs`: kotlin.Long? = null, `detail`: kotlin.Boolean = false): TimelineSse
-
-    companion object
-}
-
-/**
- * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
- *
- * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
- * it goes on with `resume`.
- */
-open class Timeline: Disposable, AutoCloseable, TimelineInterface
-{
-
-    @Suppress("UNUSED_PARAMETER")
-    /**
-     * @suppress
-     */
-    constructor(withHandle: UniffiWithHandle, handle: Long) {
-        this.handle = handle
-        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
-    }
-
-    /**
-     * @suppress
-     *
-     * This constructor can be used to instantiate a fake object. Only used for tests. Any
-     * attempt to actually use an object constructed this way will fail as there is no
-     * connected Rust object.
-     */
-    @Suppress("UNUSED_PARAMETER")
-    constructor(noHandle: NoHandle) {
-        this.handle = 0
-        this.cleanable = null
-    }
-
-    protected val handle: Long
-    protected val cleanable: UniffiCleaner.Cleanable?
-
-    private val wasDestroyed = AtomicBoolean(false)
-    private val callCounter = AtomicLong(1)
-
-    /**
-     * Whether the current object has been destroyed and its reference is gone in the Rust side.
-     */
-    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
-
-    override fun destroy() {
-        // Only allow a single call to this method.
-        // TODO: maybe we should log a warning if called more than once?
-        if (this.wasDestroyed.compareAndSet(false, true)) {
-            // This decrement always matches the initial count of 1 given at creation time.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    @Synchronized
-    override fun close() {
-        this.destroy()
-    }
-
-    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
-        // Check and increment the call counter, to keep the object alive.
-        // This needs a compare-and-set retry loop in case of concurrent updates.
-        do {
-            val c = this.callCounter.get()
-            if (c == 0L) {
-                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
-            }
-            if (c == Long.MAX_VALUE) {
-                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
-            }
-        } while (! this.callCounter.compareAndSet(c, c + 1L))
-        // Now we can safely do the method call without the handle being freed concurrently.
-        try {
-            return block(this.uniffiCloneHandle())
-        } finally {
-            // This decrement always matches the increment we performed above.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    // Use a static inner class instead of a closure so as not to accidentally
-    // capture `this` as part of the cleanable's action.
-    private class UniffiCleanAction(private val handle: Long) : Runnable {
-        override fun run() {
-            if (handle == 0.toLong()) {
-                // Fake object created with `NoHandle`, don't try to free.
-                return;
-            }
-            uniffiRustCall { status ->
-                UniffiLib.uniffi_tertulia_fn_free_timeline(handle, status)
-            }
-        }
-    }
-
-    /**
-     * @suppress
-     */
-    fun uniffiCloneHandle(): Long {
-        if (handle == 0.toLong()) {
-            throw InternalException("uniffiCloneHandle() called on NoHandle object");
-        }
-        return uniffiRustCall() { status ->
-            UniffiLib.uniffi_tertulia_fn_clone_timeline(handle, status)
-        }
-    }
-
-
-    /**
-     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
-     *
-     * # Errors
-     * `Invalid` (bad_id).
-     */
-    @Throws(TertuliaException::class)override fun `dismiss`(`messageId`: kotlin.String): kotlin.Boolean {
-            return FfiConverterBoolean.lift(
-    callWithHandle {
-    uniffiRustCallWithError(TertuliaException) { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_timeline_dismiss(
-        it,
-
-        FfiConverterString.lower(`messageId`),_status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
-     *
-     * # Errors
-     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
-     * `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `focus`(`focus`: TimelineFocus?, `cancel`: CancelToken?) {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_timeline_focus(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeTimelineFocus.lower(`focus`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
-     *
-     * # Errors
-     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `loadNewer`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_timeline_load_newer(
-                uniffiHandle,
-
-        FfiConverterInt.lower(`count`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
-        // lift function
-        { FfiConverterBoolean.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
-     *
-     * # Errors
-     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `loadOlder`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_timeline_load_older(
-                uniffiHandle,
-
-        FfiConverterInt.lower(`count`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
-        // lift function
-        { FfiConverterBoolean.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
-     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
-     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
-     * waiting and loses nothing.
-     *
-     * # Errors
-     * `Storage`; asking again goes on where it failed. `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `next`(`cancel`: CancelToken?) : List<TimelineDiff>? {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_timeline_next(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterOptionalSequenceTypeTimelineDiff.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
-     *
-     * # Errors
-     * `Invalid` (bad_id), `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `setRead`(`upto`: kotlin.String?, `cancel`: CancelToken?) {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_timeline_set_read(
-                uniffiHandle,
-
-        FfiConverterOptionalString.lower(`upto`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
-     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
-     */override fun `setVisible`(`first`: kotlin.Int, `last`: kotlin.Int)
-        =
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_timeline_set_visible(
-        it,
-
-        FfiConverterInt.lower(`first`),
-        FfiConverterInt.lower(`last`),_status)
-}
-    }
-
-
-
-
-    /**
-     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
-     *
-     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
-     * an end user is to see; with `detail` everything that the rows hold.
-     */override fun `sse`(`heartbeatMs`: kotlin.Long?, `detail`: kotlin.Boolean): TimelineSse {
-            return FfiConverterTypeTimelineSse.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_timeline_sse(
-        it,
-
-        FfiConverterOptionalLong.lower(`heartbeatMs`),
-        FfiConverterBoolean.lower(`detail`),_status)
-}
-    }
-    )
-    }
-
-
-
-
-
-
-
-
-
-    /**
-     * @suppress
-     */
-    companion object
-
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeTimeline: FfiConverter<Timeline, Long> {
-    override fun lower(value: Timeline): Long {
-        return value.uniffiCloneHandle()
-    }
-
-    override fun lift(value: Long): Timeline {
-        return Timeline(UniffiWithHandle, value)
-    }
-
-    override fun read(buf: ByteBuffer): Timeline {
-        return lift(buf.getLong())
-    }
-
-    override fun allocationSize(value: Timeline) = 8UL
-
-    override fun write(value: Timeline, buf: ByteBuffer) {
-        buf.putLong(lower(value))
-    }
-}
-
-
-// This template implements a class for working with a Rust struct via a handle
-// to the live Rust struct on the other side of the FFI.
-//
-// There's some subtlety here, because we have to be careful not to operate on a Rust
-// struct after it has been dropped, and because we must expose a public API for freeing
-// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
-//
-//   * Each instance holds an opaque handle to the underlying Rust struct.
-//     Method calls need to read this handle from the object's state and pass it in to
-//     the Rust FFI.
-//
-//   * When an instance is no longer needed, its handle should be passed to a
-//     special destructor function provided by the Rust FFI, which will drop the
-//     underlying Rust struct.
-//
-//   * Given an instance, calling code is expected to call the special
-//     `destroy` method in order to free it after use, either by calling it explicitly
-//     or by using a higher-level helper like the `use` method. Failing to do so risks
-//     leaking the underlying Rust struct.
-//
-//   * We can't assume that calling code will do the right thing, and must be prepared
-//     to handle Kotlin method calls executing concurrently with or even after a call to
-//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
-//
-//   * We must never allow Rust code to operate on the underlying Rust struct after
-//     the destructor has been called, and must never call the destructor more than once.
-//     Doing so may trigger memory unsafety.
-//
-//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
-//     is implemented to call the destructor when the Kotlin object becomes unreachable.
-//     This is done in a background thread. This is not a panacea, and client code should be aware that
-//      1. the thread may starve if some there are objects that have poorly performing
-//     `drop` methods or do significant work in their `drop` methods.
-//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
-//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
-//
-// If we try to implement this with mutual exclusion on access to the handle, there is the
-// possibility of a race between a method call and a concurrent call to `destroy`:
-//
-//    * Thread A starts a method call, reads the value of the handle, but is interrupted
-//      before it can pass the handle over the FFI to Rust.
-//    * Thread B calls `destroy` and frees the underlying Rust struct.
-//    * Thread A resumes, passing the already-read handle value to Rust and triggering
-//      a use-after-free.
-//
-// One possible solution would be to use a `ReadWriteLock`, with each method call taking
-// a read lock (and thus allowed to run concurrently) and the special `destroy` method
-// taking a write lock (and thus blocking on live method calls). However, we aim not to
-// generate methods with any hidden blocking semantics, and a `destroy` method that might
-// block if called incorrectly seems to meet that bar.
-//
-// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
-// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
-// has been called. These are updated according to the following rules:
-//
-//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
-//      The initial value for the flag is false.
-//
-//    * At the start of each method call, we atomically check the counter.
-//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
-//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
-//
-//    * At the end of each method call, we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-//    * When `destroy` is called, we atomically flip the flag from false to true.
-//      If the flag was already true we silently fail.
-//      Otherwise we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
-// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
-//
-// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
-// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
-// of the underlying Rust code.
-//
-// This makes a cleaner a better alternative to _not_ calling `destroy()` as
-// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
-// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
-// thread may be starved, and the app will leak memory.
-//
-// In this case, `destroy`ing manually may be a better solution.
-//
-// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
-// with Rust peers are reclaimed:
-//
-// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
-// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
-// 3. The memory is reclaimed when the process terminates.
-//
-// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
-//
-
-
-/**
- * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
- *
- * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
- * other. The first brings all rows. A failure is the last event, `error`.
- */
-public interface TimelineSseInterface {
-
-    /**
-     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
-     * back. The token ends the waiting and loses nothing.
-     *
-     * # Errors
-     * `Cancelled`.
-     */
-    suspend fun `next`(`cancel`: CancelToken? = null): kotlin.ByteArray?
-
-    companion object
-}
-
-/**
- * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
- *
- * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
- * other. The first brings all rows. A failure is the last event, `error`.
- */
-open class TimelineSse: Disposable, AutoCloseable, TimelineSseInterface
-{
-
-    @Suppress("UNUSED_PARAMETER")
-    /**
-     * @suppress
-     */
-    constructor(withHandle: UniffiWithHandle, handle: Long) {
-        this.handle = handle
-        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
-    }
-
-    /**
-     * @suppress
-     *
-     * This constructor can be used to instantiate a fake object. Only used for tests. Any
-     * attempt to actually use an object constructed this way will fail as there is no
-     * connected Rust object.
-     */
-    @Suppress("UNUSED_PARAMETER")
-    constructor(noHandle: NoHandle) {
-        this.handle = 0
-        this.cleanable = null
-    }
-
-    protected val handle: Long
-    protected val cleanable: UniffiCleaner.Cleanable?
-
-    private val wasDestroyed = AtomicBoolean(false)
-    private val callCounter = AtomicLong(1)
-
-    /**
-     * Whether the current object has been destroyed and its reference is gone in the Rust side.
-     */
-    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
-
-    override fun destroy() {
-        // Only allow a single call to this method.
-        // TODO: maybe we should log a warning if called more than once?
-        if (this.wasDestroyed.compareAndSet(false, true)) {
-            // This decrement always matches the initial count of 1 given at creation time.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    @Synchronized
-    override fun close() {
-        this.destroy()
-    }
-
-    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
-        // Check and increment the call counter, to keep the object alive.
-        // This needs a compare-and-set retry loop in case of concurrent updates.
-        do {
-            val c = this.callCounter.get()
-            if (c == 0L) {
-                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
-            }
-            if (c == Long.MAX_VALUE) {
-                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
-            }
-        } while (! this.callCounter.compareAndSet(c, c + 1L))
-        // Now we can safely do the method call without the handle being freed concurrently.
-        try {
-            return block(this.uniffiCloneHandle())
-        } finally {
-            // This decrement always matches the increment we performed above.
-            if (this.callCounter.decrementAndGet() == 0L) {
-                cleanable?.clean()
-            }
-        }
-    }
-
-    // Use a static inner class instead of a closure so as not to accidentally
-    // capture `this` as part of the cleanable's action.
-    private class UniffiCleanAction(private val handle: Long) : Runnable {
-        override fun run() {
-            if (handle == 0.toLong()) {
-                // Fake object created with `NoHandle`, don't try to free.
-                return;
-            }
-            uniffiRustCall { status ->
-                UniffiLib.uniffi_tertulia_fn_free_timelinesse(handle, status)
-            }
-        }
-    }
-
-    /**
-     * @suppress
-     */
-    fun uniffiCloneHandle(): Long {
-        if (handle == 0.toLong()) {
-            throw InternalException("uniffiCloneHandle() called on NoHandle object");
-        }
-        return uniffiRustCall() { status ->
-            UniffiLib.uniffi_tertulia_fn_clone_timelinesse(handle, status)
-        }
-    }
-
-
-    /**
-     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
-     * back. The token ends the waiting and loses nothing.
-     *
-     * # Errors
-     * `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `next`(`cancel`: CancelToken?) : kotlin.ByteArray? {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_timelinesse_next(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterOptionalByteArray.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-
-
-
-
-
-
-    /**
-     * @suppress
-     */
-    companion object
-
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeTimelineSse: FfiConverter<TimelineSse, Long> {
-    override fun lower(value: TimelineSse): Long {
-        return value.uniffiCloneHandle()
-    }
-
-    override fun lift(value: Long): TimelineSse {
-        return TimelineSse(UniffiWithHandle, value)
-    }
-
-    override fun read(buf: ByteBuffer): TimelineSse {
-        return lift(buf.getLong())
-    }
-
-    override fun allocationSize(value: TimelineSse) = 8UL
-
-    override fun write(value: TimelineSse, buf: ByteBuffer) {
-        buf.putLong(lower(value))
-    }
-}
-
-
-// This template implements a class for working with a Rust struct via a handle
-// to the live Rust struct on the other side of the FFI.
-//
-// There's some subtlety here, because we have to be careful not to operate on a Rust
-// struct after it has been dropped, and because we must expose a public API for freeing
-// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
-//
-//   * Each instance holds an opaque handle to the underlying Rust struct.
-//     Method calls need to read this handle from the object's state and pass it in to
-//     the Rust FFI.
-//
-//   * When an instance is no longer needed, its handle should be passed to a
-//     special destructor function provided by the Rust FFI, which will drop the
-//     underlying Rust struct.
-//
-//   * Given an instance, calling code is expected to call the special
-//     `destroy` method in order to free it after use, either by calling it explicitly
-//     or by using a higher-level helper like the `use` method. Failing to do so risks
-//     leaking the underlying Rust struct.
-//
-//   * We can't assume that calling code will do the right thing, and must be prepared
-//     to handle Kotlin method calls executing concurrently with or even after a call to
-//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
-//
-//   * We must never allow Rust code to operate on the underlying Rust struct after
-//     the destructor has been called, and must never call the destructor more than once.
-//     Doing so may trigger memory unsafety.
-//
-//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
-//     is implemented to call the destructor when the Kotlin object becomes unreachable.
-//     This is done in a background thread. This is not a panacea, and client code should be aware that
-//      1. the thread may starve if some there are objects that have poorly performing
-//     `drop` methods or do significant work in their `drop` methods.
-//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
-//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
-//
-// If we try to implement this with mutual exclusion on access to the handle, there is the
-// possibility of a race between a method call and a concurrent call to `destroy`:
-//
-//    * Thread A starts a method call, reads the value of the handle, but is interrupted
-//      before it can pass the handle over the FFI to Rust.
-//    * Thread B calls `destroy` and frees the underlying Rust struct.
-//    * Thread A resumes, passing the already-read handle value to Rust and triggering
-//      a use-after-free.
-//
-// One possible solution would be to use a `ReadWriteLock`, with each method call taking
-// a read lock (and thus allowed to run concurrently) and the special `destroy` method
-// taking a write lock (and thus blocking on live method calls). However, we aim not to
-// generate methods with any hidden blocking semantics, and a `destroy` method that might
-// block if called incorrectly seems to meet that bar.
-//
-// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
-// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
-// has been called. These are updated according to the following rules:
-//
-//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
-//      The initial value for the flag is false.
-//
-//    * At the start of each method call, we atomically check the counter.
-//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
-//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
-//
-//    * At the end of each method call, we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-//    * When `destroy` is called, we atomically flip the flag from false to true.
-//      If the flag was already true we silently fail.
-//      Otherwise we atomically decrement and check the counter.
-//      If it has reached zero then we destroy the underlying Rust struct.
-//
-// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
-// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
-//
-// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
-// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
-// of the underlying Rust code.
-//
-// This makes a cleaner a better alternative to _not_ calling `destroy()` as
-// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
-// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
-// thread may be starved, and the app will leak memory.
-//
-// In this case, `destroy`ing manually may be a better solution.
-//
-// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
-// with Rust peers are reclaimed:
-//
-// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
-// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
-// 3. The memory is reclaimed when the process terminates.
-//
-// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
-//
-
-
-/**
  * The conversations of one user. Another user's cannot be named through it.
  */
 public interface UserScopeInterface {
+
+    /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+    suspend fun `erase`(`cancel`: CancelToken? = null): ErasureReport
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+    suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort? = null, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `cancel`: CancelToken? = null): SearchPage
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+    suspend fun `exportConversations`(`path`: kotlin.String, `ids`: List<kotlin.String>? = null, `archived`: kotlin.Boolean? = null, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `preferences`: kotlin.Boolean = false, `cancel`: CancelToken? = null): ExportReport
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+    suspend fun `importConversations`(`path`: kotlin.String, `dryRun`: kotlin.Boolean = false, `cancel`: CancelToken? = null): ImportReport
 
     /**
      * Asks once on this user's account and stores nothing.
@@ -5627,6 +4766,14 @@ public interface UserScopeInterface {
      * Whatever ends the call; `Cancelled`.
      */
     suspend fun `ask`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
 
     /**
      * A conversation by its id. `NotFound` at its first use when there is none, or when it is another user's.
@@ -5647,40 +4794,31 @@ public interface UserScopeInterface {
     fun `id`(): kotlin.String
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
-     */
-    fun `newConversation`(`model`: kotlin.String? = null, `system`: kotlin.String? = null, `title`: kotlin.String? = null, `metadata`: Map<kotlin.String, kotlin.String> = mapOf()): Conversation
-
-    /**
-     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
-     */
-    fun `outbox`(): Outbox
-
-    /**
-     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
      *
      * # Errors
-     * `Storage`, `Closed`, `Cancelled`.
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
      */
-    suspend fun `preferences`(`cancel`: CancelToken? = null): Preferences
+    suspend fun `listConversations`(`limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `archived`: kotlin.Boolean = false, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `cancel`: CancelToken? = null): ConversationPage
 
     /**
-     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
      *
      * # Errors
-     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+     * As of `list_conversations`.
      */
-    suspend fun `updatePreferences`(`change`: PreferencesChange, `cancel`: CancelToken? = null)
+    suspend fun `listConversationsIfChanged`(`unchangedSince`: kotlin.Long, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `archived`: kotlin.Boolean = false, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `cancel`: CancelToken? = null): ConversationPage?
 
     /**
-     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
-     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
-     *
-     * # Errors
-     * `Closed`; `Invalid` (bad_user).
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
      */
-    fun `watchConversations`(): ConversationsWatch
+    fun `newConversation`(`model`: kotlin.String? = null, `system`: kotlin.String? = null, `title`: kotlin.String? = null, `metadata`: Map<kotlin.String, kotlin.String> = mapOf(), `tags`: List<kotlin.String> = listOf(), `expiresInMs`: kotlin.Long? = null): Conversation
 
     companion object
 }
@@ -5791,6 +4929,156 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `erase`(`cancel`: CancelToken?) : ErasureReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_erase(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeErasureReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort?, `limit`: kotlin.Int, `before`: kotlin.String?, `cancel`: CancelToken?) : SearchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_search(
+                uniffiHandle,
+
+        FfiConverterString.lower(`words`),
+        FfiConverterOptionalTypeSearchSort.lower(`sort`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeSearchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `exportConversations`(`path`: kotlin.String, `ids`: List<kotlin.String>?, `archived`: kotlin.Boolean?, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `preferences`: kotlin.Boolean, `cancel`: CancelToken?) : ExportReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_export_conversations(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalSequenceString.lower(`ids`),
+        FfiConverterOptionalBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterBoolean.lower(`preferences`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeExportReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `importConversations`(`path`: kotlin.String, `dryRun`: kotlin.Boolean, `cancel`: CancelToken?) : ImportReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_import_conversations(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterBoolean.lower(`dryRun`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeImportReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Asks once on this user's account and stores nothing.
      *
      * # Errors
@@ -5805,6 +5093,36 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
                 uniffiHandle,
 
         FfiConverterSequenceTypePart.lower(`parts`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeReply.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions, `cancel`: CancelToken?) : Reply {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_ask_messages(
+                uniffiHandle,
+
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),
         FfiConverterTypeCallOptions.lower(`options`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
@@ -5875,9 +5193,83 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
-     */override fun `newConversation`(`model`: kotlin.String?, `system`: kotlin.String?, `title`: kotlin.String?, `metadata`: Map<kotlin.String, kotlin.String>): Conversation {
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listConversations`(`limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `archived`: kotlin.Boolean, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `cancel`: CancelToken?) : ConversationPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_list_conversations(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
+     *
+     * # Errors
+     * As of `list_conversations`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listConversationsIfChanged`(`unchangedSince`: kotlin.Long, `limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `archived`: kotlin.Boolean, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `cancel`: CancelToken?) : ConversationPage? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(
+                uniffiHandle,
+
+        FfiConverterLong.lower(`unchangedSince`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeConversationPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
+     */override fun `newConversation`(`model`: kotlin.String?, `system`: kotlin.String?, `title`: kotlin.String?, `metadata`: Map<kotlin.String, kotlin.String>, `tags`: List<kotlin.String>, `expiresInMs`: kotlin.Long?): Conversation {
             return FfiConverterTypeConversation.lift(
     callWithHandle {
     uniffiRustCall() { _status ->
@@ -5887,102 +5279,9 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
         FfiConverterOptionalString.lower(`model`),
         FfiConverterOptionalString.lower(`system`),
         FfiConverterOptionalString.lower(`title`),
-        FfiConverterMapStringString.lower(`metadata`),_status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
-     */override fun `outbox`(): Outbox {
-            return FfiConverterTypeOutbox.lift(
-    callWithHandle {
-    uniffiRustCall() { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_userscope_outbox(
-        it,
-        _status)
-}
-    }
-    )
-    }
-
-
-
-    /**
-     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
-     *
-     * # Errors
-     * `Storage`, `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `preferences`(`cancel`: CancelToken?) : Preferences {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_userscope_preferences(
-                uniffiHandle,
-
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
-        // lift function
-        { FfiConverterTypePreferences.lift(it) },
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
-     *
-     * # Errors
-     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
-     */
-    @Throws(TertuliaException::class)
-    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `updatePreferences`(`change`: PreferencesChange, `cancel`: CancelToken?) {
-        return uniffiRustCallAsync(
-        callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_userscope_update_preferences(
-                uniffiHandle,
-
-        FfiConverterTypePreferencesChange.lower(`change`),
-        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
-            )
-        },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
-        // lift function
-        { },
-
-        // Error FFI converter
-        TertuliaException.ErrorHandler,
-    )
-    }
-
-
-    /**
-     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
-     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
-     *
-     * # Errors
-     * `Closed`; `Invalid` (bad_user).
-     */
-    @Throws(TertuliaException::class)override fun `watchConversations`(): ConversationsWatch {
-            return FfiConverterTypeConversationsWatch.lift(
-    callWithHandle {
-    uniffiRustCallWithError(TertuliaException) { _status ->
-    UniffiLib.uniffi_tertulia_fn_method_userscope_watch_conversations(
-        it,
-        _status)
+        FfiConverterMapStringString.lower(`metadata`),
+        FfiConverterSequenceString.lower(`tags`),
+        FfiConverterOptionalLong.lower(`expiresInMs`),_status)
 }
     }
     )
@@ -6101,6 +5400,164 @@ public object FfiConverterTypeAttempt: FfiConverterRustBuffer<Attempt> {
 
 
 /**
+ * A branch of a conversation: the way from its beginning to a message behind which nothing was said.
+ */
+data class Branch (
+    /**
+     * Its last message; `switch_to` shows the branch.
+     */
+    val `headId`: kotlin.String
+    ,
+    /**
+     * How many messages stand on it.
+     */
+    val `depth`: kotlin.Int
+    ,
+    /**
+     * Who spoke last.
+     */
+    val `lastRole`: Role
+    ,
+    /**
+     * The beginning of the last message, at most 160 characters; nothing while it is being written.
+     */
+    val `lastPreview`: kotlin.String?
+    ,
+    /**
+     * When the last message was saved.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * True for the branch that is shown.
+     */
+    val `isCurrent`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBranch: FfiConverterRustBuffer<Branch> {
+    override fun read(buf: ByteBuffer): Branch {
+        return Branch(
+            FfiConverterString.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterTypeRole.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Branch) = (
+            FfiConverterString.allocationSize(value.`headId`) +
+            FfiConverterInt.allocationSize(value.`depth`) +
+            FfiConverterTypeRole.allocationSize(value.`lastRole`) +
+            FfiConverterOptionalString.allocationSize(value.`lastPreview`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterBoolean.allocationSize(value.`isCurrent`)
+    )
+
+    override fun write(value: Branch, buf: ByteBuffer) {
+            FfiConverterString.write(value.`headId`, buf)
+            FfiConverterInt.write(value.`depth`, buf)
+            FfiConverterTypeRole.write(value.`lastRole`, buf)
+            FfiConverterOptionalString.write(value.`lastPreview`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterBoolean.write(value.`isCurrent`, buf)
+    }
+}
+
+
+
+/**
+ * A page of a conversation's branches, the newest first.
+ */
+data class BranchPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<Branch>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBranchPage: FfiConverterRustBuffer<BranchPage> {
+    override fun read(buf: ByteBuffer): BranchPage {
+        return BranchPage(
+            FfiConverterSequenceTypeBranch.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BranchPage) = (
+            FfiConverterSequenceTypeBranch.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: BranchPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeBranch.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
  * The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
  *
  * Printing it shows no key and nothing of what is said.
@@ -6110,6 +5567,12 @@ data class CallOptions (
      * The model as `provider/model`.
      */
     val `model`: kotlin.String? = null
+    ,
+    /**
+     * The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little room;
+     * an empty list is none. What `settings.fallback.targets` says unless set.
+     */
+    val `fallback`: List<kotlin.String>? = null
     ,
     /**
      * Instructions, for this call instead of the conversation's.
@@ -6192,6 +5655,12 @@ data class CallOptions (
     val `timeoutMs`: kotlin.Long? = null
     ,
     /**
+     * What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
+     * set.
+     */
+    val `midStream`: MidStream? = null
+    ,
+    /**
      * How urgent it is while others wait for the same model. Interactive unless set.
      */
     val `priority`: Priority? = null
@@ -6207,6 +5676,13 @@ data class CallOptions (
      * Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
      */
     val `clientId`: kotlin.String? = null
+    ,
+    /**
+     * The last message of what is shown, as the caller knows it: if another one is the last when the message is about to be
+     * saved, nothing is stored, and the call fails with `Conflict` (head_moved), which names the one that is. Not looked
+     * at by `ask`.
+     */
+    val `expectedHead`: kotlin.String? = null
     ,
     /**
      * Kept beside the message, never sent.
@@ -6227,6 +5703,16 @@ data class CallOptions (
      * Headers that go along. Those that carry keys are refused.
      */
     val `extraHeaders`: Map<kotlin.String, kotlin.String> = mapOf()
+    ,
+    /**
+     * What the call does with the cache of replies; nothing: what `settings.cache` says.
+     */
+    val `cache`: CacheMode? = null
+    ,
+    /**
+     * How much of the conversation the model is shown. What `settings.context` says unless set. Not looked at by `ask`.
+     */
+    val `context`: ContextOptions? = null
     ,
     /**
      * Let the reply go on when nobody reads it.
@@ -6263,6 +5749,7 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
     override fun read(buf: ByteBuffer): CallOptions {
         return CallOptions(
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
@@ -6279,13 +5766,17 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.read(buf),
             FfiConverterOptionalTypePromptCache.read(buf),
             FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalTypeMidStream.read(buf),
             FfiConverterOptionalTypePriority.read(buf),
             FfiConverterOptionalBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
+            FfiConverterOptionalTypeCacheMode.read(buf),
+            FfiConverterOptionalTypeContextOptions.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalLong.read(buf),
         )
@@ -6293,6 +5784,7 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
 
     override fun allocationSize(value: CallOptions) = (
             FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`fallback`) +
             FfiConverterOptionalString.allocationSize(value.`system`) +
             FfiConverterOptionalDouble.allocationSize(value.`temperature`) +
             FfiConverterOptionalDouble.allocationSize(value.`topP`) +
@@ -6309,19 +5801,24 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.allocationSize(value.`outputSchema`) +
             FfiConverterOptionalTypePromptCache.allocationSize(value.`promptCache`) +
             FfiConverterOptionalLong.allocationSize(value.`timeoutMs`) +
+            FfiConverterOptionalTypeMidStream.allocationSize(value.`midStream`) +
             FfiConverterOptionalTypePriority.allocationSize(value.`priority`) +
             FfiConverterOptionalBoolean.allocationSize(value.`degrade`) +
             FfiConverterOptionalString.allocationSize(value.`clientId`) +
+            FfiConverterOptionalString.allocationSize(value.`expectedHead`) +
             FfiConverterMapStringString.allocationSize(value.`metadata`) +
             FfiConverterOptionalString.allocationSize(value.`key`) +
             FfiConverterOptionalString.allocationSize(value.`extraBody`) +
             FfiConverterMapStringString.allocationSize(value.`extraHeaders`) +
+            FfiConverterOptionalTypeCacheMode.allocationSize(value.`cache`) +
+            FfiConverterOptionalTypeContextOptions.allocationSize(value.`context`) +
             FfiConverterBoolean.allocationSize(value.`detached`) +
             FfiConverterOptionalLong.allocationSize(value.`maxCostNanoUsd`)
     )
 
     override fun write(value: CallOptions, buf: ByteBuffer) {
             FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterOptionalSequenceString.write(value.`fallback`, buf)
             FfiConverterOptionalString.write(value.`system`, buf)
             FfiConverterOptionalDouble.write(value.`temperature`, buf)
             FfiConverterOptionalDouble.write(value.`topP`, buf)
@@ -6338,13 +5835,17 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.write(value.`outputSchema`, buf)
             FfiConverterOptionalTypePromptCache.write(value.`promptCache`, buf)
             FfiConverterOptionalLong.write(value.`timeoutMs`, buf)
+            FfiConverterOptionalTypeMidStream.write(value.`midStream`, buf)
             FfiConverterOptionalTypePriority.write(value.`priority`, buf)
             FfiConverterOptionalBoolean.write(value.`degrade`, buf)
             FfiConverterOptionalString.write(value.`clientId`, buf)
+            FfiConverterOptionalString.write(value.`expectedHead`, buf)
             FfiConverterMapStringString.write(value.`metadata`, buf)
             FfiConverterOptionalString.write(value.`key`, buf)
             FfiConverterOptionalString.write(value.`extraBody`, buf)
             FfiConverterMapStringString.write(value.`extraHeaders`, buf)
+            FfiConverterOptionalTypeCacheMode.write(value.`cache`, buf)
+            FfiConverterOptionalTypeContextOptions.write(value.`context`, buf)
             FfiConverterBoolean.write(value.`detached`, buf)
             FfiConverterOptionalLong.write(value.`maxCostNanoUsd`, buf)
     }
@@ -6418,6 +5919,363 @@ public object FfiConverterTypeCitation: FfiConverterRustBuffer<Citation> {
             FfiConverterOptionalString.write(value.`url`, buf)
             FfiConverterOptionalString.write(value.`title`, buf)
             FfiConverterOptionalString.write(value.`quote`, buf)
+    }
+}
+
+
+
+/**
+ * How much of a conversation the model of one call is shown.
+ */
+data class ContextOptions (
+    /**
+     * At most so many turns, the newest ones; at least 1. What `settings.context.max_turns` says unless set.
+     */
+    val `turns`: kotlin.Long? = null
+    ,
+    /**
+     * At most so many tokens in all that is sent, by estimate; at least 1. What `settings.context.max_tokens` says unless
+     * set.
+     */
+    val `tokens`: kotlin.Long? = null
+    ,
+    /**
+     * Whether a summary stands for what is left out, and is written where it is not there yet. What
+     * `settings.context.summary.enabled` says unless set.
+     */
+    val `summary`: kotlin.Boolean? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeContextOptions: FfiConverterRustBuffer<ContextOptions> {
+    override fun read(buf: ByteBuffer): ContextOptions {
+        return ContextOptions(
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ContextOptions) = (
+            FfiConverterOptionalLong.allocationSize(value.`turns`) +
+            FfiConverterOptionalLong.allocationSize(value.`tokens`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`summary`)
+    )
+
+    override fun write(value: ContextOptions, buf: ByteBuffer) {
+            FfiConverterOptionalLong.write(value.`turns`, buf)
+            FfiConverterOptionalLong.write(value.`tokens`, buf)
+            FfiConverterOptionalBoolean.write(value.`summary`, buf)
+    }
+}
+
+
+
+/**
+ * What a model would be shown of a conversation.
+ */
+data class ContextReport (
+    /**
+     * How many messages, a summary in front of them not counted.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many turns: what a user says and all that answers it is one.
+     */
+    val `turns`: kotlin.Long
+    ,
+    /**
+     * About how many tokens they are, with the summary, instructions, tools and the shape of the answer.
+     */
+    val `tokens`: kotlin.Long
+    ,
+    /**
+     * How many tokens there is room for, a reserve for the estimate's error included.
+     */
+    val `limitTokens`: kotlin.Long
+    ,
+    /**
+     * True when no message is left out.
+     */
+    val `isWhole`: kotlin.Boolean
+    ,
+    /**
+     * The summary that would stand in front, for what is left out; nothing while none is written, or none is wanted.
+     */
+    val `summary`: SummaryReport?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeContextReport: FfiConverterRustBuffer<ContextReport> {
+    override fun read(buf: ByteBuffer): ContextReport {
+        return ContextReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypeSummaryReport.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ContextReport) = (
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`turns`) +
+            FfiConverterLong.allocationSize(value.`tokens`) +
+            FfiConverterLong.allocationSize(value.`limitTokens`) +
+            FfiConverterBoolean.allocationSize(value.`isWhole`) +
+            FfiConverterOptionalTypeSummaryReport.allocationSize(value.`summary`)
+    )
+
+    override fun write(value: ContextReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`turns`, buf)
+            FfiConverterLong.write(value.`tokens`, buf)
+            FfiConverterLong.write(value.`limitTokens`, buf)
+            FfiConverterBoolean.write(value.`isWhole`, buf)
+            FfiConverterOptionalTypeSummaryReport.write(value.`summary`, buf)
+    }
+}
+
+
+
+/**
+ * Changes of a conversation. What is left out stays as it is.
+ */
+data class ConversationChange (
+    /**
+     * Its title.
+     */
+    val `title`: TextChange? = null
+    ,
+    /**
+     * Instructions that stand before its messages.
+     */
+    val `system`: TextChange? = null
+    ,
+    /**
+     * The model it speaks with, as `provider/model`.
+     */
+    val `model`: TextChange? = null
+    ,
+    /**
+     * What the host puts beside it, in place of what stood there; at most 8 KiB.
+     */
+    val `metadata`: Map<kotlin.String, kotlin.String>? = null
+    ,
+    /**
+     * Whether it stands before all others in lists.
+     */
+    val `pinned`: kotlin.Boolean? = null
+    ,
+    /**
+     * Whether lists leave it out unless it is asked for.
+     */
+    val `archived`: kotlin.Boolean? = null
+    ,
+    /**
+     * How long it stays from now on.
+     */
+    val `expiry`: Expiry? = null
+    ,
+    /**
+     * What it can be found by in a list, in place of what it was found by before: at most 32, each of 1 to 64 characters.
+     */
+    val `tags`: List<kotlin.String>? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationChange: FfiConverterRustBuffer<ConversationChange> {
+    override fun read(buf: ByteBuffer): ConversationChange {
+        return ConversationChange(
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalMapStringString.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalTypeExpiry.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationChange) = (
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`title`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`system`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`model`) +
+            FfiConverterOptionalMapStringString.allocationSize(value.`metadata`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`pinned`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`archived`) +
+            FfiConverterOptionalTypeExpiry.allocationSize(value.`expiry`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`tags`)
+    )
+
+    override fun write(value: ConversationChange, buf: ByteBuffer) {
+            FfiConverterOptionalTypeTextChange.write(value.`title`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`system`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`model`, buf)
+            FfiConverterOptionalMapStringString.write(value.`metadata`, buf)
+            FfiConverterOptionalBoolean.write(value.`pinned`, buf)
+            FfiConverterOptionalBoolean.write(value.`archived`, buf)
+            FfiConverterOptionalTypeExpiry.write(value.`expiry`, buf)
+            FfiConverterOptionalSequenceString.write(value.`tags`, buf)
+    }
+}
+
+
+
+/**
+ * What a screen needs when it opens, both of the same moment.
+ */
+data class ConversationOpening (
+    /**
+     * What a list shows of the conversation.
+     */
+    val `summary`: ConversationSummary
+    ,
+    /**
+     * Its latest messages.
+     */
+    val `page`: MessagePage
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationOpening: FfiConverterRustBuffer<ConversationOpening> {
+    override fun read(buf: ByteBuffer): ConversationOpening {
+        return ConversationOpening(
+            FfiConverterTypeConversationSummary.read(buf),
+            FfiConverterTypeMessagePage.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationOpening) = (
+            FfiConverterTypeConversationSummary.allocationSize(value.`summary`) +
+            FfiConverterTypeMessagePage.allocationSize(value.`page`)
+    )
+
+    override fun write(value: ConversationOpening, buf: ByteBuffer) {
+            FfiConverterTypeConversationSummary.write(value.`summary`, buf)
+            FfiConverterTypeMessagePage.write(value.`page`, buf)
+    }
+}
+
+
+
+/**
+ * A page of a user's conversations: the pinned ones first, then the latest activity.
+ */
+data class ConversationPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<ConversationSummary>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationPage: FfiConverterRustBuffer<ConversationPage> {
+    override fun read(buf: ByteBuffer): ConversationPage {
+        return ConversationPage(
+            FfiConverterSequenceTypeConversationSummary.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationPage) = (
+            FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: ConversationPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
     }
 }
 
@@ -6679,33 +6537,34 @@ public object FfiConverterTypeCost: FfiConverterRustBuffer<Cost> {
 
 
 /**
- * Something that happened in an engine. Holds neither what was said nor a key.
+ * What an erasure has taken out.
  */
-data class EngineEvent (
+data class ErasureReport (
     /**
-     * When.
+     * How many conversations, those among them whose time was up.
      */
-    val `at`: java.time.Instant
+    val `conversations`: kotlin.Long
     ,
     /**
-     * Whom it concerns, where it concerns one user.
+     * How many messages, on all branches.
      */
-    val `owner`: kotlin.String?
+    val `messages`: kotlin.Long
     ,
     /**
-     * The conversation it belongs to.
+     * How many streams of events.
      */
-    val `conversationId`: kotlin.String?
+    val `streams`: kotlin.Long
     ,
     /**
-     * The turn it belongs to.
+     * How many values of the user's libraries, deleted ones among them.
      */
-    val `turnId`: kotlin.String?
+    val `entries`: kotlin.Long
     ,
     /**
-     * What happened.
+     * True when the files of the store hold no byte of it any more. False when another program read from the store's log
+     * the whole time: what is left there goes as soon as nobody hinders it.
      */
-    val `kind`: EngineEventKind
+    val `scrubbed`: kotlin.Boolean
 
 ){
 
@@ -6719,31 +6578,31 @@ data class EngineEvent (
 /**
  * @suppress
  */
-public object FfiConverterTypeEngineEvent: FfiConverterRustBuffer<EngineEvent> {
-    override fun read(buf: ByteBuffer): EngineEvent {
-        return EngineEvent(
-            FfiConverterTimestamp.read(buf),
-            FfiConverterOptionalString.read(buf),
-            FfiConverterOptionalString.read(buf),
-            FfiConverterOptionalString.read(buf),
-            FfiConverterTypeEngineEventKind.read(buf),
+public object FfiConverterTypeErasureReport: FfiConverterRustBuffer<ErasureReport> {
+    override fun read(buf: ByteBuffer): ErasureReport {
+        return ErasureReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
         )
     }
 
-    override fun allocationSize(value: EngineEvent) = (
-            FfiConverterTimestamp.allocationSize(value.`at`) +
-            FfiConverterOptionalString.allocationSize(value.`owner`) +
-            FfiConverterOptionalString.allocationSize(value.`conversationId`) +
-            FfiConverterOptionalString.allocationSize(value.`turnId`) +
-            FfiConverterTypeEngineEventKind.allocationSize(value.`kind`)
+    override fun allocationSize(value: ErasureReport) = (
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`streams`) +
+            FfiConverterLong.allocationSize(value.`entries`) +
+            FfiConverterBoolean.allocationSize(value.`scrubbed`)
     )
 
-    override fun write(value: EngineEvent, buf: ByteBuffer) {
-            FfiConverterTimestamp.write(value.`at`, buf)
-            FfiConverterOptionalString.write(value.`owner`, buf)
-            FfiConverterOptionalString.write(value.`conversationId`, buf)
-            FfiConverterOptionalString.write(value.`turnId`, buf)
-            FfiConverterTypeEngineEventKind.write(value.`kind`, buf)
+    override fun write(value: ErasureReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`streams`, buf)
+            FfiConverterLong.write(value.`entries`, buf)
+            FfiConverterBoolean.write(value.`scrubbed`, buf)
     }
 }
 
@@ -6934,58 +6793,28 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
 
 
 /**
- * How an engine is at a moment.
+ * What an export has written.
  */
-data class Health (
+data class ExportReport (
     /**
-     * When.
+     * How many conversations.
      */
-    val `at`: java.time.Instant
+    val `conversations`: kotlin.Long
     ,
     /**
-     * The worst that concerns all of it: down when the store is, degraded when any part is not well.
+     * How many messages, on all branches.
      */
-    val `state`: HealthState
+    val `messages`: kotlin.Long
     ,
     /**
-     * Where conversations are kept.
+     * How many files that belong to messages.
      */
-    val `store`: PartHealth
+    val `files`: kotlin.Long
     ,
     /**
-     * The cache of replies.
+     * How long the file is.
      */
-    val `cache`: PartHealth
-    ,
-    /**
-     * What is to be sent later.
-     */
-    val `outbox`: PartHealth
-    ,
-    /**
-     * How many messages wait there.
-     */
-    val `outboxPending`: kotlin.Long
-    ,
-    /**
-     * Every provider that was asked, by name.
-     */
-    val `providers`: List<PartHealth>
-    ,
-    /**
-     * Calls that wait in the queue.
-     */
-    val `queueWaiting`: kotlin.Long
-    ,
-    /**
-     * Replies that are on their way.
-     */
-    val `openStreams`: kotlin.Long
-    ,
-    /**
-     * All of this and what only operators read (breakers, limits, tasks, what the store was asked), as JSON.
-     */
-    val `report`: kotlin.String
+    val `bytes`: kotlin.Long
 
 ){
 
@@ -6999,46 +6828,178 @@ data class Health (
 /**
  * @suppress
  */
-public object FfiConverterTypeHealth: FfiConverterRustBuffer<Health> {
-    override fun read(buf: ByteBuffer): Health {
-        return Health(
-            FfiConverterTimestamp.read(buf),
-            FfiConverterTypeHealthState.read(buf),
-            FfiConverterTypePartHealth.read(buf),
-            FfiConverterTypePartHealth.read(buf),
-            FfiConverterTypePartHealth.read(buf),
-            FfiConverterLong.read(buf),
-            FfiConverterSequenceTypePartHealth.read(buf),
+public object FfiConverterTypeExportReport: FfiConverterRustBuffer<ExportReport> {
+    override fun read(buf: ByteBuffer): ExportReport {
+        return ExportReport(
             FfiConverterLong.read(buf),
             FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ExportReport) = (
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`files`) +
+            FfiConverterLong.allocationSize(value.`bytes`)
+    )
+
+    override fun write(value: ExportReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`files`, buf)
+            FfiConverterLong.write(value.`bytes`, buf)
+    }
+}
+
+
+
+/**
+ * Something in a file that was not as it should be.
+ */
+data class ImportProblem (
+    /**
+     * The line on which its item begins, from 1.
+     */
+    val `line`: kotlin.Long
+    ,
+    /**
+     * The number of its item, from 1: of the line in JSON Lines, of the conversation or message in a list.
+     */
+    val `item`: kotlin.Long
+    ,
+    /**
+     * A stable word for what is wrong.
+     */
+    val `reason`: kotlin.String
+    ,
+    /**
+     * What is wrong and what was done about it, without anything that was said.
+     */
+    val `detail`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportProblem: FfiConverterRustBuffer<ImportProblem> {
+    override fun read(buf: ByteBuffer): ImportProblem {
+        return ImportProblem(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
             FfiConverterString.read(buf),
         )
     }
 
-    override fun allocationSize(value: Health) = (
-            FfiConverterTimestamp.allocationSize(value.`at`) +
-            FfiConverterTypeHealthState.allocationSize(value.`state`) +
-            FfiConverterTypePartHealth.allocationSize(value.`store`) +
-            FfiConverterTypePartHealth.allocationSize(value.`cache`) +
-            FfiConverterTypePartHealth.allocationSize(value.`outbox`) +
-            FfiConverterLong.allocationSize(value.`outboxPending`) +
-            FfiConverterSequenceTypePartHealth.allocationSize(value.`providers`) +
-            FfiConverterLong.allocationSize(value.`queueWaiting`) +
-            FfiConverterLong.allocationSize(value.`openStreams`) +
-            FfiConverterString.allocationSize(value.`report`)
+    override fun allocationSize(value: ImportProblem) = (
+            FfiConverterLong.allocationSize(value.`line`) +
+            FfiConverterLong.allocationSize(value.`item`) +
+            FfiConverterString.allocationSize(value.`reason`) +
+            FfiConverterString.allocationSize(value.`detail`)
     )
 
-    override fun write(value: Health, buf: ByteBuffer) {
-            FfiConverterTimestamp.write(value.`at`, buf)
-            FfiConverterTypeHealthState.write(value.`state`, buf)
-            FfiConverterTypePartHealth.write(value.`store`, buf)
-            FfiConverterTypePartHealth.write(value.`cache`, buf)
-            FfiConverterTypePartHealth.write(value.`outbox`, buf)
-            FfiConverterLong.write(value.`outboxPending`, buf)
-            FfiConverterSequenceTypePartHealth.write(value.`providers`, buf)
-            FfiConverterLong.write(value.`queueWaiting`, buf)
-            FfiConverterLong.write(value.`openStreams`, buf)
-            FfiConverterString.write(value.`report`, buf)
+    override fun write(value: ImportProblem, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`line`, buf)
+            FfiConverterLong.write(value.`item`, buf)
+            FfiConverterString.write(value.`reason`, buf)
+            FfiConverterString.write(value.`detail`, buf)
+    }
+}
+
+
+
+/**
+ * What an import has done, or would do.
+ */
+data class ImportReport (
+    /**
+     * What the file was recognised as.
+     */
+    val `format`: ImportFormat
+    ,
+    /**
+     * True when nothing was written.
+     */
+    val `dryRun`: kotlin.Boolean
+    ,
+    /**
+     * How many conversations were begun.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages were added.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many messages were left out: those that are here already, and those that could not be taken.
+     */
+    val `skipped`: kotlin.Long
+    ,
+    /**
+     * How many things of the file were not as they should be.
+     */
+    val `problemCount`: kotlin.Long
+    ,
+    /**
+     * The first hundred of them.
+     */
+    val `problems`: List<ImportProblem>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportReport: FfiConverterRustBuffer<ImportReport> {
+    override fun read(buf: ByteBuffer): ImportReport {
+        return ImportReport(
+            FfiConverterTypeImportFormat.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypeImportProblem.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ImportReport) = (
+            FfiConverterTypeImportFormat.allocationSize(value.`format`) +
+            FfiConverterBoolean.allocationSize(value.`dryRun`) +
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`skipped`) +
+            FfiConverterLong.allocationSize(value.`problemCount`) +
+            FfiConverterSequenceTypeImportProblem.allocationSize(value.`problems`)
+    )
+
+    override fun write(value: ImportReport, buf: ByteBuffer) {
+            FfiConverterTypeImportFormat.write(value.`format`, buf)
+            FfiConverterBoolean.write(value.`dryRun`, buf)
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`skipped`, buf)
+            FfiConverterLong.write(value.`problemCount`, buf)
+            FfiConverterSequenceTypeImportProblem.write(value.`problems`, buf)
     }
 }
 
@@ -7275,7 +7236,7 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
 
 
 /**
- * A page of a conversation, in reading order.
+ * A page of messages, in reading order.
  */
 data class MessagePage (
     /**
@@ -7284,27 +7245,27 @@ data class MessagePage (
     val `items`: List<Message>
     ,
     /**
-     * Leads to older messages; nothing when there are none.
+     * Leads to older items; nothing when there are none.
      */
     val `before`: kotlin.String?
     ,
     /**
-     * Leads to newer messages. Also there at the end, so that it can be used for polling.
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
      */
     val `after`: kotlin.String?
     ,
     /**
-     * True when the page holds the first message there is.
+     * True when the page holds the first item there is.
      */
     val `reachedStart`: kotlin.Boolean
     ,
     /**
-     * True when the page holds the last message there is.
+     * True when the page holds the last item there is.
      */
     val `reachedEnd`: kotlin.Boolean
     ,
     /**
-     * Changes whenever the conversation does.
+     * Changes whenever the list does.
      */
     val `version`: kotlin.Long
 
@@ -7426,6 +7387,12 @@ data class OpenOptions (
     val `model`: kotlin.String? = null
     ,
     /**
+     * The models to go on to, in this order, when that one is down, busy, out of credit, refuses the key or has too little
+     * room. Unless set, as `settings.fallback.targets` says.
+     */
+    val `fallback`: List<kotlin.String>? = null
+    ,
+    /**
      * Keys by provider.
      */
     val `keys`: Map<kotlin.String, kotlin.String> = mapOf()
@@ -7466,6 +7433,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
         return OpenOptions(
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterSequenceTypeProviderSpec.read(buf),
             FfiConverterOptionalString.read(buf),
@@ -7475,6 +7443,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun allocationSize(value: OpenOptions) = (
             FfiConverterOptionalString.allocationSize(value.`store`) +
             FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`fallback`) +
             FfiConverterMapStringString.allocationSize(value.`keys`) +
             FfiConverterSequenceTypeProviderSpec.allocationSize(value.`providers`) +
             FfiConverterOptionalString.allocationSize(value.`settings`)
@@ -7483,105 +7452,10 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun write(value: OpenOptions, buf: ByteBuffer) {
             FfiConverterOptionalString.write(value.`store`, buf)
             FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterOptionalSequenceString.write(value.`fallback`, buf)
             FfiConverterMapStringString.write(value.`keys`, buf)
             FfiConverterSequenceTypeProviderSpec.write(value.`providers`, buf)
             FfiConverterOptionalString.write(value.`settings`, buf)
-    }
-}
-
-
-
-/**
- * A message in the outbox.
- */
-data class OutboxItem (
-    /**
-     * The turn it began.
-     */
-    val `turnId`: kotlin.String
-    ,
-    /**
-     * The conversation it stands in.
-     */
-    val `conversationId`: kotlin.String
-    ,
-    /**
-     * `Pending` while it waits, `Sending`, `Failed` when it is parked; in what `watch` gives also `Sent`, when it has
-     * left the outbox.
-     */
-    val `delivery`: Delivery
-    ,
-    /**
-     * The reason word of what went wrong last.
-     */
-    val `reason`: kotlin.String?
-    ,
-    /**
-     * How often it was tried.
-     */
-    val `attempt`: kotlin.Int
-    ,
-    /**
-     * Not sent before this moment; nothing while it is sent, and when it is parked.
-     */
-    val `notBefore`: java.time.Instant?
-    ,
-    /**
-     * Parked when it was not sent before this moment.
-     */
-    val `expiresAt`: java.time.Instant?
-    ,
-    /**
-     * The beginning of its words, at most 160 characters, on one line.
-     */
-    val `preview`: kotlin.String
-
-){
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeOutboxItem: FfiConverterRustBuffer<OutboxItem> {
-    override fun read(buf: ByteBuffer): OutboxItem {
-        return OutboxItem(
-            FfiConverterString.read(buf),
-            FfiConverterString.read(buf),
-            FfiConverterTypeDelivery.read(buf),
-            FfiConverterOptionalString.read(buf),
-            FfiConverterInt.read(buf),
-            FfiConverterOptionalTimestamp.read(buf),
-            FfiConverterOptionalTimestamp.read(buf),
-            FfiConverterString.read(buf),
-        )
-    }
-
-    override fun allocationSize(value: OutboxItem) = (
-            FfiConverterString.allocationSize(value.`turnId`) +
-            FfiConverterString.allocationSize(value.`conversationId`) +
-            FfiConverterTypeDelivery.allocationSize(value.`delivery`) +
-            FfiConverterOptionalString.allocationSize(value.`reason`) +
-            FfiConverterInt.allocationSize(value.`attempt`) +
-            FfiConverterOptionalTimestamp.allocationSize(value.`notBefore`) +
-            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
-            FfiConverterString.allocationSize(value.`preview`)
-    )
-
-    override fun write(value: OutboxItem, buf: ByteBuffer) {
-            FfiConverterString.write(value.`turnId`, buf)
-            FfiConverterString.write(value.`conversationId`, buf)
-            FfiConverterTypeDelivery.write(value.`delivery`, buf)
-            FfiConverterOptionalString.write(value.`reason`, buf)
-            FfiConverterInt.write(value.`attempt`, buf)
-            FfiConverterOptionalTimestamp.write(value.`notBefore`, buf)
-            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
-            FfiConverterString.write(value.`preview`, buf)
     }
 }
 
@@ -7637,195 +7511,6 @@ public object FfiConverterTypeOutputSchema: FfiConverterRustBuffer<OutputSchema>
             FfiConverterString.write(value.`name`, buf)
             FfiConverterString.write(value.`schema`, buf)
             FfiConverterBoolean.write(value.`strict`, buf)
-    }
-}
-
-
-
-/**
- * How a part of the engine is.
- */
-data class PartHealth (
-    /**
-     * The part.
-     */
-    val `name`: kotlin.String
-    ,
-    /**
-     * How it is.
-     */
-    val `state`: HealthState
-    ,
-    /**
-     * Since when, unless it was never otherwise.
-     */
-    val `since`: java.time.Instant?
-    ,
-    /**
-     * Why, as a reason word, unless it is well.
-     */
-    val `why`: kotlin.String?
-
-){
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypePartHealth: FfiConverterRustBuffer<PartHealth> {
-    override fun read(buf: ByteBuffer): PartHealth {
-        return PartHealth(
-            FfiConverterString.read(buf),
-            FfiConverterTypeHealthState.read(buf),
-            FfiConverterOptionalTimestamp.read(buf),
-            FfiConverterOptionalString.read(buf),
-        )
-    }
-
-    override fun allocationSize(value: PartHealth) = (
-            FfiConverterString.allocationSize(value.`name`) +
-            FfiConverterTypeHealthState.allocationSize(value.`state`) +
-            FfiConverterOptionalTimestamp.allocationSize(value.`since`) +
-            FfiConverterOptionalString.allocationSize(value.`why`)
-    )
-
-    override fun write(value: PartHealth, buf: ByteBuffer) {
-            FfiConverterString.write(value.`name`, buf)
-            FfiConverterTypeHealthState.write(value.`state`, buf)
-            FfiConverterOptionalTimestamp.write(value.`since`, buf)
-            FfiConverterOptionalString.write(value.`why`, buf)
-    }
-}
-
-
-
-/**
- * What a user prefers, as the host has said. Kept for the host; nothing of it is sent to a provider.
- */
-data class Preferences (
-    /**
-     * What the user is called.
-     */
-    val `name`: kotlin.String?
-    ,
-    /**
-     * The language to speak with the user, by its BCP 47 tag (`pt-BR`).
-     */
-    val `language`: kotlin.String?
-    ,
-    /**
-     * Where the user's clock stands, by its name in the time zone database (`America/Sao_Paulo`).
-     */
-    val `timeZone`: kotlin.String?
-    ,
-    /**
-     * Whatever else the host keeps.
-     */
-    val `values`: Map<kotlin.String, kotlin.String>
-
-){
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypePreferences: FfiConverterRustBuffer<Preferences> {
-    override fun read(buf: ByteBuffer): Preferences {
-        return Preferences(
-            FfiConverterOptionalString.read(buf),
-            FfiConverterOptionalString.read(buf),
-            FfiConverterOptionalString.read(buf),
-            FfiConverterMapStringString.read(buf),
-        )
-    }
-
-    override fun allocationSize(value: Preferences) = (
-            FfiConverterOptionalString.allocationSize(value.`name`) +
-            FfiConverterOptionalString.allocationSize(value.`language`) +
-            FfiConverterOptionalString.allocationSize(value.`timeZone`) +
-            FfiConverterMapStringString.allocationSize(value.`values`)
-    )
-
-    override fun write(value: Preferences, buf: ByteBuffer) {
-            FfiConverterOptionalString.write(value.`name`, buf)
-            FfiConverterOptionalString.write(value.`language`, buf)
-            FfiConverterOptionalString.write(value.`timeZone`, buf)
-            FfiConverterMapStringString.write(value.`values`, buf)
-    }
-}
-
-
-
-/**
- * Changes of what a user prefers. What is left out stays as it is.
- */
-data class PreferencesChange (
-    /**
-     * What the user is called.
-     */
-    val `name`: TextChange? = null
-    ,
-    /**
-     * The language to speak with the user.
-     */
-    val `language`: TextChange? = null
-    ,
-    /**
-     * Where the user's clock stands.
-     */
-    val `timeZone`: TextChange? = null
-    ,
-    /**
-     * Of whatever else the host keeps: what is set, and (nothing) what is taken out. What is not named stays.
-     */
-    val `values`: Map<kotlin.String, kotlin.String?> = mapOf()
-
-){
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypePreferencesChange: FfiConverterRustBuffer<PreferencesChange> {
-    override fun read(buf: ByteBuffer): PreferencesChange {
-        return PreferencesChange(
-            FfiConverterOptionalTypeTextChange.read(buf),
-            FfiConverterOptionalTypeTextChange.read(buf),
-            FfiConverterOptionalTypeTextChange.read(buf),
-            FfiConverterMapStringOptionalString.read(buf),
-        )
-    }
-
-    override fun allocationSize(value: PreferencesChange) = (
-            FfiConverterOptionalTypeTextChange.allocationSize(value.`name`) +
-            FfiConverterOptionalTypeTextChange.allocationSize(value.`language`) +
-            FfiConverterOptionalTypeTextChange.allocationSize(value.`timeZone`) +
-            FfiConverterMapStringOptionalString.allocationSize(value.`values`)
-    )
-
-    override fun write(value: PreferencesChange, buf: ByteBuffer) {
-            FfiConverterOptionalTypeTextChange.write(value.`name`, buf)
-            FfiConverterOptionalTypeTextChange.write(value.`language`, buf)
-            FfiConverterOptionalTypeTextChange.write(value.`timeZone`, buf)
-            FfiConverterMapStringOptionalString.write(value.`values`, buf)
     }
 }
 
@@ -8165,6 +7850,203 @@ public object FfiConverterTypeReply: FfiConverterRustBuffer<Reply> {
 
 
 /**
+ * A message that a search has found.
+ */
+data class SearchHit (
+    /**
+     * The message.
+     */
+    val `messageId`: kotlin.String
+    ,
+    /**
+     * The conversation it stands in.
+     */
+    val `conversationId`: kotlin.String
+    ,
+    /**
+     * How well it fits: more is better. To be compared within one search alone; 0 where the newest stand first.
+     */
+    val `score`: kotlin.Double
+    ,
+    /**
+     * The place in the message where it was found, about 160 characters on one line.
+     */
+    val `snippet`: List<Span>
+    ,
+    /**
+     * True when the message is on the branch that is shown; `switch_to` shows the others.
+     */
+    val `onCurrentBranch`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchHit: FfiConverterRustBuffer<SearchHit> {
+    override fun read(buf: ByteBuffer): SearchHit {
+        return SearchHit(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterSequenceTypeSpan.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SearchHit) = (
+            FfiConverterString.allocationSize(value.`messageId`) +
+            FfiConverterString.allocationSize(value.`conversationId`) +
+            FfiConverterDouble.allocationSize(value.`score`) +
+            FfiConverterSequenceTypeSpan.allocationSize(value.`snippet`) +
+            FfiConverterBoolean.allocationSize(value.`onCurrentBranch`)
+    )
+
+    override fun write(value: SearchHit, buf: ByteBuffer) {
+            FfiConverterString.write(value.`messageId`, buf)
+            FfiConverterString.write(value.`conversationId`, buf)
+            FfiConverterDouble.write(value.`score`, buf)
+            FfiConverterSequenceTypeSpan.write(value.`snippet`, buf)
+            FfiConverterBoolean.write(value.`onCurrentBranch`, buf)
+    }
+}
+
+
+
+/**
+ * A page of what a search has found.
+ */
+data class SearchPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<SearchHit>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchPage: FfiConverterRustBuffer<SearchPage> {
+    override fun read(buf: ByteBuffer): SearchPage {
+        return SearchPage(
+            FfiConverterSequenceTypeSearchHit.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SearchPage) = (
+            FfiConverterSequenceTypeSearchHit.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: SearchPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeSearchHit.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A piece of text with one look.
+ */
+data class Span (
+    /**
+     * The text.
+     */
+    val `text`: kotlin.String
+    ,
+    /**
+     * True for words that were looked for.
+     */
+    val `hit`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSpan: FfiConverterRustBuffer<Span> {
+    override fun read(buf: ByteBuffer): Span {
+        return Span(
+            FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Span) = (
+            FfiConverterString.allocationSize(value.`text`) +
+            FfiConverterBoolean.allocationSize(value.`hit`)
+    )
+
+    override fun write(value: Span, buf: ByteBuffer) {
+            FfiConverterString.write(value.`text`, buf)
+            FfiConverterBoolean.write(value.`hit`, buf)
+    }
+}
+
+
+
+/**
  * One event of a stream.
  */
 data class StreamEvent (
@@ -8228,19 +8110,28 @@ public object FfiConverterTypeStreamEvent: FfiConverterRustBuffer<StreamEvent> {
 
 
 /**
- * One row of a timeline.
+ * A summary of what was said before the messages that a model is shown.
  */
-data class TimelineItem (
+data class SummaryReport (
     /**
-     * Names the row as long as it is there, whatever becomes of it: what is sent has one id from the moment it is said, an
-     * answer from before its first word. That of a message is the message's.
+     * The last message in it. What stands between this one and the first one that is shown is left out.
      */
-    val `id`: kotlin.String
+    val `upto`: kotlin.String
     ,
     /**
-     * What the row shows.
+     * About how many tokens it is, as it stands in front.
      */
-    val `kind`: TimelineItemKind
+    val `tokens`: kotlin.Long
+    ,
+    /**
+     * The model that wrote it, as `provider/model`.
+     */
+    val `model`: kotlin.String
+    ,
+    /**
+     * When it was written.
+     */
+    val `createdAt`: java.time.Instant
 
 ){
 
@@ -8254,22 +8145,28 @@ data class TimelineItem (
 /**
  * @suppress
  */
-public object FfiConverterTypeTimelineItem: FfiConverterRustBuffer<TimelineItem> {
-    override fun read(buf: ByteBuffer): TimelineItem {
-        return TimelineItem(
+public object FfiConverterTypeSummaryReport: FfiConverterRustBuffer<SummaryReport> {
+    override fun read(buf: ByteBuffer): SummaryReport {
+        return SummaryReport(
             FfiConverterString.read(buf),
-            FfiConverterTypeTimelineItemKind.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTimestamp.read(buf),
         )
     }
 
-    override fun allocationSize(value: TimelineItem) = (
-            FfiConverterString.allocationSize(value.`id`) +
-            FfiConverterTypeTimelineItemKind.allocationSize(value.`kind`)
+    override fun allocationSize(value: SummaryReport) = (
+            FfiConverterString.allocationSize(value.`upto`) +
+            FfiConverterLong.allocationSize(value.`tokens`) +
+            FfiConverterString.allocationSize(value.`model`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`)
     )
 
-    override fun write(value: TimelineItem, buf: ByteBuffer) {
-            FfiConverterString.write(value.`id`, buf)
-            FfiConverterTypeTimelineItemKind.write(value.`kind`, buf)
+    override fun write(value: SummaryReport, buf: ByteBuffer) {
+            FfiConverterString.write(value.`upto`, buf)
+            FfiConverterLong.write(value.`tokens`, buf)
+            FfiConverterString.write(value.`model`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
     }
 }
 
@@ -8490,6 +8387,109 @@ public object FfiConverterTypeToolSpec: FfiConverterRustBuffer<ToolSpec> {
 
 
 /**
+ * One message of the user and the way to its answer.
+ */
+data class Turn (
+    /**
+     * Names it.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * Where it stands.
+     */
+    val `state`: TurnState
+    ,
+    /**
+     * How often it was tried.
+     */
+    val `attempt`: kotlin.Int
+    ,
+    /**
+     * The user's message.
+     */
+    val `messageId`: kotlin.String
+    ,
+    /**
+     * The answer, once there is one.
+     */
+    val `replyId`: kotlin.String?
+    ,
+    /**
+     * The number of the last event. Numbers grow; they leap when a process ends in the middle of the turn.
+     */
+    val `lastSeq`: kotlin.Long
+    ,
+    /**
+     * Not to be sent before this moment.
+     */
+    val `notBefore`: java.time.Instant?
+    ,
+    /**
+     * Given up after this moment.
+     */
+    val `expiresAt`: java.time.Instant?
+    ,
+    /**
+     * What went wrong last.
+     */
+    val `error`: ErrorInfo?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTurn: FfiConverterRustBuffer<Turn> {
+    override fun read(buf: ByteBuffer): Turn {
+        return Turn(
+            FfiConverterString.read(buf),
+            FfiConverterTypeTurnState.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTypeErrorInfo.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Turn) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterTypeTurnState.allocationSize(value.`state`) +
+            FfiConverterInt.allocationSize(value.`attempt`) +
+            FfiConverterString.allocationSize(value.`messageId`) +
+            FfiConverterOptionalString.allocationSize(value.`replyId`) +
+            FfiConverterLong.allocationSize(value.`lastSeq`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`notBefore`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
+            FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
+    )
+
+    override fun write(value: Turn, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterTypeTurnState.write(value.`state`, buf)
+            FfiConverterInt.write(value.`attempt`, buf)
+            FfiConverterString.write(value.`messageId`, buf)
+            FfiConverterOptionalString.write(value.`replyId`, buf)
+            FfiConverterLong.write(value.`lastSeq`, buf)
+            FfiConverterOptionalTimestamp.write(value.`notBefore`, buf)
+            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
+            FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
+    }
+}
+
+
+
+/**
  * Tokens of a call. The parts (cached, written to the cache, reasoning) are included in the two totals.
  */
 data class Usage (
@@ -8593,23 +8593,23 @@ public object FfiConverterTypeUsage: FfiConverterRustBuffer<Usage> {
 
 
 /**
- * What a breaker does with calls.
+ * What a call does with the cache of replies.
  */
 
-enum class BreakerState {
+enum class CacheMode {
 
     /**
-     * Lets them pass.
+     * Takes a reply that is there, or waits for one that is on its way; else asks and leaves the reply for others.
      */
-    CLOSED,
+    USE,
     /**
-     * Lets none pass.
+     * Asks, and neither reads nor leaves anything.
      */
-    OPEN,
+    BYPASS,
     /**
-     * Lets one pass, to find out.
+     * Asks in any case, and leaves the reply in the place of the old one.
      */
-    HALF_OPEN;
+    REFRESH;
 
 
 
@@ -8621,421 +8621,17 @@ enum class BreakerState {
 /**
  * @suppress
  */
-public object FfiConverterTypeBreakerState: FfiConverterRustBuffer<BreakerState> {
+public object FfiConverterTypeCacheMode: FfiConverterRustBuffer<CacheMode> {
     override fun read(buf: ByteBuffer) = try {
-        BreakerState.values()[buf.getInt() - 1]
+        CacheMode.values()[buf.getInt() - 1]
     } catch (e: IndexOutOfBoundsException) {
         throw RuntimeException("invalid enum value, something is very wrong!!", e)
     }
 
-    override fun allocationSize(value: BreakerState) = 4UL
+    override fun allocationSize(value: CacheMode) = 4UL
 
-    override fun write(value: BreakerState, buf: ByteBuffer) {
+    override fun write(value: CacheMode, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
-    }
-}
-
-
-
-
-
-/**
- * One change of a list of conversations, as of a timeline.
- */
-sealed class ConversationDiff {
-
-    /**
-     * These rows come at the end.
-     */
-    data class Append(
-        /**
-         * The rows.
-         */
-        val `items`: List<dev.tertulia.ConversationSummary>) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * All rows go.
-     */
-    object Clear : ConversationDiff()
-
-
-    /**
-     * This row comes before all others.
-     */
-    data class PushFront(
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * This row comes behind all others.
-     */
-    data class PushBack(
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The first row goes.
-     */
-    object PopFront : ConversationDiff()
-
-
-    /**
-     * The last row goes.
-     */
-    object PopBack : ConversationDiff()
-
-
-    /**
-     * This row comes to this place; those from there on move by one.
-     */
-    data class Insert(
-        /**
-         * The place.
-         */
-        val `index`: kotlin.Int,
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * This row takes the place of the one that stands there.
-     */
-    data class Set(
-        /**
-         * The place.
-         */
-        val `index`: kotlin.Int,
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The row at this place goes.
-     */
-    data class Remove(
-        /**
-         * The place.
-         */
-        val `index`: kotlin.Int) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * Only so many rows stay, from the first on.
-     */
-    data class Truncate(
-        /**
-         * How many.
-         */
-        val `length`: kotlin.Int) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * These are the rows, whatever there was.
-     */
-    data class Reset(
-        /**
-         * The rows.
-         */
-        val `items`: List<dev.tertulia.ConversationSummary>) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
-     * but one of a timeline's messages has words that grow.
-     */
-    data class AppendText(
-        /**
-         * The place of the row.
-         */
-        val `index`: kotlin.Int,
-        /**
-         * The part of the message: words, thoughts or a refusal.
-         */
-        val `partIndex`: kotlin.Int,
-        /**
-         * How long the part was before.
-         */
-        val `from`: kotlin.Int,
-        /**
-         * The words that come.
-         */
-        val `text`: kotlin.String,
-        /**
-         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
-         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
-         * exception.
-         */
-        val `stablePrefix`: kotlin.Int) : ConversationDiff()
-
-    {
-
-
-        companion object
-    }
-
-
-
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeConversationDiff : FfiConverterRustBuffer<ConversationDiff>{
-    override fun read(buf: ByteBuffer): ConversationDiff {
-        return when(buf.getInt()) {
-            1 -> ConversationDiff.Append(
-                FfiConverterSequenceTypeConversationSummary.read(buf),
-                )
-            2 -> ConversationDiff.Clear
-            3 -> ConversationDiff.PushFront(
-                FfiConverterTypeConversationSummary.read(buf),
-                )
-            4 -> ConversationDiff.PushBack(
-                FfiConverterTypeConversationSummary.read(buf),
-                )
-            5 -> ConversationDiff.PopFront
-            6 -> ConversationDiff.PopBack
-            7 -> ConversationDiff.Insert(
-                FfiConverterInt.read(buf),
-                FfiConverterTypeConversationSummary.read(buf),
-                )
-            8 -> ConversationDiff.Set(
-                FfiConverterInt.read(buf),
-                FfiConverterTypeConversationSummary.read(buf),
-                )
-            9 -> ConversationDiff.Remove(
-                FfiConverterInt.read(buf),
-                )
-            10 -> ConversationDiff.Truncate(
-                FfiConverterInt.read(buf),
-                )
-            11 -> ConversationDiff.Reset(
-                FfiConverterSequenceTypeConversationSummary.read(buf),
-                )
-            12 -> ConversationDiff.AppendText(
-                FfiConverterInt.read(buf),
-                FfiConverterInt.read(buf),
-                FfiConverterInt.read(buf),
-                FfiConverterString.read(buf),
-                FfiConverterInt.read(buf),
-                )
-            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
-        }
-    }
-
-    override fun allocationSize(value: ConversationDiff): ULong = when(value) {
-        is ConversationDiff.Append -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`)
-            )
-        }
-        is ConversationDiff.Clear -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is ConversationDiff.PushFront -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
-            )
-        }
-        is ConversationDiff.PushBack -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
-            )
-        }
-        is ConversationDiff.PopFront -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is ConversationDiff.PopBack -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is ConversationDiff.Insert -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
-            )
-        }
-        is ConversationDiff.Set -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
-            )
-        }
-        is ConversationDiff.Remove -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-            )
-        }
-        is ConversationDiff.Truncate -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`length`)
-            )
-        }
-        is ConversationDiff.Reset -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`)
-            )
-        }
-        is ConversationDiff.AppendText -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-                + FfiConverterInt.allocationSize(value.`partIndex`)
-                + FfiConverterInt.allocationSize(value.`from`)
-                + FfiConverterString.allocationSize(value.`text`)
-                + FfiConverterInt.allocationSize(value.`stablePrefix`)
-            )
-        }
-    }
-
-    override fun write(value: ConversationDiff, buf: ByteBuffer) {
-        when(value) {
-            is ConversationDiff.Append -> {
-                buf.putInt(1)
-                FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
-                Unit
-            }
-            is ConversationDiff.Clear -> {
-                buf.putInt(2)
-                Unit
-            }
-            is ConversationDiff.PushFront -> {
-                buf.putInt(3)
-                FfiConverterTypeConversationSummary.write(value.`item`, buf)
-                Unit
-            }
-            is ConversationDiff.PushBack -> {
-                buf.putInt(4)
-                FfiConverterTypeConversationSummary.write(value.`item`, buf)
-                Unit
-            }
-            is ConversationDiff.PopFront -> {
-                buf.putInt(5)
-                Unit
-            }
-            is ConversationDiff.PopBack -> {
-                buf.putInt(6)
-                Unit
-            }
-            is ConversationDiff.Insert -> {
-                buf.putInt(7)
-                FfiConverterInt.write(value.`index`, buf)
-                FfiConverterTypeConversationSummary.write(value.`item`, buf)
-                Unit
-            }
-            is ConversationDiff.Set -> {
-                buf.putInt(8)
-                FfiConverterInt.write(value.`index`, buf)
-                FfiConverterTypeConversationSummary.write(value.`item`, buf)
-                Unit
-            }
-            is ConversationDiff.Remove -> {
-                buf.putInt(9)
-                FfiConverterInt.write(value.`index`, buf)
-                Unit
-            }
-            is ConversationDiff.Truncate -> {
-                buf.putInt(10)
-                FfiConverterInt.write(value.`length`, buf)
-                Unit
-            }
-            is ConversationDiff.Reset -> {
-                buf.putInt(11)
-                FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
-                Unit
-            }
-            is ConversationDiff.AppendText -> {
-                buf.putInt(12)
-                FfiConverterInt.write(value.`index`, buf)
-                FfiConverterInt.write(value.`partIndex`, buf)
-                FfiConverterInt.write(value.`from`, buf)
-                FfiConverterString.write(value.`text`, buf)
-                FfiConverterInt.write(value.`stablePrefix`, buf)
-                Unit
-            }
-        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
     }
 }
 
@@ -9095,27 +8691,23 @@ public object FfiConverterTypeCostSource: FfiConverterRustBuffer<CostSource> {
 
 
 /**
- * The tick in a bubble.
+ * How much of each message a page holds.
  */
 
-enum class Delivery {
+enum class Detail {
 
     /**
-     * Kept, not sent.
+     * Where it stands in the tree, whose it is, its status and its version: no parts, no model, no figures, no metadata.
      */
-    PENDING,
+    IDS,
     /**
-     * On its way.
+     * The same, and the beginning of its words: one text of at most 160 characters on one line; no part when it has none.
      */
-    SENDING,
+    PREVIEWS,
     /**
-     * Reached the model.
+     * All of it.
      */
-    SENT,
-    /**
-     * Will not be sent by itself.
-     */
-    FAILED;
+    FULL;
 
 
 
@@ -9127,497 +8719,17 @@ enum class Delivery {
 /**
  * @suppress
  */
-public object FfiConverterTypeDelivery: FfiConverterRustBuffer<Delivery> {
+public object FfiConverterTypeDetail: FfiConverterRustBuffer<Detail> {
     override fun read(buf: ByteBuffer) = try {
-        Delivery.values()[buf.getInt() - 1]
+        Detail.values()[buf.getInt() - 1]
     } catch (e: IndexOutOfBoundsException) {
         throw RuntimeException("invalid enum value, something is very wrong!!", e)
     }
 
-    override fun allocationSize(value: Delivery) = 4UL
+    override fun allocationSize(value: Detail) = 4UL
 
-    override fun write(value: Delivery, buf: ByteBuffer) {
+    override fun write(value: Detail, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
-    }
-}
-
-
-
-
-
-/**
- * What happened in an engine.
- */
-sealed class EngineEventKind {
-
-    /**
-     * A try failed and another one will follow.
-     */
-    data class RetryScheduled(
-        /**
-         * The model, as `provider/model`.
-         */
-        val `model`: kotlin.String,
-        /**
-         * The number of the try that comes, from 2.
-         */
-        val `attempt`: kotlin.Int,
-        /**
-         * How the last one failed.
-         */
-        val `kind`: dev.tertulia.ErrorKind,
-        /**
-         * The reason word of that failure.
-         */
-        val `reason`: kotlin.String,
-        /**
-         * The wait before the next try in milliseconds.
-         */
-        val `delayMs`: kotlin.Long) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * A model is left alone from now on, or no longer.
-     */
-    data class BreakerChanged(
-        /**
-         * The model, as `provider/model`.
-         */
-        val `model`: kotlin.String,
-        /**
-         * What its breaker is now.
-         */
-        val `state`: dev.tertulia.BreakerState,
-        /**
-         * For how long nothing is sent, in milliseconds; 0 once it is back.
-         */
-        val `waitMs`: kotlin.Long) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * A provider told its limits, or they were found out.
-     */
-    data class LimitLearned(
-        /**
-         * The model, as `provider/model`.
-         */
-        val `model`: kotlin.String,
-        /**
-         * Requests a minute, where that is known.
-         */
-        val `requestsPerMinute`: kotlin.Long?,
-        /**
-         * Tokens a minute, where that is known.
-         */
-        val `tokensPerMinute`: kotlin.Long?) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * A budget reached a threshold, was used up, or will be.
-     */
-    data class BudgetAlert(
-        /**
-         * The budget, in words such as `user ana, day`.
-         */
-        val `budget`: kotlin.String,
-        /**
-         * Why: `threshold`, `exhausted`, `forecast`.
-         */
-        val `reason`: kotlin.String,
-        /**
-         * What is spent and reserved, in the budget's unit.
-         */
-        val `spent`: kotlin.Long,
-        /**
-         * What may be spent, in the same unit.
-         */
-        val `limit`: kotlin.Long,
-        /**
-         * When it begins anew.
-         */
-        val `resetsAt`: java.time.Instant?) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * A message came into the outbox or left it.
-     */
-    data class OutboxChanged(
-        /**
-         * How many wait now.
-         */
-        val `pending`: kotlin.Long,
-        /**
-         * What happened: `queued`, `sent`, `parked`, `discarded`, `expired`.
-         */
-        val `reason`: kotlin.String) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * A turn is in another state; it is written down as well.
-     */
-    data class TurnChanged(
-        /**
-         * The state it is in now.
-         */
-        val `state`: dev.tertulia.TurnState,
-        /**
-         * The model, as `provider/model`.
-         */
-        val `model`: kotlin.String) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * Work in the background ended with an error or a panic.
-     */
-    data class TaskFailed(
-        /**
-         * What the work is called.
-         */
-        val `task`: kotlin.String,
-        /**
-         * `panicked`, or the reason word of its error.
-         */
-        val `reason`: kotlin.String) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The store took longer than `store.slow_query_ms`.
-     */
-    data class SlowQuery(
-        /**
-         * What it was asked.
-         */
-        val `query`: kotlin.String,
-        /**
-         * How long it took, waiting for its turn included.
-         */
-        val `durationMs`: kotlin.Long) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * What a dead process left open was put to rest.
-     */
-    data class StoreRepaired(
-        /**
-         * So many turns.
-         */
-        val `turns`: kotlin.Long) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * A provider does not take a key.
-     */
-    data class KeyRejected(
-        /**
-         * The provider that refused it.
-         */
-        val `provider`: kotlin.String) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The reader was too slow: older events are lost to it.
-     */
-    data class Lagged(
-        /**
-         * So many.
-         */
-        val `missed`: kotlin.Long) : EngineEventKind()
-
-    {
-
-
-        companion object
-    }
-
-
-
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeEngineEventKind : FfiConverterRustBuffer<EngineEventKind>{
-    override fun read(buf: ByteBuffer): EngineEventKind {
-        return when(buf.getInt()) {
-            1 -> EngineEventKind.RetryScheduled(
-                FfiConverterString.read(buf),
-                FfiConverterInt.read(buf),
-                FfiConverterTypeErrorKind.read(buf),
-                FfiConverterString.read(buf),
-                FfiConverterLong.read(buf),
-                )
-            2 -> EngineEventKind.BreakerChanged(
-                FfiConverterString.read(buf),
-                FfiConverterTypeBreakerState.read(buf),
-                FfiConverterLong.read(buf),
-                )
-            3 -> EngineEventKind.LimitLearned(
-                FfiConverterString.read(buf),
-                FfiConverterOptionalLong.read(buf),
-                FfiConverterOptionalLong.read(buf),
-                )
-            4 -> EngineEventKind.BudgetAlert(
-                FfiConverterString.read(buf),
-                FfiConverterString.read(buf),
-                FfiConverterLong.read(buf),
-                FfiConverterLong.read(buf),
-                FfiConverterOptionalTimestamp.read(buf),
-                )
-            5 -> EngineEventKind.OutboxChanged(
-                FfiConverterLong.read(buf),
-                FfiConverterString.read(buf),
-                )
-            6 -> EngineEventKind.TurnChanged(
-                FfiConverterTypeTurnState.read(buf),
-                FfiConverterString.read(buf),
-                )
-            7 -> EngineEventKind.TaskFailed(
-                FfiConverterString.read(buf),
-                FfiConverterString.read(buf),
-                )
-            8 -> EngineEventKind.SlowQuery(
-                FfiConverterString.read(buf),
-                FfiConverterLong.read(buf),
-                )
-            9 -> EngineEventKind.StoreRepaired(
-                FfiConverterLong.read(buf),
-                )
-            10 -> EngineEventKind.KeyRejected(
-                FfiConverterString.read(buf),
-                )
-            11 -> EngineEventKind.Lagged(
-                FfiConverterLong.read(buf),
-                )
-            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
-        }
-    }
-
-    override fun allocationSize(value: EngineEventKind): ULong = when(value) {
-        is EngineEventKind.RetryScheduled -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`model`)
-                + FfiConverterInt.allocationSize(value.`attempt`)
-                + FfiConverterTypeErrorKind.allocationSize(value.`kind`)
-                + FfiConverterString.allocationSize(value.`reason`)
-                + FfiConverterLong.allocationSize(value.`delayMs`)
-            )
-        }
-        is EngineEventKind.BreakerChanged -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`model`)
-                + FfiConverterTypeBreakerState.allocationSize(value.`state`)
-                + FfiConverterLong.allocationSize(value.`waitMs`)
-            )
-        }
-        is EngineEventKind.LimitLearned -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`model`)
-                + FfiConverterOptionalLong.allocationSize(value.`requestsPerMinute`)
-                + FfiConverterOptionalLong.allocationSize(value.`tokensPerMinute`)
-            )
-        }
-        is EngineEventKind.BudgetAlert -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`budget`)
-                + FfiConverterString.allocationSize(value.`reason`)
-                + FfiConverterLong.allocationSize(value.`spent`)
-                + FfiConverterLong.allocationSize(value.`limit`)
-                + FfiConverterOptionalTimestamp.allocationSize(value.`resetsAt`)
-            )
-        }
-        is EngineEventKind.OutboxChanged -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterLong.allocationSize(value.`pending`)
-                + FfiConverterString.allocationSize(value.`reason`)
-            )
-        }
-        is EngineEventKind.TurnChanged -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeTurnState.allocationSize(value.`state`)
-                + FfiConverterString.allocationSize(value.`model`)
-            )
-        }
-        is EngineEventKind.TaskFailed -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`task`)
-                + FfiConverterString.allocationSize(value.`reason`)
-            )
-        }
-        is EngineEventKind.SlowQuery -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`query`)
-                + FfiConverterLong.allocationSize(value.`durationMs`)
-            )
-        }
-        is EngineEventKind.StoreRepaired -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterLong.allocationSize(value.`turns`)
-            )
-        }
-        is EngineEventKind.KeyRejected -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`provider`)
-            )
-        }
-        is EngineEventKind.Lagged -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterLong.allocationSize(value.`missed`)
-            )
-        }
-    }
-
-    override fun write(value: EngineEventKind, buf: ByteBuffer) {
-        when(value) {
-            is EngineEventKind.RetryScheduled -> {
-                buf.putInt(1)
-                FfiConverterString.write(value.`model`, buf)
-                FfiConverterInt.write(value.`attempt`, buf)
-                FfiConverterTypeErrorKind.write(value.`kind`, buf)
-                FfiConverterString.write(value.`reason`, buf)
-                FfiConverterLong.write(value.`delayMs`, buf)
-                Unit
-            }
-            is EngineEventKind.BreakerChanged -> {
-                buf.putInt(2)
-                FfiConverterString.write(value.`model`, buf)
-                FfiConverterTypeBreakerState.write(value.`state`, buf)
-                FfiConverterLong.write(value.`waitMs`, buf)
-                Unit
-            }
-            is EngineEventKind.LimitLearned -> {
-                buf.putInt(3)
-                FfiConverterString.write(value.`model`, buf)
-                FfiConverterOptionalLong.write(value.`requestsPerMinute`, buf)
-                FfiConverterOptionalLong.write(value.`tokensPerMinute`, buf)
-                Unit
-            }
-            is EngineEventKind.BudgetAlert -> {
-                buf.putInt(4)
-                FfiConverterString.write(value.`budget`, buf)
-                FfiConverterString.write(value.`reason`, buf)
-                FfiConverterLong.write(value.`spent`, buf)
-                FfiConverterLong.write(value.`limit`, buf)
-                FfiConverterOptionalTimestamp.write(value.`resetsAt`, buf)
-                Unit
-            }
-            is EngineEventKind.OutboxChanged -> {
-                buf.putInt(5)
-                FfiConverterLong.write(value.`pending`, buf)
-                FfiConverterString.write(value.`reason`, buf)
-                Unit
-            }
-            is EngineEventKind.TurnChanged -> {
-                buf.putInt(6)
-                FfiConverterTypeTurnState.write(value.`state`, buf)
-                FfiConverterString.write(value.`model`, buf)
-                Unit
-            }
-            is EngineEventKind.TaskFailed -> {
-                buf.putInt(7)
-                FfiConverterString.write(value.`task`, buf)
-                FfiConverterString.write(value.`reason`, buf)
-                Unit
-            }
-            is EngineEventKind.SlowQuery -> {
-                buf.putInt(8)
-                FfiConverterString.write(value.`query`, buf)
-                FfiConverterLong.write(value.`durationMs`, buf)
-                Unit
-            }
-            is EngineEventKind.StoreRepaired -> {
-                buf.putInt(9)
-                FfiConverterLong.write(value.`turns`, buf)
-                Unit
-            }
-            is EngineEventKind.KeyRejected -> {
-                buf.putInt(10)
-                FfiConverterString.write(value.`provider`, buf)
-                Unit
-            }
-            is EngineEventKind.Lagged -> {
-                buf.putInt(11)
-                FfiConverterLong.write(value.`missed`, buf)
-                Unit
-            }
-        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
     }
 }
 
@@ -9729,6 +8841,91 @@ public object FfiConverterTypeErrorKind: FfiConverterRustBuffer<ErrorKind> {
 
 
 /**
+ * How long a conversation stays.
+ */
+sealed class Expiry {
+
+    /**
+     * From now on so long, whatever is said in it; then it is gone with everything in it.
+     */
+    data class In(
+        /**
+         * In milliseconds; at least 1.
+         */
+        val `ms`: kotlin.Long) : Expiry()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Until it is deleted.
+     */
+    object Never : Expiry()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeExpiry : FfiConverterRustBuffer<Expiry>{
+    override fun read(buf: ByteBuffer): Expiry {
+        return when(buf.getInt()) {
+            1 -> Expiry.In(
+                FfiConverterLong.read(buf),
+                )
+            2 -> Expiry.Never
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: Expiry): ULong = when(value) {
+        is Expiry.In -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`ms`)
+            )
+        }
+        is Expiry.Never -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: Expiry, buf: ByteBuffer) {
+        when(value) {
+            is Expiry.In -> {
+                buf.putInt(1)
+                FfiConverterLong.write(value.`ms`, buf)
+                Unit
+            }
+            is Expiry.Never -> {
+                buf.putInt(2)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Why the model stopped.
  */
 
@@ -9796,53 +8993,6 @@ public object FfiConverterTypeFinishReason: FfiConverterRustBuffer<FinishReason>
 
 
 /**
- * How well something is.
- */
-
-enum class HealthState {
-
-    /**
-     * It does what it should.
-     */
-    OK,
-    /**
-     * It does, but not for everybody or not at once.
-     */
-    DEGRADED,
-    /**
-     * It does not.
-     */
-    DOWN;
-
-
-
-
-    companion object
-}
-
-
-/**
- * @suppress
- */
-public object FfiConverterTypeHealthState: FfiConverterRustBuffer<HealthState> {
-    override fun read(buf: ByteBuffer) = try {
-        HealthState.values()[buf.getInt() - 1]
-    } catch (e: IndexOutOfBoundsException) {
-        throw RuntimeException("invalid enum value, something is very wrong!!", e)
-    }
-
-    override fun allocationSize(value: HealthState) = 4UL
-
-    override fun write(value: HealthState, buf: ByteBuffer) {
-        buf.putInt(value.ordinal + 1)
-    }
-}
-
-
-
-
-
-/**
  * Where a page begins.
  */
 sealed class HistoryAnchor {
@@ -9877,6 +9027,36 @@ sealed class HistoryAnchor {
         companion object
     }
 
+    /**
+     * A message in the middle of the page, as far as the ends let it.
+     */
+    data class Around(
+        /**
+         * The message, which must be on the branch.
+         */
+        val `messageId`: kotlin.String) : HistoryAnchor()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The messages from this place of the branch on.
+     */
+    data class Position(
+        /**
+         * Counts from 1: the first message. Behind the last message the page is empty.
+         */
+        val `position`: kotlin.Int) : HistoryAnchor()
+
+    {
+
+
+        companion object
+    }
+
 
 
 
@@ -9899,6 +9079,12 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
             2 -> HistoryAnchor.After(
                 FfiConverterString.read(buf),
                 )
+            3 -> HistoryAnchor.Around(
+                FfiConverterString.read(buf),
+                )
+            4 -> HistoryAnchor.Position(
+                FfiConverterInt.read(buf),
+                )
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
         }
     }
@@ -9918,6 +9104,20 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
                 + FfiConverterString.allocationSize(value.`cursor`)
             )
         }
+        is HistoryAnchor.Around -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`messageId`)
+            )
+        }
+        is HistoryAnchor.Position -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`position`)
+            )
+        }
     }
 
     override fun write(value: HistoryAnchor, buf: ByteBuffer) {
@@ -9932,7 +9132,68 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
                 FfiConverterString.write(value.`cursor`, buf)
                 Unit
             }
+            is HistoryAnchor.Around -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`messageId`, buf)
+                Unit
+            }
+            is HistoryAnchor.Position -> {
+                buf.putInt(4)
+                FfiConverterInt.write(value.`position`, buf)
+                Unit
+            }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What a file of conversations looks like.
+ */
+
+enum class ImportFormat {
+
+    /**
+     * An export of this engine.
+     */
+    TERTULIA,
+    /**
+     * The `conversations.json` of an export from ChatGPT.
+     */
+    CHATGPT,
+    /**
+     * The `conversations.json` of an export from Claude.
+     */
+    CLAUDE,
+    /**
+     * Lists of messages with `role` and `content`, as OpenAI's API takes them.
+     */
+    MESSAGES;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportFormat: FfiConverterRustBuffer<ImportFormat> {
+    override fun read(buf: ByteBuffer) = try {
+        ImportFormat.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: ImportFormat) = 4UL
+
+    override fun write(value: ImportFormat, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
     }
 }
 
@@ -10186,6 +9447,55 @@ public object FfiConverterTypeMessageStatus: FfiConverterRustBuffer<MessageStatu
     override fun allocationSize(value: MessageStatus) = 4UL
 
     override fun write(value: MessageStatus, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What becomes of a reply that breaks off after its first content. No delivered byte is ever repeated, whatever
+ * stands here. Before the first content a call is tried again and goes on to its next target in any case.
+ */
+
+enum class MidStream {
+
+    /**
+     * The call fails with `Truncated`, which holds what had arrived.
+     */
+    SURFACE,
+    /**
+     * Begins anew elsewhere while nothing was delivered; after the first content it is `Surface`.
+     */
+    RESTART,
+    /**
+     * Asks again, the same model or the next target, with what had arrived as the beginning of the answer, and goes
+     * on behind it. For answers in words alone. The model may lose its thread.
+     */
+    CONTINUE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMidStream: FfiConverterRustBuffer<MidStream> {
+    override fun read(buf: ByteBuffer) = try {
+        MidStream.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: MidStream) = 4UL
+
+    override fun write(value: MidStream, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -11119,6 +10429,49 @@ public object FfiConverterTypeRole: FfiConverterRustBuffer<Role> {
     override fun allocationSize(value: Role) = 4UL
 
     override fun write(value: Role, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What stands first among the messages that a search finds.
+ */
+
+enum class SearchSort {
+
+    /**
+     * The newest message.
+     */
+    RECENT,
+    /**
+     * The message that fits best, among the newest 2,000 that are found at all.
+     */
+    RELEVANCE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchSort: FfiConverterRustBuffer<SearchSort> {
+    override fun read(buf: ByteBuffer) = try {
+        SearchSort.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: SearchSort) = 4UL
+
+    override fun write(value: SearchSort, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -12195,702 +11548,6 @@ public object FfiConverterTypeTextChange : FfiConverterRustBuffer<TextChange>{
 
 
 /**
- * One change of a timeline. Those of a batch are applied one after the other; each counts its places (from 0) in the
- * list as the one before it has left it.
- */
-sealed class TimelineDiff {
-
-    /**
-     * These rows come at the end.
-     */
-    data class Append(
-        /**
-         * The rows.
-         */
-        val `items`: List<dev.tertulia.TimelineItem>) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * All rows go.
-     */
-    object Clear : TimelineDiff()
-
-
-    /**
-     * This row comes before all others.
-     */
-    data class PushFront(
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * This row comes behind all others.
-     */
-    data class PushBack(
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The first row goes.
-     */
-    object PopFront : TimelineDiff()
-
-
-    /**
-     * The last row goes.
-     */
-    object PopBack : TimelineDiff()
-
-
-    /**
-     * This row comes to this place; those from there on move by one.
-     */
-    data class Insert(
-        /**
-         * The place.
-         */
-        val `index`: kotlin.Int,
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * This row takes the place of the one that stands there.
-     */
-    data class Set(
-        /**
-         * The place.
-         */
-        val `index`: kotlin.Int,
-        /**
-         * The row.
-         */
-        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The row at this place goes.
-     */
-    data class Remove(
-        /**
-         * The place.
-         */
-        val `index`: kotlin.Int) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * Only so many rows stay, from the first on.
-     */
-    data class Truncate(
-        /**
-         * How many.
-         */
-        val `length`: kotlin.Int) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * These are the rows, whatever there was.
-     */
-    data class Reset(
-        /**
-         * The rows.
-         */
-        val `items`: List<dev.tertulia.TimelineItem>) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
-     * but one of a timeline's messages has words that grow.
-     */
-    data class AppendText(
-        /**
-         * The place of the row.
-         */
-        val `index`: kotlin.Int,
-        /**
-         * The part of the message: words, thoughts or a refusal.
-         */
-        val `partIndex`: kotlin.Int,
-        /**
-         * How long the part was before.
-         */
-        val `from`: kotlin.Int,
-        /**
-         * The words that come.
-         */
-        val `text`: kotlin.String,
-        /**
-         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
-         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
-         * exception.
-         */
-        val `stablePrefix`: kotlin.Int) : TimelineDiff()
-
-    {
-
-
-        companion object
-    }
-
-
-
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeTimelineDiff : FfiConverterRustBuffer<TimelineDiff>{
-    override fun read(buf: ByteBuffer): TimelineDiff {
-        return when(buf.getInt()) {
-            1 -> TimelineDiff.Append(
-                FfiConverterSequenceTypeTimelineItem.read(buf),
-                )
-            2 -> TimelineDiff.Clear
-            3 -> TimelineDiff.PushFront(
-                FfiConverterTypeTimelineItem.read(buf),
-                )
-            4 -> TimelineDiff.PushBack(
-                FfiConverterTypeTimelineItem.read(buf),
-                )
-            5 -> TimelineDiff.PopFront
-            6 -> TimelineDiff.PopBack
-            7 -> TimelineDiff.Insert(
-                FfiConverterInt.read(buf),
-                FfiConverterTypeTimelineItem.read(buf),
-                )
-            8 -> TimelineDiff.Set(
-                FfiConverterInt.read(buf),
-                FfiConverterTypeTimelineItem.read(buf),
-                )
-            9 -> TimelineDiff.Remove(
-                FfiConverterInt.read(buf),
-                )
-            10 -> TimelineDiff.Truncate(
-                FfiConverterInt.read(buf),
-                )
-            11 -> TimelineDiff.Reset(
-                FfiConverterSequenceTypeTimelineItem.read(buf),
-                )
-            12 -> TimelineDiff.AppendText(
-                FfiConverterInt.read(buf),
-                FfiConverterInt.read(buf),
-                FfiConverterInt.read(buf),
-                FfiConverterString.read(buf),
-                FfiConverterInt.read(buf),
-                )
-            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
-        }
-    }
-
-    override fun allocationSize(value: TimelineDiff): ULong = when(value) {
-        is TimelineDiff.Append -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterSequenceTypeTimelineItem.allocationSize(value.`items`)
-            )
-        }
-        is TimelineDiff.Clear -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is TimelineDiff.PushFront -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
-            )
-        }
-        is TimelineDiff.PushBack -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
-            )
-        }
-        is TimelineDiff.PopFront -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is TimelineDiff.PopBack -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is TimelineDiff.Insert -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
-            )
-        }
-        is TimelineDiff.Set -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
-            )
-        }
-        is TimelineDiff.Remove -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-            )
-        }
-        is TimelineDiff.Truncate -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`length`)
-            )
-        }
-        is TimelineDiff.Reset -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterSequenceTypeTimelineItem.allocationSize(value.`items`)
-            )
-        }
-        is TimelineDiff.AppendText -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterInt.allocationSize(value.`index`)
-                + FfiConverterInt.allocationSize(value.`partIndex`)
-                + FfiConverterInt.allocationSize(value.`from`)
-                + FfiConverterString.allocationSize(value.`text`)
-                + FfiConverterInt.allocationSize(value.`stablePrefix`)
-            )
-        }
-    }
-
-    override fun write(value: TimelineDiff, buf: ByteBuffer) {
-        when(value) {
-            is TimelineDiff.Append -> {
-                buf.putInt(1)
-                FfiConverterSequenceTypeTimelineItem.write(value.`items`, buf)
-                Unit
-            }
-            is TimelineDiff.Clear -> {
-                buf.putInt(2)
-                Unit
-            }
-            is TimelineDiff.PushFront -> {
-                buf.putInt(3)
-                FfiConverterTypeTimelineItem.write(value.`item`, buf)
-                Unit
-            }
-            is TimelineDiff.PushBack -> {
-                buf.putInt(4)
-                FfiConverterTypeTimelineItem.write(value.`item`, buf)
-                Unit
-            }
-            is TimelineDiff.PopFront -> {
-                buf.putInt(5)
-                Unit
-            }
-            is TimelineDiff.PopBack -> {
-                buf.putInt(6)
-                Unit
-            }
-            is TimelineDiff.Insert -> {
-                buf.putInt(7)
-                FfiConverterInt.write(value.`index`, buf)
-                FfiConverterTypeTimelineItem.write(value.`item`, buf)
-                Unit
-            }
-            is TimelineDiff.Set -> {
-                buf.putInt(8)
-                FfiConverterInt.write(value.`index`, buf)
-                FfiConverterTypeTimelineItem.write(value.`item`, buf)
-                Unit
-            }
-            is TimelineDiff.Remove -> {
-                buf.putInt(9)
-                FfiConverterInt.write(value.`index`, buf)
-                Unit
-            }
-            is TimelineDiff.Truncate -> {
-                buf.putInt(10)
-                FfiConverterInt.write(value.`length`, buf)
-                Unit
-            }
-            is TimelineDiff.Reset -> {
-                buf.putInt(11)
-                FfiConverterSequenceTypeTimelineItem.write(value.`items`, buf)
-                Unit
-            }
-            is TimelineDiff.AppendText -> {
-                buf.putInt(12)
-                FfiConverterInt.write(value.`index`, buf)
-                FfiConverterInt.write(value.`partIndex`, buf)
-                FfiConverterInt.write(value.`from`, buf)
-                FfiConverterString.write(value.`text`, buf)
-                FfiConverterInt.write(value.`stablePrefix`, buf)
-                Unit
-            }
-        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
-    }
-}
-
-
-
-
-
-/**
- * Which part of a conversation a timeline shows.
- */
-sealed class TimelineFocus {
-
-    /**
-     * The newest messages, and what is said from now on.
-     */
-    object Live : TimelineFocus()
-
-
-    /**
-     * This message, which must be on the branch that is shown, and those about it.
-     */
-    data class Message(
-        /**
-         * The message.
-         */
-        val `id`: kotlin.String) : TimelineFocus()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * The newest messages of the branch that ends with this one, whichever branch is shown. What follows it is not shown.
-     */
-    data class Branch(
-        /**
-         * The last message.
-         */
-        val `head`: kotlin.String) : TimelineFocus()
-
-    {
-
-
-        companion object
-    }
-
-
-
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeTimelineFocus : FfiConverterRustBuffer<TimelineFocus>{
-    override fun read(buf: ByteBuffer): TimelineFocus {
-        return when(buf.getInt()) {
-            1 -> TimelineFocus.Live
-            2 -> TimelineFocus.Message(
-                FfiConverterString.read(buf),
-                )
-            3 -> TimelineFocus.Branch(
-                FfiConverterString.read(buf),
-                )
-            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
-        }
-    }
-
-    override fun allocationSize(value: TimelineFocus): ULong = when(value) {
-        is TimelineFocus.Live -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is TimelineFocus.Message -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`id`)
-            )
-        }
-        is TimelineFocus.Branch -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`head`)
-            )
-        }
-    }
-
-    override fun write(value: TimelineFocus, buf: ByteBuffer) {
-        when(value) {
-            is TimelineFocus.Live -> {
-                buf.putInt(1)
-                Unit
-            }
-            is TimelineFocus.Message -> {
-                buf.putInt(2)
-                FfiConverterString.write(value.`id`, buf)
-                Unit
-            }
-            is TimelineFocus.Branch -> {
-                buf.putInt(3)
-                FfiConverterString.write(value.`head`, buf)
-                Unit
-            }
-        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
-    }
-}
-
-
-
-
-
-/**
- * What a row of a timeline shows.
- */
-sealed class TimelineItemKind {
-
-    /**
-     * A message. Its status is `Pending` as long as it is not saved, and `Streaming` while it is being written.
-     */
-    data class Message(
-        /**
-         * The message.
-         */
-        val `message`: dev.tertulia.Message,
-        /**
-         * How far it got, for what a user sent; nothing for everything else.
-         */
-        val `delivery`: dev.tertulia.Delivery?,
-        /**
-         * Why it was not saved, or why its turn rests without an answer.
-         */
-        val `error`: dev.tertulia.ErrorInfo?) : TimelineItemKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * Another day begins.
-     */
-    data class DayDivider(
-        /**
-         * The day, as `2026-11-22`.
-         */
-        val `day`: kotlin.String) : TimelineItemKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * What follows was not read yet.
-     */
-    object UnreadMarker : TimelineItemKind()
-
-
-    /**
-     * An answer is on its way, and no word of it is there. The row becomes that answer.
-     */
-    data class Typing(
-        /**
-         * The turn that is answered.
-         */
-        val `turnId`: kotlin.String) : TimelineItemKind()
-
-    {
-
-
-        companion object
-    }
-
-    /**
-     * Messages follow that are not loaded.
-     */
-    object Gap : TimelineItemKind()
-
-
-
-
-
-
-
-
-
-    companion object
-}
-
-/**
- * @suppress
- */
-public object FfiConverterTypeTimelineItemKind : FfiConverterRustBuffer<TimelineItemKind>{
-    override fun read(buf: ByteBuffer): TimelineItemKind {
-        return when(buf.getInt()) {
-            1 -> TimelineItemKind.Message(
-                FfiConverterTypeMessage.read(buf),
-                FfiConverterOptionalTypeDelivery.read(buf),
-                FfiConverterOptionalTypeErrorInfo.read(buf),
-                )
-            2 -> TimelineItemKind.DayDivider(
-                FfiConverterString.read(buf),
-                )
-            3 -> TimelineItemKind.UnreadMarker
-            4 -> TimelineItemKind.Typing(
-                FfiConverterString.read(buf),
-                )
-            5 -> TimelineItemKind.Gap
-            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
-        }
-    }
-
-    override fun allocationSize(value: TimelineItemKind): ULong = when(value) {
-        is TimelineItemKind.Message -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterTypeMessage.allocationSize(value.`message`)
-                + FfiConverterOptionalTypeDelivery.allocationSize(value.`delivery`)
-                + FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
-            )
-        }
-        is TimelineItemKind.DayDivider -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`day`)
-            )
-        }
-        is TimelineItemKind.UnreadMarker -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-        is TimelineItemKind.Typing -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-                + FfiConverterString.allocationSize(value.`turnId`)
-            )
-        }
-        is TimelineItemKind.Gap -> {
-            // Add the size for the Int that specifies the variant plus the size needed for all fields
-            (
-                4UL
-            )
-        }
-    }
-
-    override fun write(value: TimelineItemKind, buf: ByteBuffer) {
-        when(value) {
-            is TimelineItemKind.Message -> {
-                buf.putInt(1)
-                FfiConverterTypeMessage.write(value.`message`, buf)
-                FfiConverterOptionalTypeDelivery.write(value.`delivery`, buf)
-                FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
-                Unit
-            }
-            is TimelineItemKind.DayDivider -> {
-                buf.putInt(2)
-                FfiConverterString.write(value.`day`, buf)
-                Unit
-            }
-            is TimelineItemKind.UnreadMarker -> {
-                buf.putInt(3)
-                Unit
-            }
-            is TimelineItemKind.Typing -> {
-                buf.putInt(4)
-                FfiConverterString.write(value.`turnId`, buf)
-                Unit
-            }
-            is TimelineItemKind.Gap -> {
-                buf.putInt(5)
-                Unit
-            }
-        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
-    }
-}
-
-
-
-
-
-/**
  * Whether and which tool the model calls.
  */
 sealed class ToolChoice {
@@ -13383,6 +12040,70 @@ public object FfiConverterOptionalTypeCancelToken: FfiConverterRustBuffer<Cancel
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeContextOptions: FfiConverterRustBuffer<ContextOptions?> {
+    override fun read(buf: ByteBuffer): ContextOptions? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeContextOptions.read(buf)
+    }
+
+    override fun allocationSize(value: ContextOptions?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeContextOptions.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ContextOptions?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeContextOptions.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeConversationPage: FfiConverterRustBuffer<ConversationPage?> {
+    override fun read(buf: ByteBuffer): ConversationPage? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeConversationPage.read(buf)
+    }
+
+    override fun allocationSize(value: ConversationPage?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeConversationPage.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ConversationPage?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeConversationPage.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeCost: FfiConverterRustBuffer<Cost?> {
     override fun read(buf: ByteBuffer): Cost? {
         if (buf.get().toInt() == 0) {
@@ -13405,38 +12126,6 @@ public object FfiConverterOptionalTypeCost: FfiConverterRustBuffer<Cost?> {
         } else {
             buf.put(1)
             FfiConverterTypeCost.write(value, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
-public object FfiConverterOptionalTypeEngineEvent: FfiConverterRustBuffer<EngineEvent?> {
-    override fun read(buf: ByteBuffer): EngineEvent? {
-        if (buf.get().toInt() == 0) {
-            return null
-        }
-        return FfiConverterTypeEngineEvent.read(buf)
-    }
-
-    override fun allocationSize(value: EngineEvent?): ULong {
-        if (value == null) {
-            return 1UL
-        } else {
-            return 1UL + FfiConverterTypeEngineEvent.allocationSize(value)
-        }
-    }
-
-    override fun write(value: EngineEvent?, buf: ByteBuffer) {
-        if (value == null) {
-            buf.put(0)
-        } else {
-            buf.put(1)
-            FfiConverterTypeEngineEvent.write(value, buf)
         }
     }
 }
@@ -13479,28 +12168,28 @@ public object FfiConverterOptionalTypeErrorInfo: FfiConverterRustBuffer<ErrorInf
 /**
  * @suppress
  */
-public object FfiConverterOptionalTypeOutboxItem: FfiConverterRustBuffer<OutboxItem?> {
-    override fun read(buf: ByteBuffer): OutboxItem? {
+public object FfiConverterOptionalTypeMessagePage: FfiConverterRustBuffer<MessagePage?> {
+    override fun read(buf: ByteBuffer): MessagePage? {
         if (buf.get().toInt() == 0) {
             return null
         }
-        return FfiConverterTypeOutboxItem.read(buf)
+        return FfiConverterTypeMessagePage.read(buf)
     }
 
-    override fun allocationSize(value: OutboxItem?): ULong {
+    override fun allocationSize(value: MessagePage?): ULong {
         if (value == null) {
             return 1UL
         } else {
-            return 1UL + FfiConverterTypeOutboxItem.allocationSize(value)
+            return 1UL + FfiConverterTypeMessagePage.allocationSize(value)
         }
     }
 
-    override fun write(value: OutboxItem?, buf: ByteBuffer) {
+    override fun write(value: MessagePage?, buf: ByteBuffer) {
         if (value == null) {
             buf.put(0)
         } else {
             buf.put(1)
-            FfiConverterTypeOutboxItem.write(value, buf)
+            FfiConverterTypeMessagePage.write(value, buf)
         }
     }
 }
@@ -13575,6 +12264,38 @@ public object FfiConverterOptionalTypePromptCache: FfiConverterRustBuffer<Prompt
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeSummaryReport: FfiConverterRustBuffer<SummaryReport?> {
+    override fun read(buf: ByteBuffer): SummaryReport? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSummaryReport.read(buf)
+    }
+
+    override fun allocationSize(value: SummaryReport?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSummaryReport.allocationSize(value)
+        }
+    }
+
+    override fun write(value: SummaryReport?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSummaryReport.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeUsage: FfiConverterRustBuffer<Usage?> {
     override fun read(buf: ByteBuffer): Usage? {
         if (buf.get().toInt() == 0) {
@@ -13607,28 +12328,60 @@ public object FfiConverterOptionalTypeUsage: FfiConverterRustBuffer<Usage?> {
 /**
  * @suppress
  */
-public object FfiConverterOptionalTypeDelivery: FfiConverterRustBuffer<Delivery?> {
-    override fun read(buf: ByteBuffer): Delivery? {
+public object FfiConverterOptionalTypeCacheMode: FfiConverterRustBuffer<CacheMode?> {
+    override fun read(buf: ByteBuffer): CacheMode? {
         if (buf.get().toInt() == 0) {
             return null
         }
-        return FfiConverterTypeDelivery.read(buf)
+        return FfiConverterTypeCacheMode.read(buf)
     }
 
-    override fun allocationSize(value: Delivery?): ULong {
+    override fun allocationSize(value: CacheMode?): ULong {
         if (value == null) {
             return 1UL
         } else {
-            return 1UL + FfiConverterTypeDelivery.allocationSize(value)
+            return 1UL + FfiConverterTypeCacheMode.allocationSize(value)
         }
     }
 
-    override fun write(value: Delivery?, buf: ByteBuffer) {
+    override fun write(value: CacheMode?, buf: ByteBuffer) {
         if (value == null) {
             buf.put(0)
         } else {
             buf.put(1)
-            FfiConverterTypeDelivery.write(value, buf)
+            FfiConverterTypeCacheMode.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeDetail: FfiConverterRustBuffer<Detail?> {
+    override fun read(buf: ByteBuffer): Detail? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeDetail.read(buf)
+    }
+
+    override fun allocationSize(value: Detail?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeDetail.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Detail?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeDetail.write(value, buf)
         }
     }
 }
@@ -13661,6 +12414,38 @@ public object FfiConverterOptionalTypeErrorKind: FfiConverterRustBuffer<ErrorKin
         } else {
             buf.put(1)
             FfiConverterTypeErrorKind.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeExpiry: FfiConverterRustBuffer<Expiry?> {
+    override fun read(buf: ByteBuffer): Expiry? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeExpiry.read(buf)
+    }
+
+    override fun allocationSize(value: Expiry?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeExpiry.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Expiry?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeExpiry.write(value, buf)
         }
     }
 }
@@ -13725,6 +12510,38 @@ public object FfiConverterOptionalTypeHistoryAnchor: FfiConverterRustBuffer<Hist
         } else {
             buf.put(1)
             FfiConverterTypeHistoryAnchor.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeMidStream: FfiConverterRustBuffer<MidStream?> {
+    override fun read(buf: ByteBuffer): MidStream? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeMidStream.read(buf)
+    }
+
+    override fun allocationSize(value: MidStream?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeMidStream.allocationSize(value)
+        }
+    }
+
+    override fun write(value: MidStream?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeMidStream.write(value, buf)
         }
     }
 }
@@ -13863,6 +12680,38 @@ public object FfiConverterOptionalTypeRole: FfiConverterRustBuffer<Role?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeSearchSort: FfiConverterRustBuffer<SearchSort?> {
+    override fun read(buf: ByteBuffer): SearchSort? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSearchSort.read(buf)
+    }
+
+    override fun allocationSize(value: SearchSort?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSearchSort.allocationSize(value)
+        }
+    }
+
+    override fun write(value: SearchSort?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSearchSort.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeTextChange: FfiConverterRustBuffer<TextChange?> {
     override fun read(buf: ByteBuffer): TextChange? {
         if (buf.get().toInt() == 0) {
@@ -13885,38 +12734,6 @@ public object FfiConverterOptionalTypeTextChange: FfiConverterRustBuffer<TextCha
         } else {
             buf.put(1)
             FfiConverterTypeTextChange.write(value, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
-public object FfiConverterOptionalTypeTimelineFocus: FfiConverterRustBuffer<TimelineFocus?> {
-    override fun read(buf: ByteBuffer): TimelineFocus? {
-        if (buf.get().toInt() == 0) {
-            return null
-        }
-        return FfiConverterTypeTimelineFocus.read(buf)
-    }
-
-    override fun allocationSize(value: TimelineFocus?): ULong {
-        if (value == null) {
-            return 1UL
-        } else {
-            return 1UL + FfiConverterTypeTimelineFocus.allocationSize(value)
-        }
-    }
-
-    override fun write(value: TimelineFocus?, buf: ByteBuffer) {
-        if (value == null) {
-            buf.put(0)
-        } else {
-            buf.put(1)
-            FfiConverterTypeTimelineFocus.write(value, buf)
         }
     }
 }
@@ -13959,28 +12776,28 @@ public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolCho
 /**
  * @suppress
  */
-public object FfiConverterOptionalSequenceTypeConversationDiff: FfiConverterRustBuffer<List<ConversationDiff>?> {
-    override fun read(buf: ByteBuffer): List<ConversationDiff>? {
+public object FfiConverterOptionalSequenceString: FfiConverterRustBuffer<List<kotlin.String>?> {
+    override fun read(buf: ByteBuffer): List<kotlin.String>? {
         if (buf.get().toInt() == 0) {
             return null
         }
-        return FfiConverterSequenceTypeConversationDiff.read(buf)
+        return FfiConverterSequenceString.read(buf)
     }
 
-    override fun allocationSize(value: List<ConversationDiff>?): ULong {
+    override fun allocationSize(value: List<kotlin.String>?): ULong {
         if (value == null) {
             return 1UL
         } else {
-            return 1UL + FfiConverterSequenceTypeConversationDiff.allocationSize(value)
+            return 1UL + FfiConverterSequenceString.allocationSize(value)
         }
     }
 
-    override fun write(value: List<ConversationDiff>?, buf: ByteBuffer) {
+    override fun write(value: List<kotlin.String>?, buf: ByteBuffer) {
         if (value == null) {
             buf.put(0)
         } else {
             buf.put(1)
-            FfiConverterSequenceTypeConversationDiff.write(value, buf)
+            FfiConverterSequenceString.write(value, buf)
         }
     }
 }
@@ -13991,28 +12808,28 @@ public object FfiConverterOptionalSequenceTypeConversationDiff: FfiConverterRust
 /**
  * @suppress
  */
-public object FfiConverterOptionalSequenceTypeTimelineDiff: FfiConverterRustBuffer<List<TimelineDiff>?> {
-    override fun read(buf: ByteBuffer): List<TimelineDiff>? {
+public object FfiConverterOptionalMapStringString: FfiConverterRustBuffer<Map<kotlin.String, kotlin.String>?> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, kotlin.String>? {
         if (buf.get().toInt() == 0) {
             return null
         }
-        return FfiConverterSequenceTypeTimelineDiff.read(buf)
+        return FfiConverterMapStringString.read(buf)
     }
 
-    override fun allocationSize(value: List<TimelineDiff>?): ULong {
+    override fun allocationSize(value: Map<kotlin.String, kotlin.String>?): ULong {
         if (value == null) {
             return 1UL
         } else {
-            return 1UL + FfiConverterSequenceTypeTimelineDiff.allocationSize(value)
+            return 1UL + FfiConverterMapStringString.allocationSize(value)
         }
     }
 
-    override fun write(value: List<TimelineDiff>?, buf: ByteBuffer) {
+    override fun write(value: Map<kotlin.String, kotlin.String>?, buf: ByteBuffer) {
         if (value == null) {
             buf.put(0)
         } else {
             buf.put(1)
-            FfiConverterSequenceTypeTimelineDiff.write(value, buf)
+            FfiConverterMapStringString.write(value, buf)
         }
     }
 }
@@ -14107,6 +12924,34 @@ public object FfiConverterSequenceTypeAttempt: FfiConverterRustBuffer<List<Attem
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeBranch: FfiConverterRustBuffer<List<Branch>> {
+    override fun read(buf: ByteBuffer): List<Branch> {
+        val len = buf.getInt()
+        return List<Branch>(len) {
+            FfiConverterTypeBranch.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Branch>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBranch.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Branch>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBranch.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeCitation: FfiConverterRustBuffer<List<Citation>> {
     override fun read(buf: ByteBuffer): List<Citation> {
         val len = buf.getInt()
@@ -14153,6 +12998,34 @@ public object FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffe
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeConversationSummary.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer<List<ImportProblem>> {
+    override fun read(buf: ByteBuffer): List<ImportProblem> {
+        val len = buf.getInt()
+        return List<ImportProblem>(len) {
+            FfiConverterTypeImportProblem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ImportProblem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeImportProblem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ImportProblem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeImportProblem.write(it, buf)
         }
     }
 }
@@ -14247,62 +13120,6 @@ public object FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer<List<Ne
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeOutboxItem: FfiConverterRustBuffer<List<OutboxItem>> {
-    override fun read(buf: ByteBuffer): List<OutboxItem> {
-        val len = buf.getInt()
-        return List<OutboxItem>(len) {
-            FfiConverterTypeOutboxItem.read(buf)
-        }
-    }
-
-    override fun allocationSize(value: List<OutboxItem>): ULong {
-        val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeOutboxItem.allocationSize(it) }.sum()
-        return sizeForLength + sizeForItems
-    }
-
-    override fun write(value: List<OutboxItem>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        value.iterator().forEach {
-            FfiConverterTypeOutboxItem.write(it, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
-public object FfiConverterSequenceTypePartHealth: FfiConverterRustBuffer<List<PartHealth>> {
-    override fun read(buf: ByteBuffer): List<PartHealth> {
-        val len = buf.getInt()
-        return List<PartHealth>(len) {
-            FfiConverterTypePartHealth.read(buf)
-        }
-    }
-
-    override fun allocationSize(value: List<PartHealth>): ULong {
-        val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypePartHealth.allocationSize(it) }.sum()
-        return sizeForLength + sizeForItems
-    }
-
-    override fun write(value: List<PartHealth>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        value.iterator().forEach {
-            FfiConverterTypePartHealth.write(it, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
 public object FfiConverterSequenceTypeProviderSpec: FfiConverterRustBuffer<List<ProviderSpec>> {
     override fun read(buf: ByteBuffer): List<ProviderSpec> {
         val len = buf.getInt()
@@ -14321,6 +13138,62 @@ public object FfiConverterSequenceTypeProviderSpec: FfiConverterRustBuffer<List<
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeProviderSpec.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer<List<SearchHit>> {
+    override fun read(buf: ByteBuffer): List<SearchHit> {
+        val len = buf.getInt()
+        return List<SearchHit>(len) {
+            FfiConverterTypeSearchHit.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<SearchHit>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSearchHit.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<SearchHit>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSearchHit.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeSpan: FfiConverterRustBuffer<List<Span>> {
+    override fun read(buf: ByteBuffer): List<Span> {
+        val len = buf.getInt()
+        return List<Span>(len) {
+            FfiConverterTypeSpan.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Span>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSpan.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Span>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSpan.write(it, buf)
         }
     }
 }
@@ -14359,34 +13232,6 @@ public object FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer<List<S
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeTimelineItem: FfiConverterRustBuffer<List<TimelineItem>> {
-    override fun read(buf: ByteBuffer): List<TimelineItem> {
-        val len = buf.getInt()
-        return List<TimelineItem>(len) {
-            FfiConverterTypeTimelineItem.read(buf)
-        }
-    }
-
-    override fun allocationSize(value: List<TimelineItem>): ULong {
-        val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeTimelineItem.allocationSize(it) }.sum()
-        return sizeForLength + sizeForItems
-    }
-
-    override fun write(value: List<TimelineItem>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        value.iterator().forEach {
-            FfiConverterTypeTimelineItem.write(it, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
 public object FfiConverterSequenceTypeToolSpec: FfiConverterRustBuffer<List<ToolSpec>> {
     override fun read(buf: ByteBuffer): List<ToolSpec> {
         val len = buf.getInt()
@@ -14415,34 +13260,6 @@ public object FfiConverterSequenceTypeToolSpec: FfiConverterRustBuffer<List<Tool
 /**
  * @suppress
  */
-public object FfiConverterSequenceTypeConversationDiff: FfiConverterRustBuffer<List<ConversationDiff>> {
-    override fun read(buf: ByteBuffer): List<ConversationDiff> {
-        val len = buf.getInt()
-        return List<ConversationDiff>(len) {
-            FfiConverterTypeConversationDiff.read(buf)
-        }
-    }
-
-    override fun allocationSize(value: List<ConversationDiff>): ULong {
-        val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeConversationDiff.allocationSize(it) }.sum()
-        return sizeForLength + sizeForItems
-    }
-
-    override fun write(value: List<ConversationDiff>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        value.iterator().forEach {
-            FfiConverterTypeConversationDiff.write(it, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
 public object FfiConverterSequenceTypePart: FfiConverterRustBuffer<List<Part>> {
     override fun read(buf: ByteBuffer): List<Part> {
         val len = buf.getInt()
@@ -14461,34 +13278,6 @@ public object FfiConverterSequenceTypePart: FfiConverterRustBuffer<List<Part>> {
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypePart.write(it, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
-public object FfiConverterSequenceTypeTimelineDiff: FfiConverterRustBuffer<List<TimelineDiff>> {
-    override fun read(buf: ByteBuffer): List<TimelineDiff> {
-        val len = buf.getInt()
-        return List<TimelineDiff>(len) {
-            FfiConverterTypeTimelineDiff.read(buf)
-        }
-    }
-
-    override fun allocationSize(value: List<TimelineDiff>): ULong {
-        val sizeForLength = 4UL
-        val sizeForItems = value.map { FfiConverterTypeTimelineDiff.allocationSize(it) }.sum()
-        return sizeForLength + sizeForItems
-    }
-
-    override fun write(value: List<TimelineDiff>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        value.iterator().forEach {
-            FfiConverterTypeTimelineDiff.write(it, buf)
         }
     }
 }
@@ -14567,45 +13356,6 @@ public object FfiConverterMapStringString: FfiConverterRustBuffer<Map<kotlin.Str
         value.forEach { (k, v) ->
             FfiConverterString.write(k, buf)
             FfiConverterString.write(v, buf)
-        }
-    }
-}
-
-
-
-
-/**
- * @suppress
- */
-public object FfiConverterMapStringOptionalString: FfiConverterRustBuffer<Map<kotlin.String, kotlin.String?>> {
-    override fun read(buf: ByteBuffer): Map<kotlin.String, kotlin.String?> {
-        val len = buf.getInt()
-        return buildMap<kotlin.String, kotlin.String?>(len) {
-            repeat(len) {
-                val k = FfiConverterString.read(buf)
-                val v = FfiConverterOptionalString.read(buf)
-                this[k] = v
-            }
-        }
-    }
-
-    override fun allocationSize(value: Map<kotlin.String, kotlin.String?>): ULong {
-        val spaceForMapSize = 4UL
-        val spaceForChildren = value.map { (k, v) ->
-            FfiConverterString.allocationSize(k) +
-            FfiConverterOptionalString.allocationSize(v)
-        }.sum()
-        return spaceForMapSize + spaceForChildren
-    }
-
-    override fun write(value: Map<kotlin.String, kotlin.String?>, buf: ByteBuffer) {
-        buf.putInt(value.size)
-        // The parens on `(k, v)` here ensure we're calling the right method,
-        // which is important for compatibility with older android devices.
-        // Ref https://blog.danlew.net/2017/03/16/kotlin-puzzler-whose-line-is-it-anyways/
-        value.forEach { (k, v) ->
-            FfiConverterString.write(k, buf)
-            FfiConverterOptionalString.write(v, buf)
         }
     }
 }

@@ -43,7 +43,7 @@ internal fun told(value: Any?): JsonElement = when (value) {
     is Boolean -> JsonPrimitive(value)
     is Number -> JsonPrimitive(value)
     is Enum<*> -> JsonPrimitive(value.name.lowercase())
-    is Instant -> JsonPrimitive("$value")
+    is Instant -> JsonPrimitive(value.toEpochMilli())
     is ByteArray -> JsonPrimitive(Base64.getEncoder().encodeToString(value))
     is List<*> -> JsonArray(value.map(::told))
     is Map<*, *> -> JsonObject(value.entries.associate { (name, inner) -> "$name" to told(inner) })
