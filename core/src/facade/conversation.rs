@@ -16,8 +16,8 @@ use crate::{engine, model};
 /// One conversation. Touches no disk when made. Its turns run one after the other, in the order they were asked for.
 #[derive(uniffi::Object)]
 pub struct Conversation {
-    chat: engine::Conversation,
-    ground: Arc<Ground>,
+    pub(super) chat: engine::Conversation,
+    pub(super) ground: Arc<Ground>,
 }
 
 impl Conversation {

@@ -92,7 +92,7 @@ impl From<model::Message> for Message {
 }
 
 /// The moment as the language's own type. Before 1970 is 1970: no clock of a message goes there.
-fn moment(at: Timestamp) -> SystemTime {
+pub(super) fn moment(at: Timestamp) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0))
 }
 

@@ -7,34 +7,52 @@
 //! Calls are coarse, for each costs microseconds: a stream is pulled in batches. Every call that waits takes an
 //! optional [`CancelToken`], because not every language can drop a future; where one can, that stops the call as well.
 
+mod batch;
+mod budget;
 mod cancel;
+mod catalogue;
 mod conversation;
 mod error;
 mod event;
 mod ground;
 mod json;
+mod library;
 mod message;
 mod options;
 mod part;
+mod raw;
 mod reply;
+mod spending;
 mod stream;
 mod tertulia;
+mod tiers;
+mod transfer;
+mod upkeep;
 mod user;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use batch::{Batch, BatchItem, BatchPhase, BatchProgress, BatchReport, BatchRun, BatchState, BatchVerb};
+pub use budget::{Budget, BudgetLimit, BudgetScope, BudgetStatus, Window};
 pub use cancel::CancelToken;
+pub use catalogue::{Capabilities, ModelInfo, Price, ProviderInfo};
 pub use conversation::Conversation;
 pub use error::{Attempt, ErrorInfo, Retry, TertuliaError};
 pub use event::{Progress, StreamEvent, StreamEventKind};
+pub use library::{Library, LibraryCache, LibraryEntry, LibraryHealth, LibraryItem, LibraryValue, LibraryVersion};
 pub use message::{HistoryAnchor, Message, MessagePage, NewMessage};
 pub use options::{CallOptions, OpenOptions, OutputSchema, PromptCache, ProviderSpec, ToolChoice, ToolSpec};
 pub use part::{Citation, Media, MediaSource, Part, ToolCall, ToolResult};
+pub use raw::{ProviderHandle, RawResponse};
 pub use reply::{Cost, Reply, Usage};
+pub use spending::{Forecast, UsageBy, UsageReport, UsageRow, UsageTotal};
 pub use stream::ReplyStream;
 pub use tertulia::{Tertulia, open_tertulia};
+pub use tiers::Tier;
+pub use transfer::ExportReport;
+pub use upkeep::{Repair, StorageKind, StorageReport, StoreProblem, StoreProblemKind, StoreUpkeep, Verification};
 pub use user::UserScope;
 pub use words::{
     CostSource, ErrorKind, FinishReason, MessageStatus, Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role,

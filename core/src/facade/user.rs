@@ -16,8 +16,8 @@ use crate::engine;
 /// The conversations of one user. Another user's cannot be named through it.
 #[derive(uniffi::Object)]
 pub struct UserScope {
-    user: engine::UserScope,
-    ground: Arc<Ground>,
+    pub(super) user: engine::UserScope,
+    pub(super) ground: Arc<Ground>,
 }
 
 impl UserScope {

@@ -1,5 +1,7 @@
 //! The border without a border: what the other languages call, called from Rust, against the simulator.
 
+mod service;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
