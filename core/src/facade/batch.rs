@@ -6,12 +6,13 @@ use super::cancel::{CancelToken, unless};
 use super::conversation::Conversation;
 use super::error::{ErrorInfo, TertuliaError};
 use super::ground::Ground;
+use super::id::id;
 use super::message::NewMessage;
 use super::part::{self, Part};
 use super::transfer::ExportReport;
 use super::user::UserScope;
 use super::words::words;
-use crate::base::{ConversationId, Malformed, MessageId};
+use crate::base::ConversationId;
 use crate::{engine, model};
 
 /// Many changes to one user's conversations, gathered by its verbs and done together by `run` or `start`.
@@ -55,8 +56,7 @@ impl Batch {
         chats: &[String],
         item: impl FnOnce(engine::Batch, Vec<ConversationId>) -> engine::Batch,
     ) -> Result<(), TertuliaError> {
-        let bad = |e: Malformed| e.into_error("bad_id").during("user.batch");
-        let ids = chats.iter().map(|id| id.parse().map_err(bad)).collect::<model::Result<Vec<ConversationId>>>()?;
+        let ids = chats.iter().map(|text| id(text, "user.batch")).collect::<model::Result<Vec<ConversationId>>>()?;
         self.add(|batch| item(batch, ids));
         Ok(())
     }
@@ -153,8 +153,7 @@ impl Batch {
     /// # Errors
     /// `Invalid` (bad_id, bad_json).
     pub fn edit(&self, chat: Arc<Conversation>, message_id: String, parts: Vec<Part>) -> Result<(), TertuliaError> {
-        let message = message_id.parse::<MessageId>();
-        let message = message.map_err(|e| e.into_error("bad_id").during("user.batch"))?;
+        let message = id(&message_id, "user.batch")?;
         let parts = part::taken(parts)?;
         self.add(|batch| batch.edit(&chat.chat, message, parts));
         Ok(())

@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use super::cancel::CancelToken;
 use super::conversation::Conversation;
 use super::error::TertuliaError;
+use super::id;
 use super::message::moment;
 use super::tertulia::Tertulia;
 use super::user::UserScope;
 use super::words::words;
-use crate::base::Malformed;
 use crate::model;
 
 #[uniffi::export]
@@ -36,8 +36,7 @@ impl Tertulia {
     /// `Invalid` (bad_id), `Storage`, `Closed`.
     #[uniffi::method(default(cancel = None))]
     pub async fn remove_budget(&self, id: String, cancel: Option<Arc<CancelToken>>) -> Result<(), TertuliaError> {
-        let id = id.parse().map_err(|e: Malformed| e.into_error("bad_id").during("remove_budget"))?;
-        let engine = self.engine.clone();
+        let (engine, id) = (self.engine.clone(), id::id(&id, "remove_budget")?);
         self.ground.run(cancel, async move { engine.remove_budget(id).await }).await
     }
 

@@ -18,7 +18,7 @@ impl Tertulia {
         self.engine.providers().into_iter().map(ProviderInfo::from).collect()
     }
 
-    /// Every known model whose `provider/model` fits the pattern (`*`, `anthropic/*`, or a name), from memory.
+    /// Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
     #[uniffi::method(default(pattern = "*"))]
     #[must_use]
     pub fn models(&self, pattern: String) -> Vec<ModelInfo> {

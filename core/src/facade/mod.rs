@@ -15,6 +15,7 @@ mod conversation;
 mod error;
 mod event;
 mod ground;
+mod id;
 mod json;
 mod library;
 mod message;

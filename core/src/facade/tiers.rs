@@ -63,7 +63,7 @@ pub struct Tier {
     /// or longer. One of the application's scope is one of each user. They raise no alerts.
     #[uniffi(default)]
     pub budgets: Vec<Budget>,
-    /// The models that may be asked: by name, as `anthropic/*`, or all of them (`*`, or none named).
+    /// The models that may be asked: by name, or by a beginning with `*` behind it; none named: all of them.
     #[uniffi(default)]
     pub models: Vec<String>,
     /// No call goes before others of this class, however urgent it says it is. Nothing: as it says.

@@ -161,7 +161,7 @@ async fn a_batch_is_done_whole_or_not_at_all_unless_it_may_do_what_it_can() {
     let error = report.items[1].error.as_ref().unwrap();
     assert_eq!((report.items[1].state, error.reason.as_str()), (BatchState::Refused, "not_tagged"));
     let gone = ana.conversation(b.id()).unwrap();
-    assert_eq!(reason(gone.history(None, 50, None).await), "not_found no_conversation");
+    assert_eq!(reason(gone.history(None, 50, None).await), "not_found not_found");
 
     assert_eq!(reason(bad.pin(vec![a.id(), "no-id".to_owned()])), "invalid bad_id");
     assert_eq!(reason(bad.edit(a.clone(), "no-id".to_owned(), say("x"))), "invalid bad_id");
@@ -173,9 +173,9 @@ async fn a_batch_is_done_whole_or_not_at_all_unless_it_may_do_what_it_can() {
 #[tokio::test]
 async fn a_batch_that_was_started_tells_how_far_it_is_and_what_became_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (_simulator, tertulia, _) = open("text=ok").await;
+    let (_simulator, tertulia, _) = open("text=one%20two%20three;chunks=3;stall=2").await;
     let ana = user(&tertulia, "ana");
-    let (a, b, fresh) = (chat(&ana), chat(&ana), chat(&ana));
+    let (a, b, fresh, held) = (chat(&ana), chat(&ana), chat(&ana), chat(&ana));
     let ids = a.append(vec![said("one")], None).await.unwrap();
     b.append(vec![said("two")], None).await.unwrap();
     let file = folder.path().join("b.jsonl").display().to_string();
@@ -184,14 +184,19 @@ async fn a_batch_that_was_started_tells_how_far_it_is_and_what_became_of_it() {
     batch.edit(a.clone(), ids[0].clone(), say("uno")).unwrap();
     batch.export(file.clone(), vec![b.id()]).unwrap();
     batch.delete(vec![b.id()]).unwrap();
+    // It goes behind an answer that does not end by itself, so that it is not over before it is asked.
+    let stream = held.stream(say("Count"), CallOptions::default(), None).await.unwrap();
+    until_words(&stream).await;
+    batch.append(held, vec![said("behind it")]).unwrap();
     let run = batch.start(false);
-    let mut last = None;
-    while let Some(progress) = run.next(None).await.unwrap() {
-        assert!(progress.phase != BatchPhase::Over && progress.total == 4, "{progress:?}");
-        last = Some(progress);
+    let next = async || run.next(None).await.unwrap();
+    while next().await.expect("it is over and did not wait").phase != BatchPhase::Waiting {}
+    assert_eq!(run.progress(), BatchProgress { phase: BatchPhase::Waiting, done: 0, total: 5 });
+    stream.cancel();
+    while let Some(progress) = next().await {
+        assert!(progress.phase != BatchPhase::Over && progress.total == 5, "{progress:?}");
     }
-    assert!(last.is_some(), "nothing was told of it");
-    assert_eq!(run.progress(), BatchProgress { phase: BatchPhase::Over, done: 4, total: 4 });
+    assert_eq!(run.progress(), BatchProgress { phase: BatchPhase::Over, done: 5, total: 5 });
     let report = run.report(None).await.unwrap();
     assert_eq!(run.report(None).await.unwrap(), report);
     let written = report.items[2].export.unwrap();

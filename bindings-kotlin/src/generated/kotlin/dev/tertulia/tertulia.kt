@@ -17,7 +17,6 @@ package dev.tertulia
 // compile the Rust component. The easiest way to ensure this is to bundle the Kotlin
 // helpers directly inline like we're doing here.
 
-import com.sun.jna.Library
 import com.sun.jna.IntegerType
 import com.sun.jna.Native
 import com.sun.jna.Pointer
@@ -5995,7 +5994,7 @@ public interface TertuliaInterface {
     suspend fun `loadCatalogue`(`path`: kotlin.String, `cancel`: CancelToken? = null)
 
     /**
-     * Every known model whose `provider/model` fits the pattern (`*`, `anthropic/*`, or a name), from memory.
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
      */
     fun `models`(`pattern`: kotlin.String = "*"): List<ModelInfo>
 
@@ -6402,7 +6401,7 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
 
     /**
-     * Every known model whose `provider/model` fits the pattern (`*`, `anthropic/*`, or a name), from memory.
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
      */override fun `models`(`pattern`: kotlin.String): List<ModelInfo> {
             return FfiConverterSequenceTypeModelInfo.lift(
     callWithHandle {
@@ -10544,7 +10543,7 @@ data class Tier (
     val `budgets`: List<Budget> = listOf()
     ,
     /**
-     * The models that may be asked: by name, as `anthropic/*`, or all of them (`*`, or none named).
+     * The models that may be asked: by name, or by a beginning with `*` behind it; none named: all of them.
      */
     val `models`: List<kotlin.String> = listOf()
     ,

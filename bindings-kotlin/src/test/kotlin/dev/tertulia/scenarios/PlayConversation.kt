@@ -12,6 +12,7 @@ internal suspend fun ofConversation(chat: Conversation, verb: String, step: Json
     "attach" -> Made(streamed(chat.attach(step.need("turn"), step.long("after_seq") ?: 0), step))
     "append" -> Made(told(chat.append(step.messages())))
     "stop" -> Made(told(chat.stop(step.need("turn"))))
+    "budgets" -> Made(told(chat.budgets()))
     "history" -> Made(told(chat.history(anchor(step), step.int("limit") ?: 50)))
     else -> throw Wrong("this runner cannot play `conversation.$verb`")
 }

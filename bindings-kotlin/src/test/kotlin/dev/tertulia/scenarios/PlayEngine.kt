@@ -8,5 +8,5 @@ internal suspend fun ofEngine(engine: Tertulia, verb: String, step: JsonObject):
     "close" -> Made(told(engine.shutdown()))
     "user" -> named(engine.user(step.need("id"), step.textMap("keys").orEmpty()))
     "ask" -> Made(told(engine.ask(step.said(), step.call())))
-    else -> throw Wrong("this runner cannot play `engine.$verb`")
+    else -> ofService(engine, verb, step)
 }
