@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cancel::{CancelToken, unless};
 use super::conversation::Conversation;
+use super::conversation_change::ConversationChange;
 use super::error::{ErrorInfo, TertuliaError};
 use super::ground::Ground;
 use super::id::id;
@@ -77,6 +78,14 @@ impl Batch {
     /// `Invalid` (bad_id).
     pub fn delete(&self, chats: Vec<String>) -> Result<(), TertuliaError> {
         self.each(&chats, engine::Batch::delete)
+    }
+
+    /// Changes the same fields of all of these conversations; what is left out stays as it is.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_id).
+    pub fn update(&self, chats: Vec<String>, change: ConversationChange) -> Result<(), TertuliaError> {
+        self.each(&chats, |batch, ids| batch.update(ids, change.into()))
     }
 
     /// Leaves these conversations out of lists that do not ask for them.

@@ -11,7 +11,7 @@ fn user(tertulia: &Tertulia, id: &str) -> Arc<UserScope> {
 }
 
 fn chat(user: &UserScope) -> Arc<Conversation> {
-    user.new_conversation(None, None, None, HashMap::new())
+    user.new_conversation(None, None, None, HashMap::new(), Vec::new(), None)
 }
 
 fn said(text: &str) -> NewMessage {
@@ -141,13 +141,18 @@ async fn a_batch_is_done_whole_or_not_at_all_unless_it_may_do_what_it_can() {
     batch.archive(vec![b.id()]).unwrap();
     batch.unarchive(vec![b.id()]).unwrap();
     batch.untag(vec![b.id()], vec!["work".to_owned()]).unwrap();
+    let title = Some(TextChange::Set { text: "B".to_owned() });
+    batch.update(vec![b.id()], ConversationChange { title, ..ConversationChange::default() }).unwrap();
     let looked = batch.run(false, true, None).await.unwrap();
-    assert_eq!((looked.dry_run, looked.done, looked.refused, looked.items.len()), (true, 8, 0, 8));
+    assert_eq!((looked.dry_run, looked.done, looked.refused, looked.items.len()), (true, 9, 0, 9));
     let done = batch.run(false, false, None).await.unwrap();
-    assert_eq!((done.dry_run, done.done, done.skipped), (false, 8, 0));
+    assert_eq!((done.dry_run, done.done, done.skipped), (false, 9, 0));
     let told: Vec<_> = done.items.iter().map(|item| (item.index, item.verb, item.state)).collect();
     assert_eq!(told[2], (2, BatchVerb::Retag, BatchState::Done));
     assert_eq!(done.items[2].conversation_id, Some(a.id()));
+    let (of_a, of_b) = (a.summary(None).await.unwrap(), b.summary(None).await.unwrap());
+    assert_eq!((of_a.tags, of_a.pinned, of_a.archived), (vec!["play".to_owned()], false, false));
+    assert_eq!((of_b.tags, of_b.title.as_deref(), of_b.archived), (Vec::new(), Some("B"), false));
 
     let bad = ana.batch();
     bad.delete(vec![b.id()]).unwrap();
@@ -155,13 +160,13 @@ async fn a_batch_is_done_whole_or_not_at_all_unless_it_may_do_what_it_can() {
     let refused = bad.run(false, false, None).await.unwrap_err();
     assert_eq!(reason::<()>(Err(refused.clone())), "invalid not_tagged");
     assert!(refused.info().detail.contains('1'), "the error does not name the item: {refused}");
-    assert_eq!(b.history(None, 50, None).await.unwrap().items.len(), 1, "something of it was done");
+    assert_eq!(b.history(None, 50, None, None, None).await.unwrap().items.len(), 1, "something of it was done");
     let report = bad.run(true, false, None).await.unwrap();
     assert_eq!((report.done, report.refused), (1, 1));
     let error = report.items[1].error.as_ref().unwrap();
     assert_eq!((report.items[1].state, error.reason.as_str()), (BatchState::Refused, "not_tagged"));
     let gone = ana.conversation(b.id()).unwrap();
-    assert_eq!(reason(gone.history(None, 50, None).await), "not_found not_found");
+    assert_eq!(reason(gone.history(None, 50, None, None, None).await), "not_found not_found");
 
     assert_eq!(reason(bad.pin(vec![a.id(), "no-id".to_owned()])), "invalid bad_id");
     assert_eq!(reason(bad.edit(a.clone(), "no-id".to_owned(), say("x"))), "invalid bad_id");
@@ -202,9 +207,9 @@ async fn a_batch_that_was_started_tells_how_far_it_is_and_what_became_of_it() {
     let written = report.items[2].export.unwrap();
     assert_eq!((written.conversations, written.messages, written.files), (1, 1, 0));
     assert_eq!(written.bytes, i64::try_from(std::fs::metadata(&file).unwrap().len()).unwrap());
-    let page = fresh.history(None, 50, None).await.unwrap();
+    let page = fresh.history(None, 50, None, None, None).await.unwrap();
     assert_eq!(page.items.iter().map(|m| m.id.clone()).collect::<Vec<_>>(), report.items[0].message_ids);
-    assert_eq!(words(&a.history(None, 50, None).await.unwrap().items[0].parts), "uno");
+    assert_eq!(words(&a.history(None, 50, None, None, None).await.unwrap().items[0].parts), "uno");
 
     let token = CancelToken::new();
     token.cancel();
@@ -420,7 +425,7 @@ async fn a_store_is_looked_at_measured_and_copied_while_it_is_in_use() {
     assert_eq!(bytes, i64::try_from(std::fs::metadata(path("copy.db")).unwrap().len()).unwrap());
     assert_eq!(reason(store.backup(path("chat.db"), None).await), "invalid bad_backup");
     let copy = at(path("copy.db")).await.unwrap();
-    assert_eq!(diary(&copy).history(None, 50, None).await.unwrap().items.len(), 2);
+    assert_eq!(diary(&copy).history(None, 50, None, None, None).await.unwrap().items.len(), 2);
     copy.shutdown().await.unwrap();
     tertulia.shutdown().await.unwrap();
     assert_eq!(reason(store.verify(None).await), "closed closed");

@@ -179,6 +179,7 @@ private class Play(
         format.checkEngine(words)
         return Tertulia.open(File(folder, "scenario.db").path) {
             model = words.text("model")
+            fallback = words.texts("fallback")
             words.list("providers")?.forEach { provider(spec(it.jsonObject)) }
             words.textMap("keys")?.forEach { (provider, key) -> key(provider, key) }
             words["settings"]?.let { settings = Settings("$it") }

@@ -12,6 +12,7 @@ internal suspend fun ofBatch(batch: Batch, verb: String, step: JsonObject, chat:
         "run" -> Made(told(batch.run(step.flag("best_effort") ?: false, step.flag("dry_run") ?: false)))
         "start" -> made(batch.start(step.flag("best_effort") ?: false))
         "delete" -> Made(told(batch.delete(chats)))
+        "update" -> Made(told(batch.update(chats, step.change())))
         "archive" -> Made(told(batch.archive(chats)))
         "unarchive" -> Made(told(batch.unarchive(chats)))
         "pin" -> Made(told(batch.pin(chats)))

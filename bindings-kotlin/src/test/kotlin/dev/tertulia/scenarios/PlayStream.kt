@@ -3,11 +3,14 @@ package dev.tertulia.scenarios
 import dev.tertulia.ReplyStream
 import dev.tertulia.StreamEvent
 import dev.tertulia.StreamEventKind
+import dev.tertulia.asFlow
 import dev.tertulia.events
 import dev.tertulia.text
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.collect
+import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.flow.transformWhile
+import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
@@ -42,6 +45,7 @@ private class Heard(private val limit: Int?) {
 internal suspend fun streamed(stream: ReplyStream, step: JsonObject): JsonElement = stream.use {
     val (cancelAfter, detachAfter) = step.int("cancel_after") to step.int("detach_after")
     val heard = Heard(cancelAfter ?: detachAfter)
+    if (step.text("read") == "sse") return sse(stream, heard)
     // Whoever stops collecting has cancelled, which a stream that is left to itself must not be.
     when (val read = step.text("read") ?: if (detachAfter == null) "events" else "batches") {
         "events" -> stream.events().heard(heard) { heard.add(it) }
@@ -61,3 +65,14 @@ private suspend fun <T> Flow<T>.heard(heard: Heard, add: (T) -> Unit) = transfor
     emit(item)
     !heard.enough
 }.collect { add(it) }
+
+/** What a page would be told of a reply: the types of its events and the words of the answer. */
+private suspend fun sse(stream: ReplyStream, heard: Heard): JsonElement = stream.sse().use { sse ->
+    val told = sse.asFlow().toList().fold(ByteArray(0)) { all, piece -> all + piece }.decodeToString()
+    for (line in told.lines().filter { it.startsWith("data: ") }) {
+        val event = Json.parseToJsonElement(line.removePrefix("data: ")).jsonObject
+        heard.add(event.need("type"))
+        if (event.need("type") == "text") heard.words.append(event.need("delta"))
+    }
+    JsonObject(heard.told())
+}

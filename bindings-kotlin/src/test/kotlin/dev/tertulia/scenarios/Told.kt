@@ -49,7 +49,7 @@ internal fun told(value: Any?): JsonElement = when (value) {
     is Boolean -> JsonPrimitive(value)
     is Number -> JsonPrimitive(value)
     is Enum<*> -> JsonPrimitive(value.name.lowercase())
-    is Instant -> JsonPrimitive("$value")
+    is Instant -> JsonPrimitive(value.toEpochMilli())
     is ByteArray -> JsonPrimitive(Base64.getEncoder().encodeToString(value))
     is LibraryValue.Text -> JsonPrimitive(value.text)
     is LibraryValue.Json -> Json.parseToJsonElement(value.json)

@@ -1,12 +1,16 @@
 package dev.tertulia.scenarios
 
 import dev.tertulia.CallOptions
+import dev.tertulia.ContextOptions
+import dev.tertulia.ConversationChange
+import dev.tertulia.Expiry
 import dev.tertulia.Media
 import dev.tertulia.MediaSource
 import dev.tertulia.NewMessage
 import dev.tertulia.OutputSchema
 import dev.tertulia.Part
 import dev.tertulia.PromptCache
+import dev.tertulia.TextChange
 import dev.tertulia.ToolCall
 import dev.tertulia.ToolChoice
 import dev.tertulia.ToolResult
@@ -131,6 +135,7 @@ internal val JsonObject.options: JsonObject
 internal fun JsonObject.call(): CallOptions = options.run {
     CallOptions(
         model = text("model"),
+        fallback = texts("fallback"),
         system = text("system"),
         temperature = double("temperature"),
         topP = double("top_p"),
@@ -149,16 +154,48 @@ internal fun JsonObject.call(): CallOptions = options.run {
         },
         promptCache = record("prompt_cache")?.let(::promptCache),
         timeoutMs = long("timeout_ms"),
+        midStream = word("mid_stream"),
         priority = word("priority"),
         degrade = flag("degrade"),
         clientId = text("client_id"),
+        expectedHead = id("expected_head"),
         metadata = textMap("metadata").orEmpty(),
         key = text("key"),
         extraBody = json("extra_body"),
         extraHeaders = textMap("extra_headers").orEmpty(),
+        cache = word("cache"),
+        context = record("context")?.run {
+            known(this, setOf(), setOf("turns", "tokens", "summary"))
+            ContextOptions(long("turns"), long("tokens"), flag("summary"))
+        },
         detached = flag("detached") ?: false,
         maxCostNanoUsd = long("max_cost_nano_usd"),
     )
+}
+
+/** What becomes of a conversation's fields. */
+internal fun JsonObject.change(): ConversationChange = record("change")!!.run {
+    ConversationChange(
+        title = textChange("title"),
+        system = textChange("system"),
+        model = textChange("model"),
+        metadata = textMap("metadata"),
+        pinned = flag("pinned"),
+        archived = flag("archived"),
+        expiry = when (this["expires_in_ms"]) {
+            null -> null
+            JsonNull -> Expiry.Never
+            else -> Expiry.In(long("expires_in_ms")!!)
+        },
+        tags = texts("tags"),
+    )
+}
+
+/** A text that a change leaves, sets or clears. */
+internal fun JsonObject.textChange(word: String): TextChange? = when (this[word]) {
+    null -> null
+    JsonNull -> TextChange.Clear
+    else -> TextChange.Set(need(word))
 }
 
 private fun tool(words: JsonObject) = ToolSpec(
