@@ -22,8 +22,8 @@ const LOCAL_USER: &str = "local";
 /// said to be saved.
 #[derive(uniffi::Object)]
 pub struct Tertulia {
-    engine: engine::Tertulia,
-    ground: Arc<Ground>,
+    pub(super) engine: engine::Tertulia,
+    pub(super) ground: Arc<Ground>,
 }
 
 /// Opens an engine.

@@ -24,6 +24,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// How urgent a call is while others wait for the same model.

@@ -1,6 +1,7 @@
 //! The border without a border: what the other languages call, called from Rust, against the simulator.
 
 mod pages;
+mod service;
 
 use std::collections::HashMap;
 use std::sync::Arc;

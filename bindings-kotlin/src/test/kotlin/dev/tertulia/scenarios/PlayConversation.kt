@@ -38,6 +38,7 @@ private suspend fun plainly(chat: Conversation, verb: String, step: JsonObject):
     "fork" -> chat.fork(step.need("message"))
     "delete_message" -> chat.deleteMessage(step.need("message"), step.flag("subtree") ?: false)
     "summary" -> chat.summary()
+    "budgets" -> chat.budgets()
     "update" -> chat.update(step.change())
     "delete" -> chat.delete()
     else -> throw Wrong("this runner cannot play `conversation.$verb`")

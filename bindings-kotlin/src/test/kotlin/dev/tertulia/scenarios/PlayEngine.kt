@@ -14,5 +14,5 @@ internal suspend fun ofEngine(engine: Tertulia, verb: String, step: JsonObject):
     "network_changed" -> Made(told(engine.networkChanged()))
     "events" -> made(engine.eventReader())
     "health" -> Made(told(engine.health()))
-    else -> throw Wrong("this runner cannot play `engine.$verb`")
+    else -> ofService(engine, verb, step)
 }

@@ -35,6 +35,15 @@ internal suspend fun ofUser(user: UserScope, verb: String, step: JsonObject): Ma
     )
     "import_conversations" -> Made(told(user.importConversations(step.need("path"), step.flag("dry_run") ?: false)))
     "erase" -> Made(told(user.erase()))
+    "prompts" -> made(user.prompts())
+    "personas" -> made(user.personas())
+    "councils" -> made(user.councils())
+    "library" -> made(user.library(step.need("kind")))
+    "batch" -> made(user.batch())
+    "tier" -> Made(told(user.tier()))
+    "budgets" -> Made(told(user.budgets()))
+    "usage" -> Made(told(user.usage(step.word("by"), after = step.text("after"), limit = step.int("limit") ?: 50)))
+    "forecast" -> Made(told(user.forecast(step.word("window")!!)))
     else -> throw Wrong("this runner cannot play `user.$verb`")
 }
 
