@@ -22,12 +22,12 @@ NOTHING = (None, [], {}, False)
 class Told(Same):
     """The same, where a language tells fields that say nothing and another one leaves them out.
 
-    Words that are read before the engine sees them fail without an operation where the runner reads them itself.
+    What fails before the engine sees it, as a text that is no cursor, may fail without the name of an operation.
     """
 
     def value(self, place: str, there: Any, here: Any) -> None:
         if isinstance(there, dict) and isinstance(here, dict):
-            if there.get("operation") == "":
+            if "" in (there.get("operation"), here.get("operation")):
                 there = {**there, "operation": here.get("operation")}
             there, here = said(there, here), said(here, there)
         super().value(place, there, here)
