@@ -3,7 +3,7 @@
 
     tools/swift.py setup            once, as root, on a Debian or what comes of it: 0.6 GB to fetch, 3 GB in all
     tools/swift.py run COMMAND …    in this folder; the native library and the simulator are where cargo has put them
-    tools/swift.py test | scenarios | chat …
+    tools/swift.py test | scenarios | chat | format
 
 Setting up installs nothing on the machine: Debian 13's packages are fetched with this machine's mirror, held to
 Debian's own keys, and laid open into `/opt/swift-root` (`TERTULIA_SWIFT`), which a command then has for its root. It
@@ -34,11 +34,12 @@ WANTED = (
     "base-files", "base-passwd", "bash", "dash", "coreutils", "findutils", "grep", "sed", "libc-bin",
 )  # fmt: skip
 NEEDED = ("apt-get", "dpkg-deb", "tar", "unshare", "chroot")
-BUILT = border.target().parent / "swift"
+SCRATCH = ("--scratch-path", str(border.target().parent / "swift"))
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "test": ("swift", "test", "--disable-xctest"),
-    "scenarios": ("swift", "run", "scenarios"),
-    "chat": ("swift", "run", "chat"),
+    "test": ("swift", "test", *SCRATCH, "--disable-xctest"),
+    "scenarios": ("swift", "run", *SCRATCH, "scenarios"),
+    "chat": ("swift", "run", *SCRATCH, "chat"),
+    "format": ("swift", "format", "lint", "--strict", "-r", "Package.swift", "Sources/Tertulia", "Examples", "Tests"),
 }
 
 
@@ -164,8 +165,7 @@ def main() -> int:
         case ["run", *command] if command:
             return run(command, Path.cwd())
         case [name, *rest] if name in COMMANDS:
-            swift, verb, *words = COMMANDS[name]
-            return run([swift, verb, "--scratch-path", str(BUILT), *words, *rest], PACKAGE)
+            return run([*COMMANDS[name], *rest], PACKAGE)
         case _:
             sys.stderr.write(f"{__doc__}\n")
             return 2
