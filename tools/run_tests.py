@@ -230,12 +230,13 @@ def played_in_swift(after: str = CURRENT) -> Step:
 
 def kotlin_steps() -> Iterable[Step]:
     """List the steps of the mobile border: its library, its committed code, its tests in Kotlin."""
-    yield from (border_step(), current_step(), kotlin_step())
+    yield from (environment_step(), border_step(), current_step(), kotlin_step())
 
 
 def swift_steps() -> Iterable[Step]:
     """List the same in Swift."""
-    yield from (swift_format_step(), border_step(), current_step(), tested_in_swift(), played_in_swift())
+    yield from (swift_format_step(), environment_step(), border_step(), current_step())
+    yield from (tested_in_swift(), played_in_swift())
 
 
 WHEEL, INSTALLED, ENVIRONMENT = "python: wheel", "python: installed wheel", "python: environment"
@@ -286,7 +287,8 @@ def scenario_steps() -> Iterable[Step]:
     yield environment_step()
     yield from wheel_steps()
     yield played_in_python()
-    yield border_step()
+    if swift.at_hand() or must_run():
+        yield border_step()
     yield played_in_swift(LIBRARY)
 
 
