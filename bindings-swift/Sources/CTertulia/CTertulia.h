@@ -339,6 +339,11 @@ void uniffi_tertulia_fn_method_replystream_cancel(uint64_t ptr, RustCallStatus *
 void uniffi_tertulia_fn_method_replystream_detach(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_LEAVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_LEAVE
+void uniffi_tertulia_fn_method_replystream_leave(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_NEXT_BATCH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_NEXT_BATCH
 uint64_t uniffi_tertulia_fn_method_replystream_next_batch(uint64_t ptr, int32_t max, RustBuffer cancel
@@ -779,6 +784,12 @@ uint16_t uniffi_tertulia_checksum_method_replystream_cancel(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_DETACH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_DETACH
 uint16_t uniffi_tertulia_checksum_method_replystream_detach(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_LEAVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_LEAVE
+uint16_t uniffi_tertulia_checksum_method_replystream_leave(void
 
 );
 #endif

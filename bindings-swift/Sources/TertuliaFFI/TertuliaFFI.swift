@@ -1159,9 +1159,15 @@ public protocol ReplyStreamProtocol: AnyObject, Sendable {
     func cancel()
 
     /**
-     * Lets the reply go on when this handle is freed.
+     * Lets the reply go on when this handle is left or freed.
      */
     func detach()
+
+    /**
+     * Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+     * before the end and keeps the handle. Returns at once.
+     */
+    func leave()
 
     /**
      * Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
@@ -1256,11 +1262,23 @@ open func cancel()  {try! rustCall() {
 }
 
     /**
-     * Lets the reply go on when this handle is freed.
+     * Lets the reply go on when this handle is left or freed.
      */
 open func detach()  {try! rustCall() {
         uniffiCallStatus in
     uniffi_tertulia_fn_method_replystream_detach(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+     * before the end and keeps the handle. Returns at once.
+     */
+open func leave()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_replystream_leave(
             self.uniffiCloneHandle(),uniffiCallStatus
     )
 }
@@ -4314,7 +4332,7 @@ public func FfiConverterTypeUsage_lower(_ value: Usage) -> RustBuffer {
  * Where the figure of a cost comes from.
  */
 
-public enum CostSource: Equatable, Hashable, Codable {
+public enum CostSource: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * The provider named the price.
@@ -4409,7 +4427,7 @@ public func FfiConverterTypeCostSource_lower(_ value: CostSource) -> RustBuffer 
  * What a caller should do about a failure.
  */
 
-public enum ErrorKind: Equatable, Hashable, Codable {
+public enum ErrorKind: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * The call cannot work as written. Fix it; nothing was stored.
@@ -4634,7 +4652,7 @@ public func FfiConverterTypeErrorKind_lower(_ value: ErrorKind) -> RustBuffer {
  * Why the model stopped.
  */
 
-public enum FinishReason: Equatable, Hashable, Codable {
+public enum FinishReason: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * It had said what it wanted, or met a stop sequence.
@@ -4995,7 +5013,7 @@ public func FfiConverterTypeMediaSource_lower(_ value: MediaSource) -> RustBuffe
  * Where a message stands in its life.
  */
 
-public enum MessageStatus: Equatable, Hashable, Codable {
+public enum MessageStatus: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * Kept, not answered yet.
@@ -5325,7 +5343,7 @@ public func FfiConverterTypePart_lower(_ value: Part) -> RustBuffer {
  * How urgent a call is while others wait for the same model.
  */
 
-public enum Priority: Equatable, Hashable, Codable {
+public enum Priority: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * Somebody looks at the screen and waits.
@@ -5565,7 +5583,7 @@ public func FfiConverterTypeProgress_lower(_ value: Progress) -> RustBuffer {
  * How much the model thinks.
  */
 
-public enum ReasoningEffort: Equatable, Hashable, Codable {
+public enum ReasoningEffort: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * Not at all, where the model allows it.
@@ -5670,7 +5688,7 @@ public func FfiConverterTypeReasoningEffort_lower(_ value: ReasoningEffort) -> R
  * The five resting places of a turn.
  */
 
-public enum ReplyStatus: Equatable, Hashable, Codable {
+public enum ReplyStatus: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * Answered.
@@ -5876,7 +5894,7 @@ public func FfiConverterTypeRetry_lower(_ value: Retry) -> RustBuffer {
  * Who says how long to wait before repeating.
  */
 
-public enum RetryAfterSource: Equatable, Hashable, Codable {
+public enum RetryAfterSource: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * The provider named the time.
@@ -5961,7 +5979,7 @@ public func FfiConverterTypeRetryAfterSource_lower(_ value: RetryAfterSource) ->
  * Who speaks.
  */
 
-public enum Role: Equatable, Hashable, Codable {
+public enum Role: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * The instructions.
@@ -6791,7 +6809,7 @@ public func FfiConverterTypeToolChoice_lower(_ value: ToolChoice) -> RustBuffer 
  * Where the figures of a usage come from.
  */
 
-public enum UsageSource: Equatable, Hashable, Codable {
+public enum UsageSource: Equatable, Hashable, Codable, CaseIterable {
 
     /**
      * The provider said so.
@@ -7749,7 +7767,10 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_replystream_cancel() != 25203) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_tertulia_checksum_method_replystream_detach() != 37750) {
+    if (uniffi_tertulia_checksum_method_replystream_detach() != 65206) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_replystream_leave() != 28252) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_replystream_next_batch() != 39561) {
