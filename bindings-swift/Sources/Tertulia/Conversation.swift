@@ -54,7 +54,7 @@ public final class Conversation: Sendable {
 
     /// The reply of a turn from behind this event on (0 = all of it): while it runs here, exactly the rest, as it comes.
     /// When it has come to rest, the store gives it in whole parts to who begins at 0, and its end to everybody else.
-    /// Letting go of this stream, or cancelling it, does not stop the call: it only watches.
+    /// Who stops reading this stream, or lets go of it, does not stop the call: it only watches.
     ///
     /// - Throws: ``TertuliaError``: `notFound`; `conflict` (held_elsewhere) while another process works on it.
     public func attach(_ turnId: String, afterSeq: Int64 = 0) async throws -> ReplyStream {

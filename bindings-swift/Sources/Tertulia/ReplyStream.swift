@@ -1,4 +1,3 @@
-import Foundation
 import TertuliaFFI
 
 /// A reply on its way: a sequence of events. Exists once the message is saved.
@@ -15,7 +14,7 @@ import TertuliaFFI
 ///
 /// Whoever stops reading before the end, by `break` or because the task is cancelled, stops the call: its connection is
 /// closed and what had arrived is kept; ``reply()`` then gives that, with the status `cancelled`. So does letting go of
-/// the stream. Neither does once it was detached, or when it only watches.
+/// the stream. Neither does when it was detached, or only watches.
 ///
 /// The events are there once: who reads again gets what is left.
 public final class ReplyStream: AsyncSequence, Sendable {
@@ -23,7 +22,6 @@ public final class ReplyStream: AsyncSequence, Sendable {
     public typealias Element = StreamEvent
 
     private let handle: TertuliaFFI.ReplyStream
-    private let detached = Mark()
 
     init(_ handle: TertuliaFFI.ReplyStream) {
         self.handle = handle
@@ -63,7 +61,6 @@ public final class ReplyStream: AsyncSequence, Sendable {
 
     /// Lets the reply go on when nobody reads it any more.
     public func detach() {
-        detached.set()
         handle.detach()
     }
 
@@ -86,41 +83,22 @@ public final class ReplyStream: AsyncSequence, Sendable {
         /// - Throws: ``TertuliaError``, whatever ended the reply; `CancellationError` when the task was cancelled.
         public mutating func next() async throws -> StreamEvent? {
             if batch.isEmpty {
-                batch = try await reading.next()[...]
+                batch = try await reading.stream.nextBatch()[...]
             }
             return batch.popFirst()
         }
     }
 
-    /// One reader. Goes with its iterator, and stops what nobody reads any more.
+    /// One reader. Goes with its iterator, and leaves what nobody reads any more; after the end that changes nothing.
     fileprivate final class Reading: Sendable {
-        private let stream: ReplyStream
-        private let ended = Mark()
+        let stream: ReplyStream
 
         init(_ stream: ReplyStream) {
             self.stream = stream
         }
 
         deinit {
-            if !ended.isSet, !stream.detached.isSet { stream.cancel() }
+            stream.handle.leave()
         }
-
-        func next() async throws -> [StreamEvent] {
-            let batch = try await stream.nextBatch()
-            if batch.isEmpty { ended.set() }
-            return batch
-        }
-    }
-}
-
-/// Something that happens once.
-private final class Mark: @unchecked Sendable {
-    private let lock = NSLock()
-    private var value = false
-
-    var isSet: Bool { lock.withLock { value } }
-
-    func set() {
-        lock.withLock { value = true }
     }
 }

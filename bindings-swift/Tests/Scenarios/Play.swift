@@ -139,7 +139,8 @@ actor Play {
         case let way?: throw Wrong("the way to wait `\(way)` is unknown")
         }
         let requests = try await simulator.requests()
-        return .object(["requests": .int(Int64(requests.count)), "last": requests.last ?? .null])
+        let last = requests.last?.object?.filter { ["method", "path", "headers", "body"].contains($0.key) }
+        return .object(["requests": .int(Int64(requests.count)), "last": last.map { .object($0) } ?? .null])
     }
 
     /// The value with every `${…}` in its texts filled in.

@@ -48,9 +48,9 @@ struct Words: Sendable {
         } ?? [:]
     }
 
-    /// One of these words of an enum.
-    func one<Word>(_ word: String, of known: [Word]) throws -> Word? {
-        try get(word, "one of \(known)") { json in known.first { snake("\($0)") == json.text } }
+    /// A word of an enum.
+    func one<Word: CaseIterable>(_ word: String) throws -> Word? {
+        try get(word, "one of \(Word.allCases)") { json in Word.allCases.first { snake("\($0)") == json.text } }
     }
 
     func record(_ word: String) throws -> Words? {
@@ -75,7 +75,7 @@ struct Words: Sendable {
         try list("messages")?.map { message in
             let words = try Words(message, "a message")
             try known(words.fields, ["role", "content"], ["metadata"])
-            guard let role = try words.one("role", of: [Role.system, .user, .assistant, .tool]) else {
+            guard let role = try words.one("role") as Role? else {
                 throw Wrong("`role` is missing")
             }
             return NewMessage(role: role, parts: try words.said("content"), metadata: try words.pairs("metadata"))
@@ -96,7 +96,7 @@ struct Words: Sendable {
             maxTokens: try words.int("max_tokens"),
             frequencyPenalty: try words.number("frequency_penalty"),
             presencePenalty: try words.number("presence_penalty"),
-            reasoningEffort: try words.one("reasoning_effort", of: [.off, .minimal, .low, .medium, .high]),
+            reasoningEffort: try words.one("reasoning_effort"),
             reasoningTokens: try words.int("reasoning_tokens"),
             tools: try words.list("tools")?.map(tool) ?? [],
             toolChoice: try words.toolChoice(),
@@ -112,7 +112,7 @@ struct Words: Sendable {
                     oneHour: try $0.bool("one_hour") ?? false, key: try $0.text("key"))
             },
             timeoutMs: try words.int("timeout_ms"),
-            priority: try words.one("priority", of: [.interactive, .normal, .background]),
+            priority: try words.one("priority"),
             degrade: try words.bool("degrade"),
             clientId: try words.text("client_id"),
             metadata: try words.pairs("metadata"),
@@ -125,7 +125,8 @@ struct Words: Sendable {
 
     private func toolChoice() throws -> ToolChoice? {
         if let name = fields["tool_choice"]?["tool"]?["name"]?.text { return .tool(name: name) }
-        return try one("tool_choice", of: [.auto, .never, .required])
+        let known: [String: ToolChoice] = ["auto": .auto, "never": .never, "required": .required]
+        return try get("tool_choice", "one of \(known.keys.sorted())") { $0.text.flatMap { known[$0] } }
     }
 
     func provider() throws -> ProviderSpec {

@@ -131,16 +131,18 @@ struct StreamTests {
         }
     }
 
-    @Test("a detached stream goes on, whether its reader breaks off or lets go")
-    func detached() async throws {
+    @Test("a stream that was detached, or only watches, goes on without its reader", arguments: [true, false])
+    func detached(atOnce: Bool) async throws {
         try await bench { bench in
-            let chat = try await bench.chat("text=a%20b%20c;chunks=3;delay_ms=20")
-            var stream: ReplyStream? = try await chat.stream("Again")
+            let chat = try await bench.chat("text=a%20b%20c;chunks=3;delay_ms=200")
+            var stream: ReplyStream? = try await chat.stream("Again", options: .init(detached: atOnce))
             let turn = try #require(stream?.turnId ?? nil)
-            stream?.detach()
+            for try await _ in try await chat.attach(turn).text { break }
+            if !atOnce { stream?.detach() }
             for try await _ in try #require(stream) { break }
             stream = nil
-            #expect(try await chat.attach(turn).reply().text == "a b c")
+            let reply = try await chat.attach(turn).reply()
+            #expect(reply.text == "a b c" && reply.status == .done)
         }
     }
 
