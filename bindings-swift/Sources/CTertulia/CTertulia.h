@@ -279,6 +279,11 @@ uint64_t uniffi_tertulia_fn_clone_conversation(uint64_t handle, RustCallStatus *
 void uniffi_tertulia_fn_free_conversation(uint64_t handle, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_CONTEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_CONTEXT
+uint64_t uniffi_tertulia_fn_method_conversation_context(uint64_t ptr, RustBuffer options, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_APPEND
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_APPEND
 uint64_t uniffi_tertulia_fn_method_conversation_append(uint64_t ptr, RustBuffer messages, RustBuffer cancel
@@ -289,9 +294,9 @@ uint64_t uniffi_tertulia_fn_method_conversation_append(uint64_t ptr, RustBuffer 
 uint64_t uniffi_tertulia_fn_method_conversation_attach(uint64_t ptr, RustBuffer turn_id, int64_t after_seq, RustBuffer cancel
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_HISTORY
-#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_HISTORY
-uint64_t uniffi_tertulia_fn_method_conversation_history(uint64_t ptr, RustBuffer anchor, int32_t limit, RustBuffer cancel
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_DELETE
+uint64_t uniffi_tertulia_fn_method_conversation_delete(uint64_t ptr, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_ID
@@ -317,6 +322,121 @@ uint64_t uniffi_tertulia_fn_method_conversation_stop(uint64_t ptr, RustBuffer tu
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_STREAM
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_STREAM
 uint64_t uniffi_tertulia_fn_method_conversation_stream(uint64_t ptr, RustBuffer parts, RustBuffer options, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SUMMARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SUMMARY
+uint64_t uniffi_tertulia_fn_method_conversation_summary(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_UPDATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_UPDATE
+uint64_t uniffi_tertulia_fn_method_conversation_update(uint64_t ptr, RustBuffer change, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_HISTORY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_HISTORY
+uint64_t uniffi_tertulia_fn_method_conversation_history(uint64_t ptr, RustBuffer anchor, int32_t limit, RustBuffer turns, RustBuffer detail, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_HISTORY_IF_CHANGED
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_HISTORY_IF_CHANGED
+uint64_t uniffi_tertulia_fn_method_conversation_history_if_changed(uint64_t ptr, int64_t unchanged_since, RustBuffer anchor, int32_t limit, RustBuffer turns, RustBuffer detail, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_MESSAGES
+uint64_t uniffi_tertulia_fn_method_conversation_messages(uint64_t ptr, int8_t newest_first, RustBuffer detail, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_OPEN
+uint64_t uniffi_tertulia_fn_method_conversation_open(uint64_t ptr, int32_t limit, RustBuffer turns, RustBuffer detail, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SEARCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SEARCH
+uint64_t uniffi_tertulia_fn_method_conversation_search(uint64_t ptr, RustBuffer words, RustBuffer sort, int32_t limit, RustBuffer before, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_AT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_AT
+uint64_t uniffi_tertulia_fn_method_conversation_at(uint64_t ptr, RustBuffer message_id, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_BRANCHES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_BRANCHES
+uint64_t uniffi_tertulia_fn_method_conversation_branches(uint64_t ptr, int32_t limit, RustBuffer before, RustBuffer after, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_DELETE_MESSAGE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_DELETE_MESSAGE
+uint64_t uniffi_tertulia_fn_method_conversation_delete_message(uint64_t ptr, RustBuffer message_id, int8_t subtree, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_DUPLICATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_DUPLICATE
+uint64_t uniffi_tertulia_fn_method_conversation_duplicate(uint64_t ptr, RustBuffer message_id, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_EDIT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_EDIT
+uint64_t uniffi_tertulia_fn_method_conversation_edit(uint64_t ptr, RustBuffer message_id, RustBuffer parts, RustBuffer options, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_FORK
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_FORK
+uint64_t uniffi_tertulia_fn_method_conversation_fork(uint64_t ptr, RustBuffer message_id, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_REGENERATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_REGENERATE
+uint64_t uniffi_tertulia_fn_method_conversation_regenerate(uint64_t ptr, RustBuffer message_id, RustBuffer options, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SIBLINGS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SIBLINGS
+uint64_t uniffi_tertulia_fn_method_conversation_siblings(uint64_t ptr, RustBuffer message_id, int32_t limit, RustBuffer before, RustBuffer after, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SWITCH_TO
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SWITCH_TO
+uint64_t uniffi_tertulia_fn_method_conversation_switch_to(uint64_t ptr, RustBuffer message_id, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_TURN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_TURN
+uint64_t uniffi_tertulia_fn_method_conversation_turn(uint64_t ptr, RustBuffer turn_id, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_MESSAGES
+uint64_t uniffi_tertulia_fn_clone_messages(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_MESSAGES
+void uniffi_tertulia_fn_free_messages(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_MESSAGES_NEXT_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_MESSAGES_NEXT_BATCH
+uint64_t uniffi_tertulia_fn_method_messages_next_batch(uint64_t ptr, int32_t max, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_SSESTREAM
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_SSESTREAM
+uint64_t uniffi_tertulia_fn_clone_ssestream(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_SSESTREAM
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_SSESTREAM
+void uniffi_tertulia_fn_free_ssestream(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_SSESTREAM_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_SSESTREAM_NEXT
+uint64_t uniffi_tertulia_fn_method_ssestream_next(uint64_t ptr, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_REPLYSTREAM
@@ -354,6 +474,11 @@ uint64_t uniffi_tertulia_fn_method_replystream_next_batch(uint64_t ptr, int32_t 
 uint64_t uniffi_tertulia_fn_method_replystream_reply(uint64_t ptr, RustBuffer cancel
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_SSE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_SSE
+uint64_t uniffi_tertulia_fn_method_replystream_sse(uint64_t ptr, int64_t after_seq, RustBuffer heartbeat_ms, int8_t detail, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_TURN_ID
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_TURN_ID
 RustBuffer uniffi_tertulia_fn_method_replystream_turn_id(uint64_t ptr, RustCallStatus *_Nonnull out_status
@@ -372,6 +497,11 @@ void uniffi_tertulia_fn_free_tertulia(uint64_t handle, RustCallStatus *_Nonnull 
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASK
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASK
 uint64_t uniffi_tertulia_fn_method_tertulia_ask(uint64_t ptr, RustBuffer parts, RustBuffer options, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASK_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASK_MESSAGES
+uint64_t uniffi_tertulia_fn_method_tertulia_ask_messages(uint64_t ptr, RustBuffer messages, RustBuffer options, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SHUTDOWN
@@ -394,9 +524,34 @@ uint64_t uniffi_tertulia_fn_clone_userscope(uint64_t handle, RustCallStatus *_No
 void uniffi_tertulia_fn_free_userscope(uint64_t handle, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ERASE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ERASE
+uint64_t uniffi_tertulia_fn_method_userscope_erase(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_SEARCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_SEARCH
+uint64_t uniffi_tertulia_fn_method_userscope_search(uint64_t ptr, RustBuffer words, RustBuffer sort, int32_t limit, RustBuffer before, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_EXPORT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_EXPORT_CONVERSATIONS
+uint64_t uniffi_tertulia_fn_method_userscope_export_conversations(uint64_t ptr, RustBuffer path, RustBuffer ids, RustBuffer archived, RustBuffer pinned, RustBuffer tag, int8_t preferences, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_IMPORT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_IMPORT_CONVERSATIONS
+uint64_t uniffi_tertulia_fn_method_userscope_import_conversations(uint64_t ptr, RustBuffer path, int8_t dry_run, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ASK
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ASK
 uint64_t uniffi_tertulia_fn_method_userscope_ask(uint64_t ptr, RustBuffer parts, RustBuffer options, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ASK_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ASK_MESSAGES
+uint64_t uniffi_tertulia_fn_method_userscope_ask_messages(uint64_t ptr, RustBuffer messages, RustBuffer options, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_CONVERSATION
@@ -414,9 +569,19 @@ uint64_t uniffi_tertulia_fn_method_userscope_conversation_for(uint64_t ptr, Rust
 RustBuffer uniffi_tertulia_fn_method_userscope_id(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_LIST_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_LIST_CONVERSATIONS
+uint64_t uniffi_tertulia_fn_method_userscope_list_conversations(uint64_t ptr, int32_t limit, RustBuffer before, RustBuffer after, int8_t archived, RustBuffer pinned, RustBuffer tag, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_LIST_CONVERSATIONS_IF_CHANGED
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_LIST_CONVERSATIONS_IF_CHANGED
+uint64_t uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(uint64_t ptr, int64_t unchanged_since, int32_t limit, RustBuffer before, RustBuffer after, int8_t archived, RustBuffer pinned, RustBuffer tag, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_NEW_CONVERSATION
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_NEW_CONVERSATION
-uint64_t uniffi_tertulia_fn_method_userscope_new_conversation(uint64_t ptr, RustBuffer model, RustBuffer system, RustBuffer title, RustBuffer metadata, RustCallStatus *_Nonnull out_status
+uint64_t uniffi_tertulia_fn_method_userscope_new_conversation(uint64_t ptr, RustBuffer model, RustBuffer system, RustBuffer title, RustBuffer metadata, RustBuffer tags, RustBuffer expires_in_ms, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIAERROR_UNIFFI_TRAIT_DISPLAY
@@ -727,6 +892,12 @@ uint16_t uniffi_tertulia_checksum_method_canceltoken_is_cancelled(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_CONTEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_CONTEXT
+uint16_t uniffi_tertulia_checksum_method_conversation_context(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_APPEND
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_APPEND
 uint16_t uniffi_tertulia_checksum_method_conversation_append(void
@@ -739,9 +910,9 @@ uint16_t uniffi_tertulia_checksum_method_conversation_attach(void
 
 );
 #endif
-#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_HISTORY
-#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_HISTORY
-uint16_t uniffi_tertulia_checksum_method_conversation_history(void
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_DELETE
+uint16_t uniffi_tertulia_checksum_method_conversation_delete(void
 
 );
 #endif
@@ -775,6 +946,120 @@ uint16_t uniffi_tertulia_checksum_method_conversation_stream(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SUMMARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SUMMARY
+uint16_t uniffi_tertulia_checksum_method_conversation_summary(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_UPDATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_UPDATE
+uint16_t uniffi_tertulia_checksum_method_conversation_update(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_HISTORY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_HISTORY
+uint16_t uniffi_tertulia_checksum_method_conversation_history(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_HISTORY_IF_CHANGED
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_HISTORY_IF_CHANGED
+uint16_t uniffi_tertulia_checksum_method_conversation_history_if_changed(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_MESSAGES
+uint16_t uniffi_tertulia_checksum_method_conversation_messages(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_OPEN
+uint16_t uniffi_tertulia_checksum_method_conversation_open(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SEARCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SEARCH
+uint16_t uniffi_tertulia_checksum_method_conversation_search(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_AT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_AT
+uint16_t uniffi_tertulia_checksum_method_conversation_at(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_BRANCHES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_BRANCHES
+uint16_t uniffi_tertulia_checksum_method_conversation_branches(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_DELETE_MESSAGE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_DELETE_MESSAGE
+uint16_t uniffi_tertulia_checksum_method_conversation_delete_message(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_DUPLICATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_DUPLICATE
+uint16_t uniffi_tertulia_checksum_method_conversation_duplicate(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_EDIT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_EDIT
+uint16_t uniffi_tertulia_checksum_method_conversation_edit(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_FORK
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_FORK
+uint16_t uniffi_tertulia_checksum_method_conversation_fork(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_REGENERATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_REGENERATE
+uint16_t uniffi_tertulia_checksum_method_conversation_regenerate(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SIBLINGS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SIBLINGS
+uint16_t uniffi_tertulia_checksum_method_conversation_siblings(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SWITCH_TO
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SWITCH_TO
+uint16_t uniffi_tertulia_checksum_method_conversation_switch_to(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_TURN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_TURN
+uint16_t uniffi_tertulia_checksum_method_conversation_turn(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_MESSAGES_NEXT_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_MESSAGES_NEXT_BATCH
+uint16_t uniffi_tertulia_checksum_method_messages_next_batch(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_SSESTREAM_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_SSESTREAM_NEXT
+uint16_t uniffi_tertulia_checksum_method_ssestream_next(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_CANCEL
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_CANCEL
 uint16_t uniffi_tertulia_checksum_method_replystream_cancel(void
@@ -805,6 +1090,12 @@ uint16_t uniffi_tertulia_checksum_method_replystream_reply(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_SSE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_SSE
+uint16_t uniffi_tertulia_checksum_method_replystream_sse(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_TURN_ID
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_REPLYSTREAM_TURN_ID
 uint16_t uniffi_tertulia_checksum_method_replystream_turn_id(void
@@ -814,6 +1105,12 @@ uint16_t uniffi_tertulia_checksum_method_replystream_turn_id(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASK
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASK
 uint16_t uniffi_tertulia_checksum_method_tertulia_ask(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASK_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASK_MESSAGES
+uint16_t uniffi_tertulia_checksum_method_tertulia_ask_messages(void
 
 );
 #endif
@@ -829,9 +1126,39 @@ uint16_t uniffi_tertulia_checksum_method_tertulia_user(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ERASE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ERASE
+uint16_t uniffi_tertulia_checksum_method_userscope_erase(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_SEARCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_SEARCH
+uint16_t uniffi_tertulia_checksum_method_userscope_search(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_EXPORT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_EXPORT_CONVERSATIONS
+uint16_t uniffi_tertulia_checksum_method_userscope_export_conversations(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_IMPORT_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_IMPORT_CONVERSATIONS
+uint16_t uniffi_tertulia_checksum_method_userscope_import_conversations(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ASK
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ASK
 uint16_t uniffi_tertulia_checksum_method_userscope_ask(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ASK_MESSAGES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ASK_MESSAGES
+uint16_t uniffi_tertulia_checksum_method_userscope_ask_messages(void
 
 );
 #endif
@@ -850,6 +1177,18 @@ uint16_t uniffi_tertulia_checksum_method_userscope_conversation_for(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ID
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ID
 uint16_t uniffi_tertulia_checksum_method_userscope_id(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_LIST_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_LIST_CONVERSATIONS
+uint16_t uniffi_tertulia_checksum_method_userscope_list_conversations(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_LIST_CONVERSATIONS_IF_CHANGED
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_LIST_CONVERSATIONS_IF_CHANGED
+uint16_t uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed(void
 
 );
 #endif

@@ -808,6 +808,15 @@ public func FfiConverterTypeCancelToken_lower(_ value: CancelToken) -> UInt64 {
 public protocol ConversationProtocol: AnyObject, Sendable {
 
     /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+    func context(options: CallOptions, cancel: CancelToken?) async throws  -> ContextReport
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -826,12 +835,12 @@ public protocol ConversationProtocol: AnyObject, Sendable {
     func attach(turnId: String, afterSeq: Int64, cancel: CancelToken?) async throws  -> ReplyStream
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
-    func history(anchor: HistoryAnchor?, limit: Int32, cancel: CancelToken?) async throws  -> MessagePage
+    func delete(cancel: CancelToken?) async throws
 
     /**
      * Names it.
@@ -870,6 +879,163 @@ public protocol ConversationProtocol: AnyObject, Sendable {
      * What can be refused before the message is sent; `Storage`; `Cancelled`.
      */
     func stream(parts: [Part], options: CallOptions, cancel: CancelToken?) async throws  -> ReplyStream
+
+    /**
+     * What a list shows of it, from one row.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
+     */
+    func summary(cancel: CancelToken?) async throws  -> ConversationSummary
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+    func update(change: ConversationChange, cancel: CancelToken?) async throws
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+    func history(anchor: HistoryAnchor?, limit: Int32, turns: Int32?, detail: Detail?, cancel: CancelToken?) async throws  -> MessagePage
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+    func historyIfChanged(unchangedSince: Int64, anchor: HistoryAnchor?, limit: Int32, turns: Int32?, detail: Detail?, cancel: CancelToken?) async throws  -> MessagePage?
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */
+    func messages(newestFirst: Bool, detail: Detail?)  -> Messages
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+    func `open`(limit: Int32, turns: Int32?, detail: Detail?, cancel: CancelToken?) async throws  -> ConversationOpening
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+    func search(words: String, sort: SearchSort?, limit: Int32, before: String?, cancel: CancelToken?) async throws  -> SearchPage
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func at(messageId: String) throws  -> Conversation
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    func branches(limit: Int32, before: String?, after: String?, cancel: CancelToken?) async throws  -> BranchPage
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+    func deleteMessage(messageId: String, subtree: Bool, cancel: CancelToken?) async throws
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+    func duplicate(messageId: String, cancel: CancelToken?) async throws  -> Conversation
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+    func edit(messageId: String, parts: [Part], options: CallOptions, cancel: CancelToken?) async throws  -> ReplyStream
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    func fork(messageId: String, cancel: CancelToken?) async throws
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+    func regenerate(messageId: String, options: CallOptions, cancel: CancelToken?) async throws  -> ReplyStream
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+    func siblings(messageId: String, limit: Int32, before: String?, after: String?, cancel: CancelToken?) async throws  -> MessagePage
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    func switchTo(messageId: String, cancel: CancelToken?) async throws  -> String
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    func turn(turnId: String, cancel: CancelToken?) async throws  -> Turn
 
 }
 /**
@@ -929,6 +1095,29 @@ open class Conversation: ConversationProtocol, @unchecked Sendable {
 
 
     /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+open func context(options: CallOptions = CallOptions(), cancel: CancelToken? = nil)async throws  -> ContextReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_context(
+                        self.uniffiCloneHandle(),FfiConverterTypeCallOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeContextReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -975,23 +1164,23 @@ open func attach(turnId: String, afterSeq: Int64 = Int64(0), cancel: CancelToken
 }
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
-open func history(anchor: HistoryAnchor? = nil, limit: Int32 = 50, cancel: CancelToken? = nil)async throws  -> MessagePage  {
+open func delete(cancel: CancelToken? = nil)async throws   {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
-                uniffi_tertulia_fn_method_conversation_history(
-                        self.uniffiCloneHandle(),FfiConverterOptionTypeHistoryAnchor.lower(anchor),FfiConverterInt32.lower(limit),FfiConverterOptionTypeCancelToken.lower(cancel)
+                uniffi_tertulia_fn_method_conversation_delete(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
                 )
             },
-            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
-            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
-            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
-            liftFunc: FfiConverterTypeMessagePage_lift,
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
             errorHandler: FfiConverterTypeTertuliaError_lift
         )
 }
@@ -1097,6 +1286,390 @@ open func stream(parts: [Part], options: CallOptions = CallOptions(), cancel: Ca
         )
 }
 
+    /**
+     * What a list shows of it, from one row.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
+     */
+open func summary(cancel: CancelToken? = nil)async throws  -> ConversationSummary  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_summary(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeConversationSummary_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+open func update(change: ConversationChange, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_update(
+                        self.uniffiCloneHandle(),FfiConverterTypeConversationChange_lower(change),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+open func history(anchor: HistoryAnchor? = nil, limit: Int32 = 50, turns: Int32? = nil, detail: Detail? = nil, cancel: CancelToken? = nil)async throws  -> MessagePage  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_history(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeHistoryAnchor.lower(anchor),FfiConverterInt32.lower(limit),FfiConverterOptionInt32.lower(turns),FfiConverterOptionTypeDetail.lower(detail),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeMessagePage_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+open func historyIfChanged(unchangedSince: Int64, anchor: HistoryAnchor? = nil, limit: Int32 = 50, turns: Int32? = nil, detail: Detail? = nil, cancel: CancelToken? = nil)async throws  -> MessagePage?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_history_if_changed(
+                        self.uniffiCloneHandle(),FfiConverterInt64.lower(unchangedSince),FfiConverterOptionTypeHistoryAnchor.lower(anchor),FfiConverterInt32.lower(limit),FfiConverterOptionInt32.lower(turns),FfiConverterOptionTypeDetail.lower(detail),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeMessagePage.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */
+open func messages(newestFirst: Bool = false, detail: Detail? = nil) -> Messages  {
+    return try!  FfiConverterTypeMessages_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_conversation_messages(
+            self.uniffiCloneHandle(),
+        FfiConverterBool.lower(newestFirst),
+        FfiConverterOptionTypeDetail.lower(detail),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+open func `open`(limit: Int32 = 50, turns: Int32? = nil, detail: Detail? = nil, cancel: CancelToken? = nil)async throws  -> ConversationOpening  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_open(
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(limit),FfiConverterOptionInt32.lower(turns),FfiConverterOptionTypeDetail.lower(detail),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeConversationOpening_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+open func search(words: String, sort: SearchSort? = nil, limit: Int32 = 50, before: String? = nil, cancel: CancelToken? = nil)async throws  -> SearchPage  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_search(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(words),FfiConverterOptionTypeSearchSort.lower(sort),FfiConverterInt32.lower(limit),FfiConverterOptionString.lower(before),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeSearchPage_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func at(messageId: String)throws  -> Conversation  {
+    return try  FfiConverterTypeConversation_lift(try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_conversation_at(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(messageId),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+open func branches(limit: Int32 = 50, before: String? = nil, after: String? = nil, cancel: CancelToken? = nil)async throws  -> BranchPage  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_branches(
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(limit),FfiConverterOptionString.lower(before),FfiConverterOptionString.lower(after),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeBranchPage_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+open func deleteMessage(messageId: String, subtree: Bool = false, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_delete_message(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(messageId),FfiConverterBool.lower(subtree),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+open func duplicate(messageId: String, cancel: CancelToken? = nil)async throws  -> Conversation  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_duplicate(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(messageId),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_u64,
+            completeFunc: ffi_tertulia_rust_future_complete_u64,
+            freeFunc: ffi_tertulia_rust_future_free_u64,
+            liftFunc: FfiConverterTypeConversation_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+open func edit(messageId: String, parts: [Part], options: CallOptions = CallOptions(), cancel: CancelToken? = nil)async throws  -> ReplyStream  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_edit(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(messageId),FfiConverterSequenceTypePart.lower(parts),FfiConverterTypeCallOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_u64,
+            completeFunc: ffi_tertulia_rust_future_complete_u64,
+            freeFunc: ffi_tertulia_rust_future_free_u64,
+            liftFunc: FfiConverterTypeReplyStream_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+open func fork(messageId: String, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_fork(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(messageId),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+open func regenerate(messageId: String, options: CallOptions = CallOptions(), cancel: CancelToken? = nil)async throws  -> ReplyStream  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_regenerate(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(messageId),FfiConverterTypeCallOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_u64,
+            completeFunc: ffi_tertulia_rust_future_complete_u64,
+            freeFunc: ffi_tertulia_rust_future_free_u64,
+            liftFunc: FfiConverterTypeReplyStream_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+open func siblings(messageId: String, limit: Int32 = 50, before: String? = nil, after: String? = nil, cancel: CancelToken? = nil)async throws  -> MessagePage  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_siblings(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(messageId),FfiConverterInt32.lower(limit),FfiConverterOptionString.lower(before),FfiConverterOptionString.lower(after),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeMessagePage_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+open func switchTo(messageId: String, cancel: CancelToken? = nil)async throws  -> String  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_switch_to(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(messageId),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterString.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+open func turn(turnId: String, cancel: CancelToken? = nil)async throws  -> Turn  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_turn(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(turnId),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeTurn_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
 
 
 }
@@ -1148,6 +1721,150 @@ public func FfiConverterTypeConversation_lower(_ value: Conversation) -> UInt64 
 
 
 /**
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
+ */
+public protocol MessagesProtocol: AnyObject, Sendable {
+
+    /**
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
+     *
+     * # Errors
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
+     */
+    func nextBatch(max: Int32, cancel: CancelToken?) async throws  -> [Message]
+
+}
+/**
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
+ */
+open class Messages: MessagesProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_messages(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_messages(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
+     *
+     * # Errors
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
+     */
+open func nextBatch(max: Int32 = 50, cancel: CancelToken? = nil)async throws  -> [Message]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_messages_next_batch(
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(max),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeMessage.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeMessages: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Messages
+
+    public static func lift(_ handle: UInt64) throws -> Messages {
+        return Messages(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Messages) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Messages {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Messages, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMessages_lift(_ handle: UInt64) throws -> Messages {
+    return try FfiConverterTypeMessages.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMessages_lower(_ value: Messages) -> UInt64 {
+    return FfiConverterTypeMessages.lower(value)
+}
+
+
+
+
+
+
+/**
  * A reply on its way. Exists once the message is saved. Freeing it stops the call and keeps what had arrived, unless it
  * was detached or only watches.
  */
@@ -1159,7 +1876,7 @@ public protocol ReplyStreamProtocol: AnyObject, Sendable {
     func cancel()
 
     /**
-     * Lets the reply go on when this handle is left or freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */
     func detach()
 
@@ -1186,6 +1903,19 @@ public protocol ReplyStreamProtocol: AnyObject, Sendable {
      * Whatever ended the reply; `partial` holds what had arrived. `Cancelled`.
      */
     func reply(cancel: CancelToken?) async throws  -> Reply
+
+    /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+    func sse(afterSeq: Int64, heartbeatMs: Int64?, detail: Bool) throws  -> SseStream
 
     /**
      * The turn, unless nothing is stored.
@@ -1262,7 +1992,7 @@ open func cancel()  {try! rustCall() {
 }
 
     /**
-     * Lets the reply go on when this handle is left or freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */
 open func detach()  {try! rustCall() {
         uniffiCallStatus in
@@ -1331,6 +2061,29 @@ open func reply(cancel: CancelToken? = nil)async throws  -> Reply  {
 }
 
     /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+open func sse(afterSeq: Int64 = Int64(0), heartbeatMs: Int64? = nil, detail: Bool = false)throws  -> SseStream  {
+    return try  FfiConverterTypeSseStream_lift(try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_replystream_sse(
+            self.uniffiCloneHandle(),
+        FfiConverterInt64.lower(afterSeq),
+        FfiConverterOptionInt64.lower(heartbeatMs),
+        FfiConverterBool.lower(detail),uniffiCallStatus
+    )
+})
+}
+
+    /**
      * The turn, unless nothing is stored.
      */
 open func turnId() -> String?  {
@@ -1393,6 +2146,160 @@ public func FfiConverterTypeReplyStream_lower(_ value: ReplyStream) -> UInt64 {
 
 
 /**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+public protocol SseStreamProtocol: AnyObject, Sendable {
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+    func next(cancel: CancelToken?) async throws  -> Data?
+
+}
+/**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+open class SseStream: SseStreamProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_ssestream(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_ssestream(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+open func next(cancel: CancelToken? = nil)async throws  -> Data?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_ssestream_next(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionData.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSseStream: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = SseStream
+
+    public static func lift(_ handle: UInt64) throws -> SseStream {
+        return SseStream(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: SseStream) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SseStream {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: SseStream, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSseStream_lift(_ handle: UInt64) throws -> SseStream {
+    return try FfiConverterTypeSseStream.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSseStream_lower(_ value: SseStream) -> UInt64 {
+    return FfiConverterTypeSseStream.lower(value)
+}
+
+
+
+
+
+
+/**
  * The conversation engine. Usable from any thread. Freeing the last handle without `shutdown` loses nothing that was
  * said to be saved.
  */
@@ -1405,6 +2312,14 @@ public protocol TertuliaProtocol: AnyObject, Sendable {
      * Whatever ends the call; `Cancelled`.
      */
     func ask(parts: [Part], options: CallOptions, cancel: CancelToken?) async throws  -> Reply
+
+    /**
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    func askMessages(messages: [NewMessage], options: CallOptions, cancel: CancelToken?) async throws  -> Reply
 
     /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
@@ -1491,6 +2406,28 @@ open func ask(parts: [Part], options: CallOptions = CallOptions(), cancel: Cance
             rustFutureFunc: {
                 uniffi_tertulia_fn_method_tertulia_ask(
                         self.uniffiCloneHandle(),FfiConverterSequenceTypePart.lower(parts),FfiConverterTypeCallOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeReply_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+open func askMessages(messages: [NewMessage], options: CallOptions = CallOptions(), cancel: CancelToken? = nil)async throws  -> Reply  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_ask_messages(
+                        self.uniffiCloneHandle(),FfiConverterSequenceTypeNewMessage.lower(messages),FfiConverterTypeCallOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
                 )
             },
             pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
@@ -1595,12 +2532,78 @@ public func FfiConverterTypeTertulia_lower(_ value: Tertulia) -> UInt64 {
 public protocol UserScopeProtocol: AnyObject, Sendable {
 
     /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+    func erase(cancel: CancelToken?) async throws  -> ErasureReport
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+    func search(words: String, sort: SearchSort?, limit: Int32, before: String?, cancel: CancelToken?) async throws  -> SearchPage
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+    func exportConversations(path: String, ids: [String]?, archived: Bool?, pinned: Bool?, tag: String?, preferences: Bool, cancel: CancelToken?) async throws  -> ExportReport
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+    func importConversations(path: String, dryRun: Bool, cancel: CancelToken?) async throws  -> ImportReport
+
+    /**
      * Asks once on this user's account and stores nothing.
      *
      * # Errors
      * Whatever ends the call; `Cancelled`.
      */
     func ask(parts: [Part], options: CallOptions, cancel: CancelToken?) async throws  -> Reply
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    func askMessages(messages: [NewMessage], options: CallOptions, cancel: CancelToken?) async throws  -> Reply
 
     /**
      * A conversation by its id. `NotFound` at its first use when there is none, or when it is another user's.
@@ -1621,10 +2624,31 @@ public protocol UserScopeProtocol: AnyObject, Sendable {
     func id()  -> String
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
      */
-    func newConversation(model: String?, system: String?, title: String?, metadata: [String: String])  -> Conversation
+    func listConversations(limit: Int32, before: String?, after: String?, archived: Bool, pinned: Bool?, tag: String?, cancel: CancelToken?) async throws  -> ConversationPage
+
+    /**
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
+     *
+     * # Errors
+     * As of `list_conversations`.
+     */
+    func listConversationsIfChanged(unchangedSince: Int64, limit: Int32, before: String?, after: String?, archived: Bool, pinned: Bool?, tag: String?, cancel: CancelToken?) async throws  -> ConversationPage?
+
+    /**
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
+     */
+    func newConversation(model: String?, system: String?, title: String?, metadata: [String: String], tags: [String], expiresInMs: Int64?)  -> Conversation
 
 }
 /**
@@ -1684,6 +2708,120 @@ open class UserScope: UserScopeProtocol, @unchecked Sendable {
 
 
     /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+open func erase(cancel: CancelToken? = nil)async throws  -> ErasureReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_erase(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeErasureReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+open func search(words: String, sort: SearchSort? = nil, limit: Int32 = 50, before: String? = nil, cancel: CancelToken? = nil)async throws  -> SearchPage  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_search(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(words),FfiConverterOptionTypeSearchSort.lower(sort),FfiConverterInt32.lower(limit),FfiConverterOptionString.lower(before),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeSearchPage_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+open func exportConversations(path: String, ids: [String]? = nil, archived: Bool? = nil, pinned: Bool? = nil, tag: String? = nil, preferences: Bool = false, cancel: CancelToken? = nil)async throws  -> ExportReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_export_conversations(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterOptionSequenceString.lower(ids),FfiConverterOptionBool.lower(archived),FfiConverterOptionBool.lower(pinned),FfiConverterOptionString.lower(tag),FfiConverterBool.lower(preferences),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeExportReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+open func importConversations(path: String, dryRun: Bool = false, cancel: CancelToken? = nil)async throws  -> ImportReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_import_conversations(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterBool.lower(dryRun),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeImportReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
      * Asks once on this user's account and stores nothing.
      *
      * # Errors
@@ -1695,6 +2833,28 @@ open func ask(parts: [Part], options: CallOptions = CallOptions(), cancel: Cance
             rustFutureFunc: {
                 uniffi_tertulia_fn_method_userscope_ask(
                         self.uniffiCloneHandle(),FfiConverterSequenceTypePart.lower(parts),FfiConverterTypeCallOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeReply_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+open func askMessages(messages: [NewMessage], options: CallOptions = CallOptions(), cancel: CancelToken? = nil)async throws  -> Reply  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_ask_messages(
+                        self.uniffiCloneHandle(),FfiConverterSequenceTypeNewMessage.lower(messages),FfiConverterTypeCallOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
                 )
             },
             pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
@@ -1747,10 +2907,59 @@ open func id() -> String  {
 }
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
      */
-open func newConversation(model: String? = nil, system: String? = nil, title: String? = nil, metadata: [String: String] = [:]) -> Conversation  {
+open func listConversations(limit: Int32 = 50, before: String? = nil, after: String? = nil, archived: Bool = false, pinned: Bool? = nil, tag: String? = nil, cancel: CancelToken? = nil)async throws  -> ConversationPage  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_list_conversations(
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(limit),FfiConverterOptionString.lower(before),FfiConverterOptionString.lower(after),FfiConverterBool.lower(archived),FfiConverterOptionBool.lower(pinned),FfiConverterOptionString.lower(tag),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeConversationPage_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
+     *
+     * # Errors
+     * As of `list_conversations`.
+     */
+open func listConversationsIfChanged(unchangedSince: Int64, limit: Int32 = 50, before: String? = nil, after: String? = nil, archived: Bool = false, pinned: Bool? = nil, tag: String? = nil, cancel: CancelToken? = nil)async throws  -> ConversationPage?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(
+                        self.uniffiCloneHandle(),FfiConverterInt64.lower(unchangedSince),FfiConverterInt32.lower(limit),FfiConverterOptionString.lower(before),FfiConverterOptionString.lower(after),FfiConverterBool.lower(archived),FfiConverterOptionBool.lower(pinned),FfiConverterOptionString.lower(tag),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeConversationPage.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
+     */
+open func newConversation(model: String? = nil, system: String? = nil, title: String? = nil, metadata: [String: String] = [:], tags: [String] = [], expiresInMs: Int64? = nil) -> Conversation  {
     return try!  FfiConverterTypeConversation_lift(try! rustCall() {
         uniffiCallStatus in
     uniffi_tertulia_fn_method_userscope_new_conversation(
@@ -1758,7 +2967,9 @@ open func newConversation(model: String? = nil, system: String? = nil, title: St
         FfiConverterOptionString.lower(model),
         FfiConverterOptionString.lower(system),
         FfiConverterOptionString.lower(title),
-        FfiConverterDictionaryStringString.lower(metadata),uniffiCallStatus
+        FfiConverterDictionaryStringString.lower(metadata),
+        FfiConverterSequenceString.lower(tags),
+        FfiConverterOptionInt64.lower(expiresInMs),uniffiCallStatus
     )
 })
 }
@@ -1911,6 +3122,224 @@ public func FfiConverterTypeAttempt_lower(_ value: Attempt) -> RustBuffer {
 
 
 /**
+ * A branch of a conversation: the way from its beginning to a message behind which nothing was said.
+ */
+public struct Branch: Equatable, Hashable, Codable {
+    /**
+     * Its last message; `switch_to` shows the branch.
+     */
+    public var headId: String
+    /**
+     * How many messages stand on it.
+     */
+    public var depth: Int32
+    /**
+     * Who spoke last.
+     */
+    public var lastRole: Role
+    /**
+     * The beginning of the last message, at most 160 characters; nothing while it is being written.
+     */
+    public var lastPreview: String?
+    /**
+     * When the last message was saved.
+     */
+    public var createdAt: Date
+    /**
+     * True for the branch that is shown.
+     */
+    public var isCurrent: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its last message; `switch_to` shows the branch.
+         */headId: String,
+        /**
+         * How many messages stand on it.
+         */depth: Int32,
+        /**
+         * Who spoke last.
+         */lastRole: Role,
+        /**
+         * The beginning of the last message, at most 160 characters; nothing while it is being written.
+         */lastPreview: String?,
+        /**
+         * When the last message was saved.
+         */createdAt: Date,
+        /**
+         * True for the branch that is shown.
+         */isCurrent: Bool) {
+        self.headId = headId
+        self.depth = depth
+        self.lastRole = lastRole
+        self.lastPreview = lastPreview
+        self.createdAt = createdAt
+        self.isCurrent = isCurrent
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Branch: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBranch: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Branch {
+        return
+            try Branch(
+                headId: FfiConverterString.read(from: &buf),
+                depth: FfiConverterInt32.read(from: &buf),
+                lastRole: FfiConverterTypeRole.read(from: &buf),
+                lastPreview: FfiConverterOptionString.read(from: &buf),
+                createdAt: FfiConverterTimestamp.read(from: &buf),
+                isCurrent: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Branch, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.headId, into: &buf)
+        FfiConverterInt32.write(value.depth, into: &buf)
+        FfiConverterTypeRole.write(value.lastRole, into: &buf)
+        FfiConverterOptionString.write(value.lastPreview, into: &buf)
+        FfiConverterTimestamp.write(value.createdAt, into: &buf)
+        FfiConverterBool.write(value.isCurrent, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBranch_lift(_ buf: RustBuffer) throws -> Branch {
+    return try FfiConverterTypeBranch.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBranch_lower(_ value: Branch) -> RustBuffer {
+    return FfiConverterTypeBranch.lower(value)
+}
+
+
+/**
+ * A page of a conversation's branches, the newest first.
+ */
+public struct BranchPage: Equatable, Hashable, Codable {
+    /**
+     * What is on the page.
+     */
+    public var items: [Branch]
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    public var before: String?
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    public var after: String?
+    /**
+     * True when the page holds the first item there is.
+     */
+    public var reachedStart: Bool
+    /**
+     * True when the page holds the last item there is.
+     */
+    public var reachedEnd: Bool
+    /**
+     * Changes whenever the list does.
+     */
+    public var version: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What is on the page.
+         */items: [Branch],
+        /**
+         * Leads to older items; nothing when there are none.
+         */before: String?,
+        /**
+         * Leads to newer items. Also there at the end, so that it can be used for polling.
+         */after: String?,
+        /**
+         * True when the page holds the first item there is.
+         */reachedStart: Bool,
+        /**
+         * True when the page holds the last item there is.
+         */reachedEnd: Bool,
+        /**
+         * Changes whenever the list does.
+         */version: Int64) {
+        self.items = items
+        self.before = before
+        self.after = after
+        self.reachedStart = reachedStart
+        self.reachedEnd = reachedEnd
+        self.version = version
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BranchPage: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBranchPage: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BranchPage {
+        return
+            try BranchPage(
+                items: FfiConverterSequenceTypeBranch.read(from: &buf),
+                before: FfiConverterOptionString.read(from: &buf),
+                after: FfiConverterOptionString.read(from: &buf),
+                reachedStart: FfiConverterBool.read(from: &buf),
+                reachedEnd: FfiConverterBool.read(from: &buf),
+                version: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: BranchPage, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeBranch.write(value.items, into: &buf)
+        FfiConverterOptionString.write(value.before, into: &buf)
+        FfiConverterOptionString.write(value.after, into: &buf)
+        FfiConverterBool.write(value.reachedStart, into: &buf)
+        FfiConverterBool.write(value.reachedEnd, into: &buf)
+        FfiConverterInt64.write(value.version, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBranchPage_lift(_ buf: RustBuffer) throws -> BranchPage {
+    return try FfiConverterTypeBranchPage.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBranchPage_lower(_ value: BranchPage) -> RustBuffer {
+    return FfiConverterTypeBranchPage.lower(value)
+}
+
+
+/**
  * The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
  *
  * Printing it shows no key and nothing of what is said.
@@ -1920,6 +3349,11 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
      * The model as `provider/model`.
      */
     public var model: String?
+    /**
+     * The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little room;
+     * an empty list is none. What `settings.fallback.targets` says unless set.
+     */
+    public var fallback: [String]?
     /**
      * Instructions, for this call instead of the conversation's.
      */
@@ -1985,6 +3419,11 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
      */
     public var timeoutMs: Int64?
     /**
+     * What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
+     * set.
+     */
+    public var midStream: MidStream?
+    /**
      * How urgent it is while others wait for the same model. Interactive unless set.
      */
     public var priority: Priority?
@@ -1998,6 +3437,12 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
      * Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
      */
     public var clientId: String?
+    /**
+     * The last message of what is shown, as the caller knows it: if another one is the last when the message is about to be
+     * saved, nothing is stored, and the call fails with `Conflict` (head_moved), which names the one that is. Not looked
+     * at by `ask`.
+     */
+    public var expectedHead: String?
     /**
      * Kept beside the message, never sent.
      */
@@ -2015,6 +3460,14 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
      */
     public var extraHeaders: [String: String]
     /**
+     * What the call does with the cache of replies; nothing: what `settings.cache` says.
+     */
+    public var cache: CacheMode?
+    /**
+     * How much of the conversation the model is shown. What `settings.context` says unless set. Not looked at by `ask`.
+     */
+    public var context: ContextOptions?
+    /**
      * Let the reply go on when nobody reads it.
      */
     public var detached: Bool
@@ -2029,6 +3482,10 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
         /**
          * The model as `provider/model`.
          */model: String? = nil,
+        /**
+         * The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little room;
+         * an empty list is none. What `settings.fallback.targets` says unless set.
+         */fallback: [String]? = nil,
         /**
          * Instructions, for this call instead of the conversation's.
          */system: String? = nil,
@@ -2078,6 +3535,10 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
          * For the whole call, in milliseconds; at least 1. 600 s unless set.
          */timeoutMs: Int64? = nil,
         /**
+         * What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
+         * set.
+         */midStream: MidStream? = nil,
+        /**
          * How urgent it is while others wait for the same model. Interactive unless set.
          */priority: Priority? = nil,
         /**
@@ -2088,6 +3549,11 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
         /**
          * Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
          */clientId: String? = nil,
+        /**
+         * The last message of what is shown, as the caller knows it: if another one is the last when the message is about to be
+         * saved, nothing is stored, and the call fails with `Conflict` (head_moved), which names the one that is. Not looked
+         * at by `ask`.
+         */expectedHead: String? = nil,
         /**
          * Kept beside the message, never sent.
          */metadata: [String: String] = [:],
@@ -2101,12 +3567,19 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
          * Headers that go along. Those that carry keys are refused.
          */extraHeaders: [String: String] = [:],
         /**
+         * What the call does with the cache of replies; nothing: what `settings.cache` says.
+         */cache: CacheMode? = nil,
+        /**
+         * How much of the conversation the model is shown. What `settings.context` says unless set. Not looked at by `ask`.
+         */context: ContextOptions? = nil,
+        /**
          * Let the reply go on when nobody reads it.
          */detached: Bool = false,
         /**
          * What the call may cost in all of its tries, in billionths of a US dollar.
          */maxCostNanoUsd: Int64? = nil) {
         self.model = model
+        self.fallback = fallback
         self.system = system
         self.temperature = temperature
         self.topP = topP
@@ -2123,13 +3596,17 @@ public struct CallOptions: Equatable, Hashable, CustomStringConvertible, Codable
         self.outputSchema = outputSchema
         self.promptCache = promptCache
         self.timeoutMs = timeoutMs
+        self.midStream = midStream
         self.priority = priority
         self.degrade = degrade
         self.clientId = clientId
+        self.expectedHead = expectedHead
         self.metadata = metadata
         self.key = key
         self.extraBody = extraBody
         self.extraHeaders = extraHeaders
+        self.cache = cache
+        self.context = context
         self.detached = detached
         self.maxCostNanoUsd = maxCostNanoUsd
     }
@@ -2162,6 +3639,7 @@ public struct FfiConverterTypeCallOptions: FfiConverterRustBuffer {
         return
             try CallOptions(
                 model: FfiConverterOptionString.read(from: &buf),
+                fallback: FfiConverterOptionSequenceString.read(from: &buf),
                 system: FfiConverterOptionString.read(from: &buf),
                 temperature: FfiConverterOptionDouble.read(from: &buf),
                 topP: FfiConverterOptionDouble.read(from: &buf),
@@ -2178,13 +3656,17 @@ public struct FfiConverterTypeCallOptions: FfiConverterRustBuffer {
                 outputSchema: FfiConverterOptionTypeOutputSchema.read(from: &buf),
                 promptCache: FfiConverterOptionTypePromptCache.read(from: &buf),
                 timeoutMs: FfiConverterOptionInt64.read(from: &buf),
+                midStream: FfiConverterOptionTypeMidStream.read(from: &buf),
                 priority: FfiConverterOptionTypePriority.read(from: &buf),
                 degrade: FfiConverterOptionBool.read(from: &buf),
                 clientId: FfiConverterOptionString.read(from: &buf),
+                expectedHead: FfiConverterOptionString.read(from: &buf),
                 metadata: FfiConverterDictionaryStringString.read(from: &buf),
                 key: FfiConverterOptionString.read(from: &buf),
                 extraBody: FfiConverterOptionString.read(from: &buf),
                 extraHeaders: FfiConverterDictionaryStringString.read(from: &buf),
+                cache: FfiConverterOptionTypeCacheMode.read(from: &buf),
+                context: FfiConverterOptionTypeContextOptions.read(from: &buf),
                 detached: FfiConverterBool.read(from: &buf),
                 maxCostNanoUsd: FfiConverterOptionInt64.read(from: &buf)
         )
@@ -2192,6 +3674,7 @@ public struct FfiConverterTypeCallOptions: FfiConverterRustBuffer {
 
     public static func write(_ value: CallOptions, into buf: inout [UInt8]) {
         FfiConverterOptionString.write(value.model, into: &buf)
+        FfiConverterOptionSequenceString.write(value.fallback, into: &buf)
         FfiConverterOptionString.write(value.system, into: &buf)
         FfiConverterOptionDouble.write(value.temperature, into: &buf)
         FfiConverterOptionDouble.write(value.topP, into: &buf)
@@ -2208,13 +3691,17 @@ public struct FfiConverterTypeCallOptions: FfiConverterRustBuffer {
         FfiConverterOptionTypeOutputSchema.write(value.outputSchema, into: &buf)
         FfiConverterOptionTypePromptCache.write(value.promptCache, into: &buf)
         FfiConverterOptionInt64.write(value.timeoutMs, into: &buf)
+        FfiConverterOptionTypeMidStream.write(value.midStream, into: &buf)
         FfiConverterOptionTypePriority.write(value.priority, into: &buf)
         FfiConverterOptionBool.write(value.degrade, into: &buf)
         FfiConverterOptionString.write(value.clientId, into: &buf)
+        FfiConverterOptionString.write(value.expectedHead, into: &buf)
         FfiConverterDictionaryStringString.write(value.metadata, into: &buf)
         FfiConverterOptionString.write(value.key, into: &buf)
         FfiConverterOptionString.write(value.extraBody, into: &buf)
         FfiConverterDictionaryStringString.write(value.extraHeaders, into: &buf)
+        FfiConverterOptionTypeCacheMode.write(value.cache, into: &buf)
+        FfiConverterOptionTypeContextOptions.write(value.context, into: &buf)
         FfiConverterBool.write(value.detached, into: &buf)
         FfiConverterOptionInt64.write(value.maxCostNanoUsd, into: &buf)
     }
@@ -2336,6 +3823,754 @@ public func FfiConverterTypeCitation_lower(_ value: Citation) -> RustBuffer {
 
 
 /**
+ * How much of a conversation the model of one call is shown.
+ */
+public struct ContextOptions: Equatable, Hashable, Codable {
+    /**
+     * At most so many turns, the newest ones; at least 1. What `settings.context.max_turns` says unless set.
+     */
+    public var turns: Int64?
+    /**
+     * At most so many tokens in all that is sent, by estimate; at least 1. What `settings.context.max_tokens` says unless
+     * set.
+     */
+    public var tokens: Int64?
+    /**
+     * Whether a summary stands for what is left out, and is written where it is not there yet. What
+     * `settings.context.summary.enabled` says unless set.
+     */
+    public var summary: Bool?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * At most so many turns, the newest ones; at least 1. What `settings.context.max_turns` says unless set.
+         */turns: Int64? = nil,
+        /**
+         * At most so many tokens in all that is sent, by estimate; at least 1. What `settings.context.max_tokens` says unless
+         * set.
+         */tokens: Int64? = nil,
+        /**
+         * Whether a summary stands for what is left out, and is written where it is not there yet. What
+         * `settings.context.summary.enabled` says unless set.
+         */summary: Bool? = nil) {
+        self.turns = turns
+        self.tokens = tokens
+        self.summary = summary
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ContextOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeContextOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ContextOptions {
+        return
+            try ContextOptions(
+                turns: FfiConverterOptionInt64.read(from: &buf),
+                tokens: FfiConverterOptionInt64.read(from: &buf),
+                summary: FfiConverterOptionBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ContextOptions, into buf: inout [UInt8]) {
+        FfiConverterOptionInt64.write(value.turns, into: &buf)
+        FfiConverterOptionInt64.write(value.tokens, into: &buf)
+        FfiConverterOptionBool.write(value.summary, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeContextOptions_lift(_ buf: RustBuffer) throws -> ContextOptions {
+    return try FfiConverterTypeContextOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeContextOptions_lower(_ value: ContextOptions) -> RustBuffer {
+    return FfiConverterTypeContextOptions.lower(value)
+}
+
+
+/**
+ * What a model would be shown of a conversation.
+ */
+public struct ContextReport: Equatable, Hashable, Codable {
+    /**
+     * How many messages, a summary in front of them not counted.
+     */
+    public var messages: Int64
+    /**
+     * How many turns: what a user says and all that answers it is one.
+     */
+    public var turns: Int64
+    /**
+     * About how many tokens they are, with the summary, instructions, tools and the shape of the answer.
+     */
+    public var tokens: Int64
+    /**
+     * How many tokens there is room for, a reserve for the estimate's error included.
+     */
+    public var limitTokens: Int64
+    /**
+     * True when no message is left out.
+     */
+    public var isWhole: Bool
+    /**
+     * The summary that would stand in front, for what is left out; nothing while none is written, or none is wanted.
+     */
+    public var summary: SummaryReport?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How many messages, a summary in front of them not counted.
+         */messages: Int64,
+        /**
+         * How many turns: what a user says and all that answers it is one.
+         */turns: Int64,
+        /**
+         * About how many tokens they are, with the summary, instructions, tools and the shape of the answer.
+         */tokens: Int64,
+        /**
+         * How many tokens there is room for, a reserve for the estimate's error included.
+         */limitTokens: Int64,
+        /**
+         * True when no message is left out.
+         */isWhole: Bool,
+        /**
+         * The summary that would stand in front, for what is left out; nothing while none is written, or none is wanted.
+         */summary: SummaryReport?) {
+        self.messages = messages
+        self.turns = turns
+        self.tokens = tokens
+        self.limitTokens = limitTokens
+        self.isWhole = isWhole
+        self.summary = summary
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ContextReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeContextReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ContextReport {
+        return
+            try ContextReport(
+                messages: FfiConverterInt64.read(from: &buf),
+                turns: FfiConverterInt64.read(from: &buf),
+                tokens: FfiConverterInt64.read(from: &buf),
+                limitTokens: FfiConverterInt64.read(from: &buf),
+                isWhole: FfiConverterBool.read(from: &buf),
+                summary: FfiConverterOptionTypeSummaryReport.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ContextReport, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.messages, into: &buf)
+        FfiConverterInt64.write(value.turns, into: &buf)
+        FfiConverterInt64.write(value.tokens, into: &buf)
+        FfiConverterInt64.write(value.limitTokens, into: &buf)
+        FfiConverterBool.write(value.isWhole, into: &buf)
+        FfiConverterOptionTypeSummaryReport.write(value.summary, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeContextReport_lift(_ buf: RustBuffer) throws -> ContextReport {
+    return try FfiConverterTypeContextReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeContextReport_lower(_ value: ContextReport) -> RustBuffer {
+    return FfiConverterTypeContextReport.lower(value)
+}
+
+
+/**
+ * Changes of a conversation. What is left out stays as it is.
+ */
+public struct ConversationChange: Equatable, Hashable, Codable {
+    /**
+     * Its title.
+     */
+    public var title: TextChange?
+    /**
+     * Instructions that stand before its messages.
+     */
+    public var system: TextChange?
+    /**
+     * The model it speaks with, as `provider/model`.
+     */
+    public var model: TextChange?
+    /**
+     * What the host puts beside it, in place of what stood there; at most 8 KiB.
+     */
+    public var metadata: [String: String]?
+    /**
+     * Whether it stands before all others in lists.
+     */
+    public var pinned: Bool?
+    /**
+     * Whether lists leave it out unless it is asked for.
+     */
+    public var archived: Bool?
+    /**
+     * How long it stays from now on.
+     */
+    public var expiry: Expiry?
+    /**
+     * What it can be found by in a list, in place of what it was found by before: at most 32, each of 1 to 64 characters.
+     */
+    public var tags: [String]?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its title.
+         */title: TextChange? = nil,
+        /**
+         * Instructions that stand before its messages.
+         */system: TextChange? = nil,
+        /**
+         * The model it speaks with, as `provider/model`.
+         */model: TextChange? = nil,
+        /**
+         * What the host puts beside it, in place of what stood there; at most 8 KiB.
+         */metadata: [String: String]? = nil,
+        /**
+         * Whether it stands before all others in lists.
+         */pinned: Bool? = nil,
+        /**
+         * Whether lists leave it out unless it is asked for.
+         */archived: Bool? = nil,
+        /**
+         * How long it stays from now on.
+         */expiry: Expiry? = nil,
+        /**
+         * What it can be found by in a list, in place of what it was found by before: at most 32, each of 1 to 64 characters.
+         */tags: [String]? = nil) {
+        self.title = title
+        self.system = system
+        self.model = model
+        self.metadata = metadata
+        self.pinned = pinned
+        self.archived = archived
+        self.expiry = expiry
+        self.tags = tags
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ConversationChange: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationChange: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationChange {
+        return
+            try ConversationChange(
+                title: FfiConverterOptionTypeTextChange.read(from: &buf),
+                system: FfiConverterOptionTypeTextChange.read(from: &buf),
+                model: FfiConverterOptionTypeTextChange.read(from: &buf),
+                metadata: FfiConverterOptionDictionaryStringString.read(from: &buf),
+                pinned: FfiConverterOptionBool.read(from: &buf),
+                archived: FfiConverterOptionBool.read(from: &buf),
+                expiry: FfiConverterOptionTypeExpiry.read(from: &buf),
+                tags: FfiConverterOptionSequenceString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ConversationChange, into buf: inout [UInt8]) {
+        FfiConverterOptionTypeTextChange.write(value.title, into: &buf)
+        FfiConverterOptionTypeTextChange.write(value.system, into: &buf)
+        FfiConverterOptionTypeTextChange.write(value.model, into: &buf)
+        FfiConverterOptionDictionaryStringString.write(value.metadata, into: &buf)
+        FfiConverterOptionBool.write(value.pinned, into: &buf)
+        FfiConverterOptionBool.write(value.archived, into: &buf)
+        FfiConverterOptionTypeExpiry.write(value.expiry, into: &buf)
+        FfiConverterOptionSequenceString.write(value.tags, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationChange_lift(_ buf: RustBuffer) throws -> ConversationChange {
+    return try FfiConverterTypeConversationChange.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationChange_lower(_ value: ConversationChange) -> RustBuffer {
+    return FfiConverterTypeConversationChange.lower(value)
+}
+
+
+/**
+ * What a screen needs when it opens, both of the same moment.
+ */
+public struct ConversationOpening: Equatable, Hashable, Codable {
+    /**
+     * What a list shows of the conversation.
+     */
+    public var summary: ConversationSummary
+    /**
+     * Its latest messages.
+     */
+    public var page: MessagePage
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What a list shows of the conversation.
+         */summary: ConversationSummary,
+        /**
+         * Its latest messages.
+         */page: MessagePage) {
+        self.summary = summary
+        self.page = page
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ConversationOpening: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationOpening: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationOpening {
+        return
+            try ConversationOpening(
+                summary: FfiConverterTypeConversationSummary.read(from: &buf),
+                page: FfiConverterTypeMessagePage.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ConversationOpening, into buf: inout [UInt8]) {
+        FfiConverterTypeConversationSummary.write(value.summary, into: &buf)
+        FfiConverterTypeMessagePage.write(value.page, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationOpening_lift(_ buf: RustBuffer) throws -> ConversationOpening {
+    return try FfiConverterTypeConversationOpening.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationOpening_lower(_ value: ConversationOpening) -> RustBuffer {
+    return FfiConverterTypeConversationOpening.lower(value)
+}
+
+
+/**
+ * A page of a user's conversations: the pinned ones first, then the latest activity.
+ */
+public struct ConversationPage: Equatable, Hashable, Codable {
+    /**
+     * What is on the page.
+     */
+    public var items: [ConversationSummary]
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    public var before: String?
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    public var after: String?
+    /**
+     * True when the page holds the first item there is.
+     */
+    public var reachedStart: Bool
+    /**
+     * True when the page holds the last item there is.
+     */
+    public var reachedEnd: Bool
+    /**
+     * Changes whenever the list does.
+     */
+    public var version: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What is on the page.
+         */items: [ConversationSummary],
+        /**
+         * Leads to older items; nothing when there are none.
+         */before: String?,
+        /**
+         * Leads to newer items. Also there at the end, so that it can be used for polling.
+         */after: String?,
+        /**
+         * True when the page holds the first item there is.
+         */reachedStart: Bool,
+        /**
+         * True when the page holds the last item there is.
+         */reachedEnd: Bool,
+        /**
+         * Changes whenever the list does.
+         */version: Int64) {
+        self.items = items
+        self.before = before
+        self.after = after
+        self.reachedStart = reachedStart
+        self.reachedEnd = reachedEnd
+        self.version = version
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ConversationPage: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationPage: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationPage {
+        return
+            try ConversationPage(
+                items: FfiConverterSequenceTypeConversationSummary.read(from: &buf),
+                before: FfiConverterOptionString.read(from: &buf),
+                after: FfiConverterOptionString.read(from: &buf),
+                reachedStart: FfiConverterBool.read(from: &buf),
+                reachedEnd: FfiConverterBool.read(from: &buf),
+                version: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ConversationPage, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeConversationSummary.write(value.items, into: &buf)
+        FfiConverterOptionString.write(value.before, into: &buf)
+        FfiConverterOptionString.write(value.after, into: &buf)
+        FfiConverterBool.write(value.reachedStart, into: &buf)
+        FfiConverterBool.write(value.reachedEnd, into: &buf)
+        FfiConverterInt64.write(value.version, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationPage_lift(_ buf: RustBuffer) throws -> ConversationPage {
+    return try FfiConverterTypeConversationPage.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationPage_lower(_ value: ConversationPage) -> RustBuffer {
+    return FfiConverterTypeConversationPage.lower(value)
+}
+
+
+/**
+ * A conversation as a list shows it.
+ */
+public struct ConversationSummary: Equatable, Hashable, Codable {
+    /**
+     * Names it.
+     */
+    public var id: String
+    /**
+     * Its title.
+     */
+    public var title: String?
+    /**
+     * Instructions that stand before its messages.
+     */
+    public var system: String?
+    /**
+     * The model it speaks with unless told otherwise, as `provider/model`.
+     */
+    public var model: String?
+    /**
+     * What the host put beside it.
+     */
+    public var metadata: [String: String]
+    /**
+     * How many messages it holds, on all branches.
+     */
+    public var messageCount: Int64
+    /**
+     * The beginning of the last message, at most 160 characters.
+     */
+    public var lastPreview: String?
+    /**
+     * Who spoke last.
+     */
+    public var lastRole: Role?
+    /**
+     * The last message of the branch that is shown.
+     */
+    public var headId: String?
+    /**
+     * How many messages stand on that branch: the position of the last one.
+     */
+    public var depth: Int32
+    /**
+     * Tokens sent in, over all turns.
+     */
+    public var inputTokens: Int64
+    /**
+     * Tokens written by models, over all turns.
+     */
+    public var outputTokens: Int64
+    /**
+     * What it cost in billionths of a US dollar, as far as prices are known.
+     */
+    public var costNanoUsd: Int64
+    /**
+     * When it began.
+     */
+    public var createdAt: Date
+    /**
+     * When it changed last.
+     */
+    public var updatedAt: Date
+    /**
+     * Grows with every change of the conversation.
+     */
+    public var version: Int64
+    /**
+     * True when it stands before all others in lists.
+     */
+    public var pinned: Bool
+    /**
+     * True when lists leave it out unless it is asked for.
+     */
+    public var archived: Bool
+    /**
+     * From this moment on it is not there any more.
+     */
+    public var expiresAt: Date?
+    /**
+     * What it can be found by in a list.
+     */
+    public var tags: [String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Names it.
+         */id: String,
+        /**
+         * Its title.
+         */title: String?,
+        /**
+         * Instructions that stand before its messages.
+         */system: String?,
+        /**
+         * The model it speaks with unless told otherwise, as `provider/model`.
+         */model: String?,
+        /**
+         * What the host put beside it.
+         */metadata: [String: String],
+        /**
+         * How many messages it holds, on all branches.
+         */messageCount: Int64,
+        /**
+         * The beginning of the last message, at most 160 characters.
+         */lastPreview: String?,
+        /**
+         * Who spoke last.
+         */lastRole: Role?,
+        /**
+         * The last message of the branch that is shown.
+         */headId: String?,
+        /**
+         * How many messages stand on that branch: the position of the last one.
+         */depth: Int32,
+        /**
+         * Tokens sent in, over all turns.
+         */inputTokens: Int64,
+        /**
+         * Tokens written by models, over all turns.
+         */outputTokens: Int64,
+        /**
+         * What it cost in billionths of a US dollar, as far as prices are known.
+         */costNanoUsd: Int64,
+        /**
+         * When it began.
+         */createdAt: Date,
+        /**
+         * When it changed last.
+         */updatedAt: Date,
+        /**
+         * Grows with every change of the conversation.
+         */version: Int64,
+        /**
+         * True when it stands before all others in lists.
+         */pinned: Bool,
+        /**
+         * True when lists leave it out unless it is asked for.
+         */archived: Bool,
+        /**
+         * From this moment on it is not there any more.
+         */expiresAt: Date?,
+        /**
+         * What it can be found by in a list.
+         */tags: [String]) {
+        self.id = id
+        self.title = title
+        self.system = system
+        self.model = model
+        self.metadata = metadata
+        self.messageCount = messageCount
+        self.lastPreview = lastPreview
+        self.lastRole = lastRole
+        self.headId = headId
+        self.depth = depth
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.costNanoUsd = costNanoUsd
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+        self.version = version
+        self.pinned = pinned
+        self.archived = archived
+        self.expiresAt = expiresAt
+        self.tags = tags
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ConversationSummary: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationSummary: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationSummary {
+        return
+            try ConversationSummary(
+                id: FfiConverterString.read(from: &buf),
+                title: FfiConverterOptionString.read(from: &buf),
+                system: FfiConverterOptionString.read(from: &buf),
+                model: FfiConverterOptionString.read(from: &buf),
+                metadata: FfiConverterDictionaryStringString.read(from: &buf),
+                messageCount: FfiConverterInt64.read(from: &buf),
+                lastPreview: FfiConverterOptionString.read(from: &buf),
+                lastRole: FfiConverterOptionTypeRole.read(from: &buf),
+                headId: FfiConverterOptionString.read(from: &buf),
+                depth: FfiConverterInt32.read(from: &buf),
+                inputTokens: FfiConverterInt64.read(from: &buf),
+                outputTokens: FfiConverterInt64.read(from: &buf),
+                costNanoUsd: FfiConverterInt64.read(from: &buf),
+                createdAt: FfiConverterTimestamp.read(from: &buf),
+                updatedAt: FfiConverterTimestamp.read(from: &buf),
+                version: FfiConverterInt64.read(from: &buf),
+                pinned: FfiConverterBool.read(from: &buf),
+                archived: FfiConverterBool.read(from: &buf),
+                expiresAt: FfiConverterOptionTimestamp.read(from: &buf),
+                tags: FfiConverterSequenceString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ConversationSummary, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.id, into: &buf)
+        FfiConverterOptionString.write(value.title, into: &buf)
+        FfiConverterOptionString.write(value.system, into: &buf)
+        FfiConverterOptionString.write(value.model, into: &buf)
+        FfiConverterDictionaryStringString.write(value.metadata, into: &buf)
+        FfiConverterInt64.write(value.messageCount, into: &buf)
+        FfiConverterOptionString.write(value.lastPreview, into: &buf)
+        FfiConverterOptionTypeRole.write(value.lastRole, into: &buf)
+        FfiConverterOptionString.write(value.headId, into: &buf)
+        FfiConverterInt32.write(value.depth, into: &buf)
+        FfiConverterInt64.write(value.inputTokens, into: &buf)
+        FfiConverterInt64.write(value.outputTokens, into: &buf)
+        FfiConverterInt64.write(value.costNanoUsd, into: &buf)
+        FfiConverterTimestamp.write(value.createdAt, into: &buf)
+        FfiConverterTimestamp.write(value.updatedAt, into: &buf)
+        FfiConverterInt64.write(value.version, into: &buf)
+        FfiConverterBool.write(value.pinned, into: &buf)
+        FfiConverterBool.write(value.archived, into: &buf)
+        FfiConverterOptionTimestamp.write(value.expiresAt, into: &buf)
+        FfiConverterSequenceString.write(value.tags, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationSummary_lift(_ buf: RustBuffer) throws -> ConversationSummary {
+    return try FfiConverterTypeConversationSummary.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationSummary_lower(_ value: ConversationSummary) -> RustBuffer {
+    return FfiConverterTypeConversationSummary.lower(value)
+}
+
+
+/**
  * What a call cost. Nothing = unknown, never 0. Printed as `$0.0012` or `unknown`.
  */
 public struct Cost: Equatable, Hashable, CustomStringConvertible, Codable {
@@ -2422,6 +4657,107 @@ public func FfiConverterTypeCost_lift(_ buf: RustBuffer) throws -> Cost {
 #endif
 public func FfiConverterTypeCost_lower(_ value: Cost) -> RustBuffer {
     return FfiConverterTypeCost.lower(value)
+}
+
+
+/**
+ * What an erasure has taken out.
+ */
+public struct ErasureReport: Equatable, Hashable, Codable {
+    /**
+     * How many conversations, those among them whose time was up.
+     */
+    public var conversations: Int64
+    /**
+     * How many messages, on all branches.
+     */
+    public var messages: Int64
+    /**
+     * How many streams of events.
+     */
+    public var streams: Int64
+    /**
+     * How many values of the user's libraries, deleted ones among them.
+     */
+    public var entries: Int64
+    /**
+     * True when the files of the store hold no byte of it any more. False when another program read from the store's log
+     * the whole time: what is left there goes as soon as nobody hinders it.
+     */
+    public var scrubbed: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How many conversations, those among them whose time was up.
+         */conversations: Int64,
+        /**
+         * How many messages, on all branches.
+         */messages: Int64,
+        /**
+         * How many streams of events.
+         */streams: Int64,
+        /**
+         * How many values of the user's libraries, deleted ones among them.
+         */entries: Int64,
+        /**
+         * True when the files of the store hold no byte of it any more. False when another program read from the store's log
+         * the whole time: what is left there goes as soon as nobody hinders it.
+         */scrubbed: Bool) {
+        self.conversations = conversations
+        self.messages = messages
+        self.streams = streams
+        self.entries = entries
+        self.scrubbed = scrubbed
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ErasureReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeErasureReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ErasureReport {
+        return
+            try ErasureReport(
+                conversations: FfiConverterInt64.read(from: &buf),
+                messages: FfiConverterInt64.read(from: &buf),
+                streams: FfiConverterInt64.read(from: &buf),
+                entries: FfiConverterInt64.read(from: &buf),
+                scrubbed: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ErasureReport, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.conversations, into: &buf)
+        FfiConverterInt64.write(value.messages, into: &buf)
+        FfiConverterInt64.write(value.streams, into: &buf)
+        FfiConverterInt64.write(value.entries, into: &buf)
+        FfiConverterBool.write(value.scrubbed, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeErasureReport_lift(_ buf: RustBuffer) throws -> ErasureReport {
+    return try FfiConverterTypeErasureReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeErasureReport_lower(_ value: ErasureReport) -> RustBuffer {
+    return FfiConverterTypeErasureReport.lower(value)
 }
 
 
@@ -2662,6 +4998,303 @@ public func FfiConverterTypeErrorInfo_lift(_ buf: RustBuffer) throws -> ErrorInf
 #endif
 public func FfiConverterTypeErrorInfo_lower(_ value: ErrorInfo) -> RustBuffer {
     return FfiConverterTypeErrorInfo.lower(value)
+}
+
+
+/**
+ * What an export has written.
+ */
+public struct ExportReport: Equatable, Hashable, Codable {
+    /**
+     * How many conversations.
+     */
+    public var conversations: Int64
+    /**
+     * How many messages, on all branches.
+     */
+    public var messages: Int64
+    /**
+     * How many files that belong to messages.
+     */
+    public var files: Int64
+    /**
+     * How long the file is.
+     */
+    public var bytes: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How many conversations.
+         */conversations: Int64,
+        /**
+         * How many messages, on all branches.
+         */messages: Int64,
+        /**
+         * How many files that belong to messages.
+         */files: Int64,
+        /**
+         * How long the file is.
+         */bytes: Int64) {
+        self.conversations = conversations
+        self.messages = messages
+        self.files = files
+        self.bytes = bytes
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ExportReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeExportReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ExportReport {
+        return
+            try ExportReport(
+                conversations: FfiConverterInt64.read(from: &buf),
+                messages: FfiConverterInt64.read(from: &buf),
+                files: FfiConverterInt64.read(from: &buf),
+                bytes: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ExportReport, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.conversations, into: &buf)
+        FfiConverterInt64.write(value.messages, into: &buf)
+        FfiConverterInt64.write(value.files, into: &buf)
+        FfiConverterInt64.write(value.bytes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExportReport_lift(_ buf: RustBuffer) throws -> ExportReport {
+    return try FfiConverterTypeExportReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExportReport_lower(_ value: ExportReport) -> RustBuffer {
+    return FfiConverterTypeExportReport.lower(value)
+}
+
+
+/**
+ * Something in a file that was not as it should be.
+ */
+public struct ImportProblem: Equatable, Hashable, Codable {
+    /**
+     * The line on which its item begins, from 1.
+     */
+    public var line: Int64
+    /**
+     * The number of its item, from 1: of the line in JSON Lines, of the conversation or message in a list.
+     */
+    public var item: Int64
+    /**
+     * A stable word for what is wrong.
+     */
+    public var reason: String
+    /**
+     * What is wrong and what was done about it, without anything that was said.
+     */
+    public var detail: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The line on which its item begins, from 1.
+         */line: Int64,
+        /**
+         * The number of its item, from 1: of the line in JSON Lines, of the conversation or message in a list.
+         */item: Int64,
+        /**
+         * A stable word for what is wrong.
+         */reason: String,
+        /**
+         * What is wrong and what was done about it, without anything that was said.
+         */detail: String) {
+        self.line = line
+        self.item = item
+        self.reason = reason
+        self.detail = detail
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ImportProblem: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeImportProblem: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportProblem {
+        return
+            try ImportProblem(
+                line: FfiConverterInt64.read(from: &buf),
+                item: FfiConverterInt64.read(from: &buf),
+                reason: FfiConverterString.read(from: &buf),
+                detail: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ImportProblem, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.line, into: &buf)
+        FfiConverterInt64.write(value.item, into: &buf)
+        FfiConverterString.write(value.reason, into: &buf)
+        FfiConverterString.write(value.detail, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportProblem_lift(_ buf: RustBuffer) throws -> ImportProblem {
+    return try FfiConverterTypeImportProblem.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportProblem_lower(_ value: ImportProblem) -> RustBuffer {
+    return FfiConverterTypeImportProblem.lower(value)
+}
+
+
+/**
+ * What an import has done, or would do.
+ */
+public struct ImportReport: Equatable, Hashable, Codable {
+    /**
+     * What the file was recognised as.
+     */
+    public var format: ImportFormat
+    /**
+     * True when nothing was written.
+     */
+    public var dryRun: Bool
+    /**
+     * How many conversations were begun.
+     */
+    public var conversations: Int64
+    /**
+     * How many messages were added.
+     */
+    public var messages: Int64
+    /**
+     * How many messages were left out: those that are here already, and those that could not be taken.
+     */
+    public var skipped: Int64
+    /**
+     * How many things of the file were not as they should be.
+     */
+    public var problemCount: Int64
+    /**
+     * The first hundred of them.
+     */
+    public var problems: [ImportProblem]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What the file was recognised as.
+         */format: ImportFormat,
+        /**
+         * True when nothing was written.
+         */dryRun: Bool,
+        /**
+         * How many conversations were begun.
+         */conversations: Int64,
+        /**
+         * How many messages were added.
+         */messages: Int64,
+        /**
+         * How many messages were left out: those that are here already, and those that could not be taken.
+         */skipped: Int64,
+        /**
+         * How many things of the file were not as they should be.
+         */problemCount: Int64,
+        /**
+         * The first hundred of them.
+         */problems: [ImportProblem]) {
+        self.format = format
+        self.dryRun = dryRun
+        self.conversations = conversations
+        self.messages = messages
+        self.skipped = skipped
+        self.problemCount = problemCount
+        self.problems = problems
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ImportReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeImportReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportReport {
+        return
+            try ImportReport(
+                format: FfiConverterTypeImportFormat.read(from: &buf),
+                dryRun: FfiConverterBool.read(from: &buf),
+                conversations: FfiConverterInt64.read(from: &buf),
+                messages: FfiConverterInt64.read(from: &buf),
+                skipped: FfiConverterInt64.read(from: &buf),
+                problemCount: FfiConverterInt64.read(from: &buf),
+                problems: FfiConverterSequenceTypeImportProblem.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ImportReport, into buf: inout [UInt8]) {
+        FfiConverterTypeImportFormat.write(value.format, into: &buf)
+        FfiConverterBool.write(value.dryRun, into: &buf)
+        FfiConverterInt64.write(value.conversations, into: &buf)
+        FfiConverterInt64.write(value.messages, into: &buf)
+        FfiConverterInt64.write(value.skipped, into: &buf)
+        FfiConverterInt64.write(value.problemCount, into: &buf)
+        FfiConverterSequenceTypeImportProblem.write(value.problems, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportReport_lift(_ buf: RustBuffer) throws -> ImportReport {
+    return try FfiConverterTypeImportReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportReport_lower(_ value: ImportReport) -> RustBuffer {
+    return FfiConverterTypeImportReport.lower(value)
 }
 
 
@@ -2974,7 +5607,7 @@ public func FfiConverterTypeMessage_lower(_ value: Message) -> RustBuffer {
 
 
 /**
- * A page of a conversation, in reading order.
+ * A page of messages, in reading order.
  */
 public struct MessagePage: Equatable, Hashable, Codable {
     /**
@@ -2982,23 +5615,23 @@ public struct MessagePage: Equatable, Hashable, Codable {
      */
     public var items: [Message]
     /**
-     * Leads to older messages; nothing when there are none.
+     * Leads to older items; nothing when there are none.
      */
     public var before: String?
     /**
-     * Leads to newer messages. Also there at the end, so that it can be used for polling.
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
      */
     public var after: String?
     /**
-     * True when the page holds the first message there is.
+     * True when the page holds the first item there is.
      */
     public var reachedStart: Bool
     /**
-     * True when the page holds the last message there is.
+     * True when the page holds the last item there is.
      */
     public var reachedEnd: Bool
     /**
-     * Changes whenever the conversation does.
+     * Changes whenever the list does.
      */
     public var version: Int64
 
@@ -3009,19 +5642,19 @@ public struct MessagePage: Equatable, Hashable, Codable {
          * What is on the page.
          */items: [Message],
         /**
-         * Leads to older messages; nothing when there are none.
+         * Leads to older items; nothing when there are none.
          */before: String?,
         /**
-         * Leads to newer messages. Also there at the end, so that it can be used for polling.
+         * Leads to newer items. Also there at the end, so that it can be used for polling.
          */after: String?,
         /**
-         * True when the page holds the first message there is.
+         * True when the page holds the first item there is.
          */reachedStart: Bool,
         /**
-         * True when the page holds the last message there is.
+         * True when the page holds the last item there is.
          */reachedEnd: Bool,
         /**
-         * Changes whenever the conversation does.
+         * Changes whenever the list does.
          */version: Int64) {
         self.items = items
         self.before = before
@@ -3177,6 +5810,11 @@ public struct OpenOptions: Equatable, Hashable, CustomStringConvertible, Codable
      */
     public var model: String?
     /**
+     * The models to go on to, in this order, when that one is down, busy, out of credit, refuses the key or has too little
+     * room. Unless set, as `settings.fallback.targets` says.
+     */
+    public var fallback: [String]?
+    /**
      * Keys by provider.
      */
     public var keys: [String: String]
@@ -3200,6 +5838,10 @@ public struct OpenOptions: Equatable, Hashable, CustomStringConvertible, Codable
          * The model that is asked when neither call nor conversation names one, as `provider/model`.
          */model: String? = nil,
         /**
+         * The models to go on to, in this order, when that one is down, busy, out of credit, refuses the key or has too little
+         * room. Unless set, as `settings.fallback.targets` says.
+         */fallback: [String]? = nil,
+        /**
          * Keys by provider.
          */keys: [String: String] = [:],
         /**
@@ -3210,6 +5852,7 @@ public struct OpenOptions: Equatable, Hashable, CustomStringConvertible, Codable
          */settings: String? = nil) {
         self.store = store
         self.model = model
+        self.fallback = fallback
         self.keys = keys
         self.providers = providers
         self.settings = settings
@@ -3244,6 +5887,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
             try OpenOptions(
                 store: FfiConverterOptionString.read(from: &buf),
                 model: FfiConverterOptionString.read(from: &buf),
+                fallback: FfiConverterOptionSequenceString.read(from: &buf),
                 keys: FfiConverterDictionaryStringString.read(from: &buf),
                 providers: FfiConverterSequenceTypeProviderSpec.read(from: &buf),
                 settings: FfiConverterOptionString.read(from: &buf)
@@ -3253,6 +5897,7 @@ public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
     public static func write(_ value: OpenOptions, into buf: inout [UInt8]) {
         FfiConverterOptionString.write(value.store, into: &buf)
         FfiConverterOptionString.write(value.model, into: &buf)
+        FfiConverterOptionSequenceString.write(value.fallback, into: &buf)
         FfiConverterDictionaryStringString.write(value.keys, into: &buf)
         FfiConverterSequenceTypeProviderSpec.write(value.providers, into: &buf)
         FfiConverterOptionString.write(value.settings, into: &buf)
@@ -3802,6 +6447,283 @@ public func FfiConverterTypeReply_lower(_ value: Reply) -> RustBuffer {
 
 
 /**
+ * A message that a search has found.
+ */
+public struct SearchHit: Equatable, Hashable, Codable {
+    /**
+     * The message.
+     */
+    public var messageId: String
+    /**
+     * The conversation it stands in.
+     */
+    public var conversationId: String
+    /**
+     * How well it fits: more is better. To be compared within one search alone; 0 where the newest stand first.
+     */
+    public var score: Double
+    /**
+     * The place in the message where it was found, about 160 characters on one line.
+     */
+    public var snippet: [Span]
+    /**
+     * True when the message is on the branch that is shown; `switch_to` shows the others.
+     */
+    public var onCurrentBranch: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The message.
+         */messageId: String,
+        /**
+         * The conversation it stands in.
+         */conversationId: String,
+        /**
+         * How well it fits: more is better. To be compared within one search alone; 0 where the newest stand first.
+         */score: Double,
+        /**
+         * The place in the message where it was found, about 160 characters on one line.
+         */snippet: [Span],
+        /**
+         * True when the message is on the branch that is shown; `switch_to` shows the others.
+         */onCurrentBranch: Bool) {
+        self.messageId = messageId
+        self.conversationId = conversationId
+        self.score = score
+        self.snippet = snippet
+        self.onCurrentBranch = onCurrentBranch
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SearchHit: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSearchHit: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SearchHit {
+        return
+            try SearchHit(
+                messageId: FfiConverterString.read(from: &buf),
+                conversationId: FfiConverterString.read(from: &buf),
+                score: FfiConverterDouble.read(from: &buf),
+                snippet: FfiConverterSequenceTypeSpan.read(from: &buf),
+                onCurrentBranch: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SearchHit, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.messageId, into: &buf)
+        FfiConverterString.write(value.conversationId, into: &buf)
+        FfiConverterDouble.write(value.score, into: &buf)
+        FfiConverterSequenceTypeSpan.write(value.snippet, into: &buf)
+        FfiConverterBool.write(value.onCurrentBranch, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchHit_lift(_ buf: RustBuffer) throws -> SearchHit {
+    return try FfiConverterTypeSearchHit.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchHit_lower(_ value: SearchHit) -> RustBuffer {
+    return FfiConverterTypeSearchHit.lower(value)
+}
+
+
+/**
+ * A page of what a search has found.
+ */
+public struct SearchPage: Equatable, Hashable, Codable {
+    /**
+     * What is on the page.
+     */
+    public var items: [SearchHit]
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    public var before: String?
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    public var after: String?
+    /**
+     * True when the page holds the first item there is.
+     */
+    public var reachedStart: Bool
+    /**
+     * True when the page holds the last item there is.
+     */
+    public var reachedEnd: Bool
+    /**
+     * Changes whenever the list does.
+     */
+    public var version: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What is on the page.
+         */items: [SearchHit],
+        /**
+         * Leads to older items; nothing when there are none.
+         */before: String?,
+        /**
+         * Leads to newer items. Also there at the end, so that it can be used for polling.
+         */after: String?,
+        /**
+         * True when the page holds the first item there is.
+         */reachedStart: Bool,
+        /**
+         * True when the page holds the last item there is.
+         */reachedEnd: Bool,
+        /**
+         * Changes whenever the list does.
+         */version: Int64) {
+        self.items = items
+        self.before = before
+        self.after = after
+        self.reachedStart = reachedStart
+        self.reachedEnd = reachedEnd
+        self.version = version
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SearchPage: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSearchPage: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SearchPage {
+        return
+            try SearchPage(
+                items: FfiConverterSequenceTypeSearchHit.read(from: &buf),
+                before: FfiConverterOptionString.read(from: &buf),
+                after: FfiConverterOptionString.read(from: &buf),
+                reachedStart: FfiConverterBool.read(from: &buf),
+                reachedEnd: FfiConverterBool.read(from: &buf),
+                version: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SearchPage, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeSearchHit.write(value.items, into: &buf)
+        FfiConverterOptionString.write(value.before, into: &buf)
+        FfiConverterOptionString.write(value.after, into: &buf)
+        FfiConverterBool.write(value.reachedStart, into: &buf)
+        FfiConverterBool.write(value.reachedEnd, into: &buf)
+        FfiConverterInt64.write(value.version, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchPage_lift(_ buf: RustBuffer) throws -> SearchPage {
+    return try FfiConverterTypeSearchPage.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchPage_lower(_ value: SearchPage) -> RustBuffer {
+    return FfiConverterTypeSearchPage.lower(value)
+}
+
+
+/**
+ * A piece of text with one look.
+ */
+public struct Span: Equatable, Hashable, Codable {
+    /**
+     * The text.
+     */
+    public var text: String
+    /**
+     * True for words that were looked for.
+     */
+    public var hit: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The text.
+         */text: String,
+        /**
+         * True for words that were looked for.
+         */hit: Bool) {
+        self.text = text
+        self.hit = hit
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Span: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSpan: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Span {
+        return
+            try Span(
+                text: FfiConverterString.read(from: &buf),
+                hit: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Span, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.text, into: &buf)
+        FfiConverterBool.write(value.hit, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpan_lift(_ buf: RustBuffer) throws -> Span {
+    return try FfiConverterTypeSpan.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSpan_lower(_ value: Span) -> RustBuffer {
+    return FfiConverterTypeSpan.lower(value)
+}
+
+
+/**
  * One event of a stream.
  */
 public struct StreamEvent: Equatable, Hashable, Codable {
@@ -3887,6 +6809,95 @@ public func FfiConverterTypeStreamEvent_lift(_ buf: RustBuffer) throws -> Stream
 #endif
 public func FfiConverterTypeStreamEvent_lower(_ value: StreamEvent) -> RustBuffer {
     return FfiConverterTypeStreamEvent.lower(value)
+}
+
+
+/**
+ * A summary of what was said before the messages that a model is shown.
+ */
+public struct SummaryReport: Equatable, Hashable, Codable {
+    /**
+     * The last message in it. What stands between this one and the first one that is shown is left out.
+     */
+    public var upto: String
+    /**
+     * About how many tokens it is, as it stands in front.
+     */
+    public var tokens: Int64
+    /**
+     * The model that wrote it, as `provider/model`.
+     */
+    public var model: String
+    /**
+     * When it was written.
+     */
+    public var createdAt: Date
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The last message in it. What stands between this one and the first one that is shown is left out.
+         */upto: String,
+        /**
+         * About how many tokens it is, as it stands in front.
+         */tokens: Int64,
+        /**
+         * The model that wrote it, as `provider/model`.
+         */model: String,
+        /**
+         * When it was written.
+         */createdAt: Date) {
+        self.upto = upto
+        self.tokens = tokens
+        self.model = model
+        self.createdAt = createdAt
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SummaryReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSummaryReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SummaryReport {
+        return
+            try SummaryReport(
+                upto: FfiConverterString.read(from: &buf),
+                tokens: FfiConverterInt64.read(from: &buf),
+                model: FfiConverterString.read(from: &buf),
+                createdAt: FfiConverterTimestamp.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: SummaryReport, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.upto, into: &buf)
+        FfiConverterInt64.write(value.tokens, into: &buf)
+        FfiConverterString.write(value.model, into: &buf)
+        FfiConverterTimestamp.write(value.createdAt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSummaryReport_lift(_ buf: RustBuffer) throws -> SummaryReport {
+    return try FfiConverterTypeSummaryReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSummaryReport_lower(_ value: SummaryReport) -> RustBuffer {
+    return FfiConverterTypeSummaryReport.lower(value)
 }
 
 
@@ -4190,6 +7201,145 @@ public func FfiConverterTypeToolSpec_lower(_ value: ToolSpec) -> RustBuffer {
 
 
 /**
+ * One message of the user and the way to its answer.
+ */
+public struct Turn: Equatable, Hashable, Codable {
+    /**
+     * Names it.
+     */
+    public var id: String
+    /**
+     * Where it stands.
+     */
+    public var state: TurnState
+    /**
+     * How often it was tried.
+     */
+    public var attempt: Int32
+    /**
+     * The user's message.
+     */
+    public var messageId: String
+    /**
+     * The answer, once there is one.
+     */
+    public var replyId: String?
+    /**
+     * The number of the last event. Numbers grow; they leap when a process ends in the middle of the turn.
+     */
+    public var lastSeq: Int64
+    /**
+     * Not to be sent before this moment.
+     */
+    public var notBefore: Date?
+    /**
+     * Given up after this moment.
+     */
+    public var expiresAt: Date?
+    /**
+     * What went wrong last.
+     */
+    public var error: ErrorInfo?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Names it.
+         */id: String,
+        /**
+         * Where it stands.
+         */state: TurnState,
+        /**
+         * How often it was tried.
+         */attempt: Int32,
+        /**
+         * The user's message.
+         */messageId: String,
+        /**
+         * The answer, once there is one.
+         */replyId: String?,
+        /**
+         * The number of the last event. Numbers grow; they leap when a process ends in the middle of the turn.
+         */lastSeq: Int64,
+        /**
+         * Not to be sent before this moment.
+         */notBefore: Date?,
+        /**
+         * Given up after this moment.
+         */expiresAt: Date?,
+        /**
+         * What went wrong last.
+         */error: ErrorInfo?) {
+        self.id = id
+        self.state = state
+        self.attempt = attempt
+        self.messageId = messageId
+        self.replyId = replyId
+        self.lastSeq = lastSeq
+        self.notBefore = notBefore
+        self.expiresAt = expiresAt
+        self.error = error
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Turn: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTurn: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Turn {
+        return
+            try Turn(
+                id: FfiConverterString.read(from: &buf),
+                state: FfiConverterTypeTurnState.read(from: &buf),
+                attempt: FfiConverterInt32.read(from: &buf),
+                messageId: FfiConverterString.read(from: &buf),
+                replyId: FfiConverterOptionString.read(from: &buf),
+                lastSeq: FfiConverterInt64.read(from: &buf),
+                notBefore: FfiConverterOptionTimestamp.read(from: &buf),
+                expiresAt: FfiConverterOptionTimestamp.read(from: &buf),
+                error: FfiConverterOptionTypeErrorInfo.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Turn, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.id, into: &buf)
+        FfiConverterTypeTurnState.write(value.state, into: &buf)
+        FfiConverterInt32.write(value.attempt, into: &buf)
+        FfiConverterString.write(value.messageId, into: &buf)
+        FfiConverterOptionString.write(value.replyId, into: &buf)
+        FfiConverterInt64.write(value.lastSeq, into: &buf)
+        FfiConverterOptionTimestamp.write(value.notBefore, into: &buf)
+        FfiConverterOptionTimestamp.write(value.expiresAt, into: &buf)
+        FfiConverterOptionTypeErrorInfo.write(value.error, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTurn_lift(_ buf: RustBuffer) throws -> Turn {
+    return try FfiConverterTypeTurn.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTurn_lower(_ value: Turn) -> RustBuffer {
+    return FfiConverterTypeTurn.lower(value)
+}
+
+
+/**
  * Tokens of a call. The parts (cached, written to the cache, reasoning) are included in the two totals.
  */
 public struct Usage: Equatable, Hashable, Codable {
@@ -4329,6 +7479,91 @@ public func FfiConverterTypeUsage_lower(_ value: Usage) -> RustBuffer {
 
 
 /**
+ * What a call does with the cache of replies.
+ */
+
+public enum CacheMode: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * Takes a reply that is there, or waits for one that is on its way; else asks and leaves the reply for others.
+     */
+    case use
+    /**
+     * Asks, and neither reads nor leaves anything.
+     */
+    case bypass
+    /**
+     * Asks in any case, and leaves the reply in the place of the old one.
+     */
+    case refresh
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension CacheMode: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCacheMode: FfiConverterRustBuffer {
+    typealias SwiftType = CacheMode
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CacheMode {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .use
+
+        case 2: return .bypass
+
+        case 3: return .refresh
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: CacheMode, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .use:
+            writeInt(&buf, Int32(1))
+
+
+        case .bypass:
+            writeInt(&buf, Int32(2))
+
+
+        case .refresh:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCacheMode_lift(_ buf: RustBuffer) throws -> CacheMode {
+    return try FfiConverterTypeCacheMode.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCacheMode_lower(_ value: CacheMode) -> RustBuffer {
+    return FfiConverterTypeCacheMode.lower(value)
+}
+
+
+
+/**
  * Where the figure of a cost comes from.
  */
 
@@ -4419,6 +7654,91 @@ public func FfiConverterTypeCostSource_lift(_ buf: RustBuffer) throws -> CostSou
 #endif
 public func FfiConverterTypeCostSource_lower(_ value: CostSource) -> RustBuffer {
     return FfiConverterTypeCostSource.lower(value)
+}
+
+
+
+/**
+ * How much of each message a page holds.
+ */
+
+public enum Detail: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * Where it stands in the tree, whose it is, its status and its version: no parts, no model, no figures, no metadata.
+     */
+    case ids
+    /**
+     * The same, and the beginning of its words: one text of at most 160 characters on one line; no part when it has none.
+     */
+    case previews
+    /**
+     * All of it.
+     */
+    case full
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Detail: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDetail: FfiConverterRustBuffer {
+    typealias SwiftType = Detail
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Detail {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .ids
+
+        case 2: return .previews
+
+        case 3: return .full
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Detail, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .ids:
+            writeInt(&buf, Int32(1))
+
+
+        case .previews:
+            writeInt(&buf, Int32(2))
+
+
+        case .full:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDetail_lift(_ buf: RustBuffer) throws -> Detail {
+    return try FfiConverterTypeDetail.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDetail_lower(_ value: Detail) -> RustBuffer {
+    return FfiConverterTypeDetail.lower(value)
 }
 
 
@@ -4649,6 +7969,87 @@ public func FfiConverterTypeErrorKind_lower(_ value: ErrorKind) -> RustBuffer {
 
 
 /**
+ * How long a conversation stays.
+ */
+
+public enum Expiry: Equatable, Hashable, Codable {
+
+    /**
+     * From now on so long, whatever is said in it; then it is gone with everything in it.
+     */
+    case `in`(
+        /**
+         * In milliseconds; at least 1.
+         */ms: Int64
+    )
+    /**
+     * Until it is deleted.
+     */
+    case never
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Expiry: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeExpiry: FfiConverterRustBuffer {
+    typealias SwiftType = Expiry
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Expiry {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .`in`(ms: try FfiConverterInt64.read(from: &buf)
+        )
+
+        case 2: return .never
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Expiry, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .`in`(ms):
+            writeInt(&buf, Int32(1))
+            FfiConverterInt64.write(ms, into: &buf)
+
+
+        case .never:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExpiry_lift(_ buf: RustBuffer) throws -> Expiry {
+    return try FfiConverterTypeExpiry.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeExpiry_lower(_ value: Expiry) -> RustBuffer {
+    return FfiConverterTypeExpiry.lower(value)
+}
+
+
+
+/**
  * Why the model stopped.
  */
 
@@ -4805,6 +8206,22 @@ public enum HistoryAnchor: Equatable, Hashable, Codable {
          * A page's `after`.
          */cursor: String
     )
+    /**
+     * A message in the middle of the page, as far as the ends let it.
+     */
+    case around(
+        /**
+         * The message, which must be on the branch.
+         */messageId: String
+    )
+    /**
+     * The messages from this place of the branch on.
+     */
+    case position(
+        /**
+         * Counts from 1: the first message. Behind the last message the page is empty.
+         */position: Int32
+    )
 
 
 
@@ -4832,6 +8249,12 @@ public struct FfiConverterTypeHistoryAnchor: FfiConverterRustBuffer {
         case 2: return .after(cursor: try FfiConverterString.read(from: &buf)
         )
 
+        case 3: return .around(messageId: try FfiConverterString.read(from: &buf)
+        )
+
+        case 4: return .position(position: try FfiConverterInt32.read(from: &buf)
+        )
+
         default: throw UniffiInternalError.unexpectedEnumCase
         }
     }
@@ -4848,6 +8271,16 @@ public struct FfiConverterTypeHistoryAnchor: FfiConverterRustBuffer {
         case let .after(cursor):
             writeInt(&buf, Int32(2))
             FfiConverterString.write(cursor, into: &buf)
+
+
+        case let .around(messageId):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(messageId, into: &buf)
+
+
+        case let .position(position):
+            writeInt(&buf, Int32(4))
+            FfiConverterInt32.write(position, into: &buf)
 
         }
     }
@@ -4866,6 +8299,101 @@ public func FfiConverterTypeHistoryAnchor_lift(_ buf: RustBuffer) throws -> Hist
 #endif
 public func FfiConverterTypeHistoryAnchor_lower(_ value: HistoryAnchor) -> RustBuffer {
     return FfiConverterTypeHistoryAnchor.lower(value)
+}
+
+
+
+/**
+ * What a file of conversations looks like.
+ */
+
+public enum ImportFormat: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * An export of this engine.
+     */
+    case tertulia
+    /**
+     * The `conversations.json` of an export from ChatGPT.
+     */
+    case chatgpt
+    /**
+     * The `conversations.json` of an export from Claude.
+     */
+    case claude
+    /**
+     * Lists of messages with `role` and `content`, as OpenAI's API takes them.
+     */
+    case messages
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ImportFormat: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeImportFormat: FfiConverterRustBuffer {
+    typealias SwiftType = ImportFormat
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportFormat {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .tertulia
+
+        case 2: return .chatgpt
+
+        case 3: return .claude
+
+        case 4: return .messages
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ImportFormat, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .tertulia:
+            writeInt(&buf, Int32(1))
+
+
+        case .chatgpt:
+            writeInt(&buf, Int32(2))
+
+
+        case .claude:
+            writeInt(&buf, Int32(3))
+
+
+        case .messages:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportFormat_lift(_ buf: RustBuffer) throws -> ImportFormat {
+    return try FfiConverterTypeImportFormat.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeImportFormat_lower(_ value: ImportFormat) -> RustBuffer {
+    return FfiConverterTypeImportFormat.lower(value)
 }
 
 
@@ -5120,6 +8648,93 @@ public func FfiConverterTypeMessageStatus_lift(_ buf: RustBuffer) throws -> Mess
 #endif
 public func FfiConverterTypeMessageStatus_lower(_ value: MessageStatus) -> RustBuffer {
     return FfiConverterTypeMessageStatus.lower(value)
+}
+
+
+
+/**
+ * What becomes of a reply that breaks off after its first content. No delivered byte is ever repeated, whatever
+ * stands here. Before the first content a call is tried again and goes on to its next target in any case.
+ */
+
+public enum MidStream: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * The call fails with `Truncated`, which holds what had arrived.
+     */
+    case surface
+    /**
+     * Begins anew elsewhere while nothing was delivered; after the first content it is `Surface`.
+     */
+    case restart
+    /**
+     * Asks again, the same model or the next target, with what had arrived as the beginning of the answer, and goes
+     * on behind it. For answers in words alone. The model may lose its thread.
+     */
+    case `continue`
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension MidStream: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeMidStream: FfiConverterRustBuffer {
+    typealias SwiftType = MidStream
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MidStream {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .surface
+
+        case 2: return .restart
+
+        case 3: return .`continue`
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: MidStream, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .surface:
+            writeInt(&buf, Int32(1))
+
+
+        case .restart:
+            writeInt(&buf, Int32(2))
+
+
+        case .`continue`:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMidStream_lift(_ buf: RustBuffer) throws -> MidStream {
+    return try FfiConverterTypeMidStream.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeMidStream_lower(_ value: MidStream) -> RustBuffer {
+    return FfiConverterTypeMidStream.lower(value)
 }
 
 
@@ -6071,6 +9686,81 @@ public func FfiConverterTypeRole_lower(_ value: Role) -> RustBuffer {
 
 
 /**
+ * What stands first among the messages that a search finds.
+ */
+
+public enum SearchSort: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * The newest message.
+     */
+    case recent
+    /**
+     * The message that fits best, among the newest 2,000 that are found at all.
+     */
+    case relevance
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension SearchSort: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSearchSort: FfiConverterRustBuffer {
+    typealias SwiftType = SearchSort
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SearchSort {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .recent
+
+        case 2: return .relevance
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: SearchSort, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .recent:
+            writeInt(&buf, Int32(1))
+
+
+        case .relevance:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchSort_lift(_ buf: RustBuffer) throws -> SearchSort {
+    return try FfiConverterTypeSearchSort.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSearchSort_lower(_ value: SearchSort) -> RustBuffer {
+    return FfiConverterTypeSearchSort.lower(value)
+}
+
+
+
+/**
  * What happened in a stream.
  */
 
@@ -6705,6 +10395,87 @@ public func FfiConverterTypeTertuliaError_lower(_ value: TertuliaError) -> RustB
 
 
 /**
+ * What becomes of a text that need not be there.
+ */
+
+public enum TextChange: Equatable, Hashable, Codable {
+
+    /**
+     * It is this from now on.
+     */
+    case set(
+        /**
+         * The text.
+         */text: String
+    )
+    /**
+     * There is none any more.
+     */
+    case clear
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TextChange: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTextChange: FfiConverterRustBuffer {
+    typealias SwiftType = TextChange
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TextChange {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .set(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 2: return .clear
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TextChange, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .set(text):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case .clear:
+            writeInt(&buf, Int32(2))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTextChange_lift(_ buf: RustBuffer) throws -> TextChange {
+    return try FfiConverterTypeTextChange.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTextChange_lower(_ value: TextChange) -> RustBuffer {
+    return FfiConverterTypeTextChange.lower(value)
+}
+
+
+
+/**
  * Whether and which tool the model calls.
  */
 
@@ -6801,6 +10572,141 @@ public func FfiConverterTypeToolChoice_lift(_ buf: RustBuffer) throws -> ToolCho
 #endif
 public func FfiConverterTypeToolChoice_lower(_ value: ToolChoice) -> RustBuffer {
     return FfiConverterTypeToolChoice.lower(value)
+}
+
+
+
+/**
+ * Where a turn stands.
+ */
+
+public enum TurnState: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * The message is on disk; nothing was sent.
+     */
+    case saved
+    /**
+     * The request is on its way.
+     */
+    case sending
+    /**
+     * The answer is arriving.
+     */
+    case streaming
+    /**
+     * Kept; it will be sent by itself.
+     */
+    case waiting
+    /**
+     * Answered.
+     */
+    case done
+    /**
+     * Broke off; holds what had arrived. `retry` asks again.
+     */
+    case interrupted
+    /**
+     * Kept; `retry` sends it.
+     */
+    case parked
+    /**
+     * Stopped; holds what had arrived.
+     */
+    case cancelled
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TurnState: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTurnState: FfiConverterRustBuffer {
+    typealias SwiftType = TurnState
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TurnState {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .saved
+
+        case 2: return .sending
+
+        case 3: return .streaming
+
+        case 4: return .waiting
+
+        case 5: return .done
+
+        case 6: return .interrupted
+
+        case 7: return .parked
+
+        case 8: return .cancelled
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TurnState, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .saved:
+            writeInt(&buf, Int32(1))
+
+
+        case .sending:
+            writeInt(&buf, Int32(2))
+
+
+        case .streaming:
+            writeInt(&buf, Int32(3))
+
+
+        case .waiting:
+            writeInt(&buf, Int32(4))
+
+
+        case .done:
+            writeInt(&buf, Int32(5))
+
+
+        case .interrupted:
+            writeInt(&buf, Int32(6))
+
+
+        case .parked:
+            writeInt(&buf, Int32(7))
+
+
+        case .cancelled:
+            writeInt(&buf, Int32(8))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTurnState_lift(_ buf: RustBuffer) throws -> TurnState {
+    return try FfiConverterTypeTurnState.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTurnState_lower(_ value: TurnState) -> RustBuffer {
+    return FfiConverterTypeTurnState.lower(value)
 }
 
 
@@ -7012,6 +10918,54 @@ fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionData: FfiConverterRustBuffer {
+    typealias SwiftType = Data?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterData.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterData.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTimestamp: FfiConverterRustBuffer {
+    typealias SwiftType = Date?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTimestamp.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTimestamp.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeCancelToken: FfiConverterRustBuffer {
     typealias SwiftType = CancelToken?
 
@@ -7028,6 +10982,54 @@ fileprivate struct FfiConverterOptionTypeCancelToken: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeCancelToken.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeContextOptions: FfiConverterRustBuffer {
+    typealias SwiftType = ContextOptions?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeContextOptions.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeContextOptions.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeConversationPage: FfiConverterRustBuffer {
+    typealias SwiftType = ConversationPage?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeConversationPage.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeConversationPage.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -7084,6 +11086,30 @@ fileprivate struct FfiConverterOptionTypeErrorInfo: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeMessagePage: FfiConverterRustBuffer {
+    typealias SwiftType = MessagePage?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeMessagePage.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeMessagePage.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeOutputSchema: FfiConverterRustBuffer {
     typealias SwiftType = OutputSchema?
 
@@ -7132,6 +11158,30 @@ fileprivate struct FfiConverterOptionTypePromptCache: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeSummaryReport: FfiConverterRustBuffer {
+    typealias SwiftType = SummaryReport?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeSummaryReport.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeSummaryReport.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeUsage: FfiConverterRustBuffer {
     typealias SwiftType = Usage?
 
@@ -7156,6 +11206,54 @@ fileprivate struct FfiConverterOptionTypeUsage: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeCacheMode: FfiConverterRustBuffer {
+    typealias SwiftType = CacheMode?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeCacheMode.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeCacheMode.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeDetail: FfiConverterRustBuffer {
+    typealias SwiftType = Detail?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeDetail.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeDetail.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeErrorKind: FfiConverterRustBuffer {
     typealias SwiftType = ErrorKind?
 
@@ -7172,6 +11270,30 @@ fileprivate struct FfiConverterOptionTypeErrorKind: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeErrorKind.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeExpiry: FfiConverterRustBuffer {
+    typealias SwiftType = Expiry?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeExpiry.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeExpiry.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -7220,6 +11342,30 @@ fileprivate struct FfiConverterOptionTypeHistoryAnchor: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeHistoryAnchor.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeMidStream: FfiConverterRustBuffer {
+    typealias SwiftType = MidStream?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeMidStream.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeMidStream.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -7300,6 +11446,78 @@ fileprivate struct FfiConverterOptionTypeRetryAfterSource: FfiConverterRustBuffe
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeRole: FfiConverterRustBuffer {
+    typealias SwiftType = Role?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeRole.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeRole.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeSearchSort: FfiConverterRustBuffer {
+    typealias SwiftType = SearchSort?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeSearchSort.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeSearchSort.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTextChange: FfiConverterRustBuffer {
+    typealias SwiftType = TextChange?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTextChange.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTextChange.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeToolChoice: FfiConverterRustBuffer {
     typealias SwiftType = ToolChoice?
 
@@ -7316,6 +11534,54 @@ fileprivate struct FfiConverterOptionTypeToolChoice: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeToolChoice.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionSequenceString: FfiConverterRustBuffer {
+    typealias SwiftType = [String]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceString.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceString.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionDictionaryStringString: FfiConverterRustBuffer {
+    typealias SwiftType = [String: String]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterDictionaryStringString.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterDictionaryStringString.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -7399,6 +11665,31 @@ fileprivate struct FfiConverterSequenceTypeAttempt: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeBranch: FfiConverterRustBuffer {
+    typealias SwiftType = [Branch]
+
+    public static func write(_ value: [Branch], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeBranch.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Branch] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Branch]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeBranch.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeCitation: FfiConverterRustBuffer {
     typealias SwiftType = [Citation]
 
@@ -7416,6 +11707,56 @@ fileprivate struct FfiConverterSequenceTypeCitation: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeCitation.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffer {
+    typealias SwiftType = [ConversationSummary]
+
+    public static func write(_ value: [ConversationSummary], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeConversationSummary.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ConversationSummary] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ConversationSummary]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeConversationSummary.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer {
+    typealias SwiftType = [ImportProblem]
+
+    public static func write(_ value: [ImportProblem], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeImportProblem.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ImportProblem] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ImportProblem]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeImportProblem.read(from: &buf))
         }
         return seq
     }
@@ -7516,6 +11857,56 @@ fileprivate struct FfiConverterSequenceTypeProviderSpec: FfiConverterRustBuffer 
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeProviderSpec.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer {
+    typealias SwiftType = [SearchHit]
+
+    public static func write(_ value: [SearchHit], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeSearchHit.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [SearchHit] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [SearchHit]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeSearchHit.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeSpan: FfiConverterRustBuffer {
+    typealias SwiftType = [Span]
+
+    public static func write(_ value: [Span], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeSpan.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Span] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Span]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeSpan.read(from: &buf))
         }
         return seq
     }
@@ -7740,13 +12131,16 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_canceltoken_is_cancelled() != 18551) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_conversation_context() != 32088) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_conversation_append() != 17328) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_conversation_attach() != 46038) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_tertulia_checksum_method_conversation_history() != 26464) {
+    if (uniffi_tertulia_checksum_method_conversation_delete() != 11538) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_conversation_id() != 47855) {
@@ -7764,10 +12158,67 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_conversation_stream() != 46509) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_conversation_summary() != 43542) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_update() != 974) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_history() != 33980) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_history_if_changed() != 60617) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_messages() != 13642) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_open() != 23313) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_search() != 54158) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_at() != 44064) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_branches() != 64999) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_delete_message() != 54877) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_duplicate() != 15813) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_edit() != 57639) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_fork() != 28220) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_regenerate() != 64690) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_siblings() != 30576) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_switch_to() != 18730) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_turn() != 49926) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_messages_next_batch() != 5293) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_ssestream_next() != 53305) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_replystream_cancel() != 25203) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_tertulia_checksum_method_replystream_detach() != 65206) {
+    if (uniffi_tertulia_checksum_method_replystream_detach() != 41714) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_replystream_leave() != 28252) {
@@ -7779,10 +12230,16 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_replystream_reply() != 59938) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_replystream_sse() != 34491) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_replystream_turn_id() != 58173) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_tertulia_ask() != 39447) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_ask_messages() != 17068) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_tertulia_shutdown() != 65198) {
@@ -7791,7 +12248,22 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_tertulia_user() != 14870) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_userscope_erase() != 16991) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_search() != 54523) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_export_conversations() != 40894) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_import_conversations() != 40913) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_userscope_ask() != 61571) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_ask_messages() != 47955) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_userscope_conversation() != 47427) {
@@ -7803,7 +12275,13 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_userscope_id() != 17345) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_tertulia_checksum_method_userscope_new_conversation() != 4554) {
+    if (uniffi_tertulia_checksum_method_userscope_list_conversations() != 42709) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed() != 34931) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_new_conversation() != 58807) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_constructor_canceltoken_new() != 60252) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cancel::CancelToken;
 use super::error::TertuliaError;
 use super::ground::Ground;
+use super::message::{self, NewMessage};
 use super::options::{CallOptions, OpenOptions};
 use super::part::{self, Part};
 use super::reply::Reply;
@@ -64,6 +65,21 @@ impl Tertulia {
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<Reply, TertuliaError> {
         let verb = self.engine.ask(part::taken(parts)?).with(options.try_into()?);
+        self.ground.run(cancel, verb.into_future()).await.map(Reply::from)
+    }
+
+    /// Asks once with these messages, the last of them what is asked now; stores nothing.
+    ///
+    /// # Errors
+    /// Whatever ends the call; `Cancelled`.
+    #[uniffi::method(default(cancel = None, options))]
+    pub async fn ask_messages(
+        &self,
+        messages: Vec<NewMessage>,
+        options: CallOptions,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<Reply, TertuliaError> {
+        let verb = self.engine.ask(message::taken(messages)?).with(options.try_into()?);
         self.ground.run(cancel, verb.into_future()).await.map(Reply::from)
     }
 

@@ -688,11 +688,13 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_canceltoken_is_cancelled(
     ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_context(
+    ): Int
     external fun uniffi_tertulia_checksum_method_conversation_append(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_attach(
     ): Int
-    external fun uniffi_tertulia_checksum_method_conversation_history(
+    external fun uniffi_tertulia_checksum_method_conversation_delete(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_id(
     ): Int
@@ -704,6 +706,44 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_stream(
     ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_summary(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_update(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_history(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_history_if_changed(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_messages(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_open(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_search(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_at(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_branches(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_delete_message(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_duplicate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_edit(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_fork(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_regenerate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_siblings(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_switch_to(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_turn(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_messages_next_batch(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_ssestream_next(
+    ): Int
     external fun uniffi_tertulia_checksum_method_replystream_cancel(
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_detach(
@@ -714,21 +754,39 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_reply(
     ): Int
+    external fun uniffi_tertulia_checksum_method_replystream_sse(
+    ): Int
     external fun uniffi_tertulia_checksum_method_replystream_turn_id(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_ask(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_ask_messages(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_shutdown(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_user(
     ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_erase(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_search(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_export_conversations(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_import_conversations(
+    ): Int
     external fun uniffi_tertulia_checksum_method_userscope_ask(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_ask_messages(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_conversation(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_conversation_for(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_id(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_list_conversations(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_new_conversation(
     ): Int
@@ -768,11 +826,13 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_free_conversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_conversation_context(`ptr`: Long,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_conversation_append(`ptr`: Long,`messages`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_attach(`ptr`: Long,`turnId`: RustBuffer.ByValue,`afterSeq`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_conversation_history(`ptr`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_conversation_delete(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -783,6 +843,52 @@ internal object UniffiLib {
     external fun uniffi_tertulia_fn_method_conversation_stop(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_stream(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_summary(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_update(`ptr`: Long,`change`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_history(`ptr`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_history_if_changed(`ptr`: Long,`unchangedSince`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_messages(`ptr`: Long,`newestFirst`: Byte,`detail`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_open(`ptr`: Long,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_search(`ptr`: Long,`words`: RustBuffer.ByValue,`sort`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_at(`ptr`: Long,`messageId`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_branches(`ptr`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_delete_message(`ptr`: Long,`messageId`: RustBuffer.ByValue,`subtree`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_duplicate(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_edit(`ptr`: Long,`messageId`: RustBuffer.ByValue,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_fork(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_regenerate(`ptr`: Long,`messageId`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_siblings(`ptr`: Long,`messageId`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_switch_to(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_turn(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_messages(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_messages(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_messages_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_ssestream_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_clone_replystream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -798,6 +904,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_replystream_reply(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_method_replystream_sse(`ptr`: Long,`afterSeq`: Long,`heartbeatMs`: RustBuffer.ByValue,`detail`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
     external fun uniffi_tertulia_fn_method_replystream_turn_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_clone_tertulia(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -805,6 +913,8 @@ internal object UniffiLib {
     external fun uniffi_tertulia_fn_free_tertulia(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_tertulia_fn_method_tertulia_ask(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_shutdown(`ptr`: Long,
     ): Long
@@ -814,7 +924,17 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_free_userscope(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_userscope_erase(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_search(`ptr`: Long,`words`: RustBuffer.ByValue,`sort`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_export_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`ids`: RustBuffer.ByValue,`archived`: RustBuffer.ByValue,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`preferences`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_import_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`dryRun`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_userscope_ask(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_conversation(`ptr`: Long,`id`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -822,7 +942,11 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
-    external fun uniffi_tertulia_fn_method_userscope_new_conversation(`ptr`: Long,`model`: RustBuffer.ByValue,`system`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,`metadata`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_method_userscope_list_conversations(`ptr`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`archived`: Byte,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(`ptr`: Long,`unchangedSince`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`archived`: Byte,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_new_conversation(`ptr`: Long,`model`: RustBuffer.ByValue,`system`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,`metadata`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,`expiresInMs`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_method_tertuliaerror_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -964,13 +1088,16 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_canceltoken_is_cancelled() and 0xFFFF) != 18551) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_context() and 0xFFFF) != 32088) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_conversation_append() and 0xFFFF) != 17328) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_attach() and 0xFFFF) != 46038) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_conversation_history() and 0xFFFF) != 26464) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_delete() and 0xFFFF) != 11538) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_id() and 0xFFFF) != 47855) {
@@ -988,10 +1115,67 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_conversation_stream() and 0xFFFF) != 46509) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_summary() and 0xFFFF) != 43542) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_update() and 0xFFFF) != 974) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_history() and 0xFFFF) != 33980) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_history_if_changed() and 0xFFFF) != 60617) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_messages() and 0xFFFF) != 13642) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_open() and 0xFFFF) != 23313) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_search() and 0xFFFF) != 54158) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_at() and 0xFFFF) != 44064) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_branches() and 0xFFFF) != 64999) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_delete_message() and 0xFFFF) != 54877) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_duplicate() and 0xFFFF) != 15813) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_edit() and 0xFFFF) != 57639) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_fork() and 0xFFFF) != 28220) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_regenerate() and 0xFFFF) != 64690) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_siblings() and 0xFFFF) != 30576) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_switch_to() and 0xFFFF) != 18730) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_turn() and 0xFFFF) != 49926) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_messages_next_batch() and 0xFFFF) != 5293) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_ssestream_next() and 0xFFFF) != 53305) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_replystream_cancel() and 0xFFFF) != 25203) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 65206) {
+    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 41714) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_replystream_leave() and 0xFFFF) != 28252) {
@@ -1003,10 +1187,16 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_replystream_reply() and 0xFFFF) != 59938) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_replystream_sse() and 0xFFFF) != 34491) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_replystream_turn_id() and 0xFFFF) != 58173) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_ask() and 0xFFFF) != 39447) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_ask_messages() and 0xFFFF) != 17068) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_shutdown() and 0xFFFF) != 65198) {
@@ -1015,7 +1205,22 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_tertulia_user() and 0xFFFF) != 14870) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_erase() and 0xFFFF) != 16991) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_search() and 0xFFFF) != 54523) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_export_conversations() and 0xFFFF) != 40894) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_import_conversations() and 0xFFFF) != 40913) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_userscope_ask() and 0xFFFF) != 61571) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_ask_messages() and 0xFFFF) != 47955) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_userscope_conversation() and 0xFFFF) != 47427) {
@@ -1027,7 +1232,13 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_userscope_id() and 0xFFFF) != 17345) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_userscope_new_conversation() and 0xFFFF) != 4554) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_list_conversations() and 0xFFFF) != 42709) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed() and 0xFFFF) != 34931) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_new_conversation() and 0xFFFF) != 58807) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_constructor_canceltoken_new() and 0xFFFF) != 60252) {
@@ -1851,6 +2062,15 @@ public object FfiConverterTypeCancelToken: FfiConverter<CancelToken, Long> {
 public interface ConversationInterface {
 
     /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+    suspend fun `context`(`options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ContextReport
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -1869,12 +2089,12 @@ public interface ConversationInterface {
     suspend fun `attach`(`turnId`: kotlin.String, `afterSeq`: kotlin.Long = 0L, `cancel`: CancelToken? = null): ReplyStream
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
-    suspend fun `history`(`anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): MessagePage
+    suspend fun `delete`(`cancel`: CancelToken? = null)
 
     /**
      * Names it.
@@ -1913,6 +2133,163 @@ public interface ConversationInterface {
      * What can be refused before the message is sent; `Storage`; `Cancelled`.
      */
     suspend fun `stream`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * What a list shows of it, from one row.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
+     */
+    suspend fun `summary`(`cancel`: CancelToken? = null): ConversationSummary
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+    suspend fun `update`(`change`: ConversationChange, `cancel`: CancelToken? = null)
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+    suspend fun `history`(`anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): MessagePage
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+    suspend fun `historyIfChanged`(`unchangedSince`: kotlin.Long, `anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): MessagePage?
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */
+    fun `messages`(`newestFirst`: kotlin.Boolean = false, `detail`: Detail? = null): Messages
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+    suspend fun `open`(`limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): ConversationOpening
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+    suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort? = null, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `cancel`: CancelToken? = null): SearchPage
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `at`(`messageId`: kotlin.String): Conversation
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    suspend fun `branches`(`limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `cancel`: CancelToken? = null): BranchPage
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+    suspend fun `deleteMessage`(`messageId`: kotlin.String, `subtree`: kotlin.Boolean = false, `cancel`: CancelToken? = null)
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+    suspend fun `duplicate`(`messageId`: kotlin.String, `cancel`: CancelToken? = null): Conversation
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+    suspend fun `edit`(`messageId`: kotlin.String, `parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `fork`(`messageId`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+    suspend fun `regenerate`(`messageId`: kotlin.String, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `siblings`(`messageId`: kotlin.String, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `cancel`: CancelToken? = null): MessagePage
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `switchTo`(`messageId`: kotlin.String, `cancel`: CancelToken? = null): kotlin.String
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `turn`(`turnId`: kotlin.String, `cancel`: CancelToken? = null): Turn
 
     companion object
 }
@@ -2023,6 +2400,36 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `context`(`options`: CallOptions, `cancel`: CancelToken?) : ContextReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_context(
+                uniffiHandle,
+
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeContextReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -2084,29 +2491,28 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `history`(`anchor`: HistoryAnchor?, `limit`: kotlin.Int, `cancel`: CancelToken?) : MessagePage {
+    override suspend fun `delete`(`cancel`: CancelToken?) {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_conversation_history(
+            UniffiLib.uniffi_tertulia_fn_method_conversation_delete(
                 uniffiHandle,
 
-        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
-        FfiConverterInt.lower(`limit`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
         // lift function
-        { FfiConverterTypeMessagePage.lift(it) },
+        { },
+
         // Error FFI converter
         TertuliaException.ErrorHandler,
     )
@@ -2250,6 +2656,527 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
     }
 
 
+    /**
+     * What a list shows of it, from one row.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `summary`(`cancel`: CancelToken?) : ConversationSummary {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_summary(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationSummary.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `update`(`change`: ConversationChange, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_update(
+                uniffiHandle,
+
+        FfiConverterTypeConversationChange.lower(`change`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `history`(`anchor`: HistoryAnchor?, `limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : MessagePage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_history(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `historyIfChanged`(`unchangedSince`: kotlin.Long, `anchor`: HistoryAnchor?, `limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : MessagePage? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_history_if_changed(
+                uniffiHandle,
+
+        FfiConverterLong.lower(`unchangedSince`),
+        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */override fun `messages`(`newestFirst`: kotlin.Boolean, `detail`: Detail?): Messages {
+            return FfiConverterTypeMessages.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_conversation_messages(
+        it,
+
+        FfiConverterBoolean.lower(`newestFirst`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `open`(`limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : ConversationOpening {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_open(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationOpening.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort?, `limit`: kotlin.Int, `before`: kotlin.String?, `cancel`: CancelToken?) : SearchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_search(
+                uniffiHandle,
+
+        FfiConverterString.lower(`words`),
+        FfiConverterOptionalTypeSearchSort.lower(`sort`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeSearchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `at`(`messageId`: kotlin.String): Conversation {
+            return FfiConverterTypeConversation.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_conversation_at(
+        it,
+
+        FfiConverterString.lower(`messageId`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `branches`(`limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `cancel`: CancelToken?) : BranchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_branches(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeBranchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `deleteMessage`(`messageId`: kotlin.String, `subtree`: kotlin.Boolean, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_delete_message(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterBoolean.lower(`subtree`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `duplicate`(`messageId`: kotlin.String, `cancel`: CancelToken?) : Conversation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_duplicate(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeConversation.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `edit`(`messageId`: kotlin.String, `parts`: List<Part>, `options`: CallOptions, `cancel`: CancelToken?) : ReplyStream {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_edit(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterSequenceTypePart.lower(`parts`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeReplyStream.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `fork`(`messageId`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_fork(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `regenerate`(`messageId`: kotlin.String, `options`: CallOptions, `cancel`: CancelToken?) : ReplyStream {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_regenerate(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeReplyStream.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `siblings`(`messageId`: kotlin.String, `limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `cancel`: CancelToken?) : MessagePage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_siblings(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `switchTo`(`messageId`: kotlin.String, `cancel`: CancelToken?) : kotlin.String {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_switch_to(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterString.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `turn`(`turnId`: kotlin.String, `cancel`: CancelToken?) : Turn {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_turn(
+                uniffiHandle,
+
+        FfiConverterString.lower(`turnId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeTurn.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
 
 
 
@@ -2384,6 +3311,291 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 
 
 /**
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
+ */
+public interface MessagesInterface {
+
+    /**
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
+     *
+     * # Errors
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
+     */
+    suspend fun `nextBatch`(`max`: kotlin.Int = 50, `cancel`: CancelToken? = null): List<Message>
+
+    companion object
+}
+
+/**
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
+ */
+open class Messages: Disposable, AutoCloseable, MessagesInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_messages(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_messages(handle, status)
+        }
+    }
+
+
+    /**
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
+     *
+     * # Errors
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `nextBatch`(`max`: kotlin.Int, `cancel`: CancelToken?) : List<Message> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_messages_next_batch(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`max`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeMessage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMessages: FfiConverter<Messages, Long> {
+    override fun lower(value: Messages): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Messages {
+        return Messages(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Messages {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Messages) = 8UL
+
+    override fun write(value: Messages, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * A reply on its way. Exists once the message is saved. Freeing it stops the call and keeps what had arrived, unless it
  * was detached or only watches.
  */
@@ -2395,7 +3607,7 @@ public interface ReplyStreamInterface {
     fun `cancel`()
 
     /**
-     * Lets the reply go on when this handle is left or freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */
     fun `detach`()
 
@@ -2422,6 +3634,19 @@ public interface ReplyStreamInterface {
      * Whatever ended the reply; `partial` holds what had arrived. `Cancelled`.
      */
     suspend fun `reply`(`cancel`: CancelToken? = null): Reply
+
+    /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+    fun `sse`(`afterSeq`: kotlin.Long = 0L, `heartbeatMs`: kotlin.Long? = null, `detail`: kotlin.Boolean = false): SseStream
 
     /**
      * The turn, unless nothing is stored.
@@ -2553,7 +3778,7 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
 
 
     /**
-     * Lets the reply go on when this handle is left or freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */override fun `detach`()
         =
     callWithHandle {
@@ -2640,6 +3865,34 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
         TertuliaException.ErrorHandler,
     )
     }
+
+
+    /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+    @Throws(TertuliaException::class)override fun `sse`(`afterSeq`: kotlin.Long, `heartbeatMs`: kotlin.Long?, `detail`: kotlin.Boolean): SseStream {
+            return FfiConverterTypeSseStream.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_replystream_sse(
+        it,
+
+        FfiConverterLong.lower(`afterSeq`),
+        FfiConverterOptionalLong.lower(`heartbeatMs`),
+        FfiConverterBoolean.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
 
 
     /**
@@ -2792,6 +4045,300 @@ public object FfiConverterTypeReplyStream: FfiConverter<ReplyStream, Long> {
 
 
 /**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+public interface SseStreamInterface {
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): kotlin.ByteArray?
+
+    companion object
+}
+
+/**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+open class SseStream: Disposable, AutoCloseable, SseStreamInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_ssestream(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_ssestream(handle, status)
+        }
+    }
+
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : kotlin.ByteArray? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_ssestream_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalByteArray.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSseStream: FfiConverter<SseStream, Long> {
+    override fun lower(value: SseStream): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): SseStream {
+        return SseStream(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): SseStream {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: SseStream) = 8UL
+
+    override fun write(value: SseStream, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * The conversation engine. Usable from any thread. Freeing the last handle without `shutdown` loses nothing that was
  * said to be saved.
  */
@@ -2804,6 +4351,14 @@ public interface TertuliaInterface {
      * Whatever ends the call; `Cancelled`.
      */
     suspend fun `ask`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
+
+    /**
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
 
     /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
@@ -2944,6 +4499,36 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
                 uniffiHandle,
 
         FfiConverterSequenceTypePart.lower(`parts`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeReply.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions, `cancel`: CancelToken?) : Reply {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_ask_messages(
+                uniffiHandle,
+
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),
         FfiConverterTypeCallOptions.lower(`options`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
@@ -3146,12 +4731,78 @@ public object FfiConverterTypeTertulia: FfiConverter<Tertulia, Long> {
 public interface UserScopeInterface {
 
     /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+    suspend fun `erase`(`cancel`: CancelToken? = null): ErasureReport
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+    suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort? = null, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `cancel`: CancelToken? = null): SearchPage
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+    suspend fun `exportConversations`(`path`: kotlin.String, `ids`: List<kotlin.String>? = null, `archived`: kotlin.Boolean? = null, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `preferences`: kotlin.Boolean = false, `cancel`: CancelToken? = null): ExportReport
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+    suspend fun `importConversations`(`path`: kotlin.String, `dryRun`: kotlin.Boolean = false, `cancel`: CancelToken? = null): ImportReport
+
+    /**
      * Asks once on this user's account and stores nothing.
      *
      * # Errors
      * Whatever ends the call; `Cancelled`.
      */
     suspend fun `ask`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
 
     /**
      * A conversation by its id. `NotFound` at its first use when there is none, or when it is another user's.
@@ -3172,10 +4823,31 @@ public interface UserScopeInterface {
     fun `id`(): kotlin.String
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
      */
-    fun `newConversation`(`model`: kotlin.String? = null, `system`: kotlin.String? = null, `title`: kotlin.String? = null, `metadata`: Map<kotlin.String, kotlin.String> = mapOf()): Conversation
+    suspend fun `listConversations`(`limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `archived`: kotlin.Boolean = false, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `cancel`: CancelToken? = null): ConversationPage
+
+    /**
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
+     *
+     * # Errors
+     * As of `list_conversations`.
+     */
+    suspend fun `listConversationsIfChanged`(`unchangedSince`: kotlin.Long, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `archived`: kotlin.Boolean = false, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `cancel`: CancelToken? = null): ConversationPage?
+
+    /**
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
+     */
+    fun `newConversation`(`model`: kotlin.String? = null, `system`: kotlin.String? = null, `title`: kotlin.String? = null, `metadata`: Map<kotlin.String, kotlin.String> = mapOf(), `tags`: List<kotlin.String> = listOf(), `expiresInMs`: kotlin.Long? = null): Conversation
 
     companion object
 }
@@ -3286,6 +4958,156 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `erase`(`cancel`: CancelToken?) : ErasureReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_erase(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeErasureReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort?, `limit`: kotlin.Int, `before`: kotlin.String?, `cancel`: CancelToken?) : SearchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_search(
+                uniffiHandle,
+
+        FfiConverterString.lower(`words`),
+        FfiConverterOptionalTypeSearchSort.lower(`sort`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeSearchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `exportConversations`(`path`: kotlin.String, `ids`: List<kotlin.String>?, `archived`: kotlin.Boolean?, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `preferences`: kotlin.Boolean, `cancel`: CancelToken?) : ExportReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_export_conversations(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalSequenceString.lower(`ids`),
+        FfiConverterOptionalBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterBoolean.lower(`preferences`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeExportReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `importConversations`(`path`: kotlin.String, `dryRun`: kotlin.Boolean, `cancel`: CancelToken?) : ImportReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_import_conversations(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterBoolean.lower(`dryRun`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeImportReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Asks once on this user's account and stores nothing.
      *
      * # Errors
@@ -3300,6 +5122,36 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
                 uniffiHandle,
 
         FfiConverterSequenceTypePart.lower(`parts`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeReply.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions, `cancel`: CancelToken?) : Reply {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_ask_messages(
+                uniffiHandle,
+
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),
         FfiConverterTypeCallOptions.lower(`options`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
@@ -3370,9 +5222,83 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
-     */override fun `newConversation`(`model`: kotlin.String?, `system`: kotlin.String?, `title`: kotlin.String?, `metadata`: Map<kotlin.String, kotlin.String>): Conversation {
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listConversations`(`limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `archived`: kotlin.Boolean, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `cancel`: CancelToken?) : ConversationPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_list_conversations(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
+     *
+     * # Errors
+     * As of `list_conversations`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listConversationsIfChanged`(`unchangedSince`: kotlin.Long, `limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `archived`: kotlin.Boolean, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `cancel`: CancelToken?) : ConversationPage? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(
+                uniffiHandle,
+
+        FfiConverterLong.lower(`unchangedSince`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeConversationPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
+     */override fun `newConversation`(`model`: kotlin.String?, `system`: kotlin.String?, `title`: kotlin.String?, `metadata`: Map<kotlin.String, kotlin.String>, `tags`: List<kotlin.String>, `expiresInMs`: kotlin.Long?): Conversation {
             return FfiConverterTypeConversation.lift(
     callWithHandle {
     uniffiRustCall() { _status ->
@@ -3382,7 +5308,9 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
         FfiConverterOptionalString.lower(`model`),
         FfiConverterOptionalString.lower(`system`),
         FfiConverterOptionalString.lower(`title`),
-        FfiConverterMapStringString.lower(`metadata`),_status)
+        FfiConverterMapStringString.lower(`metadata`),
+        FfiConverterSequenceString.lower(`tags`),
+        FfiConverterOptionalLong.lower(`expiresInMs`),_status)
 }
     }
     )
@@ -3501,6 +5429,164 @@ public object FfiConverterTypeAttempt: FfiConverterRustBuffer<Attempt> {
 
 
 /**
+ * A branch of a conversation: the way from its beginning to a message behind which nothing was said.
+ */
+data class Branch (
+    /**
+     * Its last message; `switch_to` shows the branch.
+     */
+    val `headId`: kotlin.String
+    ,
+    /**
+     * How many messages stand on it.
+     */
+    val `depth`: kotlin.Int
+    ,
+    /**
+     * Who spoke last.
+     */
+    val `lastRole`: Role
+    ,
+    /**
+     * The beginning of the last message, at most 160 characters; nothing while it is being written.
+     */
+    val `lastPreview`: kotlin.String?
+    ,
+    /**
+     * When the last message was saved.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * True for the branch that is shown.
+     */
+    val `isCurrent`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBranch: FfiConverterRustBuffer<Branch> {
+    override fun read(buf: ByteBuffer): Branch {
+        return Branch(
+            FfiConverterString.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterTypeRole.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Branch) = (
+            FfiConverterString.allocationSize(value.`headId`) +
+            FfiConverterInt.allocationSize(value.`depth`) +
+            FfiConverterTypeRole.allocationSize(value.`lastRole`) +
+            FfiConverterOptionalString.allocationSize(value.`lastPreview`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterBoolean.allocationSize(value.`isCurrent`)
+    )
+
+    override fun write(value: Branch, buf: ByteBuffer) {
+            FfiConverterString.write(value.`headId`, buf)
+            FfiConverterInt.write(value.`depth`, buf)
+            FfiConverterTypeRole.write(value.`lastRole`, buf)
+            FfiConverterOptionalString.write(value.`lastPreview`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterBoolean.write(value.`isCurrent`, buf)
+    }
+}
+
+
+
+/**
+ * A page of a conversation's branches, the newest first.
+ */
+data class BranchPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<Branch>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBranchPage: FfiConverterRustBuffer<BranchPage> {
+    override fun read(buf: ByteBuffer): BranchPage {
+        return BranchPage(
+            FfiConverterSequenceTypeBranch.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BranchPage) = (
+            FfiConverterSequenceTypeBranch.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: BranchPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeBranch.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
  * The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
  *
  * Printing it shows no key and nothing of what is said.
@@ -3510,6 +5596,12 @@ data class CallOptions (
      * The model as `provider/model`.
      */
     val `model`: kotlin.String? = null
+    ,
+    /**
+     * The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little room;
+     * an empty list is none. What `settings.fallback.targets` says unless set.
+     */
+    val `fallback`: List<kotlin.String>? = null
     ,
     /**
      * Instructions, for this call instead of the conversation's.
@@ -3592,6 +5684,12 @@ data class CallOptions (
     val `timeoutMs`: kotlin.Long? = null
     ,
     /**
+     * What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
+     * set.
+     */
+    val `midStream`: MidStream? = null
+    ,
+    /**
      * How urgent it is while others wait for the same model. Interactive unless set.
      */
     val `priority`: Priority? = null
@@ -3607,6 +5705,13 @@ data class CallOptions (
      * Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
      */
     val `clientId`: kotlin.String? = null
+    ,
+    /**
+     * The last message of what is shown, as the caller knows it: if another one is the last when the message is about to be
+     * saved, nothing is stored, and the call fails with `Conflict` (head_moved), which names the one that is. Not looked
+     * at by `ask`.
+     */
+    val `expectedHead`: kotlin.String? = null
     ,
     /**
      * Kept beside the message, never sent.
@@ -3627,6 +5732,16 @@ data class CallOptions (
      * Headers that go along. Those that carry keys are refused.
      */
     val `extraHeaders`: Map<kotlin.String, kotlin.String> = mapOf()
+    ,
+    /**
+     * What the call does with the cache of replies; nothing: what `settings.cache` says.
+     */
+    val `cache`: CacheMode? = null
+    ,
+    /**
+     * How much of the conversation the model is shown. What `settings.context` says unless set. Not looked at by `ask`.
+     */
+    val `context`: ContextOptions? = null
     ,
     /**
      * Let the reply go on when nobody reads it.
@@ -3663,6 +5778,7 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
     override fun read(buf: ByteBuffer): CallOptions {
         return CallOptions(
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
@@ -3679,13 +5795,17 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.read(buf),
             FfiConverterOptionalTypePromptCache.read(buf),
             FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalTypeMidStream.read(buf),
             FfiConverterOptionalTypePriority.read(buf),
             FfiConverterOptionalBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
+            FfiConverterOptionalTypeCacheMode.read(buf),
+            FfiConverterOptionalTypeContextOptions.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalLong.read(buf),
         )
@@ -3693,6 +5813,7 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
 
     override fun allocationSize(value: CallOptions) = (
             FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`fallback`) +
             FfiConverterOptionalString.allocationSize(value.`system`) +
             FfiConverterOptionalDouble.allocationSize(value.`temperature`) +
             FfiConverterOptionalDouble.allocationSize(value.`topP`) +
@@ -3709,19 +5830,24 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.allocationSize(value.`outputSchema`) +
             FfiConverterOptionalTypePromptCache.allocationSize(value.`promptCache`) +
             FfiConverterOptionalLong.allocationSize(value.`timeoutMs`) +
+            FfiConverterOptionalTypeMidStream.allocationSize(value.`midStream`) +
             FfiConverterOptionalTypePriority.allocationSize(value.`priority`) +
             FfiConverterOptionalBoolean.allocationSize(value.`degrade`) +
             FfiConverterOptionalString.allocationSize(value.`clientId`) +
+            FfiConverterOptionalString.allocationSize(value.`expectedHead`) +
             FfiConverterMapStringString.allocationSize(value.`metadata`) +
             FfiConverterOptionalString.allocationSize(value.`key`) +
             FfiConverterOptionalString.allocationSize(value.`extraBody`) +
             FfiConverterMapStringString.allocationSize(value.`extraHeaders`) +
+            FfiConverterOptionalTypeCacheMode.allocationSize(value.`cache`) +
+            FfiConverterOptionalTypeContextOptions.allocationSize(value.`context`) +
             FfiConverterBoolean.allocationSize(value.`detached`) +
             FfiConverterOptionalLong.allocationSize(value.`maxCostNanoUsd`)
     )
 
     override fun write(value: CallOptions, buf: ByteBuffer) {
             FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterOptionalSequenceString.write(value.`fallback`, buf)
             FfiConverterOptionalString.write(value.`system`, buf)
             FfiConverterOptionalDouble.write(value.`temperature`, buf)
             FfiConverterOptionalDouble.write(value.`topP`, buf)
@@ -3738,13 +5864,17 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.write(value.`outputSchema`, buf)
             FfiConverterOptionalTypePromptCache.write(value.`promptCache`, buf)
             FfiConverterOptionalLong.write(value.`timeoutMs`, buf)
+            FfiConverterOptionalTypeMidStream.write(value.`midStream`, buf)
             FfiConverterOptionalTypePriority.write(value.`priority`, buf)
             FfiConverterOptionalBoolean.write(value.`degrade`, buf)
             FfiConverterOptionalString.write(value.`clientId`, buf)
+            FfiConverterOptionalString.write(value.`expectedHead`, buf)
             FfiConverterMapStringString.write(value.`metadata`, buf)
             FfiConverterOptionalString.write(value.`key`, buf)
             FfiConverterOptionalString.write(value.`extraBody`, buf)
             FfiConverterMapStringString.write(value.`extraHeaders`, buf)
+            FfiConverterOptionalTypeCacheMode.write(value.`cache`, buf)
+            FfiConverterOptionalTypeContextOptions.write(value.`context`, buf)
             FfiConverterBoolean.write(value.`detached`, buf)
             FfiConverterOptionalLong.write(value.`maxCostNanoUsd`, buf)
     }
@@ -3824,6 +5954,554 @@ public object FfiConverterTypeCitation: FfiConverterRustBuffer<Citation> {
 
 
 /**
+ * How much of a conversation the model of one call is shown.
+ */
+data class ContextOptions (
+    /**
+     * At most so many turns, the newest ones; at least 1. What `settings.context.max_turns` says unless set.
+     */
+    val `turns`: kotlin.Long? = null
+    ,
+    /**
+     * At most so many tokens in all that is sent, by estimate; at least 1. What `settings.context.max_tokens` says unless
+     * set.
+     */
+    val `tokens`: kotlin.Long? = null
+    ,
+    /**
+     * Whether a summary stands for what is left out, and is written where it is not there yet. What
+     * `settings.context.summary.enabled` says unless set.
+     */
+    val `summary`: kotlin.Boolean? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeContextOptions: FfiConverterRustBuffer<ContextOptions> {
+    override fun read(buf: ByteBuffer): ContextOptions {
+        return ContextOptions(
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ContextOptions) = (
+            FfiConverterOptionalLong.allocationSize(value.`turns`) +
+            FfiConverterOptionalLong.allocationSize(value.`tokens`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`summary`)
+    )
+
+    override fun write(value: ContextOptions, buf: ByteBuffer) {
+            FfiConverterOptionalLong.write(value.`turns`, buf)
+            FfiConverterOptionalLong.write(value.`tokens`, buf)
+            FfiConverterOptionalBoolean.write(value.`summary`, buf)
+    }
+}
+
+
+
+/**
+ * What a model would be shown of a conversation.
+ */
+data class ContextReport (
+    /**
+     * How many messages, a summary in front of them not counted.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many turns: what a user says and all that answers it is one.
+     */
+    val `turns`: kotlin.Long
+    ,
+    /**
+     * About how many tokens they are, with the summary, instructions, tools and the shape of the answer.
+     */
+    val `tokens`: kotlin.Long
+    ,
+    /**
+     * How many tokens there is room for, a reserve for the estimate's error included.
+     */
+    val `limitTokens`: kotlin.Long
+    ,
+    /**
+     * True when no message is left out.
+     */
+    val `isWhole`: kotlin.Boolean
+    ,
+    /**
+     * The summary that would stand in front, for what is left out; nothing while none is written, or none is wanted.
+     */
+    val `summary`: SummaryReport?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeContextReport: FfiConverterRustBuffer<ContextReport> {
+    override fun read(buf: ByteBuffer): ContextReport {
+        return ContextReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypeSummaryReport.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ContextReport) = (
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`turns`) +
+            FfiConverterLong.allocationSize(value.`tokens`) +
+            FfiConverterLong.allocationSize(value.`limitTokens`) +
+            FfiConverterBoolean.allocationSize(value.`isWhole`) +
+            FfiConverterOptionalTypeSummaryReport.allocationSize(value.`summary`)
+    )
+
+    override fun write(value: ContextReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`turns`, buf)
+            FfiConverterLong.write(value.`tokens`, buf)
+            FfiConverterLong.write(value.`limitTokens`, buf)
+            FfiConverterBoolean.write(value.`isWhole`, buf)
+            FfiConverterOptionalTypeSummaryReport.write(value.`summary`, buf)
+    }
+}
+
+
+
+/**
+ * Changes of a conversation. What is left out stays as it is.
+ */
+data class ConversationChange (
+    /**
+     * Its title.
+     */
+    val `title`: TextChange? = null
+    ,
+    /**
+     * Instructions that stand before its messages.
+     */
+    val `system`: TextChange? = null
+    ,
+    /**
+     * The model it speaks with, as `provider/model`.
+     */
+    val `model`: TextChange? = null
+    ,
+    /**
+     * What the host puts beside it, in place of what stood there; at most 8 KiB.
+     */
+    val `metadata`: Map<kotlin.String, kotlin.String>? = null
+    ,
+    /**
+     * Whether it stands before all others in lists.
+     */
+    val `pinned`: kotlin.Boolean? = null
+    ,
+    /**
+     * Whether lists leave it out unless it is asked for.
+     */
+    val `archived`: kotlin.Boolean? = null
+    ,
+    /**
+     * How long it stays from now on.
+     */
+    val `expiry`: Expiry? = null
+    ,
+    /**
+     * What it can be found by in a list, in place of what it was found by before: at most 32, each of 1 to 64 characters.
+     */
+    val `tags`: List<kotlin.String>? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationChange: FfiConverterRustBuffer<ConversationChange> {
+    override fun read(buf: ByteBuffer): ConversationChange {
+        return ConversationChange(
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalMapStringString.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalTypeExpiry.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationChange) = (
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`title`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`system`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`model`) +
+            FfiConverterOptionalMapStringString.allocationSize(value.`metadata`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`pinned`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`archived`) +
+            FfiConverterOptionalTypeExpiry.allocationSize(value.`expiry`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`tags`)
+    )
+
+    override fun write(value: ConversationChange, buf: ByteBuffer) {
+            FfiConverterOptionalTypeTextChange.write(value.`title`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`system`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`model`, buf)
+            FfiConverterOptionalMapStringString.write(value.`metadata`, buf)
+            FfiConverterOptionalBoolean.write(value.`pinned`, buf)
+            FfiConverterOptionalBoolean.write(value.`archived`, buf)
+            FfiConverterOptionalTypeExpiry.write(value.`expiry`, buf)
+            FfiConverterOptionalSequenceString.write(value.`tags`, buf)
+    }
+}
+
+
+
+/**
+ * What a screen needs when it opens, both of the same moment.
+ */
+data class ConversationOpening (
+    /**
+     * What a list shows of the conversation.
+     */
+    val `summary`: ConversationSummary
+    ,
+    /**
+     * Its latest messages.
+     */
+    val `page`: MessagePage
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationOpening: FfiConverterRustBuffer<ConversationOpening> {
+    override fun read(buf: ByteBuffer): ConversationOpening {
+        return ConversationOpening(
+            FfiConverterTypeConversationSummary.read(buf),
+            FfiConverterTypeMessagePage.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationOpening) = (
+            FfiConverterTypeConversationSummary.allocationSize(value.`summary`) +
+            FfiConverterTypeMessagePage.allocationSize(value.`page`)
+    )
+
+    override fun write(value: ConversationOpening, buf: ByteBuffer) {
+            FfiConverterTypeConversationSummary.write(value.`summary`, buf)
+            FfiConverterTypeMessagePage.write(value.`page`, buf)
+    }
+}
+
+
+
+/**
+ * A page of a user's conversations: the pinned ones first, then the latest activity.
+ */
+data class ConversationPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<ConversationSummary>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationPage: FfiConverterRustBuffer<ConversationPage> {
+    override fun read(buf: ByteBuffer): ConversationPage {
+        return ConversationPage(
+            FfiConverterSequenceTypeConversationSummary.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationPage) = (
+            FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: ConversationPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A conversation as a list shows it.
+ */
+data class ConversationSummary (
+    /**
+     * Names it.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * Its title.
+     */
+    val `title`: kotlin.String?
+    ,
+    /**
+     * Instructions that stand before its messages.
+     */
+    val `system`: kotlin.String?
+    ,
+    /**
+     * The model it speaks with unless told otherwise, as `provider/model`.
+     */
+    val `model`: kotlin.String?
+    ,
+    /**
+     * What the host put beside it.
+     */
+    val `metadata`: Map<kotlin.String, kotlin.String>
+    ,
+    /**
+     * How many messages it holds, on all branches.
+     */
+    val `messageCount`: kotlin.Long
+    ,
+    /**
+     * The beginning of the last message, at most 160 characters.
+     */
+    val `lastPreview`: kotlin.String?
+    ,
+    /**
+     * Who spoke last.
+     */
+    val `lastRole`: Role?
+    ,
+    /**
+     * The last message of the branch that is shown.
+     */
+    val `headId`: kotlin.String?
+    ,
+    /**
+     * How many messages stand on that branch: the position of the last one.
+     */
+    val `depth`: kotlin.Int
+    ,
+    /**
+     * Tokens sent in, over all turns.
+     */
+    val `inputTokens`: kotlin.Long
+    ,
+    /**
+     * Tokens written by models, over all turns.
+     */
+    val `outputTokens`: kotlin.Long
+    ,
+    /**
+     * What it cost in billionths of a US dollar, as far as prices are known.
+     */
+    val `costNanoUsd`: kotlin.Long
+    ,
+    /**
+     * When it began.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * When it changed last.
+     */
+    val `updatedAt`: java.time.Instant
+    ,
+    /**
+     * Grows with every change of the conversation.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * True when it stands before all others in lists.
+     */
+    val `pinned`: kotlin.Boolean
+    ,
+    /**
+     * True when lists leave it out unless it is asked for.
+     */
+    val `archived`: kotlin.Boolean
+    ,
+    /**
+     * From this moment on it is not there any more.
+     */
+    val `expiresAt`: java.time.Instant?
+    ,
+    /**
+     * What it can be found by in a list.
+     */
+    val `tags`: List<kotlin.String>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationSummary: FfiConverterRustBuffer<ConversationSummary> {
+    override fun read(buf: ByteBuffer): ConversationSummary {
+        return ConversationSummary(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterMapStringString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalTypeRole.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterSequenceString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationSummary) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterOptionalString.allocationSize(value.`title`) +
+            FfiConverterOptionalString.allocationSize(value.`system`) +
+            FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterMapStringString.allocationSize(value.`metadata`) +
+            FfiConverterLong.allocationSize(value.`messageCount`) +
+            FfiConverterOptionalString.allocationSize(value.`lastPreview`) +
+            FfiConverterOptionalTypeRole.allocationSize(value.`lastRole`) +
+            FfiConverterOptionalString.allocationSize(value.`headId`) +
+            FfiConverterInt.allocationSize(value.`depth`) +
+            FfiConverterLong.allocationSize(value.`inputTokens`) +
+            FfiConverterLong.allocationSize(value.`outputTokens`) +
+            FfiConverterLong.allocationSize(value.`costNanoUsd`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterTimestamp.allocationSize(value.`updatedAt`) +
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterBoolean.allocationSize(value.`pinned`) +
+            FfiConverterBoolean.allocationSize(value.`archived`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
+            FfiConverterSequenceString.allocationSize(value.`tags`)
+    )
+
+    override fun write(value: ConversationSummary, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterOptionalString.write(value.`title`, buf)
+            FfiConverterOptionalString.write(value.`system`, buf)
+            FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterMapStringString.write(value.`metadata`, buf)
+            FfiConverterLong.write(value.`messageCount`, buf)
+            FfiConverterOptionalString.write(value.`lastPreview`, buf)
+            FfiConverterOptionalTypeRole.write(value.`lastRole`, buf)
+            FfiConverterOptionalString.write(value.`headId`, buf)
+            FfiConverterInt.write(value.`depth`, buf)
+            FfiConverterLong.write(value.`inputTokens`, buf)
+            FfiConverterLong.write(value.`outputTokens`, buf)
+            FfiConverterLong.write(value.`costNanoUsd`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterTimestamp.write(value.`updatedAt`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterBoolean.write(value.`pinned`, buf)
+            FfiConverterBoolean.write(value.`archived`, buf)
+            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
+            FfiConverterSequenceString.write(value.`tags`, buf)
+    }
+}
+
+
+
+/**
  * What a call cost. Nothing = unknown, never 0. Printed as `$0.0012` or `unknown`.
  */
 data class Cost (
@@ -3882,6 +6560,78 @@ public object FfiConverterTypeCost: FfiConverterRustBuffer<Cost> {
             FfiConverterOptionalLong.write(value.`nanoUsd`, buf)
             FfiConverterTypeCostSource.write(value.`source`, buf)
             FfiConverterOptionalString.write(value.`priceDate`, buf)
+    }
+}
+
+
+
+/**
+ * What an erasure has taken out.
+ */
+data class ErasureReport (
+    /**
+     * How many conversations, those among them whose time was up.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages, on all branches.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many streams of events.
+     */
+    val `streams`: kotlin.Long
+    ,
+    /**
+     * How many values of the user's libraries, deleted ones among them.
+     */
+    val `entries`: kotlin.Long
+    ,
+    /**
+     * True when the files of the store hold no byte of it any more. False when another program read from the store's log
+     * the whole time: what is left there goes as soon as nobody hinders it.
+     */
+    val `scrubbed`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeErasureReport: FfiConverterRustBuffer<ErasureReport> {
+    override fun read(buf: ByteBuffer): ErasureReport {
+        return ErasureReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ErasureReport) = (
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`streams`) +
+            FfiConverterLong.allocationSize(value.`entries`) +
+            FfiConverterBoolean.allocationSize(value.`scrubbed`)
+    )
+
+    override fun write(value: ErasureReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`streams`, buf)
+            FfiConverterLong.write(value.`entries`, buf)
+            FfiConverterBoolean.write(value.`scrubbed`, buf)
     }
 }
 
@@ -4066,6 +6816,219 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterOptionalInt.write(value.`status`, buf)
             FfiConverterOptionalString.write(value.`requestId`, buf)
             FfiConverterSequenceTypeAttempt.write(value.`attempts`, buf)
+    }
+}
+
+
+
+/**
+ * What an export has written.
+ */
+data class ExportReport (
+    /**
+     * How many conversations.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages, on all branches.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many files that belong to messages.
+     */
+    val `files`: kotlin.Long
+    ,
+    /**
+     * How long the file is.
+     */
+    val `bytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeExportReport: FfiConverterRustBuffer<ExportReport> {
+    override fun read(buf: ByteBuffer): ExportReport {
+        return ExportReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ExportReport) = (
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`files`) +
+            FfiConverterLong.allocationSize(value.`bytes`)
+    )
+
+    override fun write(value: ExportReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`files`, buf)
+            FfiConverterLong.write(value.`bytes`, buf)
+    }
+}
+
+
+
+/**
+ * Something in a file that was not as it should be.
+ */
+data class ImportProblem (
+    /**
+     * The line on which its item begins, from 1.
+     */
+    val `line`: kotlin.Long
+    ,
+    /**
+     * The number of its item, from 1: of the line in JSON Lines, of the conversation or message in a list.
+     */
+    val `item`: kotlin.Long
+    ,
+    /**
+     * A stable word for what is wrong.
+     */
+    val `reason`: kotlin.String
+    ,
+    /**
+     * What is wrong and what was done about it, without anything that was said.
+     */
+    val `detail`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportProblem: FfiConverterRustBuffer<ImportProblem> {
+    override fun read(buf: ByteBuffer): ImportProblem {
+        return ImportProblem(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ImportProblem) = (
+            FfiConverterLong.allocationSize(value.`line`) +
+            FfiConverterLong.allocationSize(value.`item`) +
+            FfiConverterString.allocationSize(value.`reason`) +
+            FfiConverterString.allocationSize(value.`detail`)
+    )
+
+    override fun write(value: ImportProblem, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`line`, buf)
+            FfiConverterLong.write(value.`item`, buf)
+            FfiConverterString.write(value.`reason`, buf)
+            FfiConverterString.write(value.`detail`, buf)
+    }
+}
+
+
+
+/**
+ * What an import has done, or would do.
+ */
+data class ImportReport (
+    /**
+     * What the file was recognised as.
+     */
+    val `format`: ImportFormat
+    ,
+    /**
+     * True when nothing was written.
+     */
+    val `dryRun`: kotlin.Boolean
+    ,
+    /**
+     * How many conversations were begun.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages were added.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many messages were left out: those that are here already, and those that could not be taken.
+     */
+    val `skipped`: kotlin.Long
+    ,
+    /**
+     * How many things of the file were not as they should be.
+     */
+    val `problemCount`: kotlin.Long
+    ,
+    /**
+     * The first hundred of them.
+     */
+    val `problems`: List<ImportProblem>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportReport: FfiConverterRustBuffer<ImportReport> {
+    override fun read(buf: ByteBuffer): ImportReport {
+        return ImportReport(
+            FfiConverterTypeImportFormat.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypeImportProblem.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ImportReport) = (
+            FfiConverterTypeImportFormat.allocationSize(value.`format`) +
+            FfiConverterBoolean.allocationSize(value.`dryRun`) +
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`skipped`) +
+            FfiConverterLong.allocationSize(value.`problemCount`) +
+            FfiConverterSequenceTypeImportProblem.allocationSize(value.`problems`)
+    )
+
+    override fun write(value: ImportReport, buf: ByteBuffer) {
+            FfiConverterTypeImportFormat.write(value.`format`, buf)
+            FfiConverterBoolean.write(value.`dryRun`, buf)
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`skipped`, buf)
+            FfiConverterLong.write(value.`problemCount`, buf)
+            FfiConverterSequenceTypeImportProblem.write(value.`problems`, buf)
     }
 }
 
@@ -4302,7 +7265,7 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
 
 
 /**
- * A page of a conversation, in reading order.
+ * A page of messages, in reading order.
  */
 data class MessagePage (
     /**
@@ -4311,27 +7274,27 @@ data class MessagePage (
     val `items`: List<Message>
     ,
     /**
-     * Leads to older messages; nothing when there are none.
+     * Leads to older items; nothing when there are none.
      */
     val `before`: kotlin.String?
     ,
     /**
-     * Leads to newer messages. Also there at the end, so that it can be used for polling.
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
      */
     val `after`: kotlin.String?
     ,
     /**
-     * True when the page holds the first message there is.
+     * True when the page holds the first item there is.
      */
     val `reachedStart`: kotlin.Boolean
     ,
     /**
-     * True when the page holds the last message there is.
+     * True when the page holds the last item there is.
      */
     val `reachedEnd`: kotlin.Boolean
     ,
     /**
-     * Changes whenever the conversation does.
+     * Changes whenever the list does.
      */
     val `version`: kotlin.Long
 
@@ -4453,6 +7416,12 @@ data class OpenOptions (
     val `model`: kotlin.String? = null
     ,
     /**
+     * The models to go on to, in this order, when that one is down, busy, out of credit, refuses the key or has too little
+     * room. Unless set, as `settings.fallback.targets` says.
+     */
+    val `fallback`: List<kotlin.String>? = null
+    ,
+    /**
      * Keys by provider.
      */
     val `keys`: Map<kotlin.String, kotlin.String> = mapOf()
@@ -4493,6 +7462,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
         return OpenOptions(
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterSequenceTypeProviderSpec.read(buf),
             FfiConverterOptionalString.read(buf),
@@ -4502,6 +7472,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun allocationSize(value: OpenOptions) = (
             FfiConverterOptionalString.allocationSize(value.`store`) +
             FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`fallback`) +
             FfiConverterMapStringString.allocationSize(value.`keys`) +
             FfiConverterSequenceTypeProviderSpec.allocationSize(value.`providers`) +
             FfiConverterOptionalString.allocationSize(value.`settings`)
@@ -4510,6 +7481,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun write(value: OpenOptions, buf: ByteBuffer) {
             FfiConverterOptionalString.write(value.`store`, buf)
             FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterOptionalSequenceString.write(value.`fallback`, buf)
             FfiConverterMapStringString.write(value.`keys`, buf)
             FfiConverterSequenceTypeProviderSpec.write(value.`providers`, buf)
             FfiConverterOptionalString.write(value.`settings`, buf)
@@ -4907,6 +7879,203 @@ public object FfiConverterTypeReply: FfiConverterRustBuffer<Reply> {
 
 
 /**
+ * A message that a search has found.
+ */
+data class SearchHit (
+    /**
+     * The message.
+     */
+    val `messageId`: kotlin.String
+    ,
+    /**
+     * The conversation it stands in.
+     */
+    val `conversationId`: kotlin.String
+    ,
+    /**
+     * How well it fits: more is better. To be compared within one search alone; 0 where the newest stand first.
+     */
+    val `score`: kotlin.Double
+    ,
+    /**
+     * The place in the message where it was found, about 160 characters on one line.
+     */
+    val `snippet`: List<Span>
+    ,
+    /**
+     * True when the message is on the branch that is shown; `switch_to` shows the others.
+     */
+    val `onCurrentBranch`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchHit: FfiConverterRustBuffer<SearchHit> {
+    override fun read(buf: ByteBuffer): SearchHit {
+        return SearchHit(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterSequenceTypeSpan.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SearchHit) = (
+            FfiConverterString.allocationSize(value.`messageId`) +
+            FfiConverterString.allocationSize(value.`conversationId`) +
+            FfiConverterDouble.allocationSize(value.`score`) +
+            FfiConverterSequenceTypeSpan.allocationSize(value.`snippet`) +
+            FfiConverterBoolean.allocationSize(value.`onCurrentBranch`)
+    )
+
+    override fun write(value: SearchHit, buf: ByteBuffer) {
+            FfiConverterString.write(value.`messageId`, buf)
+            FfiConverterString.write(value.`conversationId`, buf)
+            FfiConverterDouble.write(value.`score`, buf)
+            FfiConverterSequenceTypeSpan.write(value.`snippet`, buf)
+            FfiConverterBoolean.write(value.`onCurrentBranch`, buf)
+    }
+}
+
+
+
+/**
+ * A page of what a search has found.
+ */
+data class SearchPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<SearchHit>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchPage: FfiConverterRustBuffer<SearchPage> {
+    override fun read(buf: ByteBuffer): SearchPage {
+        return SearchPage(
+            FfiConverterSequenceTypeSearchHit.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SearchPage) = (
+            FfiConverterSequenceTypeSearchHit.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: SearchPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeSearchHit.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A piece of text with one look.
+ */
+data class Span (
+    /**
+     * The text.
+     */
+    val `text`: kotlin.String
+    ,
+    /**
+     * True for words that were looked for.
+     */
+    val `hit`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSpan: FfiConverterRustBuffer<Span> {
+    override fun read(buf: ByteBuffer): Span {
+        return Span(
+            FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Span) = (
+            FfiConverterString.allocationSize(value.`text`) +
+            FfiConverterBoolean.allocationSize(value.`hit`)
+    )
+
+    override fun write(value: Span, buf: ByteBuffer) {
+            FfiConverterString.write(value.`text`, buf)
+            FfiConverterBoolean.write(value.`hit`, buf)
+    }
+}
+
+
+
+/**
  * One event of a stream.
  */
 data class StreamEvent (
@@ -4964,6 +8133,69 @@ public object FfiConverterTypeStreamEvent: FfiConverterRustBuffer<StreamEvent> {
             FfiConverterOptionalString.write(value.`turnId`, buf)
             FfiConverterInt.write(value.`partIndex`, buf)
             FfiConverterTypeStreamEventKind.write(value.`kind`, buf)
+    }
+}
+
+
+
+/**
+ * A summary of what was said before the messages that a model is shown.
+ */
+data class SummaryReport (
+    /**
+     * The last message in it. What stands between this one and the first one that is shown is left out.
+     */
+    val `upto`: kotlin.String
+    ,
+    /**
+     * About how many tokens it is, as it stands in front.
+     */
+    val `tokens`: kotlin.Long
+    ,
+    /**
+     * The model that wrote it, as `provider/model`.
+     */
+    val `model`: kotlin.String
+    ,
+    /**
+     * When it was written.
+     */
+    val `createdAt`: java.time.Instant
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSummaryReport: FfiConverterRustBuffer<SummaryReport> {
+    override fun read(buf: ByteBuffer): SummaryReport {
+        return SummaryReport(
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SummaryReport) = (
+            FfiConverterString.allocationSize(value.`upto`) +
+            FfiConverterLong.allocationSize(value.`tokens`) +
+            FfiConverterString.allocationSize(value.`model`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`)
+    )
+
+    override fun write(value: SummaryReport, buf: ByteBuffer) {
+            FfiConverterString.write(value.`upto`, buf)
+            FfiConverterLong.write(value.`tokens`, buf)
+            FfiConverterString.write(value.`model`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
     }
 }
 
@@ -5184,6 +8416,109 @@ public object FfiConverterTypeToolSpec: FfiConverterRustBuffer<ToolSpec> {
 
 
 /**
+ * One message of the user and the way to its answer.
+ */
+data class Turn (
+    /**
+     * Names it.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * Where it stands.
+     */
+    val `state`: TurnState
+    ,
+    /**
+     * How often it was tried.
+     */
+    val `attempt`: kotlin.Int
+    ,
+    /**
+     * The user's message.
+     */
+    val `messageId`: kotlin.String
+    ,
+    /**
+     * The answer, once there is one.
+     */
+    val `replyId`: kotlin.String?
+    ,
+    /**
+     * The number of the last event. Numbers grow; they leap when a process ends in the middle of the turn.
+     */
+    val `lastSeq`: kotlin.Long
+    ,
+    /**
+     * Not to be sent before this moment.
+     */
+    val `notBefore`: java.time.Instant?
+    ,
+    /**
+     * Given up after this moment.
+     */
+    val `expiresAt`: java.time.Instant?
+    ,
+    /**
+     * What went wrong last.
+     */
+    val `error`: ErrorInfo?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTurn: FfiConverterRustBuffer<Turn> {
+    override fun read(buf: ByteBuffer): Turn {
+        return Turn(
+            FfiConverterString.read(buf),
+            FfiConverterTypeTurnState.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTypeErrorInfo.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Turn) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterTypeTurnState.allocationSize(value.`state`) +
+            FfiConverterInt.allocationSize(value.`attempt`) +
+            FfiConverterString.allocationSize(value.`messageId`) +
+            FfiConverterOptionalString.allocationSize(value.`replyId`) +
+            FfiConverterLong.allocationSize(value.`lastSeq`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`notBefore`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
+            FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
+    )
+
+    override fun write(value: Turn, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterTypeTurnState.write(value.`state`, buf)
+            FfiConverterInt.write(value.`attempt`, buf)
+            FfiConverterString.write(value.`messageId`, buf)
+            FfiConverterOptionalString.write(value.`replyId`, buf)
+            FfiConverterLong.write(value.`lastSeq`, buf)
+            FfiConverterOptionalTimestamp.write(value.`notBefore`, buf)
+            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
+            FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
+    }
+}
+
+
+
+/**
  * Tokens of a call. The parts (cached, written to the cache, reasoning) are included in the two totals.
  */
 data class Usage (
@@ -5287,6 +8622,53 @@ public object FfiConverterTypeUsage: FfiConverterRustBuffer<Usage> {
 
 
 /**
+ * What a call does with the cache of replies.
+ */
+
+enum class CacheMode {
+
+    /**
+     * Takes a reply that is there, or waits for one that is on its way; else asks and leaves the reply for others.
+     */
+    USE,
+    /**
+     * Asks, and neither reads nor leaves anything.
+     */
+    BYPASS,
+    /**
+     * Asks in any case, and leaves the reply in the place of the old one.
+     */
+    REFRESH;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCacheMode: FfiConverterRustBuffer<CacheMode> {
+    override fun read(buf: ByteBuffer) = try {
+        CacheMode.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: CacheMode) = 4UL
+
+    override fun write(value: CacheMode, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * Where the figure of a cost comes from.
  */
 
@@ -5329,6 +8711,53 @@ public object FfiConverterTypeCostSource: FfiConverterRustBuffer<CostSource> {
     override fun allocationSize(value: CostSource) = 4UL
 
     override fun write(value: CostSource, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How much of each message a page holds.
+ */
+
+enum class Detail {
+
+    /**
+     * Where it stands in the tree, whose it is, its status and its version: no parts, no model, no figures, no metadata.
+     */
+    IDS,
+    /**
+     * The same, and the beginning of its words: one text of at most 160 characters on one line; no part when it has none.
+     */
+    PREVIEWS,
+    /**
+     * All of it.
+     */
+    FULL;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDetail: FfiConverterRustBuffer<Detail> {
+    override fun read(buf: ByteBuffer) = try {
+        Detail.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Detail) = 4UL
+
+    override fun write(value: Detail, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -5441,6 +8870,91 @@ public object FfiConverterTypeErrorKind: FfiConverterRustBuffer<ErrorKind> {
 
 
 /**
+ * How long a conversation stays.
+ */
+sealed class Expiry {
+
+    /**
+     * From now on so long, whatever is said in it; then it is gone with everything in it.
+     */
+    data class In(
+        /**
+         * In milliseconds; at least 1.
+         */
+        val `ms`: kotlin.Long) : Expiry()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Until it is deleted.
+     */
+    object Never : Expiry()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeExpiry : FfiConverterRustBuffer<Expiry>{
+    override fun read(buf: ByteBuffer): Expiry {
+        return when(buf.getInt()) {
+            1 -> Expiry.In(
+                FfiConverterLong.read(buf),
+                )
+            2 -> Expiry.Never
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: Expiry): ULong = when(value) {
+        is Expiry.In -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`ms`)
+            )
+        }
+        is Expiry.Never -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: Expiry, buf: ByteBuffer) {
+        when(value) {
+            is Expiry.In -> {
+                buf.putInt(1)
+                FfiConverterLong.write(value.`ms`, buf)
+                Unit
+            }
+            is Expiry.Never -> {
+                buf.putInt(2)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Why the model stopped.
  */
 
@@ -5542,6 +9056,36 @@ sealed class HistoryAnchor {
         companion object
     }
 
+    /**
+     * A message in the middle of the page, as far as the ends let it.
+     */
+    data class Around(
+        /**
+         * The message, which must be on the branch.
+         */
+        val `messageId`: kotlin.String) : HistoryAnchor()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The messages from this place of the branch on.
+     */
+    data class Position(
+        /**
+         * Counts from 1: the first message. Behind the last message the page is empty.
+         */
+        val `position`: kotlin.Int) : HistoryAnchor()
+
+    {
+
+
+        companion object
+    }
+
 
 
 
@@ -5564,6 +9108,12 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
             2 -> HistoryAnchor.After(
                 FfiConverterString.read(buf),
                 )
+            3 -> HistoryAnchor.Around(
+                FfiConverterString.read(buf),
+                )
+            4 -> HistoryAnchor.Position(
+                FfiConverterInt.read(buf),
+                )
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
         }
     }
@@ -5583,6 +9133,20 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
                 + FfiConverterString.allocationSize(value.`cursor`)
             )
         }
+        is HistoryAnchor.Around -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`messageId`)
+            )
+        }
+        is HistoryAnchor.Position -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`position`)
+            )
+        }
     }
 
     override fun write(value: HistoryAnchor, buf: ByteBuffer) {
@@ -5597,7 +9161,68 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
                 FfiConverterString.write(value.`cursor`, buf)
                 Unit
             }
+            is HistoryAnchor.Around -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`messageId`, buf)
+                Unit
+            }
+            is HistoryAnchor.Position -> {
+                buf.putInt(4)
+                FfiConverterInt.write(value.`position`, buf)
+                Unit
+            }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What a file of conversations looks like.
+ */
+
+enum class ImportFormat {
+
+    /**
+     * An export of this engine.
+     */
+    TERTULIA,
+    /**
+     * The `conversations.json` of an export from ChatGPT.
+     */
+    CHATGPT,
+    /**
+     * The `conversations.json` of an export from Claude.
+     */
+    CLAUDE,
+    /**
+     * Lists of messages with `role` and `content`, as OpenAI's API takes them.
+     */
+    MESSAGES;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportFormat: FfiConverterRustBuffer<ImportFormat> {
+    override fun read(buf: ByteBuffer) = try {
+        ImportFormat.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: ImportFormat) = 4UL
+
+    override fun write(value: ImportFormat, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
     }
 }
 
@@ -5851,6 +9476,55 @@ public object FfiConverterTypeMessageStatus: FfiConverterRustBuffer<MessageStatu
     override fun allocationSize(value: MessageStatus) = 4UL
 
     override fun write(value: MessageStatus, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What becomes of a reply that breaks off after its first content. No delivered byte is ever repeated, whatever
+ * stands here. Before the first content a call is tried again and goes on to its next target in any case.
+ */
+
+enum class MidStream {
+
+    /**
+     * The call fails with `Truncated`, which holds what had arrived.
+     */
+    SURFACE,
+    /**
+     * Begins anew elsewhere while nothing was delivered; after the first content it is `Surface`.
+     */
+    RESTART,
+    /**
+     * Asks again, the same model or the next target, with what had arrived as the beginning of the answer, and goes
+     * on behind it. For answers in words alone. The model may lose its thread.
+     */
+    CONTINUE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMidStream: FfiConverterRustBuffer<MidStream> {
+    override fun read(buf: ByteBuffer) = try {
+        MidStream.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: MidStream) = 4UL
+
+    override fun write(value: MidStream, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -6784,6 +10458,49 @@ public object FfiConverterTypeRole: FfiConverterRustBuffer<Role> {
     override fun allocationSize(value: Role) = 4UL
 
     override fun write(value: Role, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What stands first among the messages that a search finds.
+ */
+
+enum class SearchSort {
+
+    /**
+     * The newest message.
+     */
+    RECENT,
+    /**
+     * The message that fits best, among the newest 2,000 that are found at all.
+     */
+    RELEVANCE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchSort: FfiConverterRustBuffer<SearchSort> {
+    override fun read(buf: ByteBuffer) = try {
+        SearchSort.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: SearchSort) = 4UL
+
+    override fun write(value: SearchSort, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -7775,6 +11492,91 @@ public object FfiConverterTypeTertuliaError : FfiConverterRustBuffer<TertuliaExc
 
 
 /**
+ * What becomes of a text that need not be there.
+ */
+sealed class TextChange {
+
+    /**
+     * It is this from now on.
+     */
+    data class Set(
+        /**
+         * The text.
+         */
+        val `text`: kotlin.String) : TextChange()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * There is none any more.
+     */
+    object Clear : TextChange()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTextChange : FfiConverterRustBuffer<TextChange>{
+    override fun read(buf: ByteBuffer): TextChange {
+        return when(buf.getInt()) {
+            1 -> TextChange.Set(
+                FfiConverterString.read(buf),
+                )
+            2 -> TextChange.Clear
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TextChange): ULong = when(value) {
+        is TextChange.Set -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is TextChange.Clear -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: TextChange, buf: ByteBuffer) {
+        when(value) {
+            is TextChange.Set -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is TextChange.Clear -> {
+                buf.putInt(2)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Whether and which tool the model calls.
  */
 sealed class ToolChoice {
@@ -7886,6 +11688,73 @@ public object FfiConverterTypeToolChoice : FfiConverterRustBuffer<ToolChoice>{
                 Unit
             }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Where a turn stands.
+ */
+
+enum class TurnState {
+
+    /**
+     * The message is on disk; nothing was sent.
+     */
+    SAVED,
+    /**
+     * The request is on its way.
+     */
+    SENDING,
+    /**
+     * The answer is arriving.
+     */
+    STREAMING,
+    /**
+     * Kept; it will be sent by itself.
+     */
+    WAITING,
+    /**
+     * Answered.
+     */
+    DONE,
+    /**
+     * Broke off; holds what had arrived. `retry` asks again.
+     */
+    INTERRUPTED,
+    /**
+     * Kept; `retry` sends it.
+     */
+    PARKED,
+    /**
+     * Stopped; holds what had arrived.
+     */
+    CANCELLED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTurnState: FfiConverterRustBuffer<TurnState> {
+    override fun read(buf: ByteBuffer) = try {
+        TurnState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: TurnState) = 4UL
+
+    override fun write(value: TurnState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
     }
 }
 
@@ -8104,6 +11973,70 @@ public object FfiConverterOptionalString: FfiConverterRustBuffer<kotlin.String?>
 /**
  * @suppress
  */
+public object FfiConverterOptionalByteArray: FfiConverterRustBuffer<kotlin.ByteArray?> {
+    override fun read(buf: ByteBuffer): kotlin.ByteArray? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterByteArray.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.ByteArray?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterByteArray.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.ByteArray?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterByteArray.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTimestamp: FfiConverterRustBuffer<java.time.Instant?> {
+    override fun read(buf: ByteBuffer): java.time.Instant? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTimestamp.read(buf)
+    }
+
+    override fun allocationSize(value: java.time.Instant?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTimestamp.allocationSize(value)
+        }
+    }
+
+    override fun write(value: java.time.Instant?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTimestamp.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeCancelToken: FfiConverterRustBuffer<CancelToken?> {
     override fun read(buf: ByteBuffer): CancelToken? {
         if (buf.get().toInt() == 0) {
@@ -8126,6 +12059,70 @@ public object FfiConverterOptionalTypeCancelToken: FfiConverterRustBuffer<Cancel
         } else {
             buf.put(1)
             FfiConverterTypeCancelToken.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeContextOptions: FfiConverterRustBuffer<ContextOptions?> {
+    override fun read(buf: ByteBuffer): ContextOptions? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeContextOptions.read(buf)
+    }
+
+    override fun allocationSize(value: ContextOptions?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeContextOptions.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ContextOptions?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeContextOptions.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeConversationPage: FfiConverterRustBuffer<ConversationPage?> {
+    override fun read(buf: ByteBuffer): ConversationPage? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeConversationPage.read(buf)
+    }
+
+    override fun allocationSize(value: ConversationPage?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeConversationPage.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ConversationPage?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeConversationPage.write(value, buf)
         }
     }
 }
@@ -8200,6 +12197,38 @@ public object FfiConverterOptionalTypeErrorInfo: FfiConverterRustBuffer<ErrorInf
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeMessagePage: FfiConverterRustBuffer<MessagePage?> {
+    override fun read(buf: ByteBuffer): MessagePage? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeMessagePage.read(buf)
+    }
+
+    override fun allocationSize(value: MessagePage?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeMessagePage.allocationSize(value)
+        }
+    }
+
+    override fun write(value: MessagePage?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeMessagePage.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeOutputSchema: FfiConverterRustBuffer<OutputSchema?> {
     override fun read(buf: ByteBuffer): OutputSchema? {
         if (buf.get().toInt() == 0) {
@@ -8264,6 +12293,38 @@ public object FfiConverterOptionalTypePromptCache: FfiConverterRustBuffer<Prompt
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeSummaryReport: FfiConverterRustBuffer<SummaryReport?> {
+    override fun read(buf: ByteBuffer): SummaryReport? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSummaryReport.read(buf)
+    }
+
+    override fun allocationSize(value: SummaryReport?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSummaryReport.allocationSize(value)
+        }
+    }
+
+    override fun write(value: SummaryReport?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSummaryReport.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeUsage: FfiConverterRustBuffer<Usage?> {
     override fun read(buf: ByteBuffer): Usage? {
         if (buf.get().toInt() == 0) {
@@ -8296,6 +12357,70 @@ public object FfiConverterOptionalTypeUsage: FfiConverterRustBuffer<Usage?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeCacheMode: FfiConverterRustBuffer<CacheMode?> {
+    override fun read(buf: ByteBuffer): CacheMode? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeCacheMode.read(buf)
+    }
+
+    override fun allocationSize(value: CacheMode?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeCacheMode.allocationSize(value)
+        }
+    }
+
+    override fun write(value: CacheMode?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeCacheMode.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeDetail: FfiConverterRustBuffer<Detail?> {
+    override fun read(buf: ByteBuffer): Detail? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeDetail.read(buf)
+    }
+
+    override fun allocationSize(value: Detail?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeDetail.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Detail?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeDetail.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeErrorKind: FfiConverterRustBuffer<ErrorKind?> {
     override fun read(buf: ByteBuffer): ErrorKind? {
         if (buf.get().toInt() == 0) {
@@ -8318,6 +12443,38 @@ public object FfiConverterOptionalTypeErrorKind: FfiConverterRustBuffer<ErrorKin
         } else {
             buf.put(1)
             FfiConverterTypeErrorKind.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeExpiry: FfiConverterRustBuffer<Expiry?> {
+    override fun read(buf: ByteBuffer): Expiry? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeExpiry.read(buf)
+    }
+
+    override fun allocationSize(value: Expiry?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeExpiry.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Expiry?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeExpiry.write(value, buf)
         }
     }
 }
@@ -8382,6 +12539,38 @@ public object FfiConverterOptionalTypeHistoryAnchor: FfiConverterRustBuffer<Hist
         } else {
             buf.put(1)
             FfiConverterTypeHistoryAnchor.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeMidStream: FfiConverterRustBuffer<MidStream?> {
+    override fun read(buf: ByteBuffer): MidStream? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeMidStream.read(buf)
+    }
+
+    override fun allocationSize(value: MidStream?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeMidStream.allocationSize(value)
+        }
+    }
+
+    override fun write(value: MidStream?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeMidStream.write(value, buf)
         }
     }
 }
@@ -8488,6 +12677,102 @@ public object FfiConverterOptionalTypeRetryAfterSource: FfiConverterRustBuffer<R
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeRole: FfiConverterRustBuffer<Role?> {
+    override fun read(buf: ByteBuffer): Role? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeRole.read(buf)
+    }
+
+    override fun allocationSize(value: Role?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeRole.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Role?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeRole.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeSearchSort: FfiConverterRustBuffer<SearchSort?> {
+    override fun read(buf: ByteBuffer): SearchSort? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSearchSort.read(buf)
+    }
+
+    override fun allocationSize(value: SearchSort?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSearchSort.allocationSize(value)
+        }
+    }
+
+    override fun write(value: SearchSort?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSearchSort.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTextChange: FfiConverterRustBuffer<TextChange?> {
+    override fun read(buf: ByteBuffer): TextChange? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTextChange.read(buf)
+    }
+
+    override fun allocationSize(value: TextChange?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTextChange.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TextChange?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTextChange.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolChoice?> {
     override fun read(buf: ByteBuffer): ToolChoice? {
         if (buf.get().toInt() == 0) {
@@ -8510,6 +12795,70 @@ public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolCho
         } else {
             buf.put(1)
             FfiConverterTypeToolChoice.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceString: FfiConverterRustBuffer<List<kotlin.String>?> {
+    override fun read(buf: ByteBuffer): List<kotlin.String>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceString.read(buf)
+    }
+
+    override fun allocationSize(value: List<kotlin.String>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceString.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<kotlin.String>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceString.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalMapStringString: FfiConverterRustBuffer<Map<kotlin.String, kotlin.String>?> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, kotlin.String>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterMapStringString.read(buf)
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, kotlin.String>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterMapStringString.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Map<kotlin.String, kotlin.String>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterMapStringString.write(value, buf)
         }
     }
 }
@@ -8604,6 +12953,34 @@ public object FfiConverterSequenceTypeAttempt: FfiConverterRustBuffer<List<Attem
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeBranch: FfiConverterRustBuffer<List<Branch>> {
+    override fun read(buf: ByteBuffer): List<Branch> {
+        val len = buf.getInt()
+        return List<Branch>(len) {
+            FfiConverterTypeBranch.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Branch>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBranch.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Branch>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBranch.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeCitation: FfiConverterRustBuffer<List<Citation>> {
     override fun read(buf: ByteBuffer): List<Citation> {
         val len = buf.getInt()
@@ -8622,6 +12999,62 @@ public object FfiConverterSequenceTypeCitation: FfiConverterRustBuffer<List<Cita
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeCitation.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffer<List<ConversationSummary>> {
+    override fun read(buf: ByteBuffer): List<ConversationSummary> {
+        val len = buf.getInt()
+        return List<ConversationSummary>(len) {
+            FfiConverterTypeConversationSummary.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ConversationSummary>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeConversationSummary.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ConversationSummary>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeConversationSummary.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer<List<ImportProblem>> {
+    override fun read(buf: ByteBuffer): List<ImportProblem> {
+        val len = buf.getInt()
+        return List<ImportProblem>(len) {
+            FfiConverterTypeImportProblem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ImportProblem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeImportProblem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ImportProblem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeImportProblem.write(it, buf)
         }
     }
 }
@@ -8734,6 +13167,62 @@ public object FfiConverterSequenceTypeProviderSpec: FfiConverterRustBuffer<List<
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeProviderSpec.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer<List<SearchHit>> {
+    override fun read(buf: ByteBuffer): List<SearchHit> {
+        val len = buf.getInt()
+        return List<SearchHit>(len) {
+            FfiConverterTypeSearchHit.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<SearchHit>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSearchHit.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<SearchHit>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSearchHit.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeSpan: FfiConverterRustBuffer<List<Span>> {
+    override fun read(buf: ByteBuffer): List<Span> {
+        val len = buf.getInt()
+        return List<Span>(len) {
+            FfiConverterTypeSpan.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Span>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSpan.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Span>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSpan.write(it, buf)
         }
     }
 }
