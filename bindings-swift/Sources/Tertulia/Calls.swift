@@ -21,3 +21,12 @@ func failing<Result: Sendable>(_ work: () async throws -> Result) async throws -
         throw TertuliaError(failure)
     }
 }
+
+/// The same for what nobody waits for.
+func failing<Result>(_ work: () throws -> Result) throws -> Result {
+    do {
+        return try work()
+    } catch let failure as TertuliaFFI.TertuliaError {
+        throw TertuliaError(failure)
+    }
+}

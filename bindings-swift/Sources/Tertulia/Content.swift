@@ -57,15 +57,3 @@ extension Part: ExpressibleByStringInterpolation {
         .file(media: Media(source: .url(url: url)))
     }
 }
-
-extension HistoryAnchor {
-    /// The messages before a page's `before`.
-    public static func before(_ cursor: String) -> HistoryAnchor {
-        .before(cursor: cursor)
-    }
-
-    /// The messages after a page's `after`; also for polling at the end.
-    public static func after(_ cursor: String) -> HistoryAnchor {
-        .after(cursor: cursor)
-    }
-}

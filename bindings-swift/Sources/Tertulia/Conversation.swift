@@ -4,7 +4,7 @@ import TertuliaFFI
 ///
 /// What is said is a text, or a list of texts and media: `["And what is this?", .image(path: "tower.jpg")]`.
 public final class Conversation: Sendable {
-    private let handle: TertuliaFFI.Conversation
+    let handle: TertuliaFFI.Conversation
 
     init(_ handle: TertuliaFFI.Conversation) {
         self.handle = handle
@@ -78,12 +78,41 @@ public final class Conversation: Sendable {
         try await calling { [handle] in try await handle.append(messages: messages, cancel: $0) }
     }
 
-    /// A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+    /// Where a turn stands.
     ///
-    /// - Throws: ``TertuliaError``: `invalid` (bad_cursor, bad_limit), `notFound`, `storage`.
-    public func history(_ anchor: HistoryAnchor? = nil, limit: Int = 50) async throws -> MessagePage {
-        try await calling { [handle] in
-            try await handle.history(anchor: anchor, limit: Int32(clamping: limit), cancel: $0)
-        }
+    /// - Throws: ``TertuliaError``: `notFound`; `invalid` (bad_id); `storage`.
+    public func turn(_ turnId: String) async throws -> Turn {
+        try await calling { [handle] in try await handle.turn(turnId: turnId, cancel: $0) }
+    }
+
+    /// What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+    /// many tokens. Nothing is sent and nothing changes.
+    ///
+    /// - Throws: ``TertuliaError``: `invalid` for knobs that `send` would refuse, `notFound`,
+    ///   `storage`.
+    public func context(options: CallOptions = CallOptions()) async throws -> ContextReport {
+        try await calling { [handle] in try await handle.context(options: options, cancel: $0) }
+    }
+
+    /// What a list shows of it, from one row.
+    ///
+    /// - Throws: ``TertuliaError``: `notFound`, also while nothing was said in it; `storage`.
+    public func summary() async throws -> ConversationSummary {
+        try await calling { [handle] in try await handle.summary(cancel: $0) }
+    }
+
+    /// Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now
+    /// on: after that it is gone for every verb at once, with everything in it. What is left out stays as it is.
+    ///
+    /// - Throws: ``TertuliaError``: `notFound`; `invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `storage`.
+    public func update(_ change: ConversationChange) async throws {
+        try await calling { [handle] in try await handle.update(change: change, cancel: $0) }
+    }
+
+    /// Deletes it with everything in it. Turns that run are stopped first.
+    ///
+    /// - Throws: ``TertuliaError``: `notFound`; `storage`.
+    public func delete() async throws {
+        try await calling { [handle] in try await handle.delete(cancel: $0) }
     }
 }

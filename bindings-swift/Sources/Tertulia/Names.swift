@@ -2,6 +2,8 @@
 public typealias TertuliaUserScope = UserScope
 public typealias TertuliaConversation = Conversation
 public typealias TertuliaReplyStream = ReplyStream
+public typealias TertuliaMessages = Messages
+public typealias TertuliaSseStream = SseStream
 public typealias TertuliaSettings = Settings
 public typealias TertuliaFailure = TertuliaError
 
@@ -11,6 +13,8 @@ extension Tertulia {
     public typealias UserScope = TertuliaUserScope
     public typealias Conversation = TertuliaConversation
     public typealias ReplyStream = TertuliaReplyStream
+    public typealias Messages = TertuliaMessages
+    public typealias SseStream = TertuliaSseStream
     public typealias Settings = TertuliaSettings
     public typealias TertuliaError = TertuliaFailure
 }

@@ -1,3 +1,4 @@
+import Foundation
 import TertuliaFFI
 
 /// A reply on its way: a sequence of events. Exists once the message is saved.
@@ -64,33 +65,28 @@ public final class ReplyStream: AsyncSequence, Sendable {
         handle.detach()
     }
 
-    /// Reads the events that are left.
-    public func makeAsyncIterator() -> Iterator {
-        Iterator(reading: Reading(self))
+    /// The events as bytes for readers outside of the program (`text/event-stream`), behind the event `afterSeq`: what a
+    /// browser sends as `Last-Event-ID`. After so long (15 s unless set, at least 100 ms) without an event comes a comment,
+    /// so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer and how it
+    /// ended; with `detail` also thoughts, tools, progress and usage.
+    ///
+    /// It takes the stream over: from then on this handle only cancels and detaches.
+    ///
+    /// - Throws: ``TertuliaError``: `invalid` (handed_over) when it was taken over before, or somebody reads at this very
+    ///   moment.
+    public func sse(afterSeq: Int64 = 0, heartbeatMs: Int64? = nil, detail: Bool = false) throws -> SseStream {
+        SseStream(
+            try failing { try handle.sse(afterSeq: afterSeq, heartbeatMs: heartbeatMs, detail: detail) })
     }
 
-    /// Reads the events of a stream.
-    public struct Iterator: AsyncIteratorProtocol {
-        fileprivate let reading: Reading
-        private var batch: ArraySlice<StreamEvent> = []
-
-        fileprivate init(reading: Reading) {
-            self.reading = reading
-        }
-
-        /// The next event, or nothing after the last.
-        ///
-        /// - Throws: ``TertuliaError``, whatever ended the reply; `CancellationError` when the task was cancelled.
-        public mutating func next() async throws -> StreamEvent? {
-            if batch.isEmpty {
-                batch = try await reading.stream.nextBatch()[...]
-            }
-            return batch.popFirst()
-        }
+    /// Reads the events that are left.
+    public func makeAsyncIterator() -> Batches<StreamEvent> {
+        let reading = Reading(self)
+        return Batches { try await reading.stream.nextBatch() }
     }
 
     /// One reader. Goes with its iterator, and leaves what nobody reads any more; after the end that changes nothing.
-    fileprivate final class Reading: Sendable {
+    private final class Reading: Sendable {
         let stream: ReplyStream
 
         init(_ stream: ReplyStream) {
@@ -99,6 +95,27 @@ public final class ReplyStream: AsyncSequence, Sendable {
 
         deinit {
             stream.handle.leave()
+        }
+    }
+}
+
+/// A reply as server-sent events: bytes, to be sent as they come. A failure is an event, `error`, and is not thrown.
+/// Letting go of it stops the reply, unless that was detached or only watched. One task reads, once.
+public final class SseStream: AsyncSequence, Sendable {
+    /// What it is made of.
+    public typealias Element = Data
+
+    private let handle: TertuliaFFI.SseStream
+
+    init(_ handle: TertuliaFFI.SseStream) {
+        self.handle = handle
+    }
+
+    /// Reads the bytes that are left.
+    public func makeAsyncIterator() -> Batches<Data> {
+        Batches {
+            let piece = try await calling { [handle = self.handle] in try await handle.next(cancel: $0) }
+            return piece.map { [$0] } ?? []
         }
     }
 }

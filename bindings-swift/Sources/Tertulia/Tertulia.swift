@@ -21,17 +21,19 @@ public final class Tertulia: Sendable {
     /// - Parameters:
     ///   - store: A path (SQLite) or `memory:`. Left out: the platform's folder for application data.
     ///   - model: The model that is asked when neither call nor conversation names one, as `provider/model`.
+    ///   - fallback: The models to go on to, in this order, when that one fails. Left out: as the settings say.
     ///   - keys: Keys by provider. Left out: the environment variable that the catalogue names.
     ///   - providers: Providers of your own.
     ///   - settings: All settings.
     /// - Throws: ``TertuliaError``: `invalid` for bad settings, providers or models; `storage` when the store cannot be
     ///   opened.
     public static func open(
-        _ store: String? = nil, model: String? = nil, keys: [String: String] = [:], providers: [ProviderSpec] = [],
+        _ store: String? = nil, model: String? = nil, fallback: [String]? = nil, keys: [String: String] = [:],
+        providers: [ProviderSpec] = [],
         settings: Settings = .server
     ) async throws -> Tertulia {
         let options = OpenOptions(
-            store: store, model: model, keys: keys, providers: providers, settings: settings.json)
+            store: store, model: model, fallback: fallback, keys: keys, providers: providers, settings: settings.json)
         return Tertulia(try await calling { try await openTertulia(options: options, cancel: $0) })
     }
 
@@ -53,6 +55,15 @@ public final class Tertulia: Sendable {
     /// - Throws: ``TertuliaError``, whatever ends the call.
     public func ask(_ text: String, options: CallOptions = CallOptions()) async throws -> Reply {
         try await ask([.text(text)], options: options)
+    }
+
+    /// Asks once with these messages, the last of them what is asked now; stores nothing.
+    ///
+    /// - Throws: ``TertuliaError``, whatever ends the call.
+    public func ask(messages: [NewMessage], options: CallOptions = CallOptions()) async throws -> Reply {
+        try await calling { [handle] in
+            try await handle.askMessages(messages: messages, options: options, cancel: $0)
+        }
     }
 
     /// Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of this

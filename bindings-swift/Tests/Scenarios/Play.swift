@@ -114,7 +114,7 @@ actor Play {
             return (.null, nil)
         case (.engine(let handle)?, _): return try await ofEngine(handle, verb, step)
         case (.user(let handle)?, _): return try await ofUser(handle, verb, step)
-        case (.conversation(let handle)?, _): return (try await ofConversation(handle, verb, step), nil)
+        case (.conversation(let handle)?, _): return try await ofConversation(handle, verb, step)
         default: throw Wrong("this runner cannot play `\(verb)`")
         }
     }
@@ -123,9 +123,9 @@ actor Play {
         var words = try Words(try filled(engine), "engine")
         words.fields.merge(changes.fields) { $1 }
         try format.checkEngine(words.fields)
-        try words.refuse("fallback")
         return try await Tertulia.open(
-            folder.appendingPathComponent("scenario.db").path, model: words.text("model"), keys: words.pairs("keys"),
+            folder.appendingPathComponent("scenario.db").path, model: words.text("model"),
+            fallback: words.textsIf("fallback"), keys: words.pairs("keys"),
             providers: words.list("providers")?.map { try Words($0, "a provider").provider() } ?? [],
             settings: words.json("settings").map { Settings(json: $0) } ?? .server)
     }

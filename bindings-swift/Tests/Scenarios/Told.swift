@@ -17,6 +17,7 @@ private let outside: Set<String> = ["Retry"]
 /// Any record of the border as JSON in the words of the API: by its fields, whatever it is.
 func told(_ value: Any) throws -> JSON {
     switch value {
+    case is Void: return .null
     case let json as JSON: return json
     case let bool as Bool: return .bool(bool)
     case let text as String: return .text(text)

@@ -34,18 +34,22 @@ struct Words: Sendable {
         return text
     }
 
-    func texts(_ word: String) throws -> [String] {
+    func texts(_ word: String) throws -> [String] { try textsIf(word) ?? [] }
+
+    func textsIf(_ word: String) throws -> [String]? {
         try list(word)?.map { item in
             guard let text = item.text else { throw Wrong("`\(word)` must be a list of texts") }
             return text
-        } ?? []
+        }
     }
 
-    func pairs(_ word: String) throws -> [String: String] {
+    func pairs(_ word: String) throws -> [String: String] { try pairsIf(word) ?? [:] }
+
+    func pairsIf(_ word: String) throws -> [String: String]? {
         try get(word, "an object", \.object)?.mapValues { value in
             guard let text = value.text else { throw Wrong("`\(word)` must hold texts") }
             return text
-        } ?? [:]
+        }
     }
 
     /// A word of an enum.
@@ -82,12 +86,28 @@ struct Words: Sendable {
         } ?? []
     }
 
+    /// What becomes of a conversation's fields.
+    func change() throws -> ConversationChange {
+        let words = try Words(fields["change"], "`change`")
+        let expiry = try words.int("expires_in_ms").map { Expiry.in(ms: $0) }
+        return ConversationChange(
+            title: try words.textChange("title"), system: try words.textChange("system"),
+            model: try words.textChange("model"), metadata: try words.pairsIf("metadata"),
+            pinned: try words.bool("pinned"), archived: try words.bool("archived"),
+            expiry: words.fields["expires_in_ms"] == .null ? .never : expiry, tags: try words.textsIf("tags"))
+    }
+
+    /// A text that a change leaves, sets or clears.
+    private func textChange(_ word: String) throws -> TextChange? {
+        fields[word] == .null ? .clear : try text(word).map { .set(text: $0) }
+    }
+
     /// The knobs of a call.
     func call() throws -> CallOptions {
         let words = try record("options") ?? Words([:])
-        try words.refuse("fallback", "mid_stream", "expected_head", "cache", "context")
         return CallOptions(
             model: try words.text("model"),
+            fallback: try words.textsIf("fallback"),
             system: try words.text("system"),
             temperature: try words.number("temperature"),
             topP: try words.number("top_p"),
@@ -112,13 +132,21 @@ struct Words: Sendable {
                     oneHour: try $0.bool("one_hour") ?? false, key: try $0.text("key"))
             },
             timeoutMs: try words.int("timeout_ms"),
+            midStream: try words.one("mid_stream"),
             priority: try words.one("priority"),
             degrade: try words.bool("degrade"),
             clientId: try words.text("client_id"),
+            expectedHead: try words.text("expected_head"),
             metadata: try words.pairs("metadata"),
             key: try words.text("key"),
             extraBody: words.json("extra_body"),
             extraHeaders: try words.pairs("extra_headers"),
+            cache: try words.one("cache"),
+            context: try words.record("context").map {
+                try known($0.fields, [], ["turns", "tokens", "summary"])
+                return ContextOptions(
+                    turns: try $0.int("turns"), tokens: try $0.int("tokens"), summary: try $0.bool("summary"))
+            },
             detached: try words.bool("detached") ?? false,
             maxCostNanoUsd: try words.int("max_cost_nano_usd"))
     }
