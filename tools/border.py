@@ -53,6 +53,8 @@ TAKEN = """\
         freeFunc(rustFuture)
     }
 """
+# Nothing uses it, and it would be taken for our own `Library`.
+HIDES = "import com.sun.jna.Library\n"
 
 
 def target() -> Path:
@@ -102,10 +104,10 @@ def types(swift: str) -> str:
 
 
 def mended(kotlin: str) -> str:
-    """Free what a call gave that nobody takes any more."""
+    """Free what a call gave that nobody takes any more, and let no import hide a name of ours."""
     if kotlin.count(UNTAKEN) != 1:
         raise SystemExit("UniFFI waits for calls in another way than it did: see what it does with cancelled ones")
-    return kotlin.replace(UNTAKEN, TAKEN)
+    return kotlin.replace(UNTAKEN, TAKEN).replace(HIDES, "")
 
 
 def files(folder: Path) -> dict[str, str]:

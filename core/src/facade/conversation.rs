@@ -12,7 +12,9 @@ use super::message::{self, NewMessage};
 use super::options::CallOptions;
 use super::part::{self, Part};
 use super::reply::Reply;
+use super::row::TimelineFocus;
 use super::stream::ReplyStream;
+use super::timeline::Timeline;
 use crate::{engine, model};
 
 /// One conversation. Touches no disk when made. Its turns run one after the other, in the order they were asked for.
@@ -168,5 +170,29 @@ impl Conversation {
     pub async fn delete(&self, cancel: Option<Arc<CancelToken>>) -> Result<(), TertuliaError> {
         let chat = self.chat.clone();
         self.ground.run(cancel, async move { chat.delete().await }).await
+    }
+
+    /// What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+    /// otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+    /// are told apart. Behind the message `read_upto` the unread marker stands.
+    ///
+    /// # Errors
+    /// `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+    #[uniffi::method(default(focus = None, utc_offset_minutes = 0, read_upto = None, cancel = None))]
+    pub async fn timeline(
+        &self,
+        focus: Option<TimelineFocus>,
+        utc_offset_minutes: i32,
+        read_upto: Option<String>,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<Arc<Timeline>, TertuliaError> {
+        let operation = "conversation.timeline";
+        let read_upto = read_upto.map(|upto| id(&upto, operation)).transpose()?;
+        let mut call = self.chat.timeline().utc_offset_minutes(utc_offset_minutes).read_upto(read_upto);
+        if let Some(focus) = focus {
+            call = call.focus(focus.taken(operation)?);
+        }
+        let timeline = self.ground.run(cancel, call.into_future()).await?;
+        Ok(Arc::new(Timeline::new(timeline, self.ground.clone())))
     }
 }

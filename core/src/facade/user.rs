@@ -6,12 +6,15 @@ use std::sync::Arc;
 use super::cancel::CancelToken;
 use super::conversation::Conversation;
 use super::conversation_change::length;
+use super::conversations_watch::ConversationsWatch;
 use super::error::TertuliaError;
 use super::ground::Ground;
 use super::message::{self, NewMessage};
 use super::options::CallOptions;
+use super::outbox::Outbox;
 use super::page::{ConversationPage, count, place};
 use super::part::{self, Part};
+use super::preferences::{Preferences, PreferencesChange};
 use super::reply::Reply;
 use crate::{engine, model};
 
@@ -99,6 +102,46 @@ impl UserScope {
     ) -> Result<Reply, TertuliaError> {
         let verb = self.user.ask(part::taken(parts)?).with(options.try_into()?);
         self.ground.run(cancel, verb.into_future()).await.map(Reply::from)
+    }
+
+    /// What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+    ///
+    /// # Errors
+    /// `Storage`, `Closed`, `Cancelled`.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn preferences(&self, cancel: Option<Arc<CancelToken>>) -> Result<Preferences, TertuliaError> {
+        let user = self.user.clone();
+        self.ground.run(cancel, async move { user.preferences().await }).await.map(Preferences::from)
+    }
+
+    /// Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+    ///
+    /// # Errors
+    /// `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn update_preferences(
+        &self,
+        change: PreferencesChange,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<(), TertuliaError> {
+        let user = self.user.clone();
+        self.ground.run(cancel, async move { user.update_preferences(change.into()).await }).await
+    }
+
+    /// What of this user's messages waits to be sent by itself, is being sent, or was given up.
+    #[must_use]
+    pub fn outbox(&self) -> Arc<Outbox> {
+        Arc::new(Outbox::new(self.user.outbox(), self.ground.clone()))
+    }
+
+    /// This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
+    /// then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
+    ///
+    /// # Errors
+    /// `Closed`; `Invalid` (bad_user).
+    #[expect(clippy::result_large_err, reason = "a border has no boxes; the error is written to bytes at once")]
+    pub fn watch_conversations(&self) -> Result<Arc<ConversationsWatch>, TertuliaError> {
+        Ok(Arc::new(ConversationsWatch::new(self.user.watch_conversations()?, self.ground.clone())))
     }
 
     /// Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.

@@ -24,6 +24,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// How urgent a call is while others wait for the same model.
@@ -282,5 +283,43 @@ words! {
         Parked,
         /// Stopped; holds what had arrived.
         Cancelled,
+    }
+}
+
+words! {
+    /// The tick in a bubble.
+    Delivery as model::Delivery {
+        /// Kept, not sent.
+        Pending,
+        /// On its way.
+        Sending,
+        /// Reached the model.
+        Sent,
+        /// Will not be sent by itself.
+        Failed,
+    }
+}
+
+words! {
+    /// What a breaker does with calls.
+    BreakerState as model::BreakerState {
+        /// Lets them pass.
+        Closed,
+        /// Lets none pass.
+        Open,
+        /// Lets one pass, to find out.
+        HalfOpen,
+    }
+}
+
+words! {
+    /// How well something is.
+    HealthState as model::HealthState {
+        /// It does what it should.
+        Ok,
+        /// It does, but not for everybody or not at once.
+        Degraded,
+        /// It does not.
+        Down,
     }
 }

@@ -1,6 +1,7 @@
 //! The border without a border: what the other languages call, called from Rust, against the simulator.
 
 mod pages;
+mod service;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use tertulia_simulator::{EventKind, Script, Simulator};
 
 use super::*;
 use crate::{base, call, engine, model, policy};
+
+mod live;
 
 fn say(text: &str) -> Vec<Part> {
     vec![Part::Text { text: text.to_owned(), citations: Vec::new() }]

@@ -17,7 +17,6 @@ package dev.tertulia
 // compile the Rust component. The easiest way to ensure this is to bundle the Kotlin
 // helpers directly inline like we're doing here.
 
-import com.sun.jna.Library
 import com.sun.jna.IntegerType
 import com.sun.jna.Native
 import com.sun.jna.Pointer
@@ -684,9 +683,47 @@ internal object IntegrityCheckingUniffiLib {
     internal fun ensureInitialized() = Unit
     external fun uniffi_tertulia_checksum_func_open_tertulia(
     ): Int
+    external fun uniffi_tertulia_checksum_method_batch_append(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_archive(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_delete(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_edit(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_export(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_pin(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_retag(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_run(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_start(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_tag(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_unarchive(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_unpin(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_untag(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_update(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_cancel(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_progress(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_report(
+    ): Int
     external fun uniffi_tertulia_checksum_method_canceltoken_cancel(
     ): Int
     external fun uniffi_tertulia_checksum_method_canceltoken_is_cancelled(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_budgets(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_context(
     ): Int
@@ -742,6 +779,28 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_messages_next_batch(
     ): Int
+    external fun uniffi_tertulia_checksum_method_library_delete(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_get(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_list(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_put(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_version(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_versions(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_librarycache_clear(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_librarycache_health(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_librarycache_invalidate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_providerhandle_models(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_providerhandle_request(
+    ): Int
     external fun uniffi_tertulia_checksum_method_ssestream_next(
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_cancel(
@@ -758,6 +817,42 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_turn_id(
     ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_budgets(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_list_budgets(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_remove_budget(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_set_budget(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_load_catalogue(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_models(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_providers(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_reconfigure(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_stats(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_warm_up(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_councils(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_library(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_library_cache(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_personas(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_prompts(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_provider(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_forecast(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_usage(
+    ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_ask(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_ask_messages(
@@ -766,9 +861,49 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_user(
     ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_assign_tier(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_remove_tier(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_set_tier(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_tiers(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_store(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_backup(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_checkpoint(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_repair(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_storage_report(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_vacuum(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_verify(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_batch(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_budgets(
+    ): Int
     external fun uniffi_tertulia_checksum_method_userscope_erase(
     ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_councils(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_library(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_personas(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_prompts(
+    ): Int
     external fun uniffi_tertulia_checksum_method_userscope_search(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_forecast(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_usage(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_tier(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_export_conversations(
     ): Int
@@ -812,6 +947,50 @@ internal object UniffiLib {
     }
 
     internal fun ensureInitialized() = Unit
+    external fun uniffi_tertulia_fn_clone_batch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_batch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_append(`ptr`: Long,`chat`: Long,`messages`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_archive(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_delete(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_edit(`ptr`: Long,`chat`: Long,`messageId`: RustBuffer.ByValue,`parts`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_export(`ptr`: Long,`path`: RustBuffer.ByValue,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_pin(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_retag(`ptr`: Long,`chats`: RustBuffer.ByValue,`old`: RustBuffer.ByValue,`new`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_run(`ptr`: Long,`bestEffort`: Byte,`dryRun`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_batch_start(`ptr`: Long,`bestEffort`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_batch_tag(`ptr`: Long,`chats`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_unarchive(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_unpin(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_untag(`ptr`: Long,`chats`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_update(`ptr`: Long,`chats`: RustBuffer.ByValue,`change`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_clone_batchrun(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_batchrun(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batchrun_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batchrun_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_batchrun_progress(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_batchrun_report(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_clone_canceltoken(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_canceltoken(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -826,6 +1005,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_free_conversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_conversation_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_conversation_context(`ptr`: Long,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_append(`ptr`: Long,`messages`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
@@ -884,6 +1065,40 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_tertulia_fn_method_messages_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_clone_library(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_library(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_library_delete(`ptr`: Long,`name`: RustBuffer.ByValue,`expectedVersion`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_get(`ptr`: Long,`name`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_list(`ptr`: Long,`prefix`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_put(`ptr`: Long,`name`: RustBuffer.ByValue,`value`: RustBuffer.ByValue,`expectedVersion`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_version(`ptr`: Long,`name`: RustBuffer.ByValue,`version`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_versions(`ptr`: Long,`name`: RustBuffer.ByValue,`before`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_librarycache(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_librarycache(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_librarycache_clear(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_librarycache_health(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_librarycache_invalidate(`ptr`: Long,`kind`: RustBuffer.ByValue,`name`: RustBuffer.ByValue,`user`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_clone_providerhandle(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_providerhandle(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_providerhandle_models(`ptr`: Long,`key`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_providerhandle_request(`ptr`: Long,`method`: RustBuffer.ByValue,`path`: RustBuffer.ByValue,`body`: RustBuffer.ByValue,`key`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_clone_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -912,6 +1127,42 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_free_tertulia(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_list_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_remove_budget(`ptr`: Long,`id`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_set_budget(`ptr`: Long,`budget`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_load_catalogue(`ptr`: Long,`path`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_models(`ptr`: Long,`pattern`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_providers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_reconfigure(`ptr`: Long,`settings`: RustBuffer.ByValue,`keys`: RustBuffer.ByValue,`catalogue`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_stats(`ptr`: Long,`windowMs`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_warm_up(`ptr`: Long,`models`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_councils(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_library(`ptr`: Long,`kind`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_library_cache(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_personas(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_prompts(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_provider(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_forecast(`ptr`: Long,`window`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_usage(`ptr`: Long,`by`: RustBuffer.ByValue,`since`: RustBuffer.ByValue,`until`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_tertulia_ask(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
@@ -920,14 +1171,58 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_user(`ptr`: Long,`id`: RustBuffer.ByValue,`keys`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_assign_tier(`ptr`: Long,`user`: RustBuffer.ByValue,`tier`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_remove_tier(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_set_tier(`ptr`: Long,`name`: RustBuffer.ByValue,`tier`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_tiers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_store(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_storeupkeep(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_storeupkeep(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_storeupkeep_backup(`ptr`: Long,`path`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_checkpoint(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_repair(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_storage_report(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_vacuum(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_verify(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_clone_userscope(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_userscope(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_userscope_batch(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_userscope_erase(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_councils(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_library(`ptr`: Long,`kind`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_personas(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_prompts(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_search(`ptr`: Long,`words`: RustBuffer.ByValue,`sort`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_method_userscope_forecast(`ptr`: Long,`window`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_usage(`ptr`: Long,`by`: RustBuffer.ByValue,`since`: RustBuffer.ByValue,`until`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_tier(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_userscope_export_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`ids`: RustBuffer.ByValue,`archived`: RustBuffer.ByValue,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`preferences`: Byte,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_import_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`dryRun`: Byte,`cancel`: RustBuffer.ByValue,
@@ -950,7 +1245,11 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_tertuliaerror_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_budget_id(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_errorinfo_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_libraryentry_render(`ptr`: RustBuffer.ByValue,`values`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_calloptions_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1082,10 +1381,67 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_func_open_tertulia() and 0xFFFF) != 49710) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_batch_append() and 0xFFFF) != 23800) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_archive() and 0xFFFF) != 8131) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_delete() and 0xFFFF) != 12923) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_edit() and 0xFFFF) != 62324) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_export() and 0xFFFF) != 36381) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_pin() and 0xFFFF) != 16685) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_retag() and 0xFFFF) != 12359) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_run() and 0xFFFF) != 34920) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_start() and 0xFFFF) != 32450) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_tag() and 0xFFFF) != 61560) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_unarchive() and 0xFFFF) != 62483) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_unpin() and 0xFFFF) != 49646) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_untag() and 0xFFFF) != 64418) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_update() and 0xFFFF) != 41079) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_cancel() and 0xFFFF) != 23387) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_next() and 0xFFFF) != 46085) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_progress() and 0xFFFF) != 31787) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_report() and 0xFFFF) != 40278) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_canceltoken_cancel() and 0xFFFF) != 10615) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_canceltoken_is_cancelled() and 0xFFFF) != 18551) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_budgets() and 0xFFFF) != 27815) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_context() and 0xFFFF) != 32088) {
@@ -1169,6 +1525,39 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_messages_next_batch() and 0xFFFF) != 5293) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_library_delete() and 0xFFFF) != 18852) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_get() and 0xFFFF) != 23742) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_list() and 0xFFFF) != 32547) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_put() and 0xFFFF) != 48108) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_version() and 0xFFFF) != 38185) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_versions() and 0xFFFF) != 31669) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_librarycache_clear() and 0xFFFF) != 34683) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_librarycache_health() and 0xFFFF) != 56766) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_librarycache_invalidate() and 0xFFFF) != 63405) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_providerhandle_models() and 0xFFFF) != 61453) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_providerhandle_request() and 0xFFFF) != 46031) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_ssestream_next() and 0xFFFF) != 53305) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1193,6 +1582,60 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_replystream_turn_id() and 0xFFFF) != 58173) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_budgets() and 0xFFFF) != 38548) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_list_budgets() and 0xFFFF) != 25688) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_remove_budget() and 0xFFFF) != 33785) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_set_budget() and 0xFFFF) != 15222) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_load_catalogue() and 0xFFFF) != 15810) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_models() and 0xFFFF) != 38599) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_providers() and 0xFFFF) != 63101) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_reconfigure() and 0xFFFF) != 56406) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_stats() and 0xFFFF) != 29432) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_warm_up() and 0xFFFF) != 24371) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_councils() and 0xFFFF) != 11936) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_library() and 0xFFFF) != 9653) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_library_cache() and 0xFFFF) != 40397) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_personas() and 0xFFFF) != 63515) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_prompts() and 0xFFFF) != 595) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_provider() and 0xFFFF) != 49767) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_forecast() and 0xFFFF) != 47607) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_usage() and 0xFFFF) != 57757) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_ask() and 0xFFFF) != 39447) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1205,10 +1648,70 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_tertulia_user() and 0xFFFF) != 14870) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_assign_tier() and 0xFFFF) != 39103) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_remove_tier() and 0xFFFF) != 46981) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_set_tier() and 0xFFFF) != 33588) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_tiers() and 0xFFFF) != 20021) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_store() and 0xFFFF) != 29420) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_backup() and 0xFFFF) != 50427) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_checkpoint() and 0xFFFF) != 17976) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_repair() and 0xFFFF) != 42143) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_storage_report() and 0xFFFF) != 47595) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_vacuum() and 0xFFFF) != 49635) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_verify() and 0xFFFF) != 20526) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_batch() and 0xFFFF) != 3522) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_budgets() and 0xFFFF) != 55919) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_userscope_erase() and 0xFFFF) != 16991) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_councils() and 0xFFFF) != 32707) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_library() and 0xFFFF) != 40731) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_personas() and 0xFFFF) != 41167) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_prompts() and 0xFFFF) != 3843) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_userscope_search() and 0xFFFF) != 54523) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_forecast() and 0xFFFF) != 65188) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_usage() and 0xFFFF) != 12953) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_tier() and 0xFFFF) != 2929) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_userscope_export_conversations() and 0xFFFF) != 40894) {
@@ -1757,6 +2260,1058 @@ public object FfiConverterTimestamp: FfiConverterRustBuffer<java.time.Instant> {
 
 
 /**
+ * Many changes to one user's conversations, gathered by its verbs and done together by `run` or `start`.
+ *
+ * **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+ * is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+ * error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+ * when somebody else changes things in such a way that it cannot be done any more. With `best_effort` it does what it
+ * can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+ *
+ * Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+ * the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+ * `chats` are ids of conversations; each is an item of its own.
+ */
+public interface BatchInterface {
+
+    /**
+     * Stores messages without asking a model, all of them one behind the other. The handle of a new conversation begins
+     * that conversation; other items may name it, too.
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    fun `append`(`chat`: Conversation, `messages`: List<NewMessage>)
+
+    /**
+     * Leaves these conversations out of lists that do not ask for them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `archive`(`chats`: List<kotlin.String>)
+
+    /**
+     * Deletes these conversations with everything in them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `delete`(`chats`: List<kotlin.String>)
+
+    /**
+     * Says a message anew without asking a model: the new one stands beside it and is shown in its place. One that waits
+     * to be sent is taken back instead. Words of the model are refused: `Invalid` (not_editable).
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    fun `edit`(`chat`: Conversation, `messageId`: kotlin.String, `parts`: List<Part>)
+
+    /**
+     * Writes these conversations into a file, as `export_conversations` does. It holds what is there before the batch: put
+     * it before the items that change them. With them deleted by the same batch, either the file is whole and they are gone,
+     * or neither.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `export`(`path`: kotlin.String, `chats`: List<kotlin.String>)
+
+    /**
+     * Puts these conversations before all others in lists.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `pin`(`chats`: List<kotlin.String>)
+
+    /**
+     * Moves the conversations from one tag to another, as from folder to folder. One without the first tag is refused:
+     * `Invalid` (not_tagged).
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `retag`(`chats`: List<kotlin.String>, `old`: kotlin.String, `new`: kotlin.String)
+
+    /**
+     * Does it and waits for its end; cancelling ends it. With `best_effort` it does what it can, in place of all or
+     * nothing. With `dry_run` nothing is written: the report says what would be, and names every item that is refused.
+     *
+     * # Errors
+     * As of the report of a batch that was started.
+     */
+    suspend fun `run`(`bestEffort`: kotlin.Boolean = false, `dryRun`: kotlin.Boolean = false, `cancel`: CancelToken? = null): BatchReport
+
+    /**
+     * Begins it. It goes on whether anybody holds what this gives or not.
+     */
+    fun `start`(`bestEffort`: kotlin.Boolean = false): BatchRun
+
+    /**
+     * Adds these tags to the ones that the conversations have; those that they have already stay where they stand.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `tag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+
+    /**
+     * Takes these conversations back out of the archive.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `unarchive`(`chats`: List<kotlin.String>)
+
+    /**
+     * Puts these conversations among the others again.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `unpin`(`chats`: List<kotlin.String>)
+
+    /**
+     * Takes these tags off the conversations; one that a conversation does not have is no error.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `untag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+
+    /**
+     * Changes the same fields of all of these conversations; what is left out stays as it is.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `update`(`chats`: List<kotlin.String>, `change`: ConversationChange)
+
+    companion object
+}
+
+/**
+ * Many changes to one user's conversations, gathered by its verbs and done together by `run` or `start`.
+ *
+ * **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+ * is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+ * error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+ * when somebody else changes things in such a way that it cannot be done any more. With `best_effort` it does what it
+ * can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+ *
+ * Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+ * the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+ * `chats` are ids of conversations; each is an item of its own.
+ */
+open class Batch: Disposable, AutoCloseable, BatchInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_batch(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_batch(handle, status)
+        }
+    }
+
+
+    /**
+     * Stores messages without asking a model, all of them one behind the other. The handle of a new conversation begins
+     * that conversation; other items may name it, too.
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    @Throws(TertuliaException::class)override fun `append`(`chat`: Conversation, `messages`: List<NewMessage>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_append(
+        it,
+
+        FfiConverterTypeConversation.lower(`chat`),
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Leaves these conversations out of lists that do not ask for them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `archive`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_archive(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Deletes these conversations with everything in them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `delete`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_delete(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Says a message anew without asking a model: the new one stands beside it and is shown in its place. One that waits
+     * to be sent is taken back instead. Words of the model are refused: `Invalid` (not_editable).
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    @Throws(TertuliaException::class)override fun `edit`(`chat`: Conversation, `messageId`: kotlin.String, `parts`: List<Part>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_edit(
+        it,
+
+        FfiConverterTypeConversation.lower(`chat`),
+        FfiConverterString.lower(`messageId`),
+        FfiConverterSequenceTypePart.lower(`parts`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Writes these conversations into a file, as `export_conversations` does. It holds what is there before the batch: put
+     * it before the items that change them. With them deleted by the same batch, either the file is whole and they are gone,
+     * or neither.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `export`(`path`: kotlin.String, `chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_export(
+        it,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Puts these conversations before all others in lists.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `pin`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_pin(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Moves the conversations from one tag to another, as from folder to folder. One without the first tag is refused:
+     * `Invalid` (not_tagged).
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `retag`(`chats`: List<kotlin.String>, `old`: kotlin.String, `new`: kotlin.String)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_retag(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterString.lower(`old`),
+        FfiConverterString.lower(`new`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Does it and waits for its end; cancelling ends it. With `best_effort` it does what it can, in place of all or
+     * nothing. With `dry_run` nothing is written: the report says what would be, and names every item that is refused.
+     *
+     * # Errors
+     * As of the report of a batch that was started.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `run`(`bestEffort`: kotlin.Boolean, `dryRun`: kotlin.Boolean, `cancel`: CancelToken?) : BatchReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_batch_run(
+                uniffiHandle,
+
+        FfiConverterBoolean.lower(`bestEffort`),
+        FfiConverterBoolean.lower(`dryRun`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeBatchReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Begins it. It goes on whether anybody holds what this gives or not.
+     */override fun `start`(`bestEffort`: kotlin.Boolean): BatchRun {
+            return FfiConverterTypeBatchRun.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_start(
+        it,
+
+        FfiConverterBoolean.lower(`bestEffort`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Adds these tags to the ones that the conversations have; those that they have already stay where they stand.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `tag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_tag(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterSequenceString.lower(`tags`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Takes these conversations back out of the archive.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `unarchive`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_unarchive(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Puts these conversations among the others again.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `unpin`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_unpin(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Takes these tags off the conversations; one that a conversation does not have is no error.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `untag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_untag(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterSequenceString.lower(`tags`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Changes the same fields of all of these conversations; what is left out stays as it is.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `update`(`chats`: List<kotlin.String>, `change`: ConversationChange)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_update(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterTypeConversationChange.lower(`change`),_status)
+}
+    }
+
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatch: FfiConverter<Batch, Long> {
+    override fun lower(value: Batch): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Batch {
+        return Batch(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Batch {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Batch) = 8UL
+
+    override fun write(value: Batch, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * A batch that is under way.
+ */
+public interface BatchRunInterface {
+
+    /**
+     * Ends it. What is done whole or not at all is not done, unless it is being written at this very moment; what is done
+     * as far as it goes keeps what is done. Once it is over this does nothing.
+     */
+    fun `cancel`()
+
+    /**
+     * How far it is, as soon as that is not what this told last; nothing once it is over. Who asks seldom is told the
+     * latest.
+     *
+     * # Errors
+     * `Cancelled`: the token ends the waiting, not the batch.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): BatchProgress?
+
+    /**
+     * How far it is now.
+     */
+    fun `progress`(): BatchProgress
+
+    /**
+     * What it has done, once it is over. It may be asked any number of times. The token ends the waiting, not the batch.
+     *
+     * # Errors
+     * `Invalid` (batch_too_large). All or nothing: as the first item that is refused, which it names by its number, from 0;
+     * `Conflict` (changed_meanwhile) when others change the same things again and again; `Cancelled`; `Storage`; `Closed`.
+     * Then nothing is written. Best effort: `Cancelled`, `Storage` and `Closed` before the first write; what comes later is
+     * told of the items.
+     */
+    suspend fun `report`(`cancel`: CancelToken? = null): BatchReport
+
+    companion object
+}
+
+/**
+ * A batch that is under way.
+ */
+open class BatchRun: Disposable, AutoCloseable, BatchRunInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_batchrun(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_batchrun(handle, status)
+        }
+    }
+
+
+    /**
+     * Ends it. What is done whole or not at all is not done, unless it is being written at this very moment; what is done
+     * as far as it goes keeps what is done. Once it is over this does nothing.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batchrun_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * How far it is, as soon as that is not what this told last; nothing once it is over. Who asks seldom is told the
+     * latest.
+     *
+     * # Errors
+     * `Cancelled`: the token ends the waiting, not the batch.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : BatchProgress? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_batchrun_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeBatchProgress.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * How far it is now.
+     */override fun `progress`(): BatchProgress {
+            return FfiConverterTypeBatchProgress.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batchrun_progress(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What it has done, once it is over. It may be asked any number of times. The token ends the waiting, not the batch.
+     *
+     * # Errors
+     * `Invalid` (batch_too_large). All or nothing: as the first item that is refused, which it names by its number, from 0;
+     * `Conflict` (changed_meanwhile) when others change the same things again and again; `Cancelled`; `Storage`; `Closed`.
+     * Then nothing is written. Best effort: `Cancelled`, `Storage` and `Closed` before the first write; what comes later is
+     * told of the items.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `report`(`cancel`: CancelToken?) : BatchReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_batchrun_report(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeBatchReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchRun: FfiConverter<BatchRun, Long> {
+    override fun lower(value: BatchRun): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): BatchRun {
+        return BatchRun(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): BatchRun {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: BatchRun) = 8UL
+
+    override fun write(value: BatchRun, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Stops the calls that it is given to: each then fails with `Cancelled`, and what had arrived is kept. For languages
  * whose tasks cannot drop a call; in Kotlin, cancelling the job does the same without a token.
  */
@@ -2060,6 +3615,14 @@ public object FfiConverterTypeCancelToken: FfiConverter<CancelToken, Long> {
  * One conversation. Touches no disk when made. Its turns run one after the other, in the order they were asked for.
  */
 public interface ConversationInterface {
+
+    /**
+     * Where every budget stands that holds for a call in this conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    suspend fun `budgets`(`cancel`: CancelToken? = null): List<BudgetStatus>
 
     /**
      * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
@@ -2396,6 +3959,34 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
         return uniffiRustCall() { status ->
             UniffiLib.uniffi_tertulia_fn_clone_conversation(handle, status)
         }
+    }
+
+
+    /**
+     * Where every budget stands that holds for a call in this conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `budgets`(`cancel`: CancelToken?) : List<BudgetStatus> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudgetStatus.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
     }
 
 
@@ -3311,6 +4902,819 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 
 
 /**
+ * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
+ * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
+ *
+ * A user sees the application's values as well, unless he has one of the same name; only the application puts and
+ * deletes them. What is read by name is remembered until somebody changes it, in whichever process.
+ */
+public interface LibraryInterface {
+
+    /**
+     * Deletes the value under the name, with all its versions. The application's is seen again in the place of a user's.
+     * Numbers of versions are not given again. With `expected_version` only if that version stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `NotFound` when nothing stands there, or only the application's;
+     * `Conflict` (entry_moved) on another version than the expected one; `Storage`; `Closed`.
+     */
+    suspend fun `delete`(`name`: kotlin.String, `expectedVersion`: kotlin.Long? = null, `cancel`: CancelToken? = null)
+
+    /**
+     * The newest version under this name: the user's own, else the application's; nothing when there is neither.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    suspend fun `get`(`name`: kotlin.String, `cancel`: CancelToken? = null): LibraryEntry?
+
+    /**
+     * The names in the order of their letters (by code point) that begin with the prefix and stand behind `after`; 1 to
+     * 200 of them. Of a user's library the application's names as well, each name once.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    suspend fun `list`(`prefix`: kotlin.String = "", `after`: kotlin.String? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): List<LibraryItem>
+
+    /**
+     * Puts a value under the name, as its next version, and gives the version's number. The value that stands there
+     * already changes nothing. With `expected_version` only if that version stands there; 0 = only if nothing does.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_kind, bad_name, bad_user, too_large, too_deep); `Conflict` (entry_moved) on another
+     * version than the expected one; `Storage`; `Closed`.
+     */
+    suspend fun `put`(`name`: kotlin.String, `value`: LibraryValue, `expectedVersion`: kotlin.Long? = null, `cancel`: CancelToken? = null): kotlin.Long
+
+    /**
+     * This version of what stands under the name: of the user's own value if he has one, else of the application's; nothing
+     * when it is not there (any more).
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    suspend fun `version`(`name`: kotlin.String, `version`: kotlin.Long, `cancel`: CancelToken? = null): LibraryEntry?
+
+    /**
+     * The versions of what stands under the name that are kept, the newest first, from the one before `before` on; 1 to
+     * 200 of them. Of the user's own value if he has one, else of the application's; none when nothing stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    suspend fun `versions`(`name`: kotlin.String, `before`: kotlin.Long? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): List<LibraryVersion>
+
+    companion object
+}
+
+/**
+ * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
+ * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
+ *
+ * A user sees the application's values as well, unless he has one of the same name; only the application puts and
+ * deletes them. What is read by name is remembered until somebody changes it, in whichever process.
+ */
+open class Library: Disposable, AutoCloseable, LibraryInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_library(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_library(handle, status)
+        }
+    }
+
+
+    /**
+     * Deletes the value under the name, with all its versions. The application's is seen again in the place of a user's.
+     * Numbers of versions are not given again. With `expected_version` only if that version stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `NotFound` when nothing stands there, or only the application's;
+     * `Conflict` (entry_moved) on another version than the expected one; `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `delete`(`name`: kotlin.String, `expectedVersion`: kotlin.Long?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_delete(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterOptionalLong.lower(`expectedVersion`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The newest version under this name: the user's own, else the application's; nothing when there is neither.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `get`(`name`: kotlin.String, `cancel`: CancelToken?) : LibraryEntry? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_get(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeLibraryEntry.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The names in the order of their letters (by code point) that begin with the prefix and stand behind `after`; 1 to
+     * 200 of them. Of a user's library the application's names as well, each name once.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `list`(`prefix`: kotlin.String, `after`: kotlin.String?, `limit`: kotlin.Int, `cancel`: CancelToken?) : List<LibraryItem> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_list(
+                uniffiHandle,
+
+        FfiConverterString.lower(`prefix`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeLibraryItem.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Puts a value under the name, as its next version, and gives the version's number. The value that stands there
+     * already changes nothing. With `expected_version` only if that version stands there; 0 = only if nothing does.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_kind, bad_name, bad_user, too_large, too_deep); `Conflict` (entry_moved) on another
+     * version than the expected one; `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `put`(`name`: kotlin.String, `value`: LibraryValue, `expectedVersion`: kotlin.Long?, `cancel`: CancelToken?) : kotlin.Long {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_put(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterTypeLibraryValue.lower(`value`),
+        FfiConverterOptionalLong.lower(`expectedVersion`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i64(future) },
+        // lift function
+        { FfiConverterLong.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * This version of what stands under the name: of the user's own value if he has one, else of the application's; nothing
+     * when it is not there (any more).
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `version`(`name`: kotlin.String, `version`: kotlin.Long, `cancel`: CancelToken?) : LibraryEntry? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_version(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterLong.lower(`version`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeLibraryEntry.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The versions of what stands under the name that are kept, the newest first, from the one before `before` on; 1 to
+     * 200 of them. Of the user's own value if he has one, else of the application's; none when nothing stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `versions`(`name`: kotlin.String, `before`: kotlin.Long?, `limit`: kotlin.Int, `cancel`: CancelToken?) : List<LibraryVersion> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_versions(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterOptionalLong.lower(`before`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeLibraryVersion.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibrary: FfiConverter<Library, Long> {
+    override fun lower(value: Library): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Library {
+        return Library(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Library {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Library) = 8UL
+
+    override fun write(value: Library, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What an engine remembers of libraries and of users' preferences. It is never behind: what is changed, here or in another
+ * process, is read anew by itself.
+ */
+public interface LibraryCacheInterface {
+
+    /**
+     * Forgets everything.
+     */
+    fun `clear`()
+
+    /**
+     * How often a value was remembered and how often it had to be read, and what is remembered now; from memory.
+     */
+    fun `health`(): LibraryHealth
+
+    /**
+     * Forgets one value, which is read anew with the next question for it: the application's, or this user's. The kind
+     * `preferences` (without a name) is what a user prefers.
+     */
+    fun `invalidate`(`kind`: kotlin.String, `name`: kotlin.String = "", `user`: kotlin.String = "")
+
+    companion object
+}
+
+/**
+ * What an engine remembers of libraries and of users' preferences. It is never behind: what is changed, here or in another
+ * process, is read anew by itself.
+ */
+open class LibraryCache: Disposable, AutoCloseable, LibraryCacheInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_librarycache(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_librarycache(handle, status)
+        }
+    }
+
+
+    /**
+     * Forgets everything.
+     */override fun `clear`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_librarycache_clear(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * How often a value was remembered and how often it had to be read, and what is remembered now; from memory.
+     */override fun `health`(): LibraryHealth {
+            return FfiConverterTypeLibraryHealth.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_librarycache_health(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Forgets one value, which is read anew with the next question for it: the application's, or this user's. The kind
+     * `preferences` (without a name) is what a user prefers.
+     */override fun `invalidate`(`kind`: kotlin.String, `name`: kotlin.String, `user`: kotlin.String)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_librarycache_invalidate(
+        it,
+
+        FfiConverterString.lower(`kind`),
+        FfiConverterString.lower(`name`),
+        FfiConverterString.lower(`user`),_status)
+}
+    }
+
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryCache: FfiConverter<LibraryCache, Long> {
+    override fun lower(value: LibraryCache): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): LibraryCache {
+        return LibraryCache(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): LibraryCache {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: LibraryCache) = 8UL
+
+    override fun write(value: LibraryCache, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * The messages of a conversation one after the other, pulled in batches. One task reads.
  */
 public interface MessagesInterface {
@@ -3495,6 +5899,337 @@ public object FfiConverterTypeMessages: FfiConverter<Messages, Long> {
     override fun allocationSize(value: Messages) = 8UL
 
     override fun write(value: Messages, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * One provider, for requests of your own with its key and address.
+ */
+public interface ProviderHandleInterface {
+
+    /**
+     * Asks the provider which models it offers right now, in its own order. What the list says of a model's window and
+     * output goes first; the rest is what the catalogue knows, so that a model it does not know has no price.
+     *
+     * # Errors
+     * `Invalid` (unknown_provider), `Unauthorized` (key_missing, key_rejected), `Unavailable` (bad_response, …),
+     * `TimedOut`; `Cancelled`.
+     */
+    suspend fun `models`(`key`: kotlin.String? = null, `cancel`: CancelToken? = null): List<ModelInfo>
+
+    /**
+     * Sends a request with this provider's key, or with one for it alone, to a path of its own (`/v1/moderations`), with
+     * a body of JSON if there is one, and gives whatever comes back. Nothing is tried again.
+     *
+     * # Errors
+     * `Invalid` (bad_json, unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`;
+     * `Cancelled`.
+     */
+    suspend fun `request`(`method`: kotlin.String, `path`: kotlin.String, `body`: kotlin.String? = null, `key`: kotlin.String? = null, `cancel`: CancelToken? = null): RawResponse
+
+    companion object
+}
+
+/**
+ * One provider, for requests of your own with its key and address.
+ */
+open class ProviderHandle: Disposable, AutoCloseable, ProviderHandleInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_providerhandle(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_providerhandle(handle, status)
+        }
+    }
+
+
+    /**
+     * Asks the provider which models it offers right now, in its own order. What the list says of a model's window and
+     * output goes first; the rest is what the catalogue knows, so that a model it does not know has no price.
+     *
+     * # Errors
+     * `Invalid` (unknown_provider), `Unauthorized` (key_missing, key_rejected), `Unavailable` (bad_response, …),
+     * `TimedOut`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `models`(`key`: kotlin.String?, `cancel`: CancelToken?) : List<ModelInfo> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_providerhandle_models(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`key`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeModelInfo.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends a request with this provider's key, or with one for it alone, to a path of its own (`/v1/moderations`), with
+     * a body of JSON if there is one, and gives whatever comes back. Nothing is tried again.
+     *
+     * # Errors
+     * `Invalid` (bad_json, unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`;
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `request`(`method`: kotlin.String, `path`: kotlin.String, `body`: kotlin.String?, `key`: kotlin.String?, `cancel`: CancelToken?) : RawResponse {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_providerhandle_request(
+                uniffiHandle,
+
+        FfiConverterString.lower(`method`),
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalString.lower(`body`),
+        FfiConverterOptionalString.lower(`key`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeRawResponse.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeProviderHandle: FfiConverter<ProviderHandle, Long> {
+    override fun lower(value: ProviderHandle): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): ProviderHandle {
+        return ProviderHandle(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): ProviderHandle {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: ProviderHandle) = 8UL
+
+    override fun write(value: ProviderHandle, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -4339,10 +7074,624 @@ public object FfiConverterTypeSseStream: FfiConverter<SseStream, Long> {
 
 
 /**
+ * The upkeep of an engine's store. Nothing of it changes what users see.
+ */
+public interface StoreUpkeepInterface {
+
+    /**
+     * Copies everything that is kept at this moment into a file, while others go on. The file gets its name when it is
+     * whole and on the disk, in the place of one that was there; it can be opened like any store. Gives its size in bytes.
+     * Cancelling, or suspending the engine, ends it.
+     *
+     * # Errors
+     * `Invalid` (bad_backup) when the path is one of the store's own files, or a folder; (unsupported) for a store without
+     * files; `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `backup`(`path`: kotlin.String, `cancel`: CancelToken? = null): kotlin.Long
+
+    /**
+     * Moves the log into the database and empties it, which the store does by itself when it is idle. False when somebody
+     * still reads from the log; then what could be moved is.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `checkpoint`(`cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * Mends what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away. All of
+     * it is done or nothing. Nobody writes meanwhile.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `repair`(`cancel`: CancelToken? = null): Repair
+
+    /**
+     * What takes the space, by kind. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `storageReport`(`cancel`: CancelToken? = null): StorageReport
+
+    /**
+     * Gives the space of what was deleted back to the system and puts the index of words together, in steps between which
+     * others go on. Gives the bytes.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `vacuum`(`cancel`: CancelToken? = null): kotlin.Long
+
+    /**
+     * Looks at everything that is kept, while others go on: pages and indexes, tables and indexes against those that this
+     * version makes, every figure that is kept against what it counts. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `verify`(`cancel`: CancelToken? = null): Verification
+
+    companion object
+}
+
+/**
+ * The upkeep of an engine's store. Nothing of it changes what users see.
+ */
+open class StoreUpkeep: Disposable, AutoCloseable, StoreUpkeepInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_storeupkeep(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_storeupkeep(handle, status)
+        }
+    }
+
+
+    /**
+     * Copies everything that is kept at this moment into a file, while others go on. The file gets its name when it is
+     * whole and on the disk, in the place of one that was there; it can be opened like any store. Gives its size in bytes.
+     * Cancelling, or suspending the engine, ends it.
+     *
+     * # Errors
+     * `Invalid` (bad_backup) when the path is one of the store's own files, or a folder; (unsupported) for a store without
+     * files; `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `backup`(`path`: kotlin.String, `cancel`: CancelToken?) : kotlin.Long {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_backup(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i64(future) },
+        // lift function
+        { FfiConverterLong.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Moves the log into the database and empties it, which the store does by itself when it is idle. False when somebody
+     * still reads from the log; then what could be moved is.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `checkpoint`(`cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_checkpoint(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Mends what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away. All of
+     * it is done or nothing. Nobody writes meanwhile.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `repair`(`cancel`: CancelToken?) : Repair {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_repair(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeRepair.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What takes the space, by kind. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `storageReport`(`cancel`: CancelToken?) : StorageReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_storage_report(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeStorageReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Gives the space of what was deleted back to the system and puts the index of words together, in steps between which
+     * others go on. Gives the bytes.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `vacuum`(`cancel`: CancelToken?) : kotlin.Long {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_vacuum(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i64(future) },
+        // lift function
+        { FfiConverterLong.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Looks at everything that is kept, while others go on: pages and indexes, tables and indexes against those that this
+     * version makes, every figure that is kept against what it counts. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `verify`(`cancel`: CancelToken?) : Verification {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_verify(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeVerification.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStoreUpkeep: FfiConverter<StoreUpkeep, Long> {
+    override fun lower(value: StoreUpkeep): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): StoreUpkeep {
+        return StoreUpkeep(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): StoreUpkeep {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: StoreUpkeep) = 8UL
+
+    override fun write(value: StoreUpkeep, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * The conversation engine. Usable from any thread. Freeing the last handle without `shutdown` loses nothing that was
  * said to be saved.
  */
 public interface TertuliaInterface {
+
+    /**
+     * Where the budgets of the application stand.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    suspend fun `budgets`(`cancel`: CancelToken? = null): List<BudgetStatus>
+
+    /**
+     * Every budget that is set.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    suspend fun `listBudgets`(`cancel`: CancelToken? = null): List<Budget>
+
+    /**
+     * Takes a budget away, by its id; one that is not set is no error. What was spent is remembered.
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Storage`, `Closed`.
+     */
+    suspend fun `removeBudget`(`id`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * Sets a budget, for all calls from now on, in every process that shares the store; one with the same scope, key,
+     * window and unit is replaced. What was spent in its window before counts.
+     *
+     * Each try of a call holds back the most that it can cost until it has ended. So many calls that wait can use a small
+     * budget up until they are answered for less, and others are refused meanwhile; `max_tokens` makes what is held back
+     * small.
+     *
+     * # Errors
+     * `Invalid` (bad_budget), `Storage`, `Closed`.
+     */
+    suspend fun `setBudget`(`budget`: Budget, `cancel`: CancelToken? = null)
+
+    /**
+     * Reads a catalogue from a JSON file in the layout of the bundled one, at most 16 MiB, for all calls from now on;
+     * calls that are under way end as they began. What it holds is laid over what is known: a provider takes the
+     * place of one of the same name, whole, with all of its models, and so does an alias; everything else stays, and
+     * what the engine was opened with stays on top. A catalogue says where keys and conversations go: load none that you
+     * would not run as a program.
+     *
+     * # Errors
+     * `Invalid` (bad_catalogue, bad_provider, bad_url, …) that says what is wrong; then nothing has changed. `Closed`.
+     */
+    suspend fun `loadCatalogue`(`path`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
+     */
+    fun `models`(`pattern`: kotlin.String = "*"): List<ModelInfo>
+
+    /**
+     * Every provider that the engine knows, from memory.
+     */
+    fun `providers`(): List<ProviderInfo>
+
+    /**
+     * Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing: settings that shall be
+     * otherwise, as JSON (`{"retry": {"max_attempts": 3}}`), new keys by provider, and a catalogue as JSON to lay over
+     * what is known. Calls that begin from now on see the new values; those under way end as they began. Who is left alone
+     * stays so, and what was used of a budget stays used; with another key a provider's models begin anew.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed.
+     * `Closed`.
+     */
+    suspend fun `reconfigure`(`settings`: kotlin.String? = null, `keys`: Map<kotlin.String, kotlin.String> = mapOf(), `catalogue`: kotlin.String? = null, `cancel`: CancelToken? = null)
+
+    /**
+     * The figures of the last while, for each model and in all: in whole seconds up to a minute, in whole minutes up to
+     * an hour. From memory. For whoever runs it, not for a screen, so it is one JSON object: `window_ms`, `total` and
+     * `targets`, with the names that they have in Rust and Python.
+     *
+     * # Errors
+     * `Internal` when they cannot be written.
+     */
+    fun `stats`(`windowMs`: kotlin.Long = 60000L): kotlin.String
+
+    /**
+     * Opens connections to the providers of these models ahead of the first call.
+     *
+     * # Errors
+     * `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
+     */
+    suspend fun `warmUp`(`models`: List<kotlin.String>, `cancel`: CancelToken? = null)
+
+    /**
+     * The application's councils, which all its users see.
+     */
+    fun `councils`(): Library
+
+    /**
+     * The application's values of a kind: `setting`, or a word of your own (small letters, digits, `-`, `_`; at most 32).
+     */
+    fun `library`(`kind`: kotlin.String): Library
+
+    /**
+     * What is remembered of libraries and of users' preferences.
+     */
+    fun `libraryCache`(): LibraryCache
+
+    /**
+     * The application's personas, which all its users see.
+     */
+    fun `personas`(): Library
+
+    /**
+     * The application's prompts, which all its users see.
+     */
+    fun `prompts`(): Library
+
+    /**
+     * One provider, for requests of your own with its key and address.
+     */
+    fun `provider`(`name`: kotlin.String): ProviderHandle
+
+    /**
+     * What everybody will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of the application raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window) for a minute and for `Total`; `Storage`, `Closed`.
+     */
+    suspend fun `forecast`(`window`: Window, `cancel`: CancelToken? = null): Forecast
+
+    /**
+     * What everybody has spent through this store, by model unless told otherwise. `since` is rounded down to its hour,
+     * `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_usage_query) by conversation; `Storage`, `Closed`.
+     */
+    suspend fun `usage`(`by`: UsageBy? = null, `since`: java.time.Instant? = null, `until`: java.time.Instant? = null, `after`: kotlin.String? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): UsageReport
 
     /**
      * Asks once and stores nothing.
@@ -4374,6 +7723,38 @@ public interface TertuliaInterface {
      * provider, serve them alone.
      */
     fun `user`(`id`: kotlin.String? = null, `keys`: Map<kotlin.String, kotlin.String> = mapOf()): UserScope
+
+    /**
+     * Says that a user belongs to a tier, or to none. Kept in memory.
+     *
+     * # Errors
+     * `Invalid` (unknown_tier, bad_user); `Closed`.
+     */
+    fun `assignTier`(`user`: kotlin.String, `tier`: kotlin.String?)
+
+    /**
+     * Takes a tier away. Who belongs to it may do whatever the budgets allow, until it is set again.
+     */
+    fun `removeTier`(`name`: kotlin.String)
+
+    /**
+     * Says what users of this tier may do, for all of their calls from now on; calls under way end as they began. Tiers
+     * are kept in memory: set them after the opening.
+     *
+     * # Errors
+     * `Invalid` (bad_tier, bad_budget).
+     */
+    fun `setTier`(`name`: kotlin.String, `tier`: Tier)
+
+    /**
+     * The tiers that are set, by name.
+     */
+    fun `tiers`(): Map<kotlin.String, Tier>
+
+    /**
+     * The store's upkeep: a look at all of it, repairs, backups, what takes the space.
+     */
+    fun `store`(): StoreUpkeep
 
     companion object
 }
@@ -4485,6 +7866,445 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
 
     /**
+     * Where the budgets of the application stand.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `budgets`(`cancel`: CancelToken?) : List<BudgetStatus> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudgetStatus.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Every budget that is set.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listBudgets`(`cancel`: CancelToken?) : List<Budget> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_list_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudget.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Takes a budget away, by its id; one that is not set is no error. What was spent is remembered.
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `removeBudget`(`id`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_remove_budget(
+                uniffiHandle,
+
+        FfiConverterString.lower(`id`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sets a budget, for all calls from now on, in every process that shares the store; one with the same scope, key,
+     * window and unit is replaced. What was spent in its window before counts.
+     *
+     * Each try of a call holds back the most that it can cost until it has ended. So many calls that wait can use a small
+     * budget up until they are answered for less, and others are refused meanwhile; `max_tokens` makes what is held back
+     * small.
+     *
+     * # Errors
+     * `Invalid` (bad_budget), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setBudget`(`budget`: Budget, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_set_budget(
+                uniffiHandle,
+
+        FfiConverterTypeBudget.lower(`budget`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Reads a catalogue from a JSON file in the layout of the bundled one, at most 16 MiB, for all calls from now on;
+     * calls that are under way end as they began. What it holds is laid over what is known: a provider takes the
+     * place of one of the same name, whole, with all of its models, and so does an alias; everything else stays, and
+     * what the engine was opened with stays on top. A catalogue says where keys and conversations go: load none that you
+     * would not run as a program.
+     *
+     * # Errors
+     * `Invalid` (bad_catalogue, bad_provider, bad_url, …) that says what is wrong; then nothing has changed. `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadCatalogue`(`path`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_load_catalogue(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
+     */override fun `models`(`pattern`: kotlin.String): List<ModelInfo> {
+            return FfiConverterSequenceTypeModelInfo.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_models(
+        it,
+
+        FfiConverterString.lower(`pattern`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Every provider that the engine knows, from memory.
+     */override fun `providers`(): List<ProviderInfo> {
+            return FfiConverterSequenceTypeProviderInfo.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_providers(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing: settings that shall be
+     * otherwise, as JSON (`{"retry": {"max_attempts": 3}}`), new keys by provider, and a catalogue as JSON to lay over
+     * what is known. Calls that begin from now on see the new values; those under way end as they began. Who is left alone
+     * stays so, and what was used of a budget stays used; with another key a provider's models begin anew.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed.
+     * `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `reconfigure`(`settings`: kotlin.String?, `keys`: Map<kotlin.String, kotlin.String>, `catalogue`: kotlin.String?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_reconfigure(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`settings`),
+        FfiConverterMapStringString.lower(`keys`),
+        FfiConverterOptionalString.lower(`catalogue`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The figures of the last while, for each model and in all: in whole seconds up to a minute, in whole minutes up to
+     * an hour. From memory. For whoever runs it, not for a screen, so it is one JSON object: `window_ms`, `total` and
+     * `targets`, with the names that they have in Rust and Python.
+     *
+     * # Errors
+     * `Internal` when they cannot be written.
+     */
+    @Throws(TertuliaException::class)override fun `stats`(`windowMs`: kotlin.Long): kotlin.String {
+            return FfiConverterString.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_stats(
+        it,
+
+        FfiConverterLong.lower(`windowMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Opens connections to the providers of these models ahead of the first call.
+     *
+     * # Errors
+     * `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `warmUp`(`models`: List<kotlin.String>, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_warm_up(
+                uniffiHandle,
+
+        FfiConverterSequenceString.lower(`models`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The application's councils, which all its users see.
+     */override fun `councils`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_councils(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The application's values of a kind: `setting`, or a word of your own (small letters, digits, `-`, `_`; at most 32).
+     */override fun `library`(`kind`: kotlin.String): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_library(
+        it,
+
+        FfiConverterString.lower(`kind`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What is remembered of libraries and of users' preferences.
+     */override fun `libraryCache`(): LibraryCache {
+            return FfiConverterTypeLibraryCache.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_library_cache(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The application's personas, which all its users see.
+     */override fun `personas`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_personas(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The application's prompts, which all its users see.
+     */override fun `prompts`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_prompts(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * One provider, for requests of your own with its key and address.
+     */override fun `provider`(`name`: kotlin.String): ProviderHandle {
+            return FfiConverterTypeProviderHandle.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_provider(
+        it,
+
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What everybody will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of the application raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window) for a minute and for `Total`; `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `forecast`(`window`: Window, `cancel`: CancelToken?) : Forecast {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_forecast(
+                uniffiHandle,
+
+        FfiConverterTypeWindow.lower(`window`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeForecast.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What everybody has spent through this store, by model unless told otherwise. `since` is rounded down to its hour,
+     * `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_usage_query) by conversation; `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `usage`(`by`: UsageBy?, `since`: java.time.Instant?, `until`: java.time.Instant?, `after`: kotlin.String?, `limit`: kotlin.Int, `cancel`: CancelToken?) : UsageReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_usage(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeUsageBy.lower(`by`),
+        FfiConverterOptionalTimestamp.lower(`since`),
+        FfiConverterOptionalTimestamp.lower(`until`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeUsageReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Asks once and stores nothing.
      *
      * # Errors
@@ -4585,6 +8405,97 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
         FfiConverterOptionalString.lower(`id`),
         FfiConverterMapStringString.lower(`keys`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Says that a user belongs to a tier, or to none. Kept in memory.
+     *
+     * # Errors
+     * `Invalid` (unknown_tier, bad_user); `Closed`.
+     */
+    @Throws(TertuliaException::class)override fun `assignTier`(`user`: kotlin.String, `tier`: kotlin.String?)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_assign_tier(
+        it,
+
+        FfiConverterString.lower(`user`),
+        FfiConverterOptionalString.lower(`tier`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Takes a tier away. Who belongs to it may do whatever the budgets allow, until it is set again.
+     */override fun `removeTier`(`name`: kotlin.String)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_remove_tier(
+        it,
+
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Says what users of this tier may do, for all of their calls from now on; calls under way end as they began. Tiers
+     * are kept in memory: set them after the opening.
+     *
+     * # Errors
+     * `Invalid` (bad_tier, bad_budget).
+     */
+    @Throws(TertuliaException::class)override fun `setTier`(`name`: kotlin.String, `tier`: Tier)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_set_tier(
+        it,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterTypeTier.lower(`tier`),_status)
+}
+    }
+
+
+
+
+    /**
+     * The tiers that are set, by name.
+     */override fun `tiers`(): Map<kotlin.String, Tier> {
+            return FfiConverterMapStringTypeTier.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_tiers(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The store's upkeep: a look at all of it, repairs, backups, what takes the space.
+     */override fun `store`(): StoreUpkeep {
+            return FfiConverterTypeStoreUpkeep.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_store(
+        it,
+        _status)
 }
     }
     )
@@ -4731,6 +8642,19 @@ public object FfiConverterTypeTertulia: FfiConverter<Tertulia, Long> {
 public interface UserScopeInterface {
 
     /**
+     * Changes many of this user's conversations together: delete, archive, pin, change, tag, append, edit, export.
+     */
+    fun `batch`(): Batch
+
+    /**
+     * Where every budget stands that holds for this user: the user's own, those of his tier, and those of the application.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    suspend fun `budgets`(`cancel`: CancelToken? = null): List<BudgetStatus>
+
+    /**
      * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
      * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
      * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
@@ -4747,6 +8671,27 @@ public interface UserScopeInterface {
     suspend fun `erase`(`cancel`: CancelToken? = null): ErasureReport
 
     /**
+     * This user's councils, and the application's.
+     */
+    fun `councils`(): Library
+
+    /**
+     * This user's values of a kind, and the application's: `setting`, or a word of your own (small letters, digits, `-`,
+     * `_`; at most 32).
+     */
+    fun `library`(`kind`: kotlin.String): Library
+
+    /**
+     * This user's personas, and the application's.
+     */
+    fun `personas`(): Library
+
+    /**
+     * This user's prompts, and the application's.
+     */
+    fun `prompts`(): Library
+
+    /**
      * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
      * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
      * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
@@ -4756,6 +8701,29 @@ public interface UserScopeInterface {
      * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
      */
     suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort? = null, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `cancel`: CancelToken? = null): SearchPage
+
+    /**
+     * What this user will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of this user raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window, bad_user), `Storage`, `Closed`.
+     */
+    suspend fun `forecast`(`window`: Window, `cancel`: CancelToken? = null): Forecast
+
+    /**
+     * What this user has spent, deleted conversations included; by model unless told otherwise. `since` is rounded down
+     * to its hour, `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_user; bad_usage_query by user); `Storage`, `Closed`.
+     */
+    suspend fun `usage`(`by`: UsageBy? = null, `since`: java.time.Instant? = null, `until`: java.time.Instant? = null, `after`: kotlin.String? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): UsageReport
+
+    /**
+     * The tier that this user belongs to.
+     */
+    fun `tier`(): kotlin.String?
 
     /**
      * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
@@ -4958,6 +8926,50 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
+     * Changes many of this user's conversations together: delete, archive, pin, change, tag, append, edit, export.
+     */override fun `batch`(): Batch {
+            return FfiConverterTypeBatch.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_batch(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Where every budget stands that holds for this user: the user's own, those of his tier, and those of the application.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `budgets`(`cancel`: CancelToken?) : List<BudgetStatus> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudgetStatus.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
      * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
      * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
@@ -4994,6 +9006,72 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
+     * This user's councils, and the application's.
+     */override fun `councils`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_councils(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * This user's values of a kind, and the application's: `setting`, or a word of your own (small letters, digits, `-`,
+     * `_`; at most 32).
+     */override fun `library`(`kind`: kotlin.String): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_library(
+        it,
+
+        FfiConverterString.lower(`kind`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * This user's personas, and the application's.
+     */override fun `personas`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_personas(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * This user's prompts, and the application's.
+     */override fun `prompts`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_prompts(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
      * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
      * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
      * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
@@ -5026,6 +9104,86 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
         TertuliaException.ErrorHandler,
     )
     }
+
+
+    /**
+     * What this user will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of this user raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window, bad_user), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `forecast`(`window`: Window, `cancel`: CancelToken?) : Forecast {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_forecast(
+                uniffiHandle,
+
+        FfiConverterTypeWindow.lower(`window`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeForecast.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What this user has spent, deleted conversations included; by model unless told otherwise. `since` is rounded down
+     * to its hour, `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_user; bad_usage_query by user); `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `usage`(`by`: UsageBy?, `since`: java.time.Instant?, `until`: java.time.Instant?, `after`: kotlin.String?, `limit`: kotlin.Int, `cancel`: CancelToken?) : UsageReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_usage(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeUsageBy.lower(`by`),
+        FfiConverterOptionalTimestamp.lower(`since`),
+        FfiConverterOptionalTimestamp.lower(`until`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeUsageReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The tier that this user belongs to.
+     */override fun `tier`(): kotlin.String? {
+            return FfiConverterOptionalString.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_tier(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
 
 
     /**
@@ -5429,6 +9587,220 @@ public object FfiConverterTypeAttempt: FfiConverterRustBuffer<Attempt> {
 
 
 /**
+ * One item of a batch, and what became of it.
+ */
+data class BatchItem (
+    /**
+     * Its place in the batch, from 0. A verb that is given several conversations makes one item of each.
+     */
+    val `index`: kotlin.Long
+    ,
+    /**
+     * What it does.
+     */
+    val `verb`: BatchVerb
+    ,
+    /**
+     * What became of it.
+     */
+    val `state`: BatchState
+    ,
+    /**
+     * Its conversation; nothing for an export.
+     */
+    val `conversationId`: kotlin.String?
+    ,
+    /**
+     * The messages that it adds.
+     */
+    val `messageIds`: List<kotlin.String>
+    ,
+    /**
+     * What it has written into its file.
+     */
+    val `export`: ExportReport?
+    ,
+    /**
+     * Why it was refused, and what to do about it.
+     */
+    val `error`: ErrorInfo?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchItem: FfiConverterRustBuffer<BatchItem> {
+    override fun read(buf: ByteBuffer): BatchItem {
+        return BatchItem(
+            FfiConverterLong.read(buf),
+            FfiConverterTypeBatchVerb.read(buf),
+            FfiConverterTypeBatchState.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterOptionalTypeExportReport.read(buf),
+            FfiConverterOptionalTypeErrorInfo.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BatchItem) = (
+            FfiConverterLong.allocationSize(value.`index`) +
+            FfiConverterTypeBatchVerb.allocationSize(value.`verb`) +
+            FfiConverterTypeBatchState.allocationSize(value.`state`) +
+            FfiConverterOptionalString.allocationSize(value.`conversationId`) +
+            FfiConverterSequenceString.allocationSize(value.`messageIds`) +
+            FfiConverterOptionalTypeExportReport.allocationSize(value.`export`) +
+            FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
+    )
+
+    override fun write(value: BatchItem, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`index`, buf)
+            FfiConverterTypeBatchVerb.write(value.`verb`, buf)
+            FfiConverterTypeBatchState.write(value.`state`, buf)
+            FfiConverterOptionalString.write(value.`conversationId`, buf)
+            FfiConverterSequenceString.write(value.`messageIds`, buf)
+            FfiConverterOptionalTypeExportReport.write(value.`export`, buf)
+            FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
+    }
+}
+
+
+
+/**
+ * How far a batch is.
+ */
+data class BatchProgress (
+    /**
+     * What it is doing. A batch may come back to an earlier phase: one that does what it can goes on part by part, and what
+     * has changed under its hands is looked at again.
+     */
+    val `phase`: BatchPhase
+    ,
+    /**
+     * How many items are through: looked at while it is `checking`, otherwise done or refused.
+     */
+    val `done`: kotlin.Long
+    ,
+    /**
+     * How many there are.
+     */
+    val `total`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchProgress: FfiConverterRustBuffer<BatchProgress> {
+    override fun read(buf: ByteBuffer): BatchProgress {
+        return BatchProgress(
+            FfiConverterTypeBatchPhase.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BatchProgress) = (
+            FfiConverterTypeBatchPhase.allocationSize(value.`phase`) +
+            FfiConverterLong.allocationSize(value.`done`) +
+            FfiConverterLong.allocationSize(value.`total`)
+    )
+
+    override fun write(value: BatchProgress, buf: ByteBuffer) {
+            FfiConverterTypeBatchPhase.write(value.`phase`, buf)
+            FfiConverterLong.write(value.`done`, buf)
+            FfiConverterLong.write(value.`total`, buf)
+    }
+}
+
+
+
+/**
+ * What a batch has done, or would do.
+ */
+data class BatchReport (
+    /**
+     * True when nothing was written.
+     */
+    val `dryRun`: kotlin.Boolean
+    ,
+    /**
+     * How many items are done.
+     */
+    val `done`: kotlin.Long
+    ,
+    /**
+     * How many were refused.
+     */
+    val `refused`: kotlin.Long
+    ,
+    /**
+     * How many were not come to.
+     */
+    val `skipped`: kotlin.Long
+    ,
+    /**
+     * All of them, in their order.
+     */
+    val `items`: List<BatchItem>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchReport: FfiConverterRustBuffer<BatchReport> {
+    override fun read(buf: ByteBuffer): BatchReport {
+        return BatchReport(
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypeBatchItem.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BatchReport) = (
+            FfiConverterBoolean.allocationSize(value.`dryRun`) +
+            FfiConverterLong.allocationSize(value.`done`) +
+            FfiConverterLong.allocationSize(value.`refused`) +
+            FfiConverterLong.allocationSize(value.`skipped`) +
+            FfiConverterSequenceTypeBatchItem.allocationSize(value.`items`)
+    )
+
+    override fun write(value: BatchReport, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`dryRun`, buf)
+            FfiConverterLong.write(value.`done`, buf)
+            FfiConverterLong.write(value.`refused`, buf)
+            FfiConverterLong.write(value.`skipped`, buf)
+            FfiConverterSequenceTypeBatchItem.write(value.`items`, buf)
+    }
+}
+
+
+
+/**
  * A branch of a conversation: the way from its beginning to a message behind which nothing was said.
  */
 data class Branch (
@@ -5581,6 +9953,173 @@ public object FfiConverterTypeBranchPage: FfiConverterRustBuffer<BranchPage> {
             FfiConverterBoolean.write(value.`reachedStart`, buf)
             FfiConverterBoolean.write(value.`reachedEnd`, buf)
             FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A limit on what may be spent within a window. A call reserves the most it can cost before it is sent, so that a
+ * budget is never overshot; what it has cost takes the place of the reservation after it.
+ *
+ * Two budgets with the same scope, key, window and unit are the same: setting the second replaces the first.
+ */
+data class Budget (
+    /**
+     * How much may be spent.
+     */
+    val `limit`: BudgetLimit
+    ,
+    /**
+     * When it begins again.
+     */
+    val `window`: Window
+    ,
+    /**
+     * What is counted together.
+     */
+    val `scope`: BudgetScope
+    ,
+    /**
+     * The one user, conversation or run that it is for; nothing = for each one apart. Always nothing for the application.
+     */
+    val `key`: kotlin.String? = null
+    ,
+    /**
+     * At which shares of the limit an alert is raised: more than 0, at most 1. At most 16 of them.
+     */
+    val `warnAt`: List<kotlin.Double> = listOf()
+
+){
+
+    /**
+     * Names the budget: by its scope, key, window and unit, so that budgets that replace each other have one id.
+     */ fun `id`(): kotlin.String {
+            return FfiConverterString.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_budget_id(FfiConverterTypeBudget.lower(this),
+        _status)
+}
+    )
+    }
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudget: FfiConverterRustBuffer<Budget> {
+    override fun read(buf: ByteBuffer): Budget {
+        return Budget(
+            FfiConverterTypeBudgetLimit.read(buf),
+            FfiConverterTypeWindow.read(buf),
+            FfiConverterTypeBudgetScope.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterSequenceDouble.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Budget) = (
+            FfiConverterTypeBudgetLimit.allocationSize(value.`limit`) +
+            FfiConverterTypeWindow.allocationSize(value.`window`) +
+            FfiConverterTypeBudgetScope.allocationSize(value.`scope`) +
+            FfiConverterOptionalString.allocationSize(value.`key`) +
+            FfiConverterSequenceDouble.allocationSize(value.`warnAt`)
+    )
+
+    override fun write(value: Budget, buf: ByteBuffer) {
+            FfiConverterTypeBudgetLimit.write(value.`limit`, buf)
+            FfiConverterTypeWindow.write(value.`window`, buf)
+            FfiConverterTypeBudgetScope.write(value.`scope`, buf)
+            FfiConverterOptionalString.write(value.`key`, buf)
+            FfiConverterSequenceDouble.write(value.`warnAt`, buf)
+    }
+}
+
+
+
+/**
+ * Where a budget stands for one user, conversation or run, or for the application. Amounts are in the unit of its
+ * limit.
+ */
+data class BudgetStatus (
+    /**
+     * The budget.
+     */
+    val `budget`: Budget
+    ,
+    /**
+     * For which user, conversation or run; nothing for the application.
+     */
+    val `key`: kotlin.String?
+    ,
+    /**
+     * What was spent in the running window.
+     */
+    val `spent`: kotlin.Long
+    ,
+    /**
+     * What running calls may spend at most.
+     */
+    val `reserved`: kotlin.Long
+    ,
+    /**
+     * What is left for further calls; never below 0.
+     */
+    val `remaining`: kotlin.Long
+    ,
+    /**
+     * When the next window begins; nothing = never.
+     */
+    val `resetsAt`: java.time.Instant?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudgetStatus: FfiConverterRustBuffer<BudgetStatus> {
+    override fun read(buf: ByteBuffer): BudgetStatus {
+        return BudgetStatus(
+            FfiConverterTypeBudget.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BudgetStatus) = (
+            FfiConverterTypeBudget.allocationSize(value.`budget`) +
+            FfiConverterOptionalString.allocationSize(value.`key`) +
+            FfiConverterLong.allocationSize(value.`spent`) +
+            FfiConverterLong.allocationSize(value.`reserved`) +
+            FfiConverterLong.allocationSize(value.`remaining`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`resetsAt`)
+    )
+
+    override fun write(value: BudgetStatus, buf: ByteBuffer) {
+            FfiConverterTypeBudget.write(value.`budget`, buf)
+            FfiConverterOptionalString.write(value.`key`, buf)
+            FfiConverterLong.write(value.`spent`, buf)
+            FfiConverterLong.write(value.`reserved`, buf)
+            FfiConverterLong.write(value.`remaining`, buf)
+            FfiConverterOptionalTimestamp.write(value.`resetsAt`, buf)
     }
 }
 
@@ -5877,6 +10416,93 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeContextOptions.write(value.`context`, buf)
             FfiConverterBoolean.write(value.`detached`, buf)
             FfiConverterOptionalLong.write(value.`maxCostNanoUsd`, buf)
+    }
+}
+
+
+
+/**
+ * What a model can do. Nothing = not known.
+ */
+data class Capabilities (
+    /**
+     * Answers piece by piece.
+     */
+    val `streaming`: kotlin.Boolean?
+    ,
+    /**
+     * Calls tools.
+     */
+    val `tools`: kotlin.Boolean?
+    ,
+    /**
+     * Answers in a given JSON schema.
+     */
+    val `outputSchema`: kotlin.Boolean?
+    ,
+    /**
+     * Thinks before it answers.
+     */
+    val `reasoning`: kotlin.Boolean?
+    ,
+    /**
+     * Sees pictures.
+     */
+    val `images`: kotlin.Boolean?
+    ,
+    /**
+     * Hears sounds.
+     */
+    val `audio`: kotlin.Boolean?
+    ,
+    /**
+     * Reads documents.
+     */
+    val `files`: kotlin.Boolean?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCapabilities: FfiConverterRustBuffer<Capabilities> {
+    override fun read(buf: ByteBuffer): Capabilities {
+        return Capabilities(
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Capabilities) = (
+            FfiConverterOptionalBoolean.allocationSize(value.`streaming`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`tools`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`outputSchema`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`reasoning`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`images`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`audio`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`files`)
+    )
+
+    override fun write(value: Capabilities, buf: ByteBuffer) {
+            FfiConverterOptionalBoolean.write(value.`streaming`, buf)
+            FfiConverterOptionalBoolean.write(value.`tools`, buf)
+            FfiConverterOptionalBoolean.write(value.`outputSchema`, buf)
+            FfiConverterOptionalBoolean.write(value.`reasoning`, buf)
+            FfiConverterOptionalBoolean.write(value.`images`, buf)
+            FfiConverterOptionalBoolean.write(value.`audio`, buf)
+            FfiConverterOptionalBoolean.write(value.`files`, buf)
     }
 }
 
@@ -6697,6 +11323,11 @@ data class ErrorInfo (
     val `partial`: List<Part>
     ,
     /**
+     * The limit that refused, and where it stands.
+     */
+    val `budget`: BudgetStatus?
+    ,
+    /**
      * How many tokens fit.
      */
     val `limitTokens`: kotlin.Long?
@@ -6766,6 +11397,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterSequenceTypePart.read(buf),
+            FfiConverterOptionalTypeBudgetStatus.read(buf),
             FfiConverterOptionalLong.read(buf),
             FfiConverterOptionalLong.read(buf),
             FfiConverterOptionalString.read(buf),
@@ -6788,6 +11420,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterBoolean.allocationSize(value.`saved`) +
             FfiConverterOptionalString.allocationSize(value.`turnId`) +
             FfiConverterSequenceTypePart.allocationSize(value.`partial`) +
+            FfiConverterOptionalTypeBudgetStatus.allocationSize(value.`budget`) +
             FfiConverterOptionalLong.allocationSize(value.`limitTokens`) +
             FfiConverterOptionalLong.allocationSize(value.`estimatedTokens`) +
             FfiConverterOptionalString.allocationSize(value.`provider`) +
@@ -6809,6 +11442,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterBoolean.write(value.`saved`, buf)
             FfiConverterOptionalString.write(value.`turnId`, buf)
             FfiConverterSequenceTypePart.write(value.`partial`, buf)
+            FfiConverterOptionalTypeBudgetStatus.write(value.`budget`, buf)
             FfiConverterOptionalLong.write(value.`limitTokens`, buf)
             FfiConverterOptionalLong.write(value.`estimatedTokens`, buf)
             FfiConverterOptionalString.write(value.`provider`, buf)
@@ -6879,6 +11513,95 @@ public object FfiConverterTypeExportReport: FfiConverterRustBuffer<ExportReport>
             FfiConverterLong.write(value.`messages`, buf)
             FfiConverterLong.write(value.`files`, buf)
             FfiConverterLong.write(value.`bytes`, buf)
+    }
+}
+
+
+
+/**
+ * What will have been spent at the end of a window, if spending goes on as it did in the last weeks. Amounts are
+ * billionths of a US dollar; calls whose cost nobody knows are not in them.
+ */
+data class Forecast (
+    /**
+     * What is spent in the window so far.
+     */
+    val `spentNanoUsd`: kotlin.Long
+    ,
+    /**
+     * What is spent at its end, most likely.
+     */
+    val `expectedNanoUsd`: kotlin.Long
+    ,
+    /**
+     * The lower end of the interval; never below what is spent.
+     */
+    val `lowNanoUsd`: kotlin.Long
+    ,
+    /**
+     * The upper end of the interval.
+     */
+    val `highNanoUsd`: kotlin.Long
+    ,
+    /**
+     * How likely the end is within the interval: 0.9.
+     */
+    val `confidence`: kotlin.Double
+    ,
+    /**
+     * When the window ends.
+     */
+    val `endsAt`: java.time.Instant
+    ,
+    /**
+     * When a budget in money for this window is used up, if spending goes on as expected; nothing when none is, or none
+     * is set.
+     */
+    val `exceedsAt`: java.time.Instant?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeForecast: FfiConverterRustBuffer<Forecast> {
+    override fun read(buf: ByteBuffer): Forecast {
+        return Forecast(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Forecast) = (
+            FfiConverterLong.allocationSize(value.`spentNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`expectedNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`lowNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`highNanoUsd`) +
+            FfiConverterDouble.allocationSize(value.`confidence`) +
+            FfiConverterTimestamp.allocationSize(value.`endsAt`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`exceedsAt`)
+    )
+
+    override fun write(value: Forecast, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`spentNanoUsd`, buf)
+            FfiConverterLong.write(value.`expectedNanoUsd`, buf)
+            FfiConverterLong.write(value.`lowNanoUsd`, buf)
+            FfiConverterLong.write(value.`highNanoUsd`, buf)
+            FfiConverterDouble.write(value.`confidence`, buf)
+            FfiConverterTimestamp.write(value.`endsAt`, buf)
+            FfiConverterOptionalTimestamp.write(value.`exceedsAt`, buf)
     }
 }
 
@@ -7029,6 +11752,334 @@ public object FfiConverterTypeImportReport: FfiConverterRustBuffer<ImportReport>
             FfiConverterLong.write(value.`skipped`, buf)
             FfiConverterLong.write(value.`problemCount`, buf)
             FfiConverterSequenceTypeImportProblem.write(value.`problems`, buf)
+    }
+}
+
+
+
+/**
+ * A value of a library, in one of its versions.
+ */
+data class LibraryEntry (
+    /**
+     * What it is: `prompt`, `persona`, `council`, `setting`, or a kind of your own.
+     */
+    val `kind`: kotlin.String
+    ,
+    /**
+     * Its name.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * The number of the version, from 1.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * The value.
+     */
+    val `value`: LibraryValue
+    ,
+    /**
+     * True when it is the application's; false when it is the user's own.
+     */
+    val `shared`: kotlin.Boolean
+    ,
+    /**
+     * When the first version was put there.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * When this version was put there.
+     */
+    val `updatedAt`: java.time.Instant
+
+){
+
+    /**
+     * The text with `{{name}}` replaced by the value of that name, wherever it stands; blanks within the braces are
+     * allowed. A name is made of letters, digits, `_`, `-` and `.`; braces about anything else stay as they are. A value
+     * is put in as it is: what looks like a place in it is none. Values that no place asks for are left out.
+     *
+     * # Errors
+     * `Invalid`: missing_value names a value that is asked for and not given; not_text when the value is no text.
+     */
+    @Throws(TertuliaException::class) fun `render`(`values`: Map<kotlin.String, kotlin.String>): kotlin.String {
+            return FfiConverterString.lift(
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_libraryentry_render(FfiConverterTypeLibraryEntry.lower(this),
+
+        FfiConverterMapStringString.lower(`values`),_status)
+}
+    )
+    }
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryEntry: FfiConverterRustBuffer<LibraryEntry> {
+    override fun read(buf: ByteBuffer): LibraryEntry {
+        return LibraryEntry(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterTypeLibraryValue.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryEntry) = (
+            FfiConverterString.allocationSize(value.`kind`) +
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterTypeLibraryValue.allocationSize(value.`value`) +
+            FfiConverterBoolean.allocationSize(value.`shared`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterTimestamp.allocationSize(value.`updatedAt`)
+    )
+
+    override fun write(value: LibraryEntry, buf: ByteBuffer) {
+            FfiConverterString.write(value.`kind`, buf)
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterTypeLibraryValue.write(value.`value`, buf)
+            FfiConverterBoolean.write(value.`shared`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterTimestamp.write(value.`updatedAt`, buf)
+    }
+}
+
+
+
+/**
+ * What the library's cache has done since the engine was opened, and what it holds.
+ */
+data class LibraryHealth (
+    /**
+     * Values that were remembered and still true.
+     */
+    val `hits`: kotlin.Long
+    ,
+    /**
+     * Values that had to be read.
+     */
+    val `misses`: kotlin.Long
+    ,
+    /**
+     * Of so many hits and misses the share of hits, from 0 to 1; 0 before the first.
+     */
+    val `hitRate`: kotlin.Double
+    ,
+    /**
+     * Values that somebody else was reading at that time; counted as hits.
+     */
+    val `coalesced`: kotlin.Long
+    ,
+    /**
+     * Values that were forgotten: somebody changed them, here or in another process, or asked for it.
+     */
+    val `dropped`: kotlin.Long
+    ,
+    /**
+     * Values that made room for others.
+     */
+    val `evicted`: kotlin.Long
+    ,
+    /**
+     * Values that are remembered.
+     */
+    val `entries`: kotlin.Long
+    ,
+    /**
+     * What they take in memory, about, in bytes.
+     */
+    val `bytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryHealth: FfiConverterRustBuffer<LibraryHealth> {
+    override fun read(buf: ByteBuffer): LibraryHealth {
+        return LibraryHealth(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryHealth) = (
+            FfiConverterLong.allocationSize(value.`hits`) +
+            FfiConverterLong.allocationSize(value.`misses`) +
+            FfiConverterDouble.allocationSize(value.`hitRate`) +
+            FfiConverterLong.allocationSize(value.`coalesced`) +
+            FfiConverterLong.allocationSize(value.`dropped`) +
+            FfiConverterLong.allocationSize(value.`evicted`) +
+            FfiConverterLong.allocationSize(value.`entries`) +
+            FfiConverterLong.allocationSize(value.`bytes`)
+    )
+
+    override fun write(value: LibraryHealth, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`hits`, buf)
+            FfiConverterLong.write(value.`misses`, buf)
+            FfiConverterDouble.write(value.`hitRate`, buf)
+            FfiConverterLong.write(value.`coalesced`, buf)
+            FfiConverterLong.write(value.`dropped`, buf)
+            FfiConverterLong.write(value.`evicted`, buf)
+            FfiConverterLong.write(value.`entries`, buf)
+            FfiConverterLong.write(value.`bytes`, buf)
+    }
+}
+
+
+
+/**
+ * A name in a library's list.
+ */
+data class LibraryItem (
+    /**
+     * The name.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * The newest version.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * True when it is the application's; false when it is the user's own.
+     */
+    val `shared`: kotlin.Boolean
+    ,
+    /**
+     * When the first version was put there.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * When the newest was.
+     */
+    val `updatedAt`: java.time.Instant
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryItem: FfiConverterRustBuffer<LibraryItem> {
+    override fun read(buf: ByteBuffer): LibraryItem {
+        return LibraryItem(
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryItem) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterBoolean.allocationSize(value.`shared`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterTimestamp.allocationSize(value.`updatedAt`)
+    )
+
+    override fun write(value: LibraryItem, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterBoolean.write(value.`shared`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterTimestamp.write(value.`updatedAt`, buf)
+    }
+}
+
+
+
+/**
+ * A version of a value, without the value.
+ */
+data class LibraryVersion (
+    /**
+     * Its number.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * When it was put there.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * How long it is as JSON, in bytes.
+     */
+    val `sizeBytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryVersion: FfiConverterRustBuffer<LibraryVersion> {
+    override fun read(buf: ByteBuffer): LibraryVersion {
+        return LibraryVersion(
+            FfiConverterLong.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryVersion) = (
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterLong.allocationSize(value.`sizeBytes`)
+    )
+
+    override fun write(value: LibraryVersion, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterLong.write(value.`sizeBytes`, buf)
     }
 }
 
@@ -7344,6 +12395,77 @@ public object FfiConverterTypeMessagePage: FfiConverterRustBuffer<MessagePage> {
 
 
 /**
+ * A model of the catalogue.
+ */
+data class ModelInfo (
+    /**
+     * The model as `provider/model`.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * How many tokens fit in all.
+     */
+    val `contextWindow`: kotlin.Long?
+    ,
+    /**
+     * How many tokens it writes at most.
+     */
+    val `maxOutputTokens`: kotlin.Long?
+    ,
+    /**
+     * What it costs.
+     */
+    val `price`: Price?
+    ,
+    /**
+     * What it can do.
+     */
+    val `capabilities`: Capabilities
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
+    override fun read(buf: ByteBuffer): ModelInfo {
+        return ModelInfo(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalTypePrice.read(buf),
+            FfiConverterTypeCapabilities.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ModelInfo) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterOptionalLong.allocationSize(value.`contextWindow`) +
+            FfiConverterOptionalLong.allocationSize(value.`maxOutputTokens`) +
+            FfiConverterOptionalTypePrice.allocationSize(value.`price`) +
+            FfiConverterTypeCapabilities.allocationSize(value.`capabilities`)
+    )
+
+    override fun write(value: ModelInfo, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterOptionalLong.write(value.`contextWindow`, buf)
+            FfiConverterOptionalLong.write(value.`maxOutputTokens`, buf)
+            FfiConverterOptionalTypePrice.write(value.`price`, buf)
+            FfiConverterTypeCapabilities.write(value.`capabilities`, buf)
+    }
+}
+
+
+
+/**
  * A message that is not stored yet.
  */
 data class NewMessage (
@@ -7546,6 +12668,77 @@ public object FfiConverterTypeOutputSchema: FfiConverterRustBuffer<OutputSchema>
 
 
 /**
+ * What a model costs, in billionths of a US dollar: 3 US dollars are 3,000,000,000.
+ */
+data class Price (
+    /**
+     * For a million tokens sent in.
+     */
+    val `inputNanoUsd`: kotlin.Long
+    ,
+    /**
+     * For a million tokens written.
+     */
+    val `outputNanoUsd`: kotlin.Long
+    ,
+    /**
+     * For a million tokens from the provider's cache; left out: as sent in.
+     */
+    val `cacheReadNanoUsd`: kotlin.Long?
+    ,
+    /**
+     * The day the price was taken down, as `2026-11-21`.
+     */
+    val `date`: kotlin.String?
+    ,
+    /**
+     * All of it as JSON: also other prices for sound, pictures and reasoning, for long prompts, and at other times.
+     */
+    val `whole`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePrice: FfiConverterRustBuffer<Price> {
+    override fun read(buf: ByteBuffer): Price {
+        return Price(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Price) = (
+            FfiConverterLong.allocationSize(value.`inputNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`outputNanoUsd`) +
+            FfiConverterOptionalLong.allocationSize(value.`cacheReadNanoUsd`) +
+            FfiConverterOptionalString.allocationSize(value.`date`) +
+            FfiConverterString.allocationSize(value.`whole`)
+    )
+
+    override fun write(value: Price, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`inputNanoUsd`, buf)
+            FfiConverterLong.write(value.`outputNanoUsd`, buf)
+            FfiConverterOptionalLong.write(value.`cacheReadNanoUsd`, buf)
+            FfiConverterOptionalString.write(value.`date`, buf)
+            FfiConverterString.write(value.`whole`, buf)
+    }
+}
+
+
+
+/**
  * Which beginnings of the prompt the provider shall keep for the next call.
  */
 data class PromptCache (
@@ -7603,6 +12796,69 @@ public object FfiConverterTypePromptCache: FfiConverterRustBuffer<PromptCache> {
             FfiConverterSequenceInt.write(value.`messages`, buf)
             FfiConverterBoolean.write(value.`oneHour`, buf)
             FfiConverterOptionalString.write(value.`key`, buf)
+    }
+}
+
+
+
+/**
+ * A provider of the catalogue.
+ */
+data class ProviderInfo (
+    /**
+     * The prefix of its models.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * Its name for people.
+     */
+    val `title`: kotlin.String
+    ,
+    /**
+     * Where it is.
+     */
+    val `baseUrl`: kotlin.String
+    ,
+    /**
+     * The environment variable that holds its key; nothing when it needs none.
+     */
+    val `keyVariable`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeProviderInfo: FfiConverterRustBuffer<ProviderInfo> {
+    override fun read(buf: ByteBuffer): ProviderInfo {
+        return ProviderInfo(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ProviderInfo) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterString.allocationSize(value.`title`) +
+            FfiConverterString.allocationSize(value.`baseUrl`) +
+            FfiConverterOptionalString.allocationSize(value.`keyVariable`)
+    )
+
+    override fun write(value: ProviderInfo, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterString.write(value.`title`, buf)
+            FfiConverterString.write(value.`baseUrl`, buf)
+            FfiConverterOptionalString.write(value.`keyVariable`, buf)
     }
 }
 
@@ -7690,6 +12946,108 @@ public object FfiConverterTypeProviderSpec: FfiConverterRustBuffer<ProviderSpec>
             FfiConverterOptionalString.write(value.`keyVariable`, buf)
             FfiConverterBoolean.write(value.`allowHttp`, buf)
             FfiConverterOptionalString.write(value.`models`, buf)
+    }
+}
+
+
+
+/**
+ * What a provider answered to a request of your own, whatever its status.
+ */
+data class RawResponse (
+    /**
+     * The HTTP status.
+     */
+    val `status`: kotlin.Int
+    ,
+    /**
+     * The headers, names in lower case; all values that came under a name, in their order.
+     */
+    val `headers`: Map<kotlin.String, List<kotlin.String>>
+    ,
+    /**
+     * The body, decoded.
+     */
+    val `body`: kotlin.ByteArray
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRawResponse: FfiConverterRustBuffer<RawResponse> {
+    override fun read(buf: ByteBuffer): RawResponse {
+        return RawResponse(
+            FfiConverterInt.read(buf),
+            FfiConverterMapStringSequenceString.read(buf),
+            FfiConverterByteArray.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: RawResponse) = (
+            FfiConverterInt.allocationSize(value.`status`) +
+            FfiConverterMapStringSequenceString.allocationSize(value.`headers`) +
+            FfiConverterByteArray.allocationSize(value.`body`)
+    )
+
+    override fun write(value: RawResponse, buf: ByteBuffer) {
+            FfiConverterInt.write(value.`status`, buf)
+            FfiConverterMapStringSequenceString.write(value.`headers`, buf)
+            FfiConverterByteArray.write(value.`body`, buf)
+    }
+}
+
+
+
+/**
+ * What a repair of a store has done.
+ */
+data class Repair (
+    /**
+     * What was wrong and is mended.
+     */
+    val `repaired`: List<StoreProblem>
+    ,
+    /**
+     * What is still wrong. For what is damaged, restore a backup.
+     */
+    val `left`: List<StoreProblem>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRepair: FfiConverterRustBuffer<Repair> {
+    override fun read(buf: ByteBuffer): Repair {
+        return Repair(
+            FfiConverterSequenceTypeStoreProblem.read(buf),
+            FfiConverterSequenceTypeStoreProblem.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Repair) = (
+            FfiConverterSequenceTypeStoreProblem.allocationSize(value.`repaired`) +
+            FfiConverterSequenceTypeStoreProblem.allocationSize(value.`left`)
+    )
+
+    override fun write(value: Repair, buf: ByteBuffer) {
+            FfiConverterSequenceTypeStoreProblem.write(value.`repaired`, buf)
+            FfiConverterSequenceTypeStoreProblem.write(value.`left`, buf)
     }
 }
 
@@ -8076,6 +13434,203 @@ public object FfiConverterTypeSpan: FfiConverterRustBuffer<Span> {
 
 
 /**
+ * What one kind of thing takes of the disk.
+ */
+data class StorageKind (
+    /**
+     * `messages`, `conversations`, `turns`, `drafts`, `outbox`, `attachments`, `spending`, `changes`, `search` or `other`.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * The things themselves.
+     */
+    val `bytes`: kotlin.Long
+    ,
+    /**
+     * The indexes by which they are found.
+     */
+    val `indexBytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStorageKind: FfiConverterRustBuffer<StorageKind> {
+    override fun read(buf: ByteBuffer): StorageKind {
+        return StorageKind(
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: StorageKind) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterLong.allocationSize(value.`bytes`) +
+            FfiConverterLong.allocationSize(value.`indexBytes`)
+    )
+
+    override fun write(value: StorageKind, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterLong.write(value.`bytes`, buf)
+            FfiConverterLong.write(value.`indexBytes`, buf)
+    }
+}
+
+
+
+/**
+ * What a store takes of the disk.
+ */
+data class StorageReport (
+    /**
+     * The size of the database.
+     */
+    val `fileBytes`: kotlin.Long
+    ,
+    /**
+     * The size of the log beside it, which holds the latest changes.
+     */
+    val `logBytes`: kotlin.Long
+    ,
+    /**
+     * The size of a page.
+     */
+    val `pageBytes`: kotlin.Long
+    ,
+    /**
+     * How many pages the database has.
+     */
+    val `pages`: kotlin.Long
+    ,
+    /**
+     * How many of them are free; `vacuum` gives them back.
+     */
+    val `freePages`: kotlin.Long
+    ,
+    /**
+     * What the others hold, the largest first.
+     */
+    val `kinds`: List<StorageKind>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStorageReport: FfiConverterRustBuffer<StorageReport> {
+    override fun read(buf: ByteBuffer): StorageReport {
+        return StorageReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypeStorageKind.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: StorageReport) = (
+            FfiConverterLong.allocationSize(value.`fileBytes`) +
+            FfiConverterLong.allocationSize(value.`logBytes`) +
+            FfiConverterLong.allocationSize(value.`pageBytes`) +
+            FfiConverterLong.allocationSize(value.`pages`) +
+            FfiConverterLong.allocationSize(value.`freePages`) +
+            FfiConverterSequenceTypeStorageKind.allocationSize(value.`kinds`)
+    )
+
+    override fun write(value: StorageReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`fileBytes`, buf)
+            FfiConverterLong.write(value.`logBytes`, buf)
+            FfiConverterLong.write(value.`pageBytes`, buf)
+            FfiConverterLong.write(value.`pages`, buf)
+            FfiConverterLong.write(value.`freePages`, buf)
+            FfiConverterSequenceTypeStorageKind.write(value.`kinds`, buf)
+    }
+}
+
+
+
+/**
+ * Something that is wrong with a store.
+ */
+data class StoreProblem (
+    /**
+     * What kind of thing is wrong.
+     */
+    val `kind`: StoreProblemKind
+    ,
+    /**
+     * The table or index it is in; empty when nobody can say.
+     */
+    val `place`: kotlin.String
+    ,
+    /**
+     * What is wrong, without anything that users have said.
+     */
+    val `detail`: kotlin.String
+    ,
+    /**
+     * True when `repair` mends it without losing anything.
+     */
+    val `repairable`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStoreProblem: FfiConverterRustBuffer<StoreProblem> {
+    override fun read(buf: ByteBuffer): StoreProblem {
+        return StoreProblem(
+            FfiConverterTypeStoreProblemKind.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: StoreProblem) = (
+            FfiConverterTypeStoreProblemKind.allocationSize(value.`kind`) +
+            FfiConverterString.allocationSize(value.`place`) +
+            FfiConverterString.allocationSize(value.`detail`) +
+            FfiConverterBoolean.allocationSize(value.`repairable`)
+    )
+
+    override fun write(value: StoreProblem, buf: ByteBuffer) {
+            FfiConverterTypeStoreProblemKind.write(value.`kind`, buf)
+            FfiConverterString.write(value.`place`, buf)
+            FfiConverterString.write(value.`detail`, buf)
+            FfiConverterBoolean.write(value.`repairable`, buf)
+    }
+}
+
+
+
+/**
  * One event of a stream.
  */
 data class StreamEvent (
@@ -8196,6 +13751,78 @@ public object FfiConverterTypeSummaryReport: FfiConverterRustBuffer<SummaryRepor
             FfiConverterLong.write(value.`tokens`, buf)
             FfiConverterString.write(value.`model`, buf)
             FfiConverterTimestamp.write(value.`createdAt`, buf)
+    }
+}
+
+
+
+/**
+ * What each user of a group may do, as those of a plan. What is left out is not limited.
+ */
+data class Tier (
+    /**
+     * So many requests in a minute of the clock.
+     */
+    val `requestsPerMinute`: kotlin.Long? = null
+    ,
+    /**
+     * So many tokens in a minute of the clock, those sent in and those written.
+     */
+    val `tokensPerMinute`: kotlin.Long? = null
+    ,
+    /**
+     * Budgets of each user, or of each conversation, besides those that are set: without a key, with a window of an hour
+     * or longer. One of the application's scope is one of each user. They raise no alerts.
+     */
+    val `budgets`: List<Budget> = listOf()
+    ,
+    /**
+     * The models that may be asked: by name, or by a beginning with `*` behind it; none named: all of them.
+     */
+    val `models`: List<kotlin.String> = listOf()
+    ,
+    /**
+     * No call goes before others of this class, however urgent it says it is. Nothing: as it says.
+     */
+    val `priority`: Priority? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTier: FfiConverterRustBuffer<Tier> {
+    override fun read(buf: ByteBuffer): Tier {
+        return Tier(
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterSequenceTypeBudget.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterOptionalTypePriority.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Tier) = (
+            FfiConverterOptionalLong.allocationSize(value.`requestsPerMinute`) +
+            FfiConverterOptionalLong.allocationSize(value.`tokensPerMinute`) +
+            FfiConverterSequenceTypeBudget.allocationSize(value.`budgets`) +
+            FfiConverterSequenceString.allocationSize(value.`models`) +
+            FfiConverterOptionalTypePriority.allocationSize(value.`priority`)
+    )
+
+    override fun write(value: Tier, buf: ByteBuffer) {
+            FfiConverterOptionalLong.write(value.`requestsPerMinute`, buf)
+            FfiConverterOptionalLong.write(value.`tokensPerMinute`, buf)
+            FfiConverterSequenceTypeBudget.write(value.`budgets`, buf)
+            FfiConverterSequenceString.write(value.`models`, buf)
+            FfiConverterOptionalTypePriority.write(value.`priority`, buf)
     }
 }
 
@@ -8618,6 +14245,614 @@ public object FfiConverterTypeUsage: FfiConverterRustBuffer<Usage> {
             FfiConverterOptionalString.write(value.`raw`, buf)
     }
 }
+
+
+
+/**
+ * What was spent within some time.
+ */
+data class UsageReport (
+    /**
+     * All of it, also what stands on other pages.
+     */
+    val `total`: UsageTotal
+    ,
+    /**
+     * This page, in the order of the keys.
+     */
+    val `rows`: List<UsageRow>
+    ,
+    /**
+     * The last key of this page when more follow; nothing on the last page.
+     */
+    val `next`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageReport: FfiConverterRustBuffer<UsageReport> {
+    override fun read(buf: ByteBuffer): UsageReport {
+        return UsageReport(
+            FfiConverterTypeUsageTotal.read(buf),
+            FfiConverterSequenceTypeUsageRow.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: UsageReport) = (
+            FfiConverterTypeUsageTotal.allocationSize(value.`total`) +
+            FfiConverterSequenceTypeUsageRow.allocationSize(value.`rows`) +
+            FfiConverterOptionalString.allocationSize(value.`next`)
+    )
+
+    override fun write(value: UsageReport, buf: ByteBuffer) {
+            FfiConverterTypeUsageTotal.write(value.`total`, buf)
+            FfiConverterSequenceTypeUsageRow.write(value.`rows`, buf)
+            FfiConverterOptionalString.write(value.`next`, buf)
+    }
+}
+
+
+
+/**
+ * One line of a report.
+ */
+data class UsageRow (
+    /**
+     * The model, day, conversation or user.
+     */
+    val `key`: kotlin.String
+    ,
+    /**
+     * What it took and cost.
+     */
+    val `usage`: UsageTotal
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageRow: FfiConverterRustBuffer<UsageRow> {
+    override fun read(buf: ByteBuffer): UsageRow {
+        return UsageRow(
+            FfiConverterString.read(buf),
+            FfiConverterTypeUsageTotal.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: UsageRow) = (
+            FfiConverterString.allocationSize(value.`key`) +
+            FfiConverterTypeUsageTotal.allocationSize(value.`usage`)
+    )
+
+    override fun write(value: UsageRow, buf: ByteBuffer) {
+            FfiConverterString.write(value.`key`, buf)
+            FfiConverterTypeUsageTotal.write(value.`usage`, buf)
+    }
+}
+
+
+
+/**
+ * What some calls took and cost together. Sums stop at the largest number instead of beginning anew.
+ */
+data class UsageTotal (
+    /**
+     * How many requests were sent.
+     */
+    val `requests`: kotlin.Long
+    ,
+    /**
+     * Everything that was sent in, cached and cache-written tokens included.
+     */
+    val `inputTokens`: kotlin.Long
+    ,
+    /**
+     * Everything that was written, reasoning included.
+     */
+    val `outputTokens`: kotlin.Long
+    ,
+    /**
+     * How much of the input came from a provider's cache.
+     */
+    val `cacheReadInputTokens`: kotlin.Long
+    ,
+    /**
+     * How much of the input was written to a provider's cache.
+     */
+    val `cacheCreationInputTokens`: kotlin.Long
+    ,
+    /**
+     * How much of the output was reasoning.
+     */
+    val `reasoningOutputTokens`: kotlin.Long
+    ,
+    /**
+     * What is known of the cost, in billionths of a US dollar. The requests of `unknown_cost_requests` are not in it.
+     */
+    val `nanoUsd`: kotlin.Long
+    ,
+    /**
+     * Requests whose cost nobody knows.
+     */
+    val `unknownCostRequests`: kotlin.Long
+    ,
+    /**
+     * Requests whose tokens or cost are an estimate.
+     */
+    val `estimatedRequests`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageTotal: FfiConverterRustBuffer<UsageTotal> {
+    override fun read(buf: ByteBuffer): UsageTotal {
+        return UsageTotal(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: UsageTotal) = (
+            FfiConverterLong.allocationSize(value.`requests`) +
+            FfiConverterLong.allocationSize(value.`inputTokens`) +
+            FfiConverterLong.allocationSize(value.`outputTokens`) +
+            FfiConverterLong.allocationSize(value.`cacheReadInputTokens`) +
+            FfiConverterLong.allocationSize(value.`cacheCreationInputTokens`) +
+            FfiConverterLong.allocationSize(value.`reasoningOutputTokens`) +
+            FfiConverterLong.allocationSize(value.`nanoUsd`) +
+            FfiConverterLong.allocationSize(value.`unknownCostRequests`) +
+            FfiConverterLong.allocationSize(value.`estimatedRequests`)
+    )
+
+    override fun write(value: UsageTotal, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`requests`, buf)
+            FfiConverterLong.write(value.`inputTokens`, buf)
+            FfiConverterLong.write(value.`outputTokens`, buf)
+            FfiConverterLong.write(value.`cacheReadInputTokens`, buf)
+            FfiConverterLong.write(value.`cacheCreationInputTokens`, buf)
+            FfiConverterLong.write(value.`reasoningOutputTokens`, buf)
+            FfiConverterLong.write(value.`nanoUsd`, buf)
+            FfiConverterLong.write(value.`unknownCostRequests`, buf)
+            FfiConverterLong.write(value.`estimatedRequests`, buf)
+    }
+}
+
+
+
+/**
+ * What a look at a whole store has found.
+ */
+data class Verification (
+    /**
+     * What is wrong; empty when the store is sound.
+     */
+    val `problems`: List<StoreProblem>
+    ,
+    /**
+     * How many conversations were looked at.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages were looked at.
+     */
+    val `messages`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeVerification: FfiConverterRustBuffer<Verification> {
+    override fun read(buf: ByteBuffer): Verification {
+        return Verification(
+            FfiConverterSequenceTypeStoreProblem.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Verification) = (
+            FfiConverterSequenceTypeStoreProblem.allocationSize(value.`problems`) +
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`)
+    )
+
+    override fun write(value: Verification, buf: ByteBuffer) {
+            FfiConverterSequenceTypeStoreProblem.write(value.`problems`, buf)
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+    }
+}
+
+
+
+/**
+ * What a batch is doing.
+ */
+
+enum class BatchPhase {
+
+    /**
+     * It looks at every item. Nothing is written yet.
+     */
+    CHECKING,
+    /**
+     * It waits until turns are over that it would come between.
+     */
+    WAITING,
+    /**
+     * It writes files, which have no name yet.
+     */
+    EXPORTING,
+    /**
+     * It writes.
+     */
+    WRITING,
+    /**
+     * It is over.
+     */
+    OVER;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchPhase: FfiConverterRustBuffer<BatchPhase> {
+    override fun read(buf: ByteBuffer) = try {
+        BatchPhase.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BatchPhase) = 4UL
+
+    override fun write(value: BatchPhase, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What became of an item of a batch.
+ */
+
+enum class BatchState {
+
+    /**
+     * It was not come to: the batch was cancelled before.
+     */
+    SKIPPED,
+    /**
+     * It is done; in a dry run: it would be.
+     */
+    DONE,
+    /**
+     * It was refused, and nothing of it is done.
+     */
+    REFUSED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchState: FfiConverterRustBuffer<BatchState> {
+    override fun read(buf: ByteBuffer) = try {
+        BatchState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BatchState) = 4UL
+
+    override fun write(value: BatchState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What an item of a batch does.
+ */
+
+enum class BatchVerb {
+
+    /**
+     * Deletes a conversation.
+     */
+    DELETE,
+    /**
+     * Changes fields of a conversation.
+     */
+    UPDATE,
+    /**
+     * Puts tags on a conversation.
+     */
+    TAG,
+    /**
+     * Takes tags off a conversation.
+     */
+    UNTAG,
+    /**
+     * Puts one tag in the place of another.
+     */
+    RETAG,
+    /**
+     * Adds messages to a conversation, which may begin with them.
+     */
+    APPEND,
+    /**
+     * Says a message anew.
+     */
+    EDIT,
+    /**
+     * Writes conversations into a file.
+     */
+    EXPORT;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchVerb: FfiConverterRustBuffer<BatchVerb> {
+    override fun read(buf: ByteBuffer) = try {
+        BatchVerb.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BatchVerb) = 4UL
+
+    override fun write(value: BatchVerb, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How much may be spent, and of what.
+ */
+sealed class BudgetLimit {
+
+    /**
+     * Money.
+     */
+    data class NanoUsd(
+        /**
+         * In billionths of a US dollar.
+         */
+        val `nanoUsd`: kotlin.Long) : BudgetLimit()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Tokens.
+     */
+    data class Tokens(
+        /**
+         * Those sent in and those written.
+         */
+        val `tokens`: kotlin.Long) : BudgetLimit()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Requests.
+     */
+    data class Requests(
+        /**
+         * Those that were sent.
+         */
+        val `requests`: kotlin.Long) : BudgetLimit()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudgetLimit : FfiConverterRustBuffer<BudgetLimit>{
+    override fun read(buf: ByteBuffer): BudgetLimit {
+        return when(buf.getInt()) {
+            1 -> BudgetLimit.NanoUsd(
+                FfiConverterLong.read(buf),
+                )
+            2 -> BudgetLimit.Tokens(
+                FfiConverterLong.read(buf),
+                )
+            3 -> BudgetLimit.Requests(
+                FfiConverterLong.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: BudgetLimit): ULong = when(value) {
+        is BudgetLimit.NanoUsd -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`nanoUsd`)
+            )
+        }
+        is BudgetLimit.Tokens -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`tokens`)
+            )
+        }
+        is BudgetLimit.Requests -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`requests`)
+            )
+        }
+    }
+
+    override fun write(value: BudgetLimit, buf: ByteBuffer) {
+        when(value) {
+            is BudgetLimit.NanoUsd -> {
+                buf.putInt(1)
+                FfiConverterLong.write(value.`nanoUsd`, buf)
+                Unit
+            }
+            is BudgetLimit.Tokens -> {
+                buf.putInt(2)
+                FfiConverterLong.write(value.`tokens`, buf)
+                Unit
+            }
+            is BudgetLimit.Requests -> {
+                buf.putInt(3)
+                FfiConverterLong.write(value.`requests`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What a budget counts together.
+ */
+
+enum class BudgetScope {
+
+    /**
+     * Everything that is spent through this store.
+     */
+    APPLICATION,
+    /**
+     * What one user spends.
+     */
+    USER,
+    /**
+     * What one conversation spends.
+     */
+    CONVERSATION,
+    /**
+     * What one run spends.
+     */
+    RUN;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudgetScope: FfiConverterRustBuffer<BudgetScope> {
+    override fun read(buf: ByteBuffer) = try {
+        BudgetScope.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BudgetScope) = 4UL
+
+    override fun write(value: BudgetScope, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
 
 
 
@@ -9223,6 +15458,104 @@ public object FfiConverterTypeImportFormat: FfiConverterRustBuffer<ImportFormat>
 
     override fun write(value: ImportFormat, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What is kept under a name.
+ */
+sealed class LibraryValue {
+
+    /**
+     * Words, as those of a prompt.
+     */
+    data class Text(
+        /**
+         * The words.
+         */
+        val `text`: kotlin.String) : LibraryValue()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Anything else.
+     */
+    data class Json(
+        /**
+         * The value as JSON. JSON that is nothing but a text comes back as text.
+         */
+        val `json`: kotlin.String) : LibraryValue()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryValue : FfiConverterRustBuffer<LibraryValue>{
+    override fun read(buf: ByteBuffer): LibraryValue {
+        return when(buf.getInt()) {
+            1 -> LibraryValue.Text(
+                FfiConverterString.read(buf),
+                )
+            2 -> LibraryValue.Json(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: LibraryValue): ULong = when(value) {
+        is LibraryValue.Text -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is LibraryValue.Json -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`json`)
+            )
+        }
+    }
+
+    override fun write(value: LibraryValue, buf: ByteBuffer) {
+        when(value) {
+            is LibraryValue.Text -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is LibraryValue.Json -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`json`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
     }
 }
 
@@ -10510,6 +16843,57 @@ public object FfiConverterTypeSearchSort: FfiConverterRustBuffer<SearchSort> {
 
 
 /**
+ * What kind of thing is wrong with a store.
+ */
+
+enum class StoreProblemKind {
+
+    /**
+     * The file is not as SQLite left it.
+     */
+    DAMAGED,
+    /**
+     * A table or an index is missing or another one than this version makes.
+     */
+    SCHEMA,
+    /**
+     * A row names another one that is not there.
+     */
+    REFERENCE,
+    /**
+     * A figure that is kept differs from what it counts.
+     */
+    COUNT;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStoreProblemKind: FfiConverterRustBuffer<StoreProblemKind> {
+    override fun read(buf: ByteBuffer) = try {
+        StoreProblemKind.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: StoreProblemKind) = 4UL
+
+    override fun write(value: StoreProblemKind, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * What happened in a stream.
  */
 sealed class StreamEventKind {
@@ -11763,6 +18147,57 @@ public object FfiConverterTypeTurnState: FfiConverterRustBuffer<TurnState> {
 
 
 /**
+ * By what a report sums up.
+ */
+
+enum class UsageBy {
+
+    /**
+     * By model, as `provider/model`.
+     */
+    MODEL,
+    /**
+     * By day of UTC, as `2026-11-21`.
+     */
+    DAY,
+    /**
+     * By conversation. Only for one user.
+     */
+    CONVERSATION,
+    /**
+     * By user. Only for the whole application.
+     */
+    USER;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageBy: FfiConverterRustBuffer<UsageBy> {
+    override fun read(buf: ByteBuffer) = try {
+        UsageBy.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: UsageBy) = 4UL
+
+    override fun write(value: UsageBy, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * Where the figures of a usage come from.
  */
 
@@ -11801,6 +18236,66 @@ public object FfiConverterTypeUsageSource: FfiConverterRustBuffer<UsageSource> {
     override fun allocationSize(value: UsageSource) = 4UL
 
     override fun write(value: UsageSource, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How long something is counted before it begins again at nothing. In UTC: days begin at midnight, weeks on Monday,
+ * months on their first day.
+ */
+
+enum class Window {
+
+    /**
+     * A minute of the clock.
+     */
+    MINUTE,
+    /**
+     * An hour of the clock.
+     */
+    HOUR,
+    /**
+     * A day.
+     */
+    DAY,
+    /**
+     * A week, from Monday.
+     */
+    WEEK,
+    /**
+     * A month of the calendar.
+     */
+    MONTH,
+    /**
+     * For ever.
+     */
+    TOTAL;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeWindow: FfiConverterRustBuffer<Window> {
+    override fun read(buf: ByteBuffer) = try {
+        Window.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Window) = 4UL
+
+    override fun write(value: Window, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -12069,6 +18564,70 @@ public object FfiConverterOptionalTypeCancelToken: FfiConverterRustBuffer<Cancel
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeBatchProgress: FfiConverterRustBuffer<BatchProgress?> {
+    override fun read(buf: ByteBuffer): BatchProgress? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeBatchProgress.read(buf)
+    }
+
+    override fun allocationSize(value: BatchProgress?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeBatchProgress.allocationSize(value)
+        }
+    }
+
+    override fun write(value: BatchProgress?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeBatchProgress.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeBudgetStatus: FfiConverterRustBuffer<BudgetStatus?> {
+    override fun read(buf: ByteBuffer): BudgetStatus? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeBudgetStatus.read(buf)
+    }
+
+    override fun allocationSize(value: BudgetStatus?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeBudgetStatus.allocationSize(value)
+        }
+    }
+
+    override fun write(value: BudgetStatus?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeBudgetStatus.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeContextOptions: FfiConverterRustBuffer<ContextOptions?> {
     override fun read(buf: ByteBuffer): ContextOptions? {
         if (buf.get().toInt() == 0) {
@@ -12197,6 +18756,70 @@ public object FfiConverterOptionalTypeErrorInfo: FfiConverterRustBuffer<ErrorInf
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeExportReport: FfiConverterRustBuffer<ExportReport?> {
+    override fun read(buf: ByteBuffer): ExportReport? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeExportReport.read(buf)
+    }
+
+    override fun allocationSize(value: ExportReport?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeExportReport.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ExportReport?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeExportReport.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeLibraryEntry: FfiConverterRustBuffer<LibraryEntry?> {
+    override fun read(buf: ByteBuffer): LibraryEntry? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeLibraryEntry.read(buf)
+    }
+
+    override fun allocationSize(value: LibraryEntry?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeLibraryEntry.allocationSize(value)
+        }
+    }
+
+    override fun write(value: LibraryEntry?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeLibraryEntry.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeMessagePage: FfiConverterRustBuffer<MessagePage?> {
     override fun read(buf: ByteBuffer): MessagePage? {
         if (buf.get().toInt() == 0) {
@@ -12251,6 +18874,38 @@ public object FfiConverterOptionalTypeOutputSchema: FfiConverterRustBuffer<Outpu
         } else {
             buf.put(1)
             FfiConverterTypeOutputSchema.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypePrice: FfiConverterRustBuffer<Price?> {
+    override fun read(buf: ByteBuffer): Price? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypePrice.read(buf)
+    }
+
+    override fun allocationSize(value: Price?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypePrice.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Price?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypePrice.write(value, buf)
         }
     }
 }
@@ -12805,6 +19460,38 @@ public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolCho
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeUsageBy: FfiConverterRustBuffer<UsageBy?> {
+    override fun read(buf: ByteBuffer): UsageBy? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeUsageBy.read(buf)
+    }
+
+    override fun allocationSize(value: UsageBy?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeUsageBy.allocationSize(value)
+        }
+    }
+
+    override fun write(value: UsageBy?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeUsageBy.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalSequenceString: FfiConverterRustBuffer<List<kotlin.String>?> {
     override fun read(buf: ByteBuffer): List<kotlin.String>? {
         if (buf.get().toInt() == 0) {
@@ -12897,6 +19584,34 @@ public object FfiConverterSequenceInt: FfiConverterRustBuffer<List<kotlin.Int>> 
 /**
  * @suppress
  */
+public object FfiConverterSequenceDouble: FfiConverterRustBuffer<List<kotlin.Double>> {
+    override fun read(buf: ByteBuffer): List<kotlin.Double> {
+        val len = buf.getInt()
+        return List<kotlin.Double>(len) {
+            FfiConverterDouble.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<kotlin.Double>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterDouble.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<kotlin.Double>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterDouble.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceString: FfiConverterRustBuffer<List<kotlin.String>> {
     override fun read(buf: ByteBuffer): List<kotlin.String> {
         val len = buf.getInt()
@@ -12953,6 +19668,34 @@ public object FfiConverterSequenceTypeAttempt: FfiConverterRustBuffer<List<Attem
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeBatchItem: FfiConverterRustBuffer<List<BatchItem>> {
+    override fun read(buf: ByteBuffer): List<BatchItem> {
+        val len = buf.getInt()
+        return List<BatchItem>(len) {
+            FfiConverterTypeBatchItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<BatchItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBatchItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<BatchItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBatchItem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeBranch: FfiConverterRustBuffer<List<Branch>> {
     override fun read(buf: ByteBuffer): List<Branch> {
         val len = buf.getInt()
@@ -12971,6 +19714,62 @@ public object FfiConverterSequenceTypeBranch: FfiConverterRustBuffer<List<Branch
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeBranch.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeBudget: FfiConverterRustBuffer<List<Budget>> {
+    override fun read(buf: ByteBuffer): List<Budget> {
+        val len = buf.getInt()
+        return List<Budget>(len) {
+            FfiConverterTypeBudget.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Budget>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBudget.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Budget>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBudget.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeBudgetStatus: FfiConverterRustBuffer<List<BudgetStatus>> {
+    override fun read(buf: ByteBuffer): List<BudgetStatus> {
+        val len = buf.getInt()
+        return List<BudgetStatus>(len) {
+            FfiConverterTypeBudgetStatus.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<BudgetStatus>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBudgetStatus.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<BudgetStatus>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBudgetStatus.write(it, buf)
         }
     }
 }
@@ -13065,6 +19864,62 @@ public object FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer<List
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeLibraryItem: FfiConverterRustBuffer<List<LibraryItem>> {
+    override fun read(buf: ByteBuffer): List<LibraryItem> {
+        val len = buf.getInt()
+        return List<LibraryItem>(len) {
+            FfiConverterTypeLibraryItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<LibraryItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeLibraryItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<LibraryItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeLibraryItem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeLibraryVersion: FfiConverterRustBuffer<List<LibraryVersion>> {
+    override fun read(buf: ByteBuffer): List<LibraryVersion> {
+        val len = buf.getInt()
+        return List<LibraryVersion>(len) {
+            FfiConverterTypeLibraryVersion.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<LibraryVersion>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeLibraryVersion.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<LibraryVersion>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeLibraryVersion.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeMedia: FfiConverterRustBuffer<List<Media>> {
     override fun read(buf: ByteBuffer): List<Media> {
         val len = buf.getInt()
@@ -13121,6 +19976,34 @@ public object FfiConverterSequenceTypeMessage: FfiConverterRustBuffer<List<Messa
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeModelInfo: FfiConverterRustBuffer<List<ModelInfo>> {
+    override fun read(buf: ByteBuffer): List<ModelInfo> {
+        val len = buf.getInt()
+        return List<ModelInfo>(len) {
+            FfiConverterTypeModelInfo.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ModelInfo>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeModelInfo.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ModelInfo>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeModelInfo.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer<List<NewMessage>> {
     override fun read(buf: ByteBuffer): List<NewMessage> {
         val len = buf.getInt()
@@ -13139,6 +20022,34 @@ public object FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer<List<Ne
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeNewMessage.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeProviderInfo: FfiConverterRustBuffer<List<ProviderInfo>> {
+    override fun read(buf: ByteBuffer): List<ProviderInfo> {
+        val len = buf.getInt()
+        return List<ProviderInfo>(len) {
+            FfiConverterTypeProviderInfo.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ProviderInfo>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeProviderInfo.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ProviderInfo>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeProviderInfo.write(it, buf)
         }
     }
 }
@@ -13233,6 +20144,62 @@ public object FfiConverterSequenceTypeSpan: FfiConverterRustBuffer<List<Span>> {
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeStorageKind: FfiConverterRustBuffer<List<StorageKind>> {
+    override fun read(buf: ByteBuffer): List<StorageKind> {
+        val len = buf.getInt()
+        return List<StorageKind>(len) {
+            FfiConverterTypeStorageKind.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<StorageKind>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeStorageKind.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<StorageKind>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeStorageKind.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeStoreProblem: FfiConverterRustBuffer<List<StoreProblem>> {
+    override fun read(buf: ByteBuffer): List<StoreProblem> {
+        val len = buf.getInt()
+        return List<StoreProblem>(len) {
+            FfiConverterTypeStoreProblem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<StoreProblem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeStoreProblem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<StoreProblem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeStoreProblem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer<List<StreamEvent>> {
     override fun read(buf: ByteBuffer): List<StreamEvent> {
         val len = buf.getInt()
@@ -13279,6 +20246,34 @@ public object FfiConverterSequenceTypeToolSpec: FfiConverterRustBuffer<List<Tool
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeToolSpec.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeUsageRow: FfiConverterRustBuffer<List<UsageRow>> {
+    override fun read(buf: ByteBuffer): List<UsageRow> {
+        val len = buf.getInt()
+        return List<UsageRow>(len) {
+            FfiConverterTypeUsageRow.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<UsageRow>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeUsageRow.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<UsageRow>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeUsageRow.write(it, buf)
         }
     }
 }
@@ -13385,6 +20380,84 @@ public object FfiConverterMapStringString: FfiConverterRustBuffer<Map<kotlin.Str
         value.forEach { (k, v) ->
             FfiConverterString.write(k, buf)
             FfiConverterString.write(v, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterMapStringTypeTier: FfiConverterRustBuffer<Map<kotlin.String, Tier>> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, Tier> {
+        val len = buf.getInt()
+        return buildMap<kotlin.String, Tier>(len) {
+            repeat(len) {
+                val k = FfiConverterString.read(buf)
+                val v = FfiConverterTypeTier.read(buf)
+                this[k] = v
+            }
+        }
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, Tier>): ULong {
+        val spaceForMapSize = 4UL
+        val spaceForChildren = value.map { (k, v) ->
+            FfiConverterString.allocationSize(k) +
+            FfiConverterTypeTier.allocationSize(v)
+        }.sum()
+        return spaceForMapSize + spaceForChildren
+    }
+
+    override fun write(value: Map<kotlin.String, Tier>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        // The parens on `(k, v)` here ensure we're calling the right method,
+        // which is important for compatibility with older android devices.
+        // Ref https://blog.danlew.net/2017/03/16/kotlin-puzzler-whose-line-is-it-anyways/
+        value.forEach { (k, v) ->
+            FfiConverterString.write(k, buf)
+            FfiConverterTypeTier.write(v, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterMapStringSequenceString: FfiConverterRustBuffer<Map<kotlin.String, List<kotlin.String>>> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, List<kotlin.String>> {
+        val len = buf.getInt()
+        return buildMap<kotlin.String, List<kotlin.String>>(len) {
+            repeat(len) {
+                val k = FfiConverterString.read(buf)
+                val v = FfiConverterSequenceString.read(buf)
+                this[k] = v
+            }
+        }
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, List<kotlin.String>>): ULong {
+        val spaceForMapSize = 4UL
+        val spaceForChildren = value.map { (k, v) ->
+            FfiConverterString.allocationSize(k) +
+            FfiConverterSequenceString.allocationSize(v)
+        }.sum()
+        return spaceForMapSize + spaceForChildren
+    }
+
+    override fun write(value: Map<kotlin.String, List<kotlin.String>>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        // The parens on `(k, v)` here ensure we're calling the right method,
+        // which is important for compatibility with older android devices.
+        // Ref https://blog.danlew.net/2017/03/16/kotlin-puzzler-whose-line-is-it-anyways/
+        value.forEach { (k, v) ->
+            FfiConverterString.write(k, buf)
+            FfiConverterSequenceString.write(v, buf)
         }
     }
 }

@@ -8,7 +8,8 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.booleanOrNull
 import kotlinx.serialization.json.doubleOrNull
 
-private fun holds(wanted: JsonElement, value: JsonElement): Boolean = try {
+/** Whether the value is what was wanted. */
+internal fun holds(wanted: JsonElement, value: JsonElement): Boolean = try {
     check(wanted, value, "")
     true
 } catch (_: Wrong) {

@@ -1,9 +1,18 @@
 package dev.tertulia.scenarios
 
+import dev.tertulia.Batch
+import dev.tertulia.BatchRun
 import dev.tertulia.Conversation
+import dev.tertulia.Events
+import dev.tertulia.Library
+import dev.tertulia.LibraryCache
+import dev.tertulia.Outbox
+import dev.tertulia.OutboxWatch
+import dev.tertulia.ProviderHandle
 import dev.tertulia.ProviderSpec
 import dev.tertulia.Settings
 import dev.tertulia.Simulator
+import dev.tertulia.StoreUpkeep
 import dev.tertulia.Tertulia
 import dev.tertulia.TertuliaException
 import dev.tertulia.UserScope
@@ -143,8 +152,23 @@ private class Play(
         is Tertulia -> ofEngine(subject, verb, step)
         is UserScope -> ofUser(subject, verb, step)
         is Conversation -> ofConversation(subject, verb, step)
+        is ShownTimeline -> ofTimeline(subject, verb, step)
+        is ShownConversations -> ofConversationsWatch(subject, verb, step)
+        is Outbox -> ofOutbox(subject, verb, step)
+        is OutboxWatch -> ofOutboxWatch(subject, verb, step)
+        is Events -> ofEvents(subject, verb, step)
+        is Library -> ofLibrary(subject, verb, step)
+        is LibraryCache -> ofLibraryCache(subject, verb, step)
+        is Batch -> ofBatch(subject, verb, step, ::chat)
+        is BatchRun -> ofBatchRun(subject, verb, step)
+        is StoreUpkeep -> ofStore(subject, verb, step)
+        is ProviderHandle -> ofProvider(subject, verb, step)
         else -> throw Wrong("this runner cannot play `$verb` of a ${subject.javaClass.simpleName}")
     }
+
+    /** The conversation of a name. */
+    private fun chat(name: String): Conversation =
+        handles[name]?.handle as? Conversation ?: throw Wrong("`$name` is no conversation")
 
     private suspend fun alone(verb: String, step: JsonObject): Made = when (verb) {
         "open" -> made(open(step.options).also { opened += it })

@@ -15,6 +15,9 @@ internal suspend fun ofConversation(chat: Conversation, verb: String, step: Json
     "edit" -> Made(streamed(chat.edit(step.need("message"), step.said(), step.call()), step))
     "regenerate" -> Made(streamed(chat.regenerate(step.need("message"), step.call()), step))
     "attach" -> Made(streamed(chat.attach(step.need("turn"), step.long("after_seq") ?: 0), step))
+    "timeline" -> made(
+        ShownTimeline(chat.timeline(focus(step), step.int("utc_offset_minutes") ?: 0, step.id("read_upto"))),
+    )
     else -> Made(told(plainly(chat, verb, step)))
 }
 
@@ -35,6 +38,7 @@ private suspend fun plainly(chat: Conversation, verb: String, step: JsonObject):
     "fork" -> chat.fork(step.need("message"))
     "delete_message" -> chat.deleteMessage(step.need("message"), step.flag("subtree") ?: false)
     "summary" -> chat.summary()
+    "budgets" -> chat.budgets()
     "update" -> chat.update(step.change())
     "delete" -> chat.delete()
     else -> throw Wrong("this runner cannot play `conversation.$verb`")

@@ -9,5 +9,10 @@ internal suspend fun ofEngine(engine: Tertulia, verb: String, step: JsonObject):
     "close" -> Made(told(engine.shutdown()))
     "user" -> named(engine.user(step.need("id"), step.textMap("keys").orEmpty()))
     "ask" -> Made(told(if ("messages" in step) engine.ask(step.messages(), step.call()) else engine.ask(step.said(), step.call())))
-    else -> throw Wrong("this runner cannot play `engine.$verb`")
+    "suspend" -> Made(told(engine.suspend()))
+    "resume" -> Made(told(engine.resume()))
+    "network_changed" -> Made(told(engine.networkChanged()))
+    "events" -> made(engine.eventReader())
+    "health" -> Made(told(engine.health()))
+    else -> ofService(engine, verb, step)
 }

@@ -1,6 +1,7 @@
 package dev.tertulia.scenarios
 
 import dev.tertulia.Conversation
+import dev.tertulia.PreferencesChange
 import dev.tertulia.UserScope
 import dev.tertulia.ask
 import dev.tertulia.id
@@ -12,6 +13,10 @@ internal suspend fun ofUser(user: UserScope, verb: String, step: JsonObject): Ma
     "new_conversation" -> named(step.options.run { begun(user) })
     "conversation" -> named(user.conversation(step.need("id")))
     "conversation_for" -> named(user.conversationFor(step.need("key")))
+    "preferences" -> Made(told(user.preferences()))
+    "update_preferences" -> Made(told(user.updatePreferences(preferences(step))))
+    "outbox" -> made(user.outbox())
+    "watch_conversations" -> made(ShownConversations(user.watchConversations()))
     "list_conversations" -> Made(told(step.run { listed(user) }))
     "search" -> Made(
         told(user.search(step.need("words"), step.word("sort"), step.int("limit") ?: 50, step.id("before"))),
@@ -30,6 +35,15 @@ internal suspend fun ofUser(user: UserScope, verb: String, step: JsonObject): Ma
     )
     "import_conversations" -> Made(told(user.importConversations(step.need("path"), step.flag("dry_run") ?: false)))
     "erase" -> Made(told(user.erase()))
+    "prompts" -> made(user.prompts())
+    "personas" -> made(user.personas())
+    "councils" -> made(user.councils())
+    "library" -> made(user.library(step.need("kind")))
+    "batch" -> made(user.batch())
+    "tier" -> Made(told(user.tier()))
+    "budgets" -> Made(told(user.budgets()))
+    "usage" -> Made(told(user.usage(step.word("by"), after = step.text("after"), limit = step.int("limit") ?: 50)))
+    "forecast" -> Made(told(user.forecast(step.word("window")!!)))
     else -> throw Wrong("this runner cannot play `user.$verb`")
 }
 
@@ -48,6 +62,17 @@ private suspend fun JsonObject.listed(user: UserScope): Any? {
     val since = long("unchanged_since")
         ?: return user.listConversations(limit, before, after, archived, flag("pinned"), text("tag"))
     return user.listConversationsIfChanged(since, limit, before, after, archived, flag("pinned"), text("tag"))
+}
+
+/** What a step changes of what a user prefers: `null` clears. */
+private fun preferences(step: JsonObject): PreferencesChange = step.record("change")!!.run {
+    val values = record("values").orEmpty()
+    PreferencesChange(
+        textChange("name"),
+        textChange("language"),
+        textChange("time_zone"),
+        values.mapValues { (name, _) -> JsonObject(values).id(name) },
+    )
 }
 
 /** What a verb gave that makes a conversation. */

@@ -1,8 +1,11 @@
 package dev.tertulia.scenarios
 
+import dev.tertulia.Budget
 import dev.tertulia.ErrorInfo
+import dev.tertulia.LibraryValue
 import dev.tertulia.Message
 import dev.tertulia.Reply
+import dev.tertulia.id
 import dev.tertulia.notice
 import dev.tertulia.text
 import java.lang.reflect.Modifier
@@ -17,7 +20,9 @@ import kotlinx.serialization.json.JsonPrimitive
 
 /** Fields that hold JSON as text; told as what that text says. */
 private val JSON = setOf(
+    "Health.report",
     "Part.Opaque.data",
+    "Price.whole",
     "Reply.raw",
     "StreamEventKind.Other.data",
     "ToolCall.arguments",
@@ -26,10 +31,13 @@ private val JSON = setOf(
 )
 
 /** Fields whose own fields stand in the record around them. */
-private val FLAT = setOf("StreamEvent.kind")
+private val FLAT = setOf("Price.whole", "StreamEvent.kind", "TimelineItem.kind")
 
 /** Variants that are told by another word than `type`. */
 private val TAGS = mapOf("Progress" to "step")
+
+/** Variants that are told by their fields alone. */
+private val BARE = setOf("BudgetLimit")
 
 /** Variants that are told from outside: `"never"`, `{"after": {"after_ms": 1}}`. */
 private val OUTSIDE = setOf("Retry")
@@ -44,6 +52,8 @@ internal fun told(value: Any?): JsonElement = when (value) {
     is Enum<*> -> JsonPrimitive(value.name.lowercase())
     is Instant -> JsonPrimitive(value.toEpochMilli())
     is ByteArray -> JsonPrimitive(Base64.getEncoder().encodeToString(value))
+    is LibraryValue.Text -> JsonPrimitive(value.text)
+    is LibraryValue.Json -> Json.parseToJsonElement(value.json)
     is List<*> -> JsonArray(value.map(::told))
     is Map<*, *> -> JsonObject(value.entries.associate { (name, inner) -> "$name" to told(inner) })
     else -> record(value)
@@ -52,7 +62,7 @@ internal fun told(value: Any?): JsonElement = when (value) {
 private fun record(value: Any): JsonElement {
     val fields = fields(value) + words(value).mapValues { told(it.value) }
     val family = value.javaClass.superclass
-    if (family == Any::class.java) return JsonObject(fields)
+    if (family == Any::class.java || family.simpleName in BARE) return JsonObject(fields)
     val variant = snake(value.javaClass.simpleName)
     return when {
         family.simpleName !in OUTSIDE -> JsonObject(mapOf((TAGS[family.simpleName] ?: "type") to told(variant)) + fields)
@@ -67,11 +77,8 @@ private fun fields(value: Any): Map<String, JsonElement> = buildMap {
         field.isAccessible = true
         val inner = field.get(value)
         val name = snake(field.name)
-        when ("$record.$name") {
-            in FLAT -> putAll(told(inner) as JsonObject)
-            in JSON -> put(name, if (inner is String) Json.parseToJsonElement(inner) else told(inner))
-            else -> put(name, told(inner))
-        }
+        val json = if ("$record.$name" in JSON && inner is String) Json.parseToJsonElement(inner) else told(inner)
+        if ("$record.$name" in FLAT) putAll(json as JsonObject) else put(name, json)
     }
 }
 
@@ -80,6 +87,7 @@ private fun words(value: Any): Map<String, String?> = when (value) {
     is Reply -> mapOf("text" to value.text, "notice" to value.notice)
     is Message -> mapOf("text" to value.text)
     is ErrorInfo -> mapOf("text" to value.text)
+    is Budget -> mapOf("id" to value.id)
     else -> emptyMap()
 }
 
