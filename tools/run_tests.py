@@ -41,6 +41,7 @@ STEP_LIMIT_SECONDS = 60 * 60
 FLOORS = "rust: floors"
 # What the steps of the scenarios gave in Rust.
 TOLD = border.target().parent / "scenarios"
+TOLD_IN_SWIFT = border.target().parent / "scenarios-swift"
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def tested_in_swift() -> Step:
 
 def played_in_swift(after: str = CURRENT) -> Step:
     """Play in Swift the scenarios of which Swift has the verbs."""
-    command = (sys.executable, "tools/swift.py", "scenarios")
+    command = (sys.executable, "tools/swift.py", "scenarios", "--tell", str(TOLD_IN_SWIFT))
     return Step("scenarios: swift", command, scenario_counts, after=after, missing=no_swift)
 
 
@@ -278,6 +279,13 @@ def played_in_python() -> Step:
     return Step("scenarios: python", runner, scenario_counts, after=INSTALLED)
 
 
+def beside_rust(language: str, told: Path, missing: Callable[[], str | None]) -> Step:
+    """Compare every field that a language told of the scenarios with what Rust told."""
+    command = (sys.executable, "tests/scenarios/beside.py", str(TOLD), str(told))
+    name = f"scenarios: {language} beside rust"
+    return Step(name, command, scenario_counts, after=SCENARIOS_OF_RUST, missing=missing)
+
+
 def scenario_steps() -> Iterable[Step]:
     """List the scenarios in every language, and the check that no public verb is without one."""
     built = "scenarios: runner in rust"
@@ -290,6 +298,7 @@ def scenario_steps() -> Iterable[Step]:
     if swift.at_hand() or must_run():
         yield border_step()
     yield played_in_swift(LIBRARY)
+    yield beside_rust("swift", TOLD_IN_SWIFT, no_swift)
 
 
 def parity_step() -> Step:
@@ -381,7 +390,9 @@ def all_steps() -> Iterable[Step]:
         yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after=INSTALLED)
         yield played_in_python()
     yield swift_format_step()
-    yield from (border_step(), current_step(), kotlin_step(), tested_in_swift(), played_in_swift())
+    yield from (border_step(), current_step(), kotlin_step())
+    yield beside_rust("kotlin", ROOT / "bindings-kotlin/target/told", no_tool("java"))
+    yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
 
 
 PARTS: dict[str, Callable[[], Iterable[Step]]] = {

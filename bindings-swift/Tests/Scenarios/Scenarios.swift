@@ -34,7 +34,10 @@ struct Scenarios {
                 failed += 1
             }
         }
-        if let tell { try FileManager.default.createDirectory(at: tell, withIntermediateDirectories: true) }
+        if let tell {
+            try? FileManager.default.removeItem(at: tell)  // what an earlier run has told
+            try FileManager.default.createDirectory(at: tell, withIntermediateDirectories: true)
+        }
         for file in try files("") {
             if try format.lacks(file) {
                 leftOut += 1
