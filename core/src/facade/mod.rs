@@ -1,6 +1,6 @@
 //! Floor 6: what crosses a language border, written once for all of them.
 //!
-//! UniFFI reads this room and makes Kotlin (later Swift) of it. It carries no generics, no recursion and nothing
+//! UniFFI reads this room and makes Kotlin and Swift of it. It carries no generics, no recursion and nothing
 //! borrowed, so the records here are the border's own views of the nouns in `model`, which stays free of it. Integers
 //! are signed, ids and cursors are text, JSON is text, moments are the language's own.
 //!

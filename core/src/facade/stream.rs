@@ -24,6 +24,8 @@ pub struct ReplyStream {
     /// Stops the call while somebody reads.
     stopper: CancellationToken,
     turn_id: Option<String>,
+    /// Whether leaving it stops the call.
+    owns: bool,
     detached: Arc<AtomicBool>,
     /// Keeps the thread on which the reply is written.
     ground: Arc<Ground>,
@@ -33,6 +35,7 @@ impl ReplyStream {
     pub(super) fn new(stream: engine::ReplyStream, ground: Arc<Ground>) -> Self {
         Self {
             stopper: stream.stopper(),
+            owns: stream.owns(),
             turn_id: stream.turn_id().map(|id| id.to_string()),
             inner: Mutex::new(Some(stream)),
             detached: Arc::default(),
@@ -108,7 +111,15 @@ impl ReplyStream {
         self.stopper.cancel();
     }
 
-    /// Lets the reply go on when this handle, or the one that took it over, is freed.
+    /// Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+    /// before the end and keeps the handle. Returns at once.
+    pub fn leave(&self) {
+        if self.owns && !self.detached.load(Ordering::Acquire) {
+            self.cancel();
+        }
+    }
+
+    /// Lets the reply go on when this handle is left, or it or the one that took it over is freed.
     pub fn detach(&self) {
         self.detached.store(true, Ordering::Release);
     }

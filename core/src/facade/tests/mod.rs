@@ -250,6 +250,26 @@ async fn a_freed_stream_stops_its_call_and_a_detached_one_does_not() {
 }
 
 #[tokio::test]
+async fn whoever_leaves_a_stream_stops_only_a_call_of_his_own() {
+    let (simulator, _tertulia, chat) = open("text=a%20b%20c;chunks=3;delay_ms=200").await;
+    let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();
+    let watching = chat.attach(stream.turn_id().unwrap(), 0, None).await.unwrap();
+    until_words(&watching).await;
+    watching.leave();
+    stream.detach();
+    stream.leave();
+    let whole = watching.reply(None).await.unwrap();
+    assert_eq!((words(&whole.parts).as_str(), whole.status), ("a b c", ReplyStatus::Done));
+
+    simulator.set_script("any", Script::parse("text=one%20two%20three;chunks=3;stall=2").unwrap());
+    let own = chat.stream(say("Again"), CallOptions::default(), None).await.unwrap();
+    until_words(&own).await;
+    own.leave();
+    hung_up(&simulator).await;
+    assert_eq!(own.reply(None).await.unwrap().status, ReplyStatus::Cancelled);
+}
+
+#[tokio::test]
 async fn a_turn_is_stopped_from_outside_and_asked_for_again() {
     let (simulator, _tertulia, chat) = open("text=one%20two%20three;chunks=3;stall=2").await;
     let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();

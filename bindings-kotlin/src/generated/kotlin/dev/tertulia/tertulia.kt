@@ -807,6 +807,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_detach(
     ): Int
+    external fun uniffi_tertulia_checksum_method_replystream_leave(
+    ): Int
     external fun uniffi_tertulia_checksum_method_replystream_next_batch(
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_reply(
@@ -1110,6 +1112,8 @@ internal object UniffiLib {
     external fun uniffi_tertulia_fn_method_replystream_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_tertulia_fn_method_replystream_detach(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_replystream_leave(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_tertulia_fn_method_replystream_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
     ): Long
@@ -1560,7 +1564,10 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_replystream_cancel() and 0xFFFF) != 25203) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 9923) {
+    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 41714) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_replystream_leave() and 0xFFFF) != 28252) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_replystream_next_batch() and 0xFFFF) != 39561) {
@@ -6335,9 +6342,15 @@ public interface ReplyStreamInterface {
     fun `cancel`()
 
     /**
-     * Lets the reply go on when this handle, or the one that took it over, is freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */
     fun `detach`()
+
+    /**
+     * Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+     * before the end and keeps the handle. Returns at once.
+     */
+    fun `leave`()
 
     /**
      * Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
@@ -6500,12 +6513,28 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
 
 
     /**
-     * Lets the reply go on when this handle, or the one that took it over, is freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */override fun `detach`()
         =
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_tertulia_fn_method_replystream_detach(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+     * before the end and keeps the handle. Returns at once.
+     */override fun `leave`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_replystream_leave(
         it,
         _status)
 }
