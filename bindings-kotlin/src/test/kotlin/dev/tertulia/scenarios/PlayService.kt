@@ -34,7 +34,7 @@ private suspend fun plainly(engine: Tertulia, verb: String, step: JsonObject): A
     "load_catalogue" -> engine.loadCatalogue(step.need("path"))
     "reconfigure" -> engine.reconfigure(step.json("settings"), step.textMap("keys").orEmpty(), step.json("catalogue"))
     "warm_up" -> engine.warmUp(step.texts("models")!!)
-    "set_budget" -> step.budget().also { engine.setBudget(it) }
+    "set_budget" -> set(engine, step.budget())
     "remove_budget" -> engine.removeBudget(step.need("budget"))
     "list_budgets" -> engine.listBudgets()
     "budgets" -> engine.budgets()
@@ -45,6 +45,12 @@ private suspend fun plainly(engine: Tertulia, verb: String, step: JsonObject): A
     "usage" -> engine.usage(step.word("by"), after = step.text("after"), limit = step.int("limit") ?: 50)
     "forecast" -> engine.forecast(step.word("window")!!)
     else -> throw Wrong("this runner cannot play `engine.$verb`")
+}
+
+/** By itself: inside of the choice above the compiler takes the call for its end, and what it gives is lost if it waits. */
+private suspend fun set(engine: Tertulia, budget: Budget): Budget {
+    engine.setBudget(budget)
+    return budget
 }
 
 /** A budget as it is described: one limit, a window, whose. */
