@@ -1,11 +1,9 @@
 package dev.tertulia.scenarios
 
-import dev.tertulia.Budget
 import dev.tertulia.ErrorInfo
 import dev.tertulia.LibraryValue
 import dev.tertulia.Message
 import dev.tertulia.Reply
-import dev.tertulia.id
 import dev.tertulia.notice
 import dev.tertulia.text
 import java.lang.reflect.Modifier
@@ -87,7 +85,6 @@ private fun words(value: Any): Map<String, String?> = when (value) {
     is Reply -> mapOf("text" to value.text, "notice" to value.notice)
     is Message -> mapOf("text" to value.text)
     is ErrorInfo -> mapOf("text" to value.text)
-    is Budget -> mapOf("id" to value.id)
     else -> emptyMap()
 }
 
