@@ -312,6 +312,8 @@ def all_steps() -> Iterable[Step]:
         yield played_in_python()
     if existing("bindings-kotlin"):
         yield from border_steps()
+        beside = ("tests/scenarios/beside.py", str(TOLD), "bindings-kotlin/target/told")
+        yield Step("scenarios: kotlin beside rust", (sys.executable, *beside), scenario_counts, after="kotlin: tests")
 
 
 PARTS: dict[str, Callable[[], Iterable[Step]]] = {

@@ -10,6 +10,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "scenarios"))
 import parity
+from beside import Told
 from same import Same
 from verbs import FORMAT, VERBS
 
@@ -57,7 +58,6 @@ class EveryVerbHasItsScenario(unittest.TestCase):
         with mock.patch.dict(FORMAT, {"missing": lacking}):
             told = problems()
         self.assertIn("conversation.send: the facade has it; take it out", told)
-        self.assertIn("conversation.fork: the facade lacks it", told)
         self.assertIn("two_turns: not there, or left out in Kotlin for its verbs", told)
 
 
@@ -100,6 +100,14 @@ class EveryFieldIsTheSame(unittest.TestCase):
         self.differ([ID.format(1), ID.format(2)], [ID.format(7), ID.format(7)], "the id")
         with self.assertRaisesRegex(Same.Difference, "2 steps there, 1 here"):
             Same().compare(STEPS, [{}, {}], [{}])
+
+    def test_what_kotlin_tells_besides_says_nothing(self) -> None:
+        there = {"at": {"operation": ""}, "one": 1}
+        here = {"at": {"operation": "user.search"}, "one": 1, "no": None, "none": [], "off": False}
+        Told().compare(STEPS, [{}, there], [{}, here])
+        for more in ({"two": 2}, {"at": {"operation": "user.search", "why": "x"}}):
+            with self.assertRaisesRegex(Same.Difference, "on one side alone"):
+                Told().compare(STEPS, [{}, there], [{}, {**here, **more}])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@ package dev.tertulia
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 
-/** The messages one after the other, read as they are collected. They are there once: whoever collects again goes on. */
+/**
+ * The messages one after the other, read as they are collected. They are there once, and up to fifty are read ahead: whoever
+ * has stopped before the end begins again with [Conversation.messages].
+ */
 public fun Messages.asFlow(): Flow<Message> = flow {
     while (true) nextBatch().ifEmpty { return@flow }.forEach { emit(it) }
 }

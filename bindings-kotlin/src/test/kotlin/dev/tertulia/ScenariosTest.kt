@@ -26,6 +26,7 @@ class ScenariosTest {
     private val scenarios = files(folder)
     private val wrong = files(File(folder, "wrong"))
     private val format = Format(folder)
+    private val tell = File(System.getProperty("tertulia.tell"))
 
     private companion object {
         var passed = 0
@@ -42,13 +43,14 @@ class ScenariosTest {
 
     @TestFactory
     @Timeout(value = 10, unit = TimeUnit.MINUTES)
-    fun `a scenario holds`(): List<DynamicTest> = scenarios.also { leftOut = it.size }.map { file ->
+    fun `a scenario holds`(): List<DynamicTest> = scenarios.also { leftOut = it.size }.also { tell.deleteRecursively() }.map { file ->
         dynamicTest(file.nameWithoutExtension) {
             assumeFalse(format.lacks(file), "Kotlin lacks a verb of it, or a word: format/verbs.json")
             leftOut--
             failed++
             try {
-                play(file, format, setOf("about", "engine", "steps"))
+                val told = play(file, format, setOf("about", "engine", "steps"))
+                File(tell, file.name).apply { parentFile.mkdirs() }.writeText(told)
                 failed--
                 passed++
             } catch (wrong: Wrong) {

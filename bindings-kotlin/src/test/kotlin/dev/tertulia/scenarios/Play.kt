@@ -46,6 +46,9 @@ internal val WAIT = 10.seconds
 /** Between two looks at something that is asked for again and again. */
 private val PAUSE = 5.milliseconds
 
+/** What is told of a request. */
+private val REQUEST = setOf("method", "path", "headers", "body")
+
 /** The scenario does not hold, or is not understood. */
 internal class Wrong(why: String, cause: Throwable? = null) : Exception(why, cause) {
     /** The number of its step, 0 before the first. */
@@ -61,15 +64,15 @@ internal fun made(handle: Any) = Made(JsonObject(emptyMap()), handle)
 /** A handle, and what its verbs begin with in the list of verbs. */
 private class Held(val kind: String, val handle: Any)
 
-/** Plays a scenario. */
-internal fun play(file: File, format: Format, words: Set<String>) {
+/** Plays a scenario, and gives what its steps gave, as JSON. */
+internal fun play(file: File, format: Format, words: Set<String>): String {
     val scenario = Json.parseToJsonElement(file.readText()).jsonObject
     known(scenario, words, emptySet())
     val steps = scenario["steps"] as? JsonArray
     if (steps.isNullOrEmpty()) throw Wrong("steps must be a list of at least one")
     val folder = Files.createTempDirectory("tertulia-scenario").toFile()
     try {
-        Simulator().use { simulator ->
+        return Simulator().use { simulator ->
             val play = Play(format, simulator, scenario["engine"]!!, folder)
             runBlocking(Dispatchers.Default) {
                 try {
@@ -78,6 +81,7 @@ internal fun play(file: File, format: Format, words: Set<String>) {
                     play.end()
                 }
             }
+            play.told()
         }
     } finally {
         folder.deleteRecursively()
@@ -108,6 +112,12 @@ private class Play(
     private val handles = mutableMapOf<String, Held>()
     private val opened = mutableListOf<Tertulia>()
 
+    /** The result of every step, in order. */
+    private val all = mutableListOf<JsonElement>()
+
+    /** What the steps gave. Where the simulator and the folder are is said by their names. */
+    fun told(): String = JsonArray(all).toString().replace(simulator.url, "\${simulator}").replace(folder.path, "\${folder}")
+
     suspend fun end() = opened.forEach { it.shutdown() }
 
     suspend fun step(given: JsonElement) {
@@ -130,6 +140,7 @@ private class Play(
         }
         (step["expect"] ?: step["fails"])?.let { check(it, result, "") }
         step.text("as")?.let { results[it] = result }
+        all += result
     }
 
     /** Plays a verb; one that says until when, again and again until then. */
@@ -218,7 +229,8 @@ private class Play(
             else -> throw Wrong("the way to wait `$wait` is unknown")
         }
         val requests = simulator.requests()
-        return JsonObject(mapOf("requests" to JsonPrimitive(requests.size), "last" to (requests.lastOrNull() ?: JsonNull)))
+        val last = requests.lastOrNull()?.jsonObject?.filterKeys { it in REQUEST }?.let(::JsonObject)
+        return JsonObject(mapOf("requests" to JsonPrimitive(requests.size), "last" to (last ?: JsonNull)))
     }
 
     /** The value with every `${…}` in its texts filled in. */
