@@ -243,6 +243,116 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_BATCH
+uint64_t uniffi_tertulia_fn_clone_batch(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_BATCH
+void uniffi_tertulia_fn_free_batch(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_APPEND
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_APPEND
+void uniffi_tertulia_fn_method_batch_append(uint64_t ptr, uint64_t chat, RustBuffer messages, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_ARCHIVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_ARCHIVE
+void uniffi_tertulia_fn_method_batch_archive(uint64_t ptr, RustBuffer chats, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_DELETE
+void uniffi_tertulia_fn_method_batch_delete(uint64_t ptr, RustBuffer chats, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_EDIT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_EDIT
+void uniffi_tertulia_fn_method_batch_edit(uint64_t ptr, uint64_t chat, RustBuffer message_id, RustBuffer parts, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_EXPORT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_EXPORT
+void uniffi_tertulia_fn_method_batch_export(uint64_t ptr, RustBuffer path, RustBuffer chats, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_PIN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_PIN
+void uniffi_tertulia_fn_method_batch_pin(uint64_t ptr, RustBuffer chats, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_RETAG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_RETAG
+void uniffi_tertulia_fn_method_batch_retag(uint64_t ptr, RustBuffer chats, RustBuffer old, RustBuffer new, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_RUN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_RUN
+uint64_t uniffi_tertulia_fn_method_batch_run(uint64_t ptr, int8_t best_effort, int8_t dry_run, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_START
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_START
+uint64_t uniffi_tertulia_fn_method_batch_start(uint64_t ptr, int8_t best_effort, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_TAG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_TAG
+void uniffi_tertulia_fn_method_batch_tag(uint64_t ptr, RustBuffer chats, RustBuffer tags, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UNARCHIVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UNARCHIVE
+void uniffi_tertulia_fn_method_batch_unarchive(uint64_t ptr, RustBuffer chats, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UNPIN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UNPIN
+void uniffi_tertulia_fn_method_batch_unpin(uint64_t ptr, RustBuffer chats, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UNTAG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UNTAG
+void uniffi_tertulia_fn_method_batch_untag(uint64_t ptr, RustBuffer chats, RustBuffer tags, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UPDATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCH_UPDATE
+void uniffi_tertulia_fn_method_batch_update(uint64_t ptr, RustBuffer chats, RustBuffer change, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_BATCHRUN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_BATCHRUN
+uint64_t uniffi_tertulia_fn_clone_batchrun(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_BATCHRUN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_BATCHRUN
+void uniffi_tertulia_fn_free_batchrun(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_CANCEL
+void uniffi_tertulia_fn_method_batchrun_cancel(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_NEXT
+uint64_t uniffi_tertulia_fn_method_batchrun_next(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_PROGRESS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_PROGRESS
+RustBuffer uniffi_tertulia_fn_method_batchrun_progress(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_REPORT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BATCHRUN_REPORT
+uint64_t uniffi_tertulia_fn_method_batchrun_report(uint64_t ptr, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_CANCELTOKEN
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_CANCELTOKEN
 uint64_t uniffi_tertulia_fn_clone_canceltoken(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -277,6 +387,11 @@ uint64_t uniffi_tertulia_fn_clone_conversation(uint64_t handle, RustCallStatus *
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_CONVERSATION
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_CONVERSATION
 void uniffi_tertulia_fn_free_conversation(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_BUDGETS
+uint64_t uniffi_tertulia_fn_method_conversation_budgets(uint64_t ptr, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_CONTEXT
@@ -327,6 +442,11 @@ uint64_t uniffi_tertulia_fn_method_conversation_stream(uint64_t ptr, RustBuffer 
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SUMMARY
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_SUMMARY
 uint64_t uniffi_tertulia_fn_method_conversation_summary(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_TIMELINE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_TIMELINE
+uint64_t uniffi_tertulia_fn_method_conversation_timeline(uint64_t ptr, RustBuffer focus, int32_t utc_offset_minutes, RustBuffer read_upto, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATION_UPDATE
@@ -409,6 +529,41 @@ uint64_t uniffi_tertulia_fn_method_conversation_switch_to(uint64_t ptr, RustBuff
 uint64_t uniffi_tertulia_fn_method_conversation_turn(uint64_t ptr, RustBuffer turn_id, RustBuffer cancel
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_CONVERSATIONSWATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_CONVERSATIONSWATCH
+uint64_t uniffi_tertulia_fn_clone_conversationswatch(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_CONVERSATIONSWATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_CONVERSATIONSWATCH
+void uniffi_tertulia_fn_free_conversationswatch(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATIONSWATCH_LOAD_OLDER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATIONSWATCH_LOAD_OLDER
+uint64_t uniffi_tertulia_fn_method_conversationswatch_load_older(uint64_t ptr, int32_t count, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATIONSWATCH_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CONVERSATIONSWATCH_NEXT
+uint64_t uniffi_tertulia_fn_method_conversationswatch_next(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_EVENTS
+uint64_t uniffi_tertulia_fn_clone_events(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_EVENTS
+void uniffi_tertulia_fn_free_events(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_EVENTS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_EVENTS_NEXT
+uint64_t uniffi_tertulia_fn_method_events_next(uint64_t ptr, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_MESSAGES
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_MESSAGES
 uint64_t uniffi_tertulia_fn_clone_messages(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -422,6 +577,136 @@ void uniffi_tertulia_fn_free_messages(uint64_t handle, RustCallStatus *_Nonnull 
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_MESSAGES_NEXT_BATCH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_MESSAGES_NEXT_BATCH
 uint64_t uniffi_tertulia_fn_method_messages_next_batch(uint64_t ptr, int32_t max, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LIBRARY
+uint64_t uniffi_tertulia_fn_clone_library(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LIBRARY
+void uniffi_tertulia_fn_free_library(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_DELETE
+uint64_t uniffi_tertulia_fn_method_library_delete(uint64_t ptr, RustBuffer name, RustBuffer expected_version, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_GET
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_GET
+uint64_t uniffi_tertulia_fn_method_library_get(uint64_t ptr, RustBuffer name, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_LIST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_LIST
+uint64_t uniffi_tertulia_fn_method_library_list(uint64_t ptr, RustBuffer prefix, RustBuffer after, int32_t limit, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_PUT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_PUT
+uint64_t uniffi_tertulia_fn_method_library_put(uint64_t ptr, RustBuffer name, RustBuffer value, RustBuffer expected_version, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_VERSION
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_VERSION
+uint64_t uniffi_tertulia_fn_method_library_version(uint64_t ptr, RustBuffer name, int64_t version, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_VERSIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARY_VERSIONS
+uint64_t uniffi_tertulia_fn_method_library_versions(uint64_t ptr, RustBuffer name, RustBuffer before, int32_t limit, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LIBRARYCACHE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LIBRARYCACHE
+uint64_t uniffi_tertulia_fn_clone_librarycache(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LIBRARYCACHE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LIBRARYCACHE
+void uniffi_tertulia_fn_free_librarycache(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_CLEAR
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_CLEAR
+void uniffi_tertulia_fn_method_librarycache_clear(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_HEALTH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_HEALTH
+RustBuffer uniffi_tertulia_fn_method_librarycache_health(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_INVALIDATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_INVALIDATE
+void uniffi_tertulia_fn_method_librarycache_invalidate(uint64_t ptr, RustBuffer kind, RustBuffer name, RustBuffer user, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OUTBOX
+uint64_t uniffi_tertulia_fn_clone_outbox(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_OUTBOX
+void uniffi_tertulia_fn_free_outbox(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_DISCARD
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_DISCARD
+uint64_t uniffi_tertulia_fn_method_outbox_discard(uint64_t ptr, RustBuffer turn_id, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_LIST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_LIST
+uint64_t uniffi_tertulia_fn_method_outbox_list(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_RETRY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_RETRY
+uint64_t uniffi_tertulia_fn_method_outbox_retry(uint64_t ptr, RustBuffer turn_id, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_WATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOX_WATCH
+uint64_t uniffi_tertulia_fn_method_outbox_watch(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OUTBOXWATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OUTBOXWATCH
+uint64_t uniffi_tertulia_fn_clone_outboxwatch(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_OUTBOXWATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_OUTBOXWATCH
+void uniffi_tertulia_fn_free_outboxwatch(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOXWATCH_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOXWATCH_NEXT
+uint64_t uniffi_tertulia_fn_method_outboxwatch_next(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_PROVIDERHANDLE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_PROVIDERHANDLE
+uint64_t uniffi_tertulia_fn_clone_providerhandle(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_PROVIDERHANDLE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_PROVIDERHANDLE
+void uniffi_tertulia_fn_free_providerhandle(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_PROVIDERHANDLE_MODELS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_PROVIDERHANDLE_MODELS
+uint64_t uniffi_tertulia_fn_method_providerhandle_models(uint64_t ptr, RustBuffer key, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_PROVIDERHANDLE_REQUEST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_PROVIDERHANDLE_REQUEST
+uint64_t uniffi_tertulia_fn_method_providerhandle_request(uint64_t ptr, RustBuffer method, RustBuffer path, RustBuffer body, RustBuffer key, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_SSESTREAM
@@ -494,6 +779,96 @@ uint64_t uniffi_tertulia_fn_clone_tertulia(uint64_t handle, RustCallStatus *_Non
 void uniffi_tertulia_fn_free_tertulia(uint64_t handle, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_BUDGETS
+uint64_t uniffi_tertulia_fn_method_tertulia_budgets(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LIST_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LIST_BUDGETS
+uint64_t uniffi_tertulia_fn_method_tertulia_list_budgets(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_REMOVE_BUDGET
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_REMOVE_BUDGET
+uint64_t uniffi_tertulia_fn_method_tertulia_remove_budget(uint64_t ptr, RustBuffer id, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SET_BUDGET
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SET_BUDGET
+uint64_t uniffi_tertulia_fn_method_tertulia_set_budget(uint64_t ptr, RustBuffer budget, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LOAD_CATALOGUE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LOAD_CATALOGUE
+uint64_t uniffi_tertulia_fn_method_tertulia_load_catalogue(uint64_t ptr, RustBuffer path, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_MODELS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_MODELS
+RustBuffer uniffi_tertulia_fn_method_tertulia_models(uint64_t ptr, RustBuffer pattern, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PROVIDERS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PROVIDERS
+RustBuffer uniffi_tertulia_fn_method_tertulia_providers(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_RECONFIGURE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_RECONFIGURE
+uint64_t uniffi_tertulia_fn_method_tertulia_reconfigure(uint64_t ptr, RustBuffer settings, RustBuffer keys, RustBuffer catalogue, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_STATS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_STATS
+RustBuffer uniffi_tertulia_fn_method_tertulia_stats(uint64_t ptr, int64_t window_ms, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_WARM_UP
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_WARM_UP
+uint64_t uniffi_tertulia_fn_method_tertulia_warm_up(uint64_t ptr, RustBuffer models, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_COUNCILS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_COUNCILS
+uint64_t uniffi_tertulia_fn_method_tertulia_councils(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LIBRARY
+uint64_t uniffi_tertulia_fn_method_tertulia_library(uint64_t ptr, RustBuffer kind, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LIBRARY_CACHE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_LIBRARY_CACHE
+uint64_t uniffi_tertulia_fn_method_tertulia_library_cache(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PERSONAS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PERSONAS
+uint64_t uniffi_tertulia_fn_method_tertulia_personas(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PROMPTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PROMPTS
+uint64_t uniffi_tertulia_fn_method_tertulia_prompts(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PROVIDER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_PROVIDER
+uint64_t uniffi_tertulia_fn_method_tertulia_provider(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_FORECAST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_FORECAST
+uint64_t uniffi_tertulia_fn_method_tertulia_forecast(uint64_t ptr, RustBuffer window, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_USAGE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_USAGE
+uint64_t uniffi_tertulia_fn_method_tertulia_usage(uint64_t ptr, RustBuffer by, RustBuffer since, RustBuffer until, RustBuffer after, int32_t limit, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASK
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASK
 uint64_t uniffi_tertulia_fn_method_tertulia_ask(uint64_t ptr, RustBuffer parts, RustBuffer options, RustBuffer cancel
@@ -504,14 +879,169 @@ uint64_t uniffi_tertulia_fn_method_tertulia_ask(uint64_t ptr, RustBuffer parts, 
 uint64_t uniffi_tertulia_fn_method_tertulia_ask_messages(uint64_t ptr, RustBuffer messages, RustBuffer options, RustBuffer cancel
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_EVENTS
+uint64_t uniffi_tertulia_fn_method_tertulia_events(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_HEALTH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_HEALTH
+RustBuffer uniffi_tertulia_fn_method_tertulia_health(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_NETWORK_CHANGED
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_NETWORK_CHANGED
+void uniffi_tertulia_fn_method_tertulia_network_changed(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_RESUME
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_RESUME
+uint64_t uniffi_tertulia_fn_method_tertulia_resume(uint64_t ptr, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SHUTDOWN
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SHUTDOWN
 uint64_t uniffi_tertulia_fn_method_tertulia_shutdown(uint64_t ptr
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SUSPEND
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SUSPEND
+uint64_t uniffi_tertulia_fn_method_tertulia_suspend(uint64_t ptr, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_USER
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_USER
 uint64_t uniffi_tertulia_fn_method_tertulia_user(uint64_t ptr, RustBuffer id, RustBuffer keys, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASSIGN_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_ASSIGN_TIER
+void uniffi_tertulia_fn_method_tertulia_assign_tier(uint64_t ptr, RustBuffer user, RustBuffer tier, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_REMOVE_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_REMOVE_TIER
+void uniffi_tertulia_fn_method_tertulia_remove_tier(uint64_t ptr, RustBuffer name, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SET_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SET_TIER
+void uniffi_tertulia_fn_method_tertulia_set_tier(uint64_t ptr, RustBuffer name, RustBuffer tier, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_TIERS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_TIERS
+RustBuffer uniffi_tertulia_fn_method_tertulia_tiers(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_STORE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_STORE
+uint64_t uniffi_tertulia_fn_method_tertulia_store(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_TIMELINE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_TIMELINE
+uint64_t uniffi_tertulia_fn_clone_timeline(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_TIMELINE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_TIMELINE
+void uniffi_tertulia_fn_free_timeline(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_DISMISS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_DISMISS
+int8_t uniffi_tertulia_fn_method_timeline_dismiss(uint64_t ptr, RustBuffer message_id, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_FOCUS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_FOCUS
+uint64_t uniffi_tertulia_fn_method_timeline_focus(uint64_t ptr, RustBuffer focus, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_LOAD_NEWER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_LOAD_NEWER
+uint64_t uniffi_tertulia_fn_method_timeline_load_newer(uint64_t ptr, int32_t count, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_LOAD_OLDER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_LOAD_OLDER
+uint64_t uniffi_tertulia_fn_method_timeline_load_older(uint64_t ptr, int32_t count, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_NEXT
+uint64_t uniffi_tertulia_fn_method_timeline_next(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_SET_READ
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_SET_READ
+uint64_t uniffi_tertulia_fn_method_timeline_set_read(uint64_t ptr, RustBuffer upto, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_SET_VISIBLE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_SET_VISIBLE
+void uniffi_tertulia_fn_method_timeline_set_visible(uint64_t ptr, int32_t first, int32_t last, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_SSE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINE_SSE
+uint64_t uniffi_tertulia_fn_method_timeline_sse(uint64_t ptr, RustBuffer heartbeat_ms, int8_t detail, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_TIMELINESSE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_TIMELINESSE
+uint64_t uniffi_tertulia_fn_clone_timelinesse(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_TIMELINESSE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_TIMELINESSE
+void uniffi_tertulia_fn_free_timelinesse(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINESSE_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TIMELINESSE_NEXT
+uint64_t uniffi_tertulia_fn_method_timelinesse_next(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_STOREUPKEEP
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_STOREUPKEEP
+uint64_t uniffi_tertulia_fn_clone_storeupkeep(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_STOREUPKEEP
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_STOREUPKEEP
+void uniffi_tertulia_fn_free_storeupkeep(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_BACKUP
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_BACKUP
+uint64_t uniffi_tertulia_fn_method_storeupkeep_backup(uint64_t ptr, RustBuffer path, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_CHECKPOINT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_CHECKPOINT
+uint64_t uniffi_tertulia_fn_method_storeupkeep_checkpoint(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_REPAIR
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_REPAIR
+uint64_t uniffi_tertulia_fn_method_storeupkeep_repair(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_STORAGE_REPORT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_STORAGE_REPORT
+uint64_t uniffi_tertulia_fn_method_storeupkeep_storage_report(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_VACUUM
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_VACUUM
+uint64_t uniffi_tertulia_fn_method_storeupkeep_vacuum(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_VERIFY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_STOREUPKEEP_VERIFY
+uint64_t uniffi_tertulia_fn_method_storeupkeep_verify(uint64_t ptr, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_USERSCOPE
@@ -524,14 +1054,59 @@ uint64_t uniffi_tertulia_fn_clone_userscope(uint64_t handle, RustCallStatus *_No
 void uniffi_tertulia_fn_free_userscope(uint64_t handle, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_BATCH
+uint64_t uniffi_tertulia_fn_method_userscope_batch(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_BUDGETS
+uint64_t uniffi_tertulia_fn_method_userscope_budgets(uint64_t ptr, RustBuffer cancel
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ERASE
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_ERASE
 uint64_t uniffi_tertulia_fn_method_userscope_erase(uint64_t ptr, RustBuffer cancel
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_COUNCILS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_COUNCILS
+uint64_t uniffi_tertulia_fn_method_userscope_councils(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_LIBRARY
+uint64_t uniffi_tertulia_fn_method_userscope_library(uint64_t ptr, RustBuffer kind, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_PERSONAS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_PERSONAS
+uint64_t uniffi_tertulia_fn_method_userscope_personas(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_PROMPTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_PROMPTS
+uint64_t uniffi_tertulia_fn_method_userscope_prompts(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_SEARCH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_SEARCH
 uint64_t uniffi_tertulia_fn_method_userscope_search(uint64_t ptr, RustBuffer words, RustBuffer sort, int32_t limit, RustBuffer before, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_FORECAST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_FORECAST
+uint64_t uniffi_tertulia_fn_method_userscope_forecast(uint64_t ptr, RustBuffer window, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_USAGE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_USAGE
+uint64_t uniffi_tertulia_fn_method_userscope_usage(uint64_t ptr, RustBuffer by, RustBuffer since, RustBuffer until, RustBuffer after, int32_t limit, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_TIER
+RustBuffer uniffi_tertulia_fn_method_userscope_tier(uint64_t ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_EXPORT_CONVERSATIONS
@@ -584,14 +1159,44 @@ uint64_t uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(uint6
 uint64_t uniffi_tertulia_fn_method_userscope_new_conversation(uint64_t ptr, RustBuffer model, RustBuffer system, RustBuffer title, RustBuffer metadata, RustBuffer tags, RustBuffer expires_in_ms, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_OUTBOX
+uint64_t uniffi_tertulia_fn_method_userscope_outbox(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_PREFERENCES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_PREFERENCES
+uint64_t uniffi_tertulia_fn_method_userscope_preferences(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_UPDATE_PREFERENCES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_UPDATE_PREFERENCES
+uint64_t uniffi_tertulia_fn_method_userscope_update_preferences(uint64_t ptr, RustBuffer change, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_WATCH_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_USERSCOPE_WATCH_CONVERSATIONS
+uint64_t uniffi_tertulia_fn_method_userscope_watch_conversations(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIAERROR_UNIFFI_TRAIT_DISPLAY
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIAERROR_UNIFFI_TRAIT_DISPLAY
 RustBuffer uniffi_tertulia_fn_method_tertuliaerror_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BUDGET_ID
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_BUDGET_ID
+RustBuffer uniffi_tertulia_fn_method_budget_id(RustBuffer ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_ERRORINFO_UNIFFI_TRAIT_DISPLAY
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_ERRORINFO_UNIFFI_TRAIT_DISPLAY
 RustBuffer uniffi_tertulia_fn_method_errorinfo_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYENTRY_RENDER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYENTRY_RENDER
+RustBuffer uniffi_tertulia_fn_method_libraryentry_render(RustBuffer ptr, RustBuffer values, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CALLOPTIONS_UNIFFI_TRAIT_DISPLAY
@@ -880,6 +1485,114 @@ uint16_t uniffi_tertulia_checksum_func_open_tertulia(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_APPEND
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_APPEND
+uint16_t uniffi_tertulia_checksum_method_batch_append(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_ARCHIVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_ARCHIVE
+uint16_t uniffi_tertulia_checksum_method_batch_archive(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_DELETE
+uint16_t uniffi_tertulia_checksum_method_batch_delete(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_EDIT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_EDIT
+uint16_t uniffi_tertulia_checksum_method_batch_edit(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_EXPORT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_EXPORT
+uint16_t uniffi_tertulia_checksum_method_batch_export(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_PIN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_PIN
+uint16_t uniffi_tertulia_checksum_method_batch_pin(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_RETAG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_RETAG
+uint16_t uniffi_tertulia_checksum_method_batch_retag(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_RUN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_RUN
+uint16_t uniffi_tertulia_checksum_method_batch_run(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_START
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_START
+uint16_t uniffi_tertulia_checksum_method_batch_start(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_TAG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_TAG
+uint16_t uniffi_tertulia_checksum_method_batch_tag(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UNARCHIVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UNARCHIVE
+uint16_t uniffi_tertulia_checksum_method_batch_unarchive(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UNPIN
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UNPIN
+uint16_t uniffi_tertulia_checksum_method_batch_unpin(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UNTAG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UNTAG
+uint16_t uniffi_tertulia_checksum_method_batch_untag(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UPDATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCH_UPDATE
+uint16_t uniffi_tertulia_checksum_method_batch_update(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_CANCEL
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_CANCEL
+uint16_t uniffi_tertulia_checksum_method_batchrun_cancel(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_NEXT
+uint16_t uniffi_tertulia_checksum_method_batchrun_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_PROGRESS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_PROGRESS
+uint16_t uniffi_tertulia_checksum_method_batchrun_progress(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_REPORT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_BATCHRUN_REPORT
+uint16_t uniffi_tertulia_checksum_method_batchrun_report(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CANCELTOKEN_CANCEL
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CANCELTOKEN_CANCEL
 uint16_t uniffi_tertulia_checksum_method_canceltoken_cancel(void
@@ -889,6 +1602,12 @@ uint16_t uniffi_tertulia_checksum_method_canceltoken_cancel(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CANCELTOKEN_IS_CANCELLED
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CANCELTOKEN_IS_CANCELLED
 uint16_t uniffi_tertulia_checksum_method_canceltoken_is_cancelled(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_BUDGETS
+uint16_t uniffi_tertulia_checksum_method_conversation_budgets(void
 
 );
 #endif
@@ -949,6 +1668,12 @@ uint16_t uniffi_tertulia_checksum_method_conversation_stream(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SUMMARY
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_SUMMARY
 uint16_t uniffi_tertulia_checksum_method_conversation_summary(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_TIMELINE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATION_TIMELINE
+uint16_t uniffi_tertulia_checksum_method_conversation_timeline(void
 
 );
 #endif
@@ -1048,9 +1773,123 @@ uint16_t uniffi_tertulia_checksum_method_conversation_turn(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATIONSWATCH_LOAD_OLDER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATIONSWATCH_LOAD_OLDER
+uint16_t uniffi_tertulia_checksum_method_conversationswatch_load_older(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATIONSWATCH_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_CONVERSATIONSWATCH_NEXT
+uint16_t uniffi_tertulia_checksum_method_conversationswatch_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_EVENTS_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_EVENTS_NEXT
+uint16_t uniffi_tertulia_checksum_method_events_next(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_MESSAGES_NEXT_BATCH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_MESSAGES_NEXT_BATCH
 uint16_t uniffi_tertulia_checksum_method_messages_next_batch(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_DELETE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_DELETE
+uint16_t uniffi_tertulia_checksum_method_library_delete(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_GET
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_GET
+uint16_t uniffi_tertulia_checksum_method_library_get(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_LIST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_LIST
+uint16_t uniffi_tertulia_checksum_method_library_list(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_PUT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_PUT
+uint16_t uniffi_tertulia_checksum_method_library_put(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_VERSION
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_VERSION
+uint16_t uniffi_tertulia_checksum_method_library_version(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_VERSIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_VERSIONS
+uint16_t uniffi_tertulia_checksum_method_library_versions(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_CLEAR
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_CLEAR
+uint16_t uniffi_tertulia_checksum_method_librarycache_clear(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_HEALTH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_HEALTH
+uint16_t uniffi_tertulia_checksum_method_librarycache_health(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_INVALIDATE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_INVALIDATE
+uint16_t uniffi_tertulia_checksum_method_librarycache_invalidate(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_DISCARD
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_DISCARD
+uint16_t uniffi_tertulia_checksum_method_outbox_discard(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_LIST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_LIST
+uint16_t uniffi_tertulia_checksum_method_outbox_list(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_RETRY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_RETRY
+uint16_t uniffi_tertulia_checksum_method_outbox_retry(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_WATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_WATCH
+uint16_t uniffi_tertulia_checksum_method_outbox_watch(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOXWATCH_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOXWATCH_NEXT
+uint16_t uniffi_tertulia_checksum_method_outboxwatch_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_PROVIDERHANDLE_MODELS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_PROVIDERHANDLE_MODELS
+uint16_t uniffi_tertulia_checksum_method_providerhandle_models(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_PROVIDERHANDLE_REQUEST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_PROVIDERHANDLE_REQUEST
+uint16_t uniffi_tertulia_checksum_method_providerhandle_request(void
 
 );
 #endif
@@ -1102,6 +1941,114 @@ uint16_t uniffi_tertulia_checksum_method_replystream_turn_id(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_BUDGETS
+uint16_t uniffi_tertulia_checksum_method_tertulia_budgets(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LIST_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LIST_BUDGETS
+uint16_t uniffi_tertulia_checksum_method_tertulia_list_budgets(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_REMOVE_BUDGET
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_REMOVE_BUDGET
+uint16_t uniffi_tertulia_checksum_method_tertulia_remove_budget(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SET_BUDGET
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SET_BUDGET
+uint16_t uniffi_tertulia_checksum_method_tertulia_set_budget(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LOAD_CATALOGUE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LOAD_CATALOGUE
+uint16_t uniffi_tertulia_checksum_method_tertulia_load_catalogue(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_MODELS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_MODELS
+uint16_t uniffi_tertulia_checksum_method_tertulia_models(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PROVIDERS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PROVIDERS
+uint16_t uniffi_tertulia_checksum_method_tertulia_providers(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_RECONFIGURE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_RECONFIGURE
+uint16_t uniffi_tertulia_checksum_method_tertulia_reconfigure(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_STATS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_STATS
+uint16_t uniffi_tertulia_checksum_method_tertulia_stats(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_WARM_UP
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_WARM_UP
+uint16_t uniffi_tertulia_checksum_method_tertulia_warm_up(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_COUNCILS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_COUNCILS
+uint16_t uniffi_tertulia_checksum_method_tertulia_councils(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LIBRARY
+uint16_t uniffi_tertulia_checksum_method_tertulia_library(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LIBRARY_CACHE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_LIBRARY_CACHE
+uint16_t uniffi_tertulia_checksum_method_tertulia_library_cache(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PERSONAS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PERSONAS
+uint16_t uniffi_tertulia_checksum_method_tertulia_personas(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PROMPTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PROMPTS
+uint16_t uniffi_tertulia_checksum_method_tertulia_prompts(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PROVIDER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_PROVIDER
+uint16_t uniffi_tertulia_checksum_method_tertulia_provider(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_FORECAST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_FORECAST
+uint16_t uniffi_tertulia_checksum_method_tertulia_forecast(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_USAGE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_USAGE
+uint16_t uniffi_tertulia_checksum_method_tertulia_usage(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASK
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASK
 uint16_t uniffi_tertulia_checksum_method_tertulia_ask(void
@@ -1114,9 +2061,39 @@ uint16_t uniffi_tertulia_checksum_method_tertulia_ask_messages(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_EVENTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_EVENTS
+uint16_t uniffi_tertulia_checksum_method_tertulia_events(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_HEALTH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_HEALTH
+uint16_t uniffi_tertulia_checksum_method_tertulia_health(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_NETWORK_CHANGED
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_NETWORK_CHANGED
+uint16_t uniffi_tertulia_checksum_method_tertulia_network_changed(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_RESUME
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_RESUME
+uint16_t uniffi_tertulia_checksum_method_tertulia_resume(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SHUTDOWN
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SHUTDOWN
 uint16_t uniffi_tertulia_checksum_method_tertulia_shutdown(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SUSPEND
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SUSPEND
+uint16_t uniffi_tertulia_checksum_method_tertulia_suspend(void
 
 );
 #endif
@@ -1126,15 +2103,189 @@ uint16_t uniffi_tertulia_checksum_method_tertulia_user(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASSIGN_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_ASSIGN_TIER
+uint16_t uniffi_tertulia_checksum_method_tertulia_assign_tier(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_REMOVE_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_REMOVE_TIER
+uint16_t uniffi_tertulia_checksum_method_tertulia_remove_tier(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SET_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SET_TIER
+uint16_t uniffi_tertulia_checksum_method_tertulia_set_tier(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_TIERS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_TIERS
+uint16_t uniffi_tertulia_checksum_method_tertulia_tiers(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_STORE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_STORE
+uint16_t uniffi_tertulia_checksum_method_tertulia_store(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_DISMISS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_DISMISS
+uint16_t uniffi_tertulia_checksum_method_timeline_dismiss(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_FOCUS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_FOCUS
+uint16_t uniffi_tertulia_checksum_method_timeline_focus(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_LOAD_NEWER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_LOAD_NEWER
+uint16_t uniffi_tertulia_checksum_method_timeline_load_newer(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_LOAD_OLDER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_LOAD_OLDER
+uint16_t uniffi_tertulia_checksum_method_timeline_load_older(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_NEXT
+uint16_t uniffi_tertulia_checksum_method_timeline_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_SET_READ
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_SET_READ
+uint16_t uniffi_tertulia_checksum_method_timeline_set_read(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_SET_VISIBLE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_SET_VISIBLE
+uint16_t uniffi_tertulia_checksum_method_timeline_set_visible(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_SSE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINE_SSE
+uint16_t uniffi_tertulia_checksum_method_timeline_sse(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINESSE_NEXT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TIMELINESSE_NEXT
+uint16_t uniffi_tertulia_checksum_method_timelinesse_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_BACKUP
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_BACKUP
+uint16_t uniffi_tertulia_checksum_method_storeupkeep_backup(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_CHECKPOINT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_CHECKPOINT
+uint16_t uniffi_tertulia_checksum_method_storeupkeep_checkpoint(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_REPAIR
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_REPAIR
+uint16_t uniffi_tertulia_checksum_method_storeupkeep_repair(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_STORAGE_REPORT
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_STORAGE_REPORT
+uint16_t uniffi_tertulia_checksum_method_storeupkeep_storage_report(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_VACUUM
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_VACUUM
+uint16_t uniffi_tertulia_checksum_method_storeupkeep_vacuum(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_VERIFY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_STOREUPKEEP_VERIFY
+uint16_t uniffi_tertulia_checksum_method_storeupkeep_verify(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_BATCH
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_BATCH
+uint16_t uniffi_tertulia_checksum_method_userscope_batch(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_BUDGETS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_BUDGETS
+uint16_t uniffi_tertulia_checksum_method_userscope_budgets(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ERASE
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_ERASE
 uint16_t uniffi_tertulia_checksum_method_userscope_erase(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_COUNCILS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_COUNCILS
+uint16_t uniffi_tertulia_checksum_method_userscope_councils(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_LIBRARY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_LIBRARY
+uint16_t uniffi_tertulia_checksum_method_userscope_library(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_PERSONAS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_PERSONAS
+uint16_t uniffi_tertulia_checksum_method_userscope_personas(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_PROMPTS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_PROMPTS
+uint16_t uniffi_tertulia_checksum_method_userscope_prompts(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_SEARCH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_SEARCH
 uint16_t uniffi_tertulia_checksum_method_userscope_search(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_FORECAST
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_FORECAST
+uint16_t uniffi_tertulia_checksum_method_userscope_forecast(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_USAGE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_USAGE
+uint16_t uniffi_tertulia_checksum_method_userscope_usage(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_TIER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_TIER
+uint16_t uniffi_tertulia_checksum_method_userscope_tier(void
 
 );
 #endif
@@ -1195,6 +2346,30 @@ uint16_t uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_NEW_CONVERSATION
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_NEW_CONVERSATION
 uint16_t uniffi_tertulia_checksum_method_userscope_new_conversation(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_OUTBOX
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_OUTBOX
+uint16_t uniffi_tertulia_checksum_method_userscope_outbox(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_PREFERENCES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_PREFERENCES
+uint16_t uniffi_tertulia_checksum_method_userscope_preferences(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_UPDATE_PREFERENCES
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_UPDATE_PREFERENCES
+uint16_t uniffi_tertulia_checksum_method_userscope_update_preferences(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_WATCH_CONVERSATIONS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_USERSCOPE_WATCH_CONVERSATIONS
+uint16_t uniffi_tertulia_checksum_method_userscope_watch_conversations(void
 
 );
 #endif

@@ -645,6 +645,698 @@ fileprivate struct FfiConverterTimestamp: FfiConverterRustBuffer {
 
 
 /**
+ * Many changes to one user's conversations, gathered by its verbs and done together by `run` or `start`.
+ *
+ * **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+ * is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+ * error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+ * when somebody else changes things in such a way that it cannot be done any more. With `best_effort` it does what it
+ * can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+ *
+ * Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+ * the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+ * `chats` are ids of conversations; each is an item of its own.
+ */
+public protocol BatchProtocol: AnyObject, Sendable {
+
+    /**
+     * Stores messages without asking a model, all of them one behind the other. The handle of a new conversation begins
+     * that conversation; other items may name it, too.
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    func append(chat: Conversation, messages: [NewMessage]) throws
+
+    /**
+     * Leaves these conversations out of lists that do not ask for them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func archive(chats: [String]) throws
+
+    /**
+     * Deletes these conversations with everything in them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func delete(chats: [String]) throws
+
+    /**
+     * Says a message anew without asking a model: the new one stands beside it and is shown in its place. One that waits
+     * to be sent is taken back instead. Words of the model are refused: `Invalid` (not_editable).
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    func edit(chat: Conversation, messageId: String, parts: [Part]) throws
+
+    /**
+     * Writes these conversations into a file, as `export_conversations` does. It holds what is there before the batch: put
+     * it before the items that change them. With them deleted by the same batch, either the file is whole and they are gone,
+     * or neither.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func export(path: String, chats: [String]) throws
+
+    /**
+     * Puts these conversations before all others in lists.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func pin(chats: [String]) throws
+
+    /**
+     * Moves the conversations from one tag to another, as from folder to folder. One without the first tag is refused:
+     * `Invalid` (not_tagged).
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func retag(chats: [String], old: String, new: String) throws
+
+    /**
+     * Does it and waits for its end; cancelling ends it. With `best_effort` it does what it can, in place of all or
+     * nothing. With `dry_run` nothing is written: the report says what would be, and names every item that is refused.
+     *
+     * # Errors
+     * As of the report of a batch that was started.
+     */
+    func run(bestEffort: Bool, dryRun: Bool, cancel: CancelToken?) async throws  -> BatchReport
+
+    /**
+     * Begins it. It goes on whether anybody holds what this gives or not.
+     */
+    func start(bestEffort: Bool)  -> BatchRun
+
+    /**
+     * Adds these tags to the ones that the conversations have; those that they have already stay where they stand.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func tag(chats: [String], tags: [String]) throws
+
+    /**
+     * Takes these conversations back out of the archive.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func unarchive(chats: [String]) throws
+
+    /**
+     * Puts these conversations among the others again.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func unpin(chats: [String]) throws
+
+    /**
+     * Takes these tags off the conversations; one that a conversation does not have is no error.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func untag(chats: [String], tags: [String]) throws
+
+    /**
+     * Changes the same fields of all of these conversations; what is left out stays as it is.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func update(chats: [String], change: ConversationChange) throws
+
+}
+/**
+ * Many changes to one user's conversations, gathered by its verbs and done together by `run` or `start`.
+ *
+ * **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+ * is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+ * error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+ * when somebody else changes things in such a way that it cannot be done any more. With `best_effort` it does what it
+ * can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+ *
+ * Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+ * the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+ * `chats` are ids of conversations; each is an item of its own.
+ */
+open class Batch: BatchProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_batch(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_batch(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Stores messages without asking a model, all of them one behind the other. The handle of a new conversation begins
+     * that conversation; other items may name it, too.
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+open func append(chat: Conversation, messages: [NewMessage])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_append(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeConversation_lower(chat),
+        FfiConverterSequenceTypeNewMessage.lower(messages),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Leaves these conversations out of lists that do not ask for them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func archive(chats: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_archive(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Deletes these conversations with everything in them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func delete(chats: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_delete(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Says a message anew without asking a model: the new one stands beside it and is shown in its place. One that waits
+     * to be sent is taken back instead. Words of the model are refused: `Invalid` (not_editable).
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+open func edit(chat: Conversation, messageId: String, parts: [Part])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_edit(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeConversation_lower(chat),
+        FfiConverterString.lower(messageId),
+        FfiConverterSequenceTypePart.lower(parts),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Writes these conversations into a file, as `export_conversations` does. It holds what is there before the batch: put
+     * it before the items that change them. With them deleted by the same batch, either the file is whole and they are gone,
+     * or neither.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func export(path: String, chats: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_export(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(path),
+        FfiConverterSequenceString.lower(chats),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Puts these conversations before all others in lists.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func pin(chats: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_pin(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Moves the conversations from one tag to another, as from folder to folder. One without the first tag is refused:
+     * `Invalid` (not_tagged).
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func retag(chats: [String], old: String, new: String)throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_retag(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),
+        FfiConverterString.lower(old),
+        FfiConverterString.lower(new),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Does it and waits for its end; cancelling ends it. With `best_effort` it does what it can, in place of all or
+     * nothing. With `dry_run` nothing is written: the report says what would be, and names every item that is refused.
+     *
+     * # Errors
+     * As of the report of a batch that was started.
+     */
+open func run(bestEffort: Bool = false, dryRun: Bool = false, cancel: CancelToken? = nil)async throws  -> BatchReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_batch_run(
+                        self.uniffiCloneHandle(),FfiConverterBool.lower(bestEffort),FfiConverterBool.lower(dryRun),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeBatchReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Begins it. It goes on whether anybody holds what this gives or not.
+     */
+open func start(bestEffort: Bool = false) -> BatchRun  {
+    return try!  FfiConverterTypeBatchRun_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_start(
+            self.uniffiCloneHandle(),
+        FfiConverterBool.lower(bestEffort),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Adds these tags to the ones that the conversations have; those that they have already stay where they stand.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func tag(chats: [String], tags: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_tag(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),
+        FfiConverterSequenceString.lower(tags),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Takes these conversations back out of the archive.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func unarchive(chats: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_unarchive(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Puts these conversations among the others again.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func unpin(chats: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_unpin(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Takes these tags off the conversations; one that a conversation does not have is no error.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func untag(chats: [String], tags: [String])throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_untag(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),
+        FfiConverterSequenceString.lower(tags),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Changes the same fields of all of these conversations; what is left out stays as it is.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func update(chats: [String], change: ConversationChange)throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batch_update(
+            self.uniffiCloneHandle(),
+        FfiConverterSequenceString.lower(chats),
+        FfiConverterTypeConversationChange_lower(change),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatch: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Batch
+
+    public static func lift(_ handle: UInt64) throws -> Batch {
+        return Batch(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Batch) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Batch {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Batch, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatch_lift(_ handle: UInt64) throws -> Batch {
+    return try FfiConverterTypeBatch.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatch_lower(_ value: Batch) -> UInt64 {
+    return FfiConverterTypeBatch.lower(value)
+}
+
+
+
+
+
+
+/**
+ * A batch that is under way.
+ */
+public protocol BatchRunProtocol: AnyObject, Sendable {
+
+    /**
+     * Ends it. What is done whole or not at all is not done, unless it is being written at this very moment; what is done
+     * as far as it goes keeps what is done. Once it is over this does nothing.
+     */
+    func cancel()
+
+    /**
+     * How far it is, as soon as that is not what this told last; nothing once it is over. Who asks seldom is told the
+     * latest.
+     *
+     * # Errors
+     * `Cancelled`: the token ends the waiting, not the batch.
+     */
+    func next(cancel: CancelToken?) async throws  -> BatchProgress?
+
+    /**
+     * How far it is now.
+     */
+    func progress()  -> BatchProgress
+
+    /**
+     * What it has done, once it is over. It may be asked any number of times. The token ends the waiting, not the batch.
+     *
+     * # Errors
+     * `Invalid` (batch_too_large). All or nothing: as the first item that is refused, which it names by its number, from 0;
+     * `Conflict` (changed_meanwhile) when others change the same things again and again; `Cancelled`; `Storage`; `Closed`.
+     * Then nothing is written. Best effort: `Cancelled`, `Storage` and `Closed` before the first write; what comes later is
+     * told of the items.
+     */
+    func report(cancel: CancelToken?) async throws  -> BatchReport
+
+}
+/**
+ * A batch that is under way.
+ */
+open class BatchRun: BatchRunProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_batchrun(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_batchrun(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Ends it. What is done whole or not at all is not done, unless it is being written at this very moment; what is done
+     * as far as it goes keeps what is done. Once it is over this does nothing.
+     */
+open func cancel()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batchrun_cancel(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * How far it is, as soon as that is not what this told last; nothing once it is over. Who asks seldom is told the
+     * latest.
+     *
+     * # Errors
+     * `Cancelled`: the token ends the waiting, not the batch.
+     */
+open func next(cancel: CancelToken? = nil)async throws  -> BatchProgress?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_batchrun_next(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeBatchProgress.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * How far it is now.
+     */
+open func progress() -> BatchProgress  {
+    return try!  FfiConverterTypeBatchProgress_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_batchrun_progress(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What it has done, once it is over. It may be asked any number of times. The token ends the waiting, not the batch.
+     *
+     * # Errors
+     * `Invalid` (batch_too_large). All or nothing: as the first item that is refused, which it names by its number, from 0;
+     * `Conflict` (changed_meanwhile) when others change the same things again and again; `Cancelled`; `Storage`; `Closed`.
+     * Then nothing is written. Best effort: `Cancelled`, `Storage` and `Closed` before the first write; what comes later is
+     * told of the items.
+     */
+open func report(cancel: CancelToken? = nil)async throws  -> BatchReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_batchrun_report(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeBatchReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatchRun: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = BatchRun
+
+    public static func lift(_ handle: UInt64) throws -> BatchRun {
+        return BatchRun(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: BatchRun) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchRun {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: BatchRun, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchRun_lift(_ handle: UInt64) throws -> BatchRun {
+    return try FfiConverterTypeBatchRun.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchRun_lower(_ value: BatchRun) -> UInt64 {
+    return FfiConverterTypeBatchRun.lower(value)
+}
+
+
+
+
+
+
+/**
  * Stops the calls that it is given to: each then fails with `Cancelled`, and what had arrived is kept. For languages
  * whose tasks cannot drop a call; in Kotlin, cancelling the job does the same without a token.
  */
@@ -808,6 +1500,14 @@ public func FfiConverterTypeCancelToken_lower(_ value: CancelToken) -> UInt64 {
 public protocol ConversationProtocol: AnyObject, Sendable {
 
     /**
+     * Where every budget stands that holds for a call in this conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    func budgets(cancel: CancelToken?) async throws  -> [BudgetStatus]
+
+    /**
      * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
      * many tokens. Nothing is sent and nothing changes.
      *
@@ -887,6 +1587,16 @@ public protocol ConversationProtocol: AnyObject, Sendable {
      * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
      */
     func summary(cancel: CancelToken?) async throws  -> ConversationSummary
+
+    /**
+     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+     * are told apart. Behind the message `read_upto` the unread marker stands.
+     *
+     * # Errors
+     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     */
+    func timeline(focus: TimelineFocus?, utcOffsetMinutes: Int32, readUpto: String?, cancel: CancelToken?) async throws  -> Timeline
 
     /**
      * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
@@ -1093,6 +1803,28 @@ open class Conversation: ConversationProtocol, @unchecked Sendable {
 
 
 
+
+    /**
+     * Where every budget stands that holds for a call in this conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+open func budgets(cancel: CancelToken? = nil)async throws  -> [BudgetStatus]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_budgets(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeBudgetStatus.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
 
     /**
      * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
@@ -1304,6 +2036,30 @@ open func summary(cancel: CancelToken? = nil)async throws  -> ConversationSummar
             completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
             freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
             liftFunc: FfiConverterTypeConversationSummary_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+     * are told apart. Behind the message `read_upto` the unread marker stands.
+     *
+     * # Errors
+     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     */
+open func timeline(focus: TimelineFocus? = nil, utcOffsetMinutes: Int32 = 0, readUpto: String? = nil, cancel: CancelToken? = nil)async throws  -> Timeline  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversation_timeline(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeTimelineFocus.lower(focus),FfiConverterInt32.lower(utcOffsetMinutes),FfiConverterOptionString.lower(readUpto),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_u64,
+            completeFunc: ffi_tertulia_rust_future_complete_u64,
+            freeFunc: ffi_tertulia_rust_future_free_u64,
+            liftFunc: FfiConverterTypeTimeline_lift,
             errorHandler: FfiConverterTypeTertuliaError_lift
         )
 }
@@ -1721,6 +2477,814 @@ public func FfiConverterTypeConversation_lower(_ value: Conversation) -> UInt64 
 
 
 /**
+ * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ */
+public protocol ConversationsWatchProtocol: AnyObject, Sendable {
+
+    /**
+     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
+     * are no more, or no more are shown.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    func loadOlder(count: Int32, cancel: CancelToken?) async throws  -> Bool
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
+     * loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    func next(cancel: CancelToken?) async throws  -> [ConversationDiff]?
+
+}
+/**
+ * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ */
+open class ConversationsWatch: ConversationsWatchProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_conversationswatch(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_conversationswatch(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
+     * are no more, or no more are shown.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+open func loadOlder(count: Int32 = 50, cancel: CancelToken? = nil)async throws  -> Bool  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversationswatch_load_older(
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(count),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i8,
+            completeFunc: ffi_tertulia_rust_future_complete_i8,
+            freeFunc: ffi_tertulia_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
+     * loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+open func next(cancel: CancelToken? = nil)async throws  -> [ConversationDiff]?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_conversationswatch_next(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionSequenceTypeConversationDiff.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationsWatch: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = ConversationsWatch
+
+    public static func lift(_ handle: UInt64) throws -> ConversationsWatch {
+        return ConversationsWatch(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: ConversationsWatch) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationsWatch {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: ConversationsWatch, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationsWatch_lift(_ handle: UInt64) throws -> ConversationsWatch {
+    return try FfiConverterTypeConversationsWatch.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationsWatch_lower(_ value: ConversationsWatch) -> UInt64 {
+    return FfiConverterTypeConversationsWatch.lower(value)
+}
+
+
+
+
+
+
+/**
+ * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
+ *
+ * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
+ * of readers may be there; freeing one changes nothing for the others.
+ */
+public protocol EventsProtocol: AnyObject, Sendable {
+
+    /**
+     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    func next(cancel: CancelToken?) async throws  -> EngineEvent?
+
+}
+/**
+ * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
+ *
+ * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
+ * of readers may be there; freeing one changes nothing for the others.
+ */
+open class Events: EventsProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_events(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_events(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+open func next(cancel: CancelToken? = nil)async throws  -> EngineEvent?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_events_next(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeEngineEvent.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEvents: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Events
+
+    public static func lift(_ handle: UInt64) throws -> Events {
+        return Events(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Events) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Events {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Events, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEvents_lift(_ handle: UInt64) throws -> Events {
+    return try FfiConverterTypeEvents.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEvents_lower(_ value: Events) -> UInt64 {
+    return FfiConverterTypeEvents.lower(value)
+}
+
+
+
+
+
+
+/**
+ * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
+ * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
+ *
+ * A user sees the application's values as well, unless he has one of the same name; only the application puts and
+ * deletes them. What is read by name is remembered until somebody changes it, in whichever process.
+ */
+public protocol LibraryProtocol: AnyObject, Sendable {
+
+    /**
+     * Deletes the value under the name, with all its versions. The application's is seen again in the place of a user's.
+     * Numbers of versions are not given again. With `expected_version` only if that version stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `NotFound` when nothing stands there, or only the application's;
+     * `Conflict` (entry_moved) on another version than the expected one; `Storage`; `Closed`.
+     */
+    func delete(name: String, expectedVersion: Int64?, cancel: CancelToken?) async throws
+
+    /**
+     * The newest version under this name: the user's own, else the application's; nothing when there is neither.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    func get(name: String, cancel: CancelToken?) async throws  -> LibraryEntry?
+
+    /**
+     * The names in the order of their letters (by code point) that begin with the prefix and stand behind `after`; 1 to
+     * 200 of them. Of a user's library the application's names as well, each name once.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    func list(prefix: String, after: String?, limit: Int32, cancel: CancelToken?) async throws  -> [LibraryItem]
+
+    /**
+     * Puts a value under the name, as its next version, and gives the version's number. The value that stands there
+     * already changes nothing. With `expected_version` only if that version stands there; 0 = only if nothing does.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_kind, bad_name, bad_user, too_large, too_deep); `Conflict` (entry_moved) on another
+     * version than the expected one; `Storage`; `Closed`.
+     */
+    func put(name: String, value: LibraryValue, expectedVersion: Int64?, cancel: CancelToken?) async throws  -> Int64
+
+    /**
+     * This version of what stands under the name: of the user's own value if he has one, else of the application's; nothing
+     * when it is not there (any more).
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    func version(name: String, version: Int64, cancel: CancelToken?) async throws  -> LibraryEntry?
+
+    /**
+     * The versions of what stands under the name that are kept, the newest first, from the one before `before` on; 1 to
+     * 200 of them. Of the user's own value if he has one, else of the application's; none when nothing stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    func versions(name: String, before: Int64?, limit: Int32, cancel: CancelToken?) async throws  -> [LibraryVersion]
+
+}
+/**
+ * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
+ * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
+ *
+ * A user sees the application's values as well, unless he has one of the same name; only the application puts and
+ * deletes them. What is read by name is remembered until somebody changes it, in whichever process.
+ */
+open class Library: LibraryProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_library(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_library(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Deletes the value under the name, with all its versions. The application's is seen again in the place of a user's.
+     * Numbers of versions are not given again. With `expected_version` only if that version stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `NotFound` when nothing stands there, or only the application's;
+     * `Conflict` (entry_moved) on another version than the expected one; `Storage`; `Closed`.
+     */
+open func delete(name: String, expectedVersion: Int64? = nil, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_library_delete(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(name),FfiConverterOptionInt64.lower(expectedVersion),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The newest version under this name: the user's own, else the application's; nothing when there is neither.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+open func get(name: String, cancel: CancelToken? = nil)async throws  -> LibraryEntry?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_library_get(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(name),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeLibraryEntry.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The names in the order of their letters (by code point) that begin with the prefix and stand behind `after`; 1 to
+     * 200 of them. Of a user's library the application's names as well, each name once.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+open func list(prefix: String = "", after: String? = nil, limit: Int32 = 50, cancel: CancelToken? = nil)async throws  -> [LibraryItem]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_library_list(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(prefix),FfiConverterOptionString.lower(after),FfiConverterInt32.lower(limit),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeLibraryItem.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Puts a value under the name, as its next version, and gives the version's number. The value that stands there
+     * already changes nothing. With `expected_version` only if that version stands there; 0 = only if nothing does.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_kind, bad_name, bad_user, too_large, too_deep); `Conflict` (entry_moved) on another
+     * version than the expected one; `Storage`; `Closed`.
+     */
+open func put(name: String, value: LibraryValue, expectedVersion: Int64? = nil, cancel: CancelToken? = nil)async throws  -> Int64  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_library_put(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(name),FfiConverterTypeLibraryValue_lower(value),FfiConverterOptionInt64.lower(expectedVersion),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i64,
+            completeFunc: ffi_tertulia_rust_future_complete_i64,
+            freeFunc: ffi_tertulia_rust_future_free_i64,
+            liftFunc: FfiConverterInt64.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * This version of what stands under the name: of the user's own value if he has one, else of the application's; nothing
+     * when it is not there (any more).
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+open func version(name: String, version: Int64, cancel: CancelToken? = nil)async throws  -> LibraryEntry?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_library_version(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(name),FfiConverterInt64.lower(version),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeLibraryEntry.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The versions of what stands under the name that are kept, the newest first, from the one before `before` on; 1 to
+     * 200 of them. Of the user's own value if he has one, else of the application's; none when nothing stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+open func versions(name: String, before: Int64? = nil, limit: Int32 = 50, cancel: CancelToken? = nil)async throws  -> [LibraryVersion]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_library_versions(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(name),FfiConverterOptionInt64.lower(before),FfiConverterInt32.lower(limit),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeLibraryVersion.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLibrary: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Library
+
+    public static func lift(_ handle: UInt64) throws -> Library {
+        return Library(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Library) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Library {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Library, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibrary_lift(_ handle: UInt64) throws -> Library {
+    return try FfiConverterTypeLibrary.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibrary_lower(_ value: Library) -> UInt64 {
+    return FfiConverterTypeLibrary.lower(value)
+}
+
+
+
+
+
+
+/**
+ * What an engine remembers of libraries and of users' preferences. It is never behind: what is changed, here or in another
+ * process, is read anew by itself.
+ */
+public protocol LibraryCacheProtocol: AnyObject, Sendable {
+
+    /**
+     * Forgets everything.
+     */
+    func clear()
+
+    /**
+     * How often a value was remembered and how often it had to be read, and what is remembered now; from memory.
+     */
+    func health()  -> LibraryHealth
+
+    /**
+     * Forgets one value, which is read anew with the next question for it: the application's, or this user's. The kind
+     * `preferences` (without a name) is what a user prefers.
+     */
+    func invalidate(kind: String, name: String, user: String)
+
+}
+/**
+ * What an engine remembers of libraries and of users' preferences. It is never behind: what is changed, here or in another
+ * process, is read anew by itself.
+ */
+open class LibraryCache: LibraryCacheProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_librarycache(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_librarycache(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Forgets everything.
+     */
+open func clear()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_librarycache_clear(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * How often a value was remembered and how often it had to be read, and what is remembered now; from memory.
+     */
+open func health() -> LibraryHealth  {
+    return try!  FfiConverterTypeLibraryHealth_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_librarycache_health(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Forgets one value, which is read anew with the next question for it: the application's, or this user's. The kind
+     * `preferences` (without a name) is what a user prefers.
+     */
+open func invalidate(kind: String, name: String = "", user: String = "")  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_librarycache_invalidate(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(kind),
+        FfiConverterString.lower(name),
+        FfiConverterString.lower(user),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLibraryCache: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = LibraryCache
+
+    public static func lift(_ handle: UInt64) throws -> LibraryCache {
+        return LibraryCache(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: LibraryCache) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryCache {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: LibraryCache, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryCache_lift(_ handle: UInt64) throws -> LibraryCache {
+    return try FfiConverterTypeLibraryCache.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryCache_lower(_ value: LibraryCache) -> UInt64 {
+    return FfiConverterTypeLibraryCache.lower(value)
+}
+
+
+
+
+
+
+/**
  * The messages of a conversation one after the other, pulled in batches. One task reads.
  */
 public protocol MessagesProtocol: AnyObject, Sendable {
@@ -1857,6 +3421,553 @@ public func FfiConverterTypeMessages_lift(_ handle: UInt64) throws -> Messages {
 #endif
 public func FfiConverterTypeMessages_lower(_ value: Messages) -> UInt64 {
     return FfiConverterTypeMessages.lower(value)
+}
+
+
+
+
+
+
+/**
+ * One user's messages that wait to be sent, are being sent, or were given up.
+ */
+public protocol OutboxProtocol: AnyObject, Sendable {
+
+    /**
+     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
+     * shown it. What had arrived of an answer is kept, and then the message with it.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
+     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    func discard(turnId: String, cancel: CancelToken?) async throws
+
+    /**
+     * What is in it, first in first; at most 1,000.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    func list(cancel: CancelToken?) async throws  -> [OutboxItem]
+
+    /**
+     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    func retry(turnId: String, cancel: CancelToken?) async throws
+
+    /**
+     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
+     */
+    func watch()  -> OutboxWatch
+
+}
+/**
+ * One user's messages that wait to be sent, are being sent, or were given up.
+ */
+open class Outbox: OutboxProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_outbox(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_outbox(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
+     * shown it. What had arrived of an answer is kept, and then the message with it.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
+     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+open func discard(turnId: String, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_outbox_discard(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(turnId),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * What is in it, first in first; at most 1,000.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+open func list(cancel: CancelToken? = nil)async throws  -> [OutboxItem]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_outbox_list(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeOutboxItem.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+open func retry(turnId: String, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_outbox_retry(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(turnId),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
+     */
+open func watch() -> OutboxWatch  {
+    return try!  FfiConverterTypeOutboxWatch_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_outbox_watch(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutbox: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Outbox
+
+    public static func lift(_ handle: UInt64) throws -> Outbox {
+        return Outbox(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Outbox) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Outbox {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Outbox, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutbox_lift(_ handle: UInt64) throws -> Outbox {
+    return try FfiConverterTypeOutbox.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutbox_lower(_ value: Outbox) -> UInt64 {
+    return FfiConverterTypeOutbox.lower(value)
+}
+
+
+
+
+
+
+/**
+ * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
+ * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
+ */
+public protocol OutboxWatchProtocol: AnyObject, Sendable {
+
+    /**
+     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage` when the message cannot be read; `Cancelled`.
+     */
+    func next(cancel: CancelToken?) async throws  -> OutboxItem?
+
+}
+/**
+ * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
+ * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
+ */
+open class OutboxWatch: OutboxWatchProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_outboxwatch(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_outboxwatch(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage` when the message cannot be read; `Cancelled`.
+     */
+open func next(cancel: CancelToken? = nil)async throws  -> OutboxItem?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_outboxwatch_next(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionTypeOutboxItem.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutboxWatch: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = OutboxWatch
+
+    public static func lift(_ handle: UInt64) throws -> OutboxWatch {
+        return OutboxWatch(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: OutboxWatch) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutboxWatch {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: OutboxWatch, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxWatch_lift(_ handle: UInt64) throws -> OutboxWatch {
+    return try FfiConverterTypeOutboxWatch.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxWatch_lower(_ value: OutboxWatch) -> UInt64 {
+    return FfiConverterTypeOutboxWatch.lower(value)
+}
+
+
+
+
+
+
+/**
+ * One provider, for requests of your own with its key and address.
+ */
+public protocol ProviderHandleProtocol: AnyObject, Sendable {
+
+    /**
+     * Asks the provider which models it offers right now, in its own order. What the list says of a model's window and
+     * output goes first; the rest is what the catalogue knows, so that a model it does not know has no price.
+     *
+     * # Errors
+     * `Invalid` (unknown_provider), `Unauthorized` (key_missing, key_rejected), `Unavailable` (bad_response, …),
+     * `TimedOut`; `Cancelled`.
+     */
+    func models(key: String?, cancel: CancelToken?) async throws  -> [ModelInfo]
+
+    /**
+     * Sends a request with this provider's key, or with one for it alone, to a path of its own (`/v1/moderations`), with
+     * a body of JSON if there is one, and gives whatever comes back. Nothing is tried again.
+     *
+     * # Errors
+     * `Invalid` (bad_json, unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`;
+     * `Cancelled`.
+     */
+    func request(method: String, path: String, body: String?, key: String?, cancel: CancelToken?) async throws  -> RawResponse
+
+}
+/**
+ * One provider, for requests of your own with its key and address.
+ */
+open class ProviderHandle: ProviderHandleProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_providerhandle(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_providerhandle(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Asks the provider which models it offers right now, in its own order. What the list says of a model's window and
+     * output goes first; the rest is what the catalogue knows, so that a model it does not know has no price.
+     *
+     * # Errors
+     * `Invalid` (unknown_provider), `Unauthorized` (key_missing, key_rejected), `Unavailable` (bad_response, …),
+     * `TimedOut`; `Cancelled`.
+     */
+open func models(key: String? = nil, cancel: CancelToken? = nil)async throws  -> [ModelInfo]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_providerhandle_models(
+                        self.uniffiCloneHandle(),FfiConverterOptionString.lower(key),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeModelInfo.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Sends a request with this provider's key, or with one for it alone, to a path of its own (`/v1/moderations`), with
+     * a body of JSON if there is one, and gives whatever comes back. Nothing is tried again.
+     *
+     * # Errors
+     * `Invalid` (bad_json, unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`;
+     * `Cancelled`.
+     */
+open func request(method: String, path: String, body: String? = nil, key: String? = nil, cancel: CancelToken? = nil)async throws  -> RawResponse  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_providerhandle_request(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(method),FfiConverterString.lower(path),FfiConverterOptionString.lower(body),FfiConverterOptionString.lower(key),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeRawResponse_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeProviderHandle: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = ProviderHandle
+
+    public static func lift(_ handle: UInt64) throws -> ProviderHandle {
+        return ProviderHandle(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: ProviderHandle) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProviderHandle {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: ProviderHandle, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProviderHandle_lift(_ handle: UInt64) throws -> ProviderHandle {
+    return try FfiConverterTypeProviderHandle.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProviderHandle_lower(_ value: ProviderHandle) -> UInt64 {
+    return FfiConverterTypeProviderHandle.lower(value)
 }
 
 
@@ -2300,10 +4411,453 @@ public func FfiConverterTypeSseStream_lower(_ value: SseStream) -> UInt64 {
 
 
 /**
+ * The upkeep of an engine's store. Nothing of it changes what users see.
+ */
+public protocol StoreUpkeepProtocol: AnyObject, Sendable {
+
+    /**
+     * Copies everything that is kept at this moment into a file, while others go on. The file gets its name when it is
+     * whole and on the disk, in the place of one that was there; it can be opened like any store. Gives its size in bytes.
+     * Cancelling, or suspending the engine, ends it.
+     *
+     * # Errors
+     * `Invalid` (bad_backup) when the path is one of the store's own files, or a folder; (unsupported) for a store without
+     * files; `Storage`, `Closed`, `Cancelled`.
+     */
+    func backup(path: String, cancel: CancelToken?) async throws  -> Int64
+
+    /**
+     * Moves the log into the database and empties it, which the store does by itself when it is idle. False when somebody
+     * still reads from the log; then what could be moved is.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    func checkpoint(cancel: CancelToken?) async throws  -> Bool
+
+    /**
+     * Mends what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away. All of
+     * it is done or nothing. Nobody writes meanwhile.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    func repair(cancel: CancelToken?) async throws  -> Repair
+
+    /**
+     * What takes the space, by kind. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    func storageReport(cancel: CancelToken?) async throws  -> StorageReport
+
+    /**
+     * Gives the space of what was deleted back to the system and puts the index of words together, in steps between which
+     * others go on. Gives the bytes.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    func vacuum(cancel: CancelToken?) async throws  -> Int64
+
+    /**
+     * Looks at everything that is kept, while others go on: pages and indexes, tables and indexes against those that this
+     * version makes, every figure that is kept against what it counts. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    func verify(cancel: CancelToken?) async throws  -> Verification
+
+}
+/**
+ * The upkeep of an engine's store. Nothing of it changes what users see.
+ */
+open class StoreUpkeep: StoreUpkeepProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_storeupkeep(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_storeupkeep(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Copies everything that is kept at this moment into a file, while others go on. The file gets its name when it is
+     * whole and on the disk, in the place of one that was there; it can be opened like any store. Gives its size in bytes.
+     * Cancelling, or suspending the engine, ends it.
+     *
+     * # Errors
+     * `Invalid` (bad_backup) when the path is one of the store's own files, or a folder; (unsupported) for a store without
+     * files; `Storage`, `Closed`, `Cancelled`.
+     */
+open func backup(path: String, cancel: CancelToken? = nil)async throws  -> Int64  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_storeupkeep_backup(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i64,
+            completeFunc: ffi_tertulia_rust_future_complete_i64,
+            freeFunc: ffi_tertulia_rust_future_free_i64,
+            liftFunc: FfiConverterInt64.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Moves the log into the database and empties it, which the store does by itself when it is idle. False when somebody
+     * still reads from the log; then what could be moved is.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+open func checkpoint(cancel: CancelToken? = nil)async throws  -> Bool  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_storeupkeep_checkpoint(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i8,
+            completeFunc: ffi_tertulia_rust_future_complete_i8,
+            freeFunc: ffi_tertulia_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Mends what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away. All of
+     * it is done or nothing. Nobody writes meanwhile.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+open func repair(cancel: CancelToken? = nil)async throws  -> Repair  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_storeupkeep_repair(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeRepair_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * What takes the space, by kind. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+open func storageReport(cancel: CancelToken? = nil)async throws  -> StorageReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_storeupkeep_storage_report(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeStorageReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Gives the space of what was deleted back to the system and puts the index of words together, in steps between which
+     * others go on. Gives the bytes.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+open func vacuum(cancel: CancelToken? = nil)async throws  -> Int64  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_storeupkeep_vacuum(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i64,
+            completeFunc: ffi_tertulia_rust_future_complete_i64,
+            freeFunc: ffi_tertulia_rust_future_free_i64,
+            liftFunc: FfiConverterInt64.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Looks at everything that is kept, while others go on: pages and indexes, tables and indexes against those that this
+     * version makes, every figure that is kept against what it counts. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+open func verify(cancel: CancelToken? = nil)async throws  -> Verification  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_storeupkeep_verify(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeVerification_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeStoreUpkeep: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = StoreUpkeep
+
+    public static func lift(_ handle: UInt64) throws -> StoreUpkeep {
+        return StoreUpkeep(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: StoreUpkeep) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StoreUpkeep {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: StoreUpkeep, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStoreUpkeep_lift(_ handle: UInt64) throws -> StoreUpkeep {
+    return try FfiConverterTypeStoreUpkeep.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStoreUpkeep_lower(_ value: StoreUpkeep) -> UInt64 {
+    return FfiConverterTypeStoreUpkeep.lower(value)
+}
+
+
+
+
+
+
+/**
  * The conversation engine. Usable from any thread. Freeing the last handle without `shutdown` loses nothing that was
  * said to be saved.
  */
 public protocol TertuliaProtocol: AnyObject, Sendable {
+
+    /**
+     * Where the budgets of the application stand.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    func budgets(cancel: CancelToken?) async throws  -> [BudgetStatus]
+
+    /**
+     * Every budget that is set.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    func listBudgets(cancel: CancelToken?) async throws  -> [Budget]
+
+    /**
+     * Takes a budget away, by its id; one that is not set is no error. What was spent is remembered.
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Storage`, `Closed`.
+     */
+    func removeBudget(id: String, cancel: CancelToken?) async throws
+
+    /**
+     * Sets a budget, for all calls from now on, in every process that shares the store; one with the same scope, key,
+     * window and unit is replaced. What was spent in its window before counts.
+     *
+     * Each try of a call holds back the most that it can cost until it has ended. So many calls that wait can use a small
+     * budget up until they are answered for less, and others are refused meanwhile; `max_tokens` makes what is held back
+     * small.
+     *
+     * # Errors
+     * `Invalid` (bad_budget), `Storage`, `Closed`.
+     */
+    func setBudget(budget: Budget, cancel: CancelToken?) async throws
+
+    /**
+     * Reads a catalogue from a JSON file in the layout of the bundled one, at most 16 MiB, for all calls from now on;
+     * calls that are under way end as they began. What it holds is laid over what is known: a provider takes the
+     * place of one of the same name, whole, with all of its models, and so does an alias; everything else stays, and
+     * what the engine was opened with stays on top. A catalogue says where keys and conversations go: load none that you
+     * would not run as a program.
+     *
+     * # Errors
+     * `Invalid` (bad_catalogue, bad_provider, bad_url, …) that says what is wrong; then nothing has changed. `Closed`.
+     */
+    func loadCatalogue(path: String, cancel: CancelToken?) async throws
+
+    /**
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
+     */
+    func models(pattern: String)  -> [ModelInfo]
+
+    /**
+     * Every provider that the engine knows, from memory.
+     */
+    func providers()  -> [ProviderInfo]
+
+    /**
+     * Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing: settings that shall be
+     * otherwise, as JSON (`{"retry": {"max_attempts": 3}}`), new keys by provider, and a catalogue as JSON to lay over
+     * what is known. Calls that begin from now on see the new values; those under way end as they began. Who is left alone
+     * stays so, and what was used of a budget stays used; with another key a provider's models begin anew.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed.
+     * `Closed`.
+     */
+    func reconfigure(settings: String?, keys: [String: String], catalogue: String?, cancel: CancelToken?) async throws
+
+    /**
+     * The figures of the last while, for each model and in all: in whole seconds up to a minute, in whole minutes up to
+     * an hour. From memory. For whoever runs it, not for a screen, so it is one JSON object: `window_ms`, `total` and
+     * `targets`, with the names that they have in Rust and Python.
+     *
+     * # Errors
+     * `Internal` when they cannot be written.
+     */
+    func stats(windowMs: Int64) throws  -> String
+
+    /**
+     * Opens connections to the providers of these models ahead of the first call.
+     *
+     * # Errors
+     * `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
+     */
+    func warmUp(models: [String], cancel: CancelToken?) async throws
+
+    /**
+     * The application's councils, which all its users see.
+     */
+    func councils()  -> Library
+
+    /**
+     * The application's values of a kind: `setting`, or a word of your own (small letters, digits, `-`, `_`; at most 32).
+     */
+    func library(kind: String)  -> Library
+
+    /**
+     * What is remembered of libraries and of users' preferences.
+     */
+    func libraryCache()  -> LibraryCache
+
+    /**
+     * The application's personas, which all its users see.
+     */
+    func personas()  -> Library
+
+    /**
+     * The application's prompts, which all its users see.
+     */
+    func prompts()  -> Library
+
+    /**
+     * One provider, for requests of your own with its key and address.
+     */
+    func provider(name: String)  -> ProviderHandle
+
+    /**
+     * What everybody will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of the application raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window) for a minute and for `Total`; `Storage`, `Closed`.
+     */
+    func forecast(window: Window, cancel: CancelToken?) async throws  -> Forecast
+
+    /**
+     * What everybody has spent through this store, by model unless told otherwise. `since` is rounded down to its hour,
+     * `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_usage_query) by conversation; `Storage`, `Closed`.
+     */
+    func usage(by: UsageBy?, since: Date?, until: Date?, after: String?, limit: Int32, cancel: CancelToken?) async throws  -> UsageReport
 
     /**
      * Asks once and stores nothing.
@@ -2322,6 +4876,33 @@ public protocol TertuliaProtocol: AnyObject, Sendable {
     func askMessages(messages: [NewMessage], options: CallOptions, cancel: CancelToken?) async throws  -> Reply
 
     /**
+     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+     */
+    func events()  -> Events
+
+    /**
+     * How the engine is now. From memory.
+     */
+    func health()  -> Health
+
+    /**
+     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
+     * from sleep.
+     */
+    func networkChanged()
+
+    /**
+     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
+     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     *
+     * # Errors
+     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
+     * `Cancelled`.
+     */
+    func resume(cancel: CancelToken?) async throws
+
+    /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
      * this engine answers `Closed` from then on. Twice is once.
      *
@@ -2331,10 +4912,53 @@ public protocol TertuliaProtocol: AnyObject, Sendable {
     func shutdown() async throws
 
     /**
+     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
+     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
+     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
+     * the waiting alone.
+     *
+     * # Errors
+     * `Closed` when the engine is closed; `Cancelled`.
+     */
+    func suspend(cancel: CancelToken?) async throws
+
+    /**
      * The conversations of one user; left out, of the one user of this device. Touches no disk. Their own keys, by
      * provider, serve them alone.
      */
     func user(id: String?, keys: [String: String])  -> UserScope
+
+    /**
+     * Says that a user belongs to a tier, or to none. Kept in memory.
+     *
+     * # Errors
+     * `Invalid` (unknown_tier, bad_user); `Closed`.
+     */
+    func assignTier(user: String, tier: String?) throws
+
+    /**
+     * Takes a tier away. Who belongs to it may do whatever the budgets allow, until it is set again.
+     */
+    func removeTier(name: String)
+
+    /**
+     * Says what users of this tier may do, for all of their calls from now on; calls under way end as they began. Tiers
+     * are kept in memory: set them after the opening.
+     *
+     * # Errors
+     * `Invalid` (bad_tier, bad_budget).
+     */
+    func setTier(name: String, tier: Tier) throws
+
+    /**
+     * The tiers that are set, by name.
+     */
+    func tiers()  -> [String: Tier]
+
+    /**
+     * The store's upkeep: a look at all of it, repairs, backups, what takes the space.
+     */
+    func store()  -> StoreUpkeep
 
 }
 /**
@@ -2395,6 +5019,336 @@ open class Tertulia: TertuliaProtocol, @unchecked Sendable {
 
 
     /**
+     * Where the budgets of the application stand.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+open func budgets(cancel: CancelToken? = nil)async throws  -> [BudgetStatus]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_budgets(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeBudgetStatus.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Every budget that is set.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+open func listBudgets(cancel: CancelToken? = nil)async throws  -> [Budget]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_list_budgets(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeBudget.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Takes a budget away, by its id; one that is not set is no error. What was spent is remembered.
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Storage`, `Closed`.
+     */
+open func removeBudget(id: String, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_remove_budget(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(id),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Sets a budget, for all calls from now on, in every process that shares the store; one with the same scope, key,
+     * window and unit is replaced. What was spent in its window before counts.
+     *
+     * Each try of a call holds back the most that it can cost until it has ended. So many calls that wait can use a small
+     * budget up until they are answered for less, and others are refused meanwhile; `max_tokens` makes what is held back
+     * small.
+     *
+     * # Errors
+     * `Invalid` (bad_budget), `Storage`, `Closed`.
+     */
+open func setBudget(budget: Budget, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_set_budget(
+                        self.uniffiCloneHandle(),FfiConverterTypeBudget_lower(budget),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Reads a catalogue from a JSON file in the layout of the bundled one, at most 16 MiB, for all calls from now on;
+     * calls that are under way end as they began. What it holds is laid over what is known: a provider takes the
+     * place of one of the same name, whole, with all of its models, and so does an alias; everything else stays, and
+     * what the engine was opened with stays on top. A catalogue says where keys and conversations go: load none that you
+     * would not run as a program.
+     *
+     * # Errors
+     * `Invalid` (bad_catalogue, bad_provider, bad_url, …) that says what is wrong; then nothing has changed. `Closed`.
+     */
+open func loadCatalogue(path: String, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_load_catalogue(
+                        self.uniffiCloneHandle(),FfiConverterString.lower(path),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
+     */
+open func models(pattern: String = "*") -> [ModelInfo]  {
+    return try!  FfiConverterSequenceTypeModelInfo.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_models(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(pattern),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Every provider that the engine knows, from memory.
+     */
+open func providers() -> [ProviderInfo]  {
+    return try!  FfiConverterSequenceTypeProviderInfo.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_providers(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing: settings that shall be
+     * otherwise, as JSON (`{"retry": {"max_attempts": 3}}`), new keys by provider, and a catalogue as JSON to lay over
+     * what is known. Calls that begin from now on see the new values; those under way end as they began. Who is left alone
+     * stays so, and what was used of a budget stays used; with another key a provider's models begin anew.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed.
+     * `Closed`.
+     */
+open func reconfigure(settings: String? = nil, keys: [String: String] = [:], catalogue: String? = nil, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_reconfigure(
+                        self.uniffiCloneHandle(),FfiConverterOptionString.lower(settings),FfiConverterDictionaryStringString.lower(keys),FfiConverterOptionString.lower(catalogue),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The figures of the last while, for each model and in all: in whole seconds up to a minute, in whole minutes up to
+     * an hour. From memory. For whoever runs it, not for a screen, so it is one JSON object: `window_ms`, `total` and
+     * `targets`, with the names that they have in Rust and Python.
+     *
+     * # Errors
+     * `Internal` when they cannot be written.
+     */
+open func stats(windowMs: Int64 = Int64(60000))throws  -> String  {
+    return try  FfiConverterString.lift(try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_stats(
+            self.uniffiCloneHandle(),
+        FfiConverterInt64.lower(windowMs),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Opens connections to the providers of these models ahead of the first call.
+     *
+     * # Errors
+     * `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
+     */
+open func warmUp(models: [String], cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_warm_up(
+                        self.uniffiCloneHandle(),FfiConverterSequenceString.lower(models),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The application's councils, which all its users see.
+     */
+open func councils() -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_councils(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The application's values of a kind: `setting`, or a word of your own (small letters, digits, `-`, `_`; at most 32).
+     */
+open func library(kind: String) -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_library(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(kind),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What is remembered of libraries and of users' preferences.
+     */
+open func libraryCache() -> LibraryCache  {
+    return try!  FfiConverterTypeLibraryCache_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_library_cache(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The application's personas, which all its users see.
+     */
+open func personas() -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_personas(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The application's prompts, which all its users see.
+     */
+open func prompts() -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_prompts(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * One provider, for requests of your own with its key and address.
+     */
+open func provider(name: String) -> ProviderHandle  {
+    return try!  FfiConverterTypeProviderHandle_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_provider(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What everybody will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of the application raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window) for a minute and for `Total`; `Storage`, `Closed`.
+     */
+open func forecast(window: Window, cancel: CancelToken? = nil)async throws  -> Forecast  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_forecast(
+                        self.uniffiCloneHandle(),FfiConverterTypeWindow_lower(window),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeForecast_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * What everybody has spent through this store, by model unless told otherwise. `since` is rounded down to its hour,
+     * `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_usage_query) by conversation; `Storage`, `Closed`.
+     */
+open func usage(by: UsageBy? = nil, since: Date? = nil, until: Date? = nil, after: String? = nil, limit: Int32 = 50, cancel: CancelToken? = nil)async throws  -> UsageReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_usage(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeUsageBy.lower(by),FfiConverterOptionTimestamp.lower(since),FfiConverterOptionTimestamp.lower(until),FfiConverterOptionString.lower(after),FfiConverterInt32.lower(limit),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeUsageReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
      * Asks once and stores nothing.
      *
      * # Errors
@@ -2439,6 +5393,67 @@ open func askMessages(messages: [NewMessage], options: CallOptions = CallOptions
 }
 
     /**
+     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+     */
+open func events() -> Events  {
+    return try!  FfiConverterTypeEvents_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_events(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * How the engine is now. From memory.
+     */
+open func health() -> Health  {
+    return try!  FfiConverterTypeHealth_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_health(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
+     * from sleep.
+     */
+open func networkChanged()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_network_changed(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
+     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     *
+     * # Errors
+     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
+     * `Cancelled`.
+     */
+open func resume(cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_resume(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
      * this engine answers `Closed` from then on. Twice is once.
      *
@@ -2462,6 +5477,31 @@ open func shutdown()async throws   {
 }
 
     /**
+     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
+     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
+     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
+     * the waiting alone.
+     *
+     * # Errors
+     * `Closed` when the engine is closed; `Cancelled`.
+     */
+open func suspend(cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_tertulia_suspend(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
      * The conversations of one user; left out, of the one user of this device. Touches no disk. Their own keys, by
      * provider, serve them alone.
      */
@@ -2472,6 +5512,75 @@ open func user(id: String? = nil, keys: [String: String] = [:]) -> UserScope  {
             self.uniffiCloneHandle(),
         FfiConverterOptionString.lower(id),
         FfiConverterDictionaryStringString.lower(keys),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Says that a user belongs to a tier, or to none. Kept in memory.
+     *
+     * # Errors
+     * `Invalid` (unknown_tier, bad_user); `Closed`.
+     */
+open func assignTier(user: String, tier: String?)throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_assign_tier(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(user),
+        FfiConverterOptionString.lower(tier),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Takes a tier away. Who belongs to it may do whatever the budgets allow, until it is set again.
+     */
+open func removeTier(name: String)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_remove_tier(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * Says what users of this tier may do, for all of their calls from now on; calls under way end as they began. Tiers
+     * are kept in memory: set them after the opening.
+     *
+     * # Errors
+     * `Invalid` (bad_tier, bad_budget).
+     */
+open func setTier(name: String, tier: Tier)throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_set_tier(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(name),
+        FfiConverterTypeTier_lower(tier),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * The tiers that are set, by name.
+     */
+open func tiers() -> [String: Tier]  {
+    return try!  FfiConverterDictionaryStringTypeTier.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_tiers(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * The store's upkeep: a look at all of it, repairs, backups, what takes the space.
+     */
+open func store() -> StoreUpkeep  {
+    return try!  FfiConverterTypeStoreUpkeep_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_store(
+            self.uniffiCloneHandle(),uniffiCallStatus
     )
 })
 }
@@ -2527,9 +5636,517 @@ public func FfiConverterTypeTertulia_lower(_ value: Tertulia) -> UInt64 {
 
 
 /**
+ * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
+ *
+ * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
+ * it goes on with `resume`.
+ */
+public protocol TimelineProtocol: AnyObject, Sendable {
+
+    /**
+     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    func dismiss(messageId: String) throws  -> Bool
+
+    /**
+     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
+     *
+     * # Errors
+     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
+     * `Closed`, `Cancelled`.
+     */
+    func focus(focus: TimelineFocus?, cancel: CancelToken?) async throws
+
+    /**
+     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    func loadNewer(count: Int32, cancel: CancelToken?) async throws  -> Bool
+
+    /**
+     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    func loadOlder(count: Int32, cancel: CancelToken?) async throws  -> Bool
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
+     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
+     * waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    func next(cancel: CancelToken?) async throws  -> [TimelineDiff]?
+
+    /**
+     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Closed`, `Cancelled`.
+     */
+    func setRead(upto: String?, cancel: CancelToken?) async throws
+
+    /**
+     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
+     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
+     */
+    func setVisible(first: Int32, last: Int32)
+
+    /**
+     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
+     *
+     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
+     * an end user is to see; with `detail` everything that the rows hold.
+     */
+    func sse(heartbeatMs: Int64?, detail: Bool)  -> TimelineSse
+
+}
+/**
+ * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
+ *
+ * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
+ * it goes on with `resume`.
+ */
+open class Timeline: TimelineProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_timeline(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_timeline(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+open func dismiss(messageId: String)throws  -> Bool  {
+    return try  FfiConverterBool.lift(try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_timeline_dismiss(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(messageId),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
+     *
+     * # Errors
+     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
+     * `Closed`, `Cancelled`.
+     */
+open func focus(focus: TimelineFocus? = nil, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_timeline_focus(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeTimelineFocus.lower(focus),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+open func loadNewer(count: Int32 = 50, cancel: CancelToken? = nil)async throws  -> Bool  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_timeline_load_newer(
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(count),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i8,
+            completeFunc: ffi_tertulia_rust_future_complete_i8,
+            freeFunc: ffi_tertulia_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+open func loadOlder(count: Int32 = 50, cancel: CancelToken? = nil)async throws  -> Bool  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_timeline_load_older(
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(count),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i8,
+            completeFunc: ffi_tertulia_rust_future_complete_i8,
+            freeFunc: ffi_tertulia_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
+     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
+     * waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+open func next(cancel: CancelToken? = nil)async throws  -> [TimelineDiff]?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_timeline_next(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionSequenceTypeTimelineDiff.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Closed`, `Cancelled`.
+     */
+open func setRead(upto: String?, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_timeline_set_read(
+                        self.uniffiCloneHandle(),FfiConverterOptionString.lower(upto),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
+     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
+     */
+open func setVisible(first: Int32, last: Int32)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_timeline_set_visible(
+            self.uniffiCloneHandle(),
+        FfiConverterInt32.lower(first),
+        FfiConverterInt32.lower(last),uniffiCallStatus
+    )
+}
+}
+
+    /**
+     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
+     *
+     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
+     * an end user is to see; with `detail` everything that the rows hold.
+     */
+open func sse(heartbeatMs: Int64? = nil, detail: Bool = false) -> TimelineSse  {
+    return try!  FfiConverterTypeTimelineSse_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_timeline_sse(
+            self.uniffiCloneHandle(),
+        FfiConverterOptionInt64.lower(heartbeatMs),
+        FfiConverterBool.lower(detail),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimeline: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Timeline
+
+    public static func lift(_ handle: UInt64) throws -> Timeline {
+        return Timeline(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Timeline) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Timeline {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Timeline, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimeline_lift(_ handle: UInt64) throws -> Timeline {
+    return try FfiConverterTypeTimeline.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimeline_lower(_ value: Timeline) -> UInt64 {
+    return FfiConverterTypeTimeline.lower(value)
+}
+
+
+
+
+
+
+/**
+ * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
+ *
+ * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
+ * other. The first brings all rows. A failure is the last event, `error`.
+ */
+public protocol TimelineSseProtocol: AnyObject, Sendable {
+
+    /**
+     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
+     * back. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    func next(cancel: CancelToken?) async throws  -> Data?
+
+}
+/**
+ * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
+ *
+ * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
+ * other. The first brings all rows. A failure is the last event, `error`.
+ */
+open class TimelineSse: TimelineSseProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_timelinesse(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_timelinesse(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
+     * back. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+open func next(cancel: CancelToken? = nil)async throws  -> Data?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_timelinesse_next(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionData.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimelineSse: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = TimelineSse
+
+    public static func lift(_ handle: UInt64) throws -> TimelineSse {
+        return TimelineSse(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: TimelineSse) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineSse {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: TimelineSse, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineSse_lift(_ handle: UInt64) throws -> TimelineSse {
+    return try FfiConverterTypeTimelineSse.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineSse_lower(_ value: TimelineSse) -> UInt64 {
+    return FfiConverterTypeTimelineSse.lower(value)
+}
+
+
+
+
+
+
+/**
  * The conversations of one user. Another user's cannot be named through it.
  */
 public protocol UserScopeProtocol: AnyObject, Sendable {
+
+    /**
+     * Changes many of this user's conversations together: delete, archive, pin, change, tag, append, edit, export.
+     */
+    func batch()  -> Batch
+
+    /**
+     * Where every budget stands that holds for this user: the user's own, those of his tier, and those of the application.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    func budgets(cancel: CancelToken?) async throws  -> [BudgetStatus]
 
     /**
      * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
@@ -2548,6 +6165,27 @@ public protocol UserScopeProtocol: AnyObject, Sendable {
     func erase(cancel: CancelToken?) async throws  -> ErasureReport
 
     /**
+     * This user's councils, and the application's.
+     */
+    func councils()  -> Library
+
+    /**
+     * This user's values of a kind, and the application's: `setting`, or a word of your own (small letters, digits, `-`,
+     * `_`; at most 32).
+     */
+    func library(kind: String)  -> Library
+
+    /**
+     * This user's personas, and the application's.
+     */
+    func personas()  -> Library
+
+    /**
+     * This user's prompts, and the application's.
+     */
+    func prompts()  -> Library
+
+    /**
      * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
      * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
      * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
@@ -2557,6 +6195,29 @@ public protocol UserScopeProtocol: AnyObject, Sendable {
      * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
      */
     func search(words: String, sort: SearchSort?, limit: Int32, before: String?, cancel: CancelToken?) async throws  -> SearchPage
+
+    /**
+     * What this user will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of this user raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window, bad_user), `Storage`, `Closed`.
+     */
+    func forecast(window: Window, cancel: CancelToken?) async throws  -> Forecast
+
+    /**
+     * What this user has spent, deleted conversations included; by model unless told otherwise. `since` is rounded down
+     * to its hour, `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_user; bad_usage_query by user); `Storage`, `Closed`.
+     */
+    func usage(by: UsageBy?, since: Date?, until: Date?, after: String?, limit: Int32, cancel: CancelToken?) async throws  -> UsageReport
+
+    /**
+     * The tier that this user belongs to.
+     */
+    func tier()  -> String?
 
     /**
      * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
@@ -2650,6 +6311,36 @@ public protocol UserScopeProtocol: AnyObject, Sendable {
      */
     func newConversation(model: String?, system: String?, title: String?, metadata: [String: String], tags: [String], expiresInMs: Int64?)  -> Conversation
 
+    /**
+     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
+     */
+    func outbox()  -> Outbox
+
+    /**
+     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    func preferences(cancel: CancelToken?) async throws  -> Preferences
+
+    /**
+     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+     *
+     * # Errors
+     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+     */
+    func updatePreferences(change: PreferencesChange, cancel: CancelToken?) async throws
+
+    /**
+     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
+     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
+     *
+     * # Errors
+     * `Closed`; `Invalid` (bad_user).
+     */
+    func watchConversations() throws  -> ConversationsWatch
+
 }
 /**
  * The conversations of one user. Another user's cannot be named through it.
@@ -2708,6 +6399,40 @@ open class UserScope: UserScopeProtocol, @unchecked Sendable {
 
 
     /**
+     * Changes many of this user's conversations together: delete, archive, pin, change, tag, append, edit, export.
+     */
+open func batch() -> Batch  {
+    return try!  FfiConverterTypeBatch_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_batch(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * Where every budget stands that holds for this user: the user's own, those of his tier, and those of the application.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+open func budgets(cancel: CancelToken? = nil)async throws  -> [BudgetStatus]  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_budgets(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterSequenceTypeBudgetStatus.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
      * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
      * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
      * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
@@ -2738,6 +6463,56 @@ open func erase(cancel: CancelToken? = nil)async throws  -> ErasureReport  {
 }
 
     /**
+     * This user's councils, and the application's.
+     */
+open func councils() -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_councils(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * This user's values of a kind, and the application's: `setting`, or a word of your own (small letters, digits, `-`,
+     * `_`; at most 32).
+     */
+open func library(kind: String) -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_library(
+            self.uniffiCloneHandle(),
+        FfiConverterString.lower(kind),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * This user's personas, and the application's.
+     */
+open func personas() -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_personas(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * This user's prompts, and the application's.
+     */
+open func prompts() -> Library  {
+    return try!  FfiConverterTypeLibrary_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_prompts(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
      * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
      * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
      * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
@@ -2760,6 +6535,64 @@ open func search(words: String, sort: SearchSort? = nil, limit: Int32 = 50, befo
             liftFunc: FfiConverterTypeSearchPage_lift,
             errorHandler: FfiConverterTypeTertuliaError_lift
         )
+}
+
+    /**
+     * What this user will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of this user raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window, bad_user), `Storage`, `Closed`.
+     */
+open func forecast(window: Window, cancel: CancelToken? = nil)async throws  -> Forecast  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_forecast(
+                        self.uniffiCloneHandle(),FfiConverterTypeWindow_lower(window),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeForecast_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * What this user has spent, deleted conversations included; by model unless told otherwise. `since` is rounded down
+     * to its hour, `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_user; bad_usage_query by user); `Storage`, `Closed`.
+     */
+open func usage(by: UsageBy? = nil, since: Date? = nil, until: Date? = nil, after: String? = nil, limit: Int32 = 50, cancel: CancelToken? = nil)async throws  -> UsageReport  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_usage(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeUsageBy.lower(by),FfiConverterOptionTimestamp.lower(since),FfiConverterOptionTimestamp.lower(until),FfiConverterOptionString.lower(after),FfiConverterInt32.lower(limit),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypeUsageReport_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * The tier that this user belongs to.
+     */
+open func tier() -> String?  {
+    return try!  FfiConverterOptionString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_tier(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
 }
 
     /**
@@ -2974,6 +6807,78 @@ open func newConversation(model: String? = nil, system: String? = nil, title: St
 })
 }
 
+    /**
+     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
+     */
+open func outbox() -> Outbox  {
+    return try!  FfiConverterTypeOutbox_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_outbox(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
+    /**
+     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+open func preferences(cancel: CancelToken? = nil)async throws  -> Preferences  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_preferences(
+                        self.uniffiCloneHandle(),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterTypePreferences_lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+     *
+     * # Errors
+     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+     */
+open func updatePreferences(change: PreferencesChange, cancel: CancelToken? = nil)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_userscope_update_preferences(
+                        self.uniffiCloneHandle(),FfiConverterTypePreferencesChange_lower(change),FfiConverterOptionTypeCancelToken.lower(cancel)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+    /**
+     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
+     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
+     *
+     * # Errors
+     * `Closed`; `Invalid` (bad_user).
+     */
+open func watchConversations()throws  -> ConversationsWatch  {
+    return try  FfiConverterTypeConversationsWatch_lift(try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_userscope_watch_conversations(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+
 
 
 }
@@ -3118,6 +7023,305 @@ public func FfiConverterTypeAttempt_lift(_ buf: RustBuffer) throws -> Attempt {
 #endif
 public func FfiConverterTypeAttempt_lower(_ value: Attempt) -> RustBuffer {
     return FfiConverterTypeAttempt.lower(value)
+}
+
+
+/**
+ * One item of a batch, and what became of it.
+ */
+public struct BatchItem: Equatable, Hashable, Codable {
+    /**
+     * Its place in the batch, from 0. A verb that is given several conversations makes one item of each.
+     */
+    public var index: Int64
+    /**
+     * What it does.
+     */
+    public var verb: BatchVerb
+    /**
+     * What became of it.
+     */
+    public var state: BatchState
+    /**
+     * Its conversation; nothing for an export.
+     */
+    public var conversationId: String?
+    /**
+     * The messages that it adds.
+     */
+    public var messageIds: [String]
+    /**
+     * What it has written into its file.
+     */
+    public var export: ExportReport?
+    /**
+     * Why it was refused, and what to do about it.
+     */
+    public var error: ErrorInfo?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its place in the batch, from 0. A verb that is given several conversations makes one item of each.
+         */index: Int64,
+        /**
+         * What it does.
+         */verb: BatchVerb,
+        /**
+         * What became of it.
+         */state: BatchState,
+        /**
+         * Its conversation; nothing for an export.
+         */conversationId: String?,
+        /**
+         * The messages that it adds.
+         */messageIds: [String],
+        /**
+         * What it has written into its file.
+         */export: ExportReport?,
+        /**
+         * Why it was refused, and what to do about it.
+         */error: ErrorInfo?) {
+        self.index = index
+        self.verb = verb
+        self.state = state
+        self.conversationId = conversationId
+        self.messageIds = messageIds
+        self.export = export
+        self.error = error
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BatchItem: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatchItem: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchItem {
+        return
+            try BatchItem(
+                index: FfiConverterInt64.read(from: &buf),
+                verb: FfiConverterTypeBatchVerb.read(from: &buf),
+                state: FfiConverterTypeBatchState.read(from: &buf),
+                conversationId: FfiConverterOptionString.read(from: &buf),
+                messageIds: FfiConverterSequenceString.read(from: &buf),
+                export: FfiConverterOptionTypeExportReport.read(from: &buf),
+                error: FfiConverterOptionTypeErrorInfo.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: BatchItem, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.index, into: &buf)
+        FfiConverterTypeBatchVerb.write(value.verb, into: &buf)
+        FfiConverterTypeBatchState.write(value.state, into: &buf)
+        FfiConverterOptionString.write(value.conversationId, into: &buf)
+        FfiConverterSequenceString.write(value.messageIds, into: &buf)
+        FfiConverterOptionTypeExportReport.write(value.export, into: &buf)
+        FfiConverterOptionTypeErrorInfo.write(value.error, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchItem_lift(_ buf: RustBuffer) throws -> BatchItem {
+    return try FfiConverterTypeBatchItem.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchItem_lower(_ value: BatchItem) -> RustBuffer {
+    return FfiConverterTypeBatchItem.lower(value)
+}
+
+
+/**
+ * How far a batch is.
+ */
+public struct BatchProgress: Equatable, Hashable, Codable {
+    /**
+     * What it is doing. A batch may come back to an earlier phase: one that does what it can goes on part by part, and what
+     * has changed under its hands is looked at again.
+     */
+    public var phase: BatchPhase
+    /**
+     * How many items are through: looked at while it is `checking`, otherwise done or refused.
+     */
+    public var done: Int64
+    /**
+     * How many there are.
+     */
+    public var total: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What it is doing. A batch may come back to an earlier phase: one that does what it can goes on part by part, and what
+         * has changed under its hands is looked at again.
+         */phase: BatchPhase,
+        /**
+         * How many items are through: looked at while it is `checking`, otherwise done or refused.
+         */done: Int64,
+        /**
+         * How many there are.
+         */total: Int64) {
+        self.phase = phase
+        self.done = done
+        self.total = total
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BatchProgress: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatchProgress: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchProgress {
+        return
+            try BatchProgress(
+                phase: FfiConverterTypeBatchPhase.read(from: &buf),
+                done: FfiConverterInt64.read(from: &buf),
+                total: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: BatchProgress, into buf: inout [UInt8]) {
+        FfiConverterTypeBatchPhase.write(value.phase, into: &buf)
+        FfiConverterInt64.write(value.done, into: &buf)
+        FfiConverterInt64.write(value.total, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchProgress_lift(_ buf: RustBuffer) throws -> BatchProgress {
+    return try FfiConverterTypeBatchProgress.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchProgress_lower(_ value: BatchProgress) -> RustBuffer {
+    return FfiConverterTypeBatchProgress.lower(value)
+}
+
+
+/**
+ * What a batch has done, or would do.
+ */
+public struct BatchReport: Equatable, Hashable, Codable {
+    /**
+     * True when nothing was written.
+     */
+    public var dryRun: Bool
+    /**
+     * How many items are done.
+     */
+    public var done: Int64
+    /**
+     * How many were refused.
+     */
+    public var refused: Int64
+    /**
+     * How many were not come to.
+     */
+    public var skipped: Int64
+    /**
+     * All of them, in their order.
+     */
+    public var items: [BatchItem]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * True when nothing was written.
+         */dryRun: Bool,
+        /**
+         * How many items are done.
+         */done: Int64,
+        /**
+         * How many were refused.
+         */refused: Int64,
+        /**
+         * How many were not come to.
+         */skipped: Int64,
+        /**
+         * All of them, in their order.
+         */items: [BatchItem]) {
+        self.dryRun = dryRun
+        self.done = done
+        self.refused = refused
+        self.skipped = skipped
+        self.items = items
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BatchReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatchReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchReport {
+        return
+            try BatchReport(
+                dryRun: FfiConverterBool.read(from: &buf),
+                done: FfiConverterInt64.read(from: &buf),
+                refused: FfiConverterInt64.read(from: &buf),
+                skipped: FfiConverterInt64.read(from: &buf),
+                items: FfiConverterSequenceTypeBatchItem.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: BatchReport, into buf: inout [UInt8]) {
+        FfiConverterBool.write(value.dryRun, into: &buf)
+        FfiConverterInt64.write(value.done, into: &buf)
+        FfiConverterInt64.write(value.refused, into: &buf)
+        FfiConverterInt64.write(value.skipped, into: &buf)
+        FfiConverterSequenceTypeBatchItem.write(value.items, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchReport_lift(_ buf: RustBuffer) throws -> BatchReport {
+    return try FfiConverterTypeBatchReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchReport_lower(_ value: BatchReport) -> RustBuffer {
+    return FfiConverterTypeBatchReport.lower(value)
 }
 
 
@@ -3336,6 +7540,230 @@ public func FfiConverterTypeBranchPage_lift(_ buf: RustBuffer) throws -> BranchP
 #endif
 public func FfiConverterTypeBranchPage_lower(_ value: BranchPage) -> RustBuffer {
     return FfiConverterTypeBranchPage.lower(value)
+}
+
+
+/**
+ * A limit on what may be spent within a window. A call reserves the most it can cost before it is sent, so that a
+ * budget is never overshot; what it has cost takes the place of the reservation after it.
+ *
+ * Two budgets with the same scope, key, window and unit are the same: setting the second replaces the first.
+ */
+public struct Budget: Equatable, Hashable, Codable {
+    /**
+     * How much may be spent.
+     */
+    public var limit: BudgetLimit
+    /**
+     * When it begins again.
+     */
+    public var window: Window
+    /**
+     * What is counted together.
+     */
+    public var scope: BudgetScope
+    /**
+     * The one user, conversation or run that it is for; nothing = for each one apart. Always nothing for the application.
+     */
+    public var key: String?
+    /**
+     * At which shares of the limit an alert is raised: more than 0, at most 1. At most 16 of them.
+     */
+    public var warnAt: [Double]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How much may be spent.
+         */limit: BudgetLimit,
+        /**
+         * When it begins again.
+         */window: Window,
+        /**
+         * What is counted together.
+         */scope: BudgetScope,
+        /**
+         * The one user, conversation or run that it is for; nothing = for each one apart. Always nothing for the application.
+         */key: String? = nil,
+        /**
+         * At which shares of the limit an alert is raised: more than 0, at most 1. At most 16 of them.
+         */warnAt: [Double] = []) {
+        self.limit = limit
+        self.window = window
+        self.scope = scope
+        self.key = key
+        self.warnAt = warnAt
+    }
+
+
+    /**
+     * Names the budget: by its scope, key, window and unit, so that budgets that replace each other have one id.
+     */
+public func id() -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_budget_id(
+            FfiConverterTypeBudget_lower(self),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+#if compiler(>=6)
+extension Budget: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBudget: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Budget {
+        return
+            try Budget(
+                limit: FfiConverterTypeBudgetLimit.read(from: &buf),
+                window: FfiConverterTypeWindow.read(from: &buf),
+                scope: FfiConverterTypeBudgetScope.read(from: &buf),
+                key: FfiConverterOptionString.read(from: &buf),
+                warnAt: FfiConverterSequenceDouble.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Budget, into buf: inout [UInt8]) {
+        FfiConverterTypeBudgetLimit.write(value.limit, into: &buf)
+        FfiConverterTypeWindow.write(value.window, into: &buf)
+        FfiConverterTypeBudgetScope.write(value.scope, into: &buf)
+        FfiConverterOptionString.write(value.key, into: &buf)
+        FfiConverterSequenceDouble.write(value.warnAt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudget_lift(_ buf: RustBuffer) throws -> Budget {
+    return try FfiConverterTypeBudget.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudget_lower(_ value: Budget) -> RustBuffer {
+    return FfiConverterTypeBudget.lower(value)
+}
+
+
+/**
+ * Where a budget stands for one user, conversation or run, or for the application. Amounts are in the unit of its
+ * limit.
+ */
+public struct BudgetStatus: Equatable, Hashable, Codable {
+    /**
+     * The budget.
+     */
+    public var budget: Budget
+    /**
+     * For which user, conversation or run; nothing for the application.
+     */
+    public var key: String?
+    /**
+     * What was spent in the running window.
+     */
+    public var spent: Int64
+    /**
+     * What running calls may spend at most.
+     */
+    public var reserved: Int64
+    /**
+     * What is left for further calls; never below 0.
+     */
+    public var remaining: Int64
+    /**
+     * When the next window begins; nothing = never.
+     */
+    public var resetsAt: Date?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The budget.
+         */budget: Budget,
+        /**
+         * For which user, conversation or run; nothing for the application.
+         */key: String?,
+        /**
+         * What was spent in the running window.
+         */spent: Int64,
+        /**
+         * What running calls may spend at most.
+         */reserved: Int64,
+        /**
+         * What is left for further calls; never below 0.
+         */remaining: Int64,
+        /**
+         * When the next window begins; nothing = never.
+         */resetsAt: Date?) {
+        self.budget = budget
+        self.key = key
+        self.spent = spent
+        self.reserved = reserved
+        self.remaining = remaining
+        self.resetsAt = resetsAt
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BudgetStatus: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBudgetStatus: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BudgetStatus {
+        return
+            try BudgetStatus(
+                budget: FfiConverterTypeBudget.read(from: &buf),
+                key: FfiConverterOptionString.read(from: &buf),
+                spent: FfiConverterInt64.read(from: &buf),
+                reserved: FfiConverterInt64.read(from: &buf),
+                remaining: FfiConverterInt64.read(from: &buf),
+                resetsAt: FfiConverterOptionTimestamp.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: BudgetStatus, into buf: inout [UInt8]) {
+        FfiConverterTypeBudget.write(value.budget, into: &buf)
+        FfiConverterOptionString.write(value.key, into: &buf)
+        FfiConverterInt64.write(value.spent, into: &buf)
+        FfiConverterInt64.write(value.reserved, into: &buf)
+        FfiConverterInt64.write(value.remaining, into: &buf)
+        FfiConverterOptionTimestamp.write(value.resetsAt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudgetStatus_lift(_ buf: RustBuffer) throws -> BudgetStatus {
+    return try FfiConverterTypeBudgetStatus.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudgetStatus_lower(_ value: BudgetStatus) -> RustBuffer {
+    return FfiConverterTypeBudgetStatus.lower(value)
 }
 
 
@@ -3720,6 +8148,125 @@ public func FfiConverterTypeCallOptions_lift(_ buf: RustBuffer) throws -> CallOp
 #endif
 public func FfiConverterTypeCallOptions_lower(_ value: CallOptions) -> RustBuffer {
     return FfiConverterTypeCallOptions.lower(value)
+}
+
+
+/**
+ * What a model can do. Nothing = not known.
+ */
+public struct Capabilities: Equatable, Hashable, Codable {
+    /**
+     * Answers piece by piece.
+     */
+    public var streaming: Bool?
+    /**
+     * Calls tools.
+     */
+    public var tools: Bool?
+    /**
+     * Answers in a given JSON schema.
+     */
+    public var outputSchema: Bool?
+    /**
+     * Thinks before it answers.
+     */
+    public var reasoning: Bool?
+    /**
+     * Sees pictures.
+     */
+    public var images: Bool?
+    /**
+     * Hears sounds.
+     */
+    public var audio: Bool?
+    /**
+     * Reads documents.
+     */
+    public var files: Bool?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Answers piece by piece.
+         */streaming: Bool?,
+        /**
+         * Calls tools.
+         */tools: Bool?,
+        /**
+         * Answers in a given JSON schema.
+         */outputSchema: Bool?,
+        /**
+         * Thinks before it answers.
+         */reasoning: Bool?,
+        /**
+         * Sees pictures.
+         */images: Bool?,
+        /**
+         * Hears sounds.
+         */audio: Bool?,
+        /**
+         * Reads documents.
+         */files: Bool?) {
+        self.streaming = streaming
+        self.tools = tools
+        self.outputSchema = outputSchema
+        self.reasoning = reasoning
+        self.images = images
+        self.audio = audio
+        self.files = files
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Capabilities: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeCapabilities: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Capabilities {
+        return
+            try Capabilities(
+                streaming: FfiConverterOptionBool.read(from: &buf),
+                tools: FfiConverterOptionBool.read(from: &buf),
+                outputSchema: FfiConverterOptionBool.read(from: &buf),
+                reasoning: FfiConverterOptionBool.read(from: &buf),
+                images: FfiConverterOptionBool.read(from: &buf),
+                audio: FfiConverterOptionBool.read(from: &buf),
+                files: FfiConverterOptionBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Capabilities, into buf: inout [UInt8]) {
+        FfiConverterOptionBool.write(value.streaming, into: &buf)
+        FfiConverterOptionBool.write(value.tools, into: &buf)
+        FfiConverterOptionBool.write(value.outputSchema, into: &buf)
+        FfiConverterOptionBool.write(value.reasoning, into: &buf)
+        FfiConverterOptionBool.write(value.images, into: &buf)
+        FfiConverterOptionBool.write(value.audio, into: &buf)
+        FfiConverterOptionBool.write(value.files, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCapabilities_lift(_ buf: RustBuffer) throws -> Capabilities {
+    return try FfiConverterTypeCapabilities.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeCapabilities_lower(_ value: Capabilities) -> RustBuffer {
+    return FfiConverterTypeCapabilities.lower(value)
 }
 
 
@@ -4661,6 +9208,105 @@ public func FfiConverterTypeCost_lower(_ value: Cost) -> RustBuffer {
 
 
 /**
+ * Something that happened in an engine. Holds neither what was said nor a key.
+ */
+public struct EngineEvent: Equatable, Hashable, Codable {
+    /**
+     * When.
+     */
+    public var at: Date
+    /**
+     * Whom it concerns, where it concerns one user.
+     */
+    public var owner: String?
+    /**
+     * The conversation it belongs to.
+     */
+    public var conversationId: String?
+    /**
+     * The turn it belongs to.
+     */
+    public var turnId: String?
+    /**
+     * What happened.
+     */
+    public var kind: EngineEventKind
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * When.
+         */at: Date,
+        /**
+         * Whom it concerns, where it concerns one user.
+         */owner: String?,
+        /**
+         * The conversation it belongs to.
+         */conversationId: String?,
+        /**
+         * The turn it belongs to.
+         */turnId: String?,
+        /**
+         * What happened.
+         */kind: EngineEventKind) {
+        self.at = at
+        self.owner = owner
+        self.conversationId = conversationId
+        self.turnId = turnId
+        self.kind = kind
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension EngineEvent: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEngineEvent: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EngineEvent {
+        return
+            try EngineEvent(
+                at: FfiConverterTimestamp.read(from: &buf),
+                owner: FfiConverterOptionString.read(from: &buf),
+                conversationId: FfiConverterOptionString.read(from: &buf),
+                turnId: FfiConverterOptionString.read(from: &buf),
+                kind: FfiConverterTypeEngineEventKind.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: EngineEvent, into buf: inout [UInt8]) {
+        FfiConverterTimestamp.write(value.at, into: &buf)
+        FfiConverterOptionString.write(value.owner, into: &buf)
+        FfiConverterOptionString.write(value.conversationId, into: &buf)
+        FfiConverterOptionString.write(value.turnId, into: &buf)
+        FfiConverterTypeEngineEventKind.write(value.kind, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEngineEvent_lift(_ buf: RustBuffer) throws -> EngineEvent {
+    return try FfiConverterTypeEngineEvent.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEngineEvent_lower(_ value: EngineEvent) -> RustBuffer {
+    return FfiConverterTypeEngineEvent.lower(value)
+}
+
+
+/**
  * What an erasure has taken out.
  */
 public struct ErasureReport: Equatable, Hashable, Codable {
@@ -4810,6 +9456,10 @@ public struct ErrorInfo: Equatable, Hashable, CustomStringConvertible, Codable {
      */
     public var partial: [Part]
     /**
+     * The limit that refused, and where it stands.
+     */
+    public var budget: BudgetStatus?
+    /**
      * How many tokens fit.
      */
     public var limitTokens: Int64?
@@ -4875,6 +9525,9 @@ public struct ErrorInfo: Equatable, Hashable, CustomStringConvertible, Codable {
          * What had arrived.
          */partial: [Part],
         /**
+         * The limit that refused, and where it stands.
+         */budget: BudgetStatus?,
+        /**
          * How many tokens fit.
          */limitTokens: Int64?,
         /**
@@ -4906,6 +9559,7 @@ public struct ErrorInfo: Equatable, Hashable, CustomStringConvertible, Codable {
         self.saved = saved
         self.turnId = turnId
         self.partial = partial
+        self.budget = budget
         self.limitTokens = limitTokens
         self.estimatedTokens = estimatedTokens
         self.provider = provider
@@ -4953,6 +9607,7 @@ public struct FfiConverterTypeErrorInfo: FfiConverterRustBuffer {
                 saved: FfiConverterBool.read(from: &buf),
                 turnId: FfiConverterOptionString.read(from: &buf),
                 partial: FfiConverterSequenceTypePart.read(from: &buf),
+                budget: FfiConverterOptionTypeBudgetStatus.read(from: &buf),
                 limitTokens: FfiConverterOptionInt64.read(from: &buf),
                 estimatedTokens: FfiConverterOptionInt64.read(from: &buf),
                 provider: FfiConverterOptionString.read(from: &buf),
@@ -4975,6 +9630,7 @@ public struct FfiConverterTypeErrorInfo: FfiConverterRustBuffer {
         FfiConverterBool.write(value.saved, into: &buf)
         FfiConverterOptionString.write(value.turnId, into: &buf)
         FfiConverterSequenceTypePart.write(value.partial, into: &buf)
+        FfiConverterOptionTypeBudgetStatus.write(value.budget, into: &buf)
         FfiConverterOptionInt64.write(value.limitTokens, into: &buf)
         FfiConverterOptionInt64.write(value.estimatedTokens, into: &buf)
         FfiConverterOptionString.write(value.provider, into: &buf)
@@ -5087,6 +9743,277 @@ public func FfiConverterTypeExportReport_lift(_ buf: RustBuffer) throws -> Expor
 #endif
 public func FfiConverterTypeExportReport_lower(_ value: ExportReport) -> RustBuffer {
     return FfiConverterTypeExportReport.lower(value)
+}
+
+
+/**
+ * What will have been spent at the end of a window, if spending goes on as it did in the last weeks. Amounts are
+ * billionths of a US dollar; calls whose cost nobody knows are not in them.
+ */
+public struct Forecast: Equatable, Hashable, Codable {
+    /**
+     * What is spent in the window so far.
+     */
+    public var spentNanoUsd: Int64
+    /**
+     * What is spent at its end, most likely.
+     */
+    public var expectedNanoUsd: Int64
+    /**
+     * The lower end of the interval; never below what is spent.
+     */
+    public var lowNanoUsd: Int64
+    /**
+     * The upper end of the interval.
+     */
+    public var highNanoUsd: Int64
+    /**
+     * How likely the end is within the interval: 0.9.
+     */
+    public var confidence: Double
+    /**
+     * When the window ends.
+     */
+    public var endsAt: Date
+    /**
+     * When a budget in money for this window is used up, if spending goes on as expected; nothing when none is, or none
+     * is set.
+     */
+    public var exceedsAt: Date?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What is spent in the window so far.
+         */spentNanoUsd: Int64,
+        /**
+         * What is spent at its end, most likely.
+         */expectedNanoUsd: Int64,
+        /**
+         * The lower end of the interval; never below what is spent.
+         */lowNanoUsd: Int64,
+        /**
+         * The upper end of the interval.
+         */highNanoUsd: Int64,
+        /**
+         * How likely the end is within the interval: 0.9.
+         */confidence: Double,
+        /**
+         * When the window ends.
+         */endsAt: Date,
+        /**
+         * When a budget in money for this window is used up, if spending goes on as expected; nothing when none is, or none
+         * is set.
+         */exceedsAt: Date?) {
+        self.spentNanoUsd = spentNanoUsd
+        self.expectedNanoUsd = expectedNanoUsd
+        self.lowNanoUsd = lowNanoUsd
+        self.highNanoUsd = highNanoUsd
+        self.confidence = confidence
+        self.endsAt = endsAt
+        self.exceedsAt = exceedsAt
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Forecast: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeForecast: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Forecast {
+        return
+            try Forecast(
+                spentNanoUsd: FfiConverterInt64.read(from: &buf),
+                expectedNanoUsd: FfiConverterInt64.read(from: &buf),
+                lowNanoUsd: FfiConverterInt64.read(from: &buf),
+                highNanoUsd: FfiConverterInt64.read(from: &buf),
+                confidence: FfiConverterDouble.read(from: &buf),
+                endsAt: FfiConverterTimestamp.read(from: &buf),
+                exceedsAt: FfiConverterOptionTimestamp.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Forecast, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.spentNanoUsd, into: &buf)
+        FfiConverterInt64.write(value.expectedNanoUsd, into: &buf)
+        FfiConverterInt64.write(value.lowNanoUsd, into: &buf)
+        FfiConverterInt64.write(value.highNanoUsd, into: &buf)
+        FfiConverterDouble.write(value.confidence, into: &buf)
+        FfiConverterTimestamp.write(value.endsAt, into: &buf)
+        FfiConverterOptionTimestamp.write(value.exceedsAt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeForecast_lift(_ buf: RustBuffer) throws -> Forecast {
+    return try FfiConverterTypeForecast.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeForecast_lower(_ value: Forecast) -> RustBuffer {
+    return FfiConverterTypeForecast.lower(value)
+}
+
+
+/**
+ * How an engine is at a moment.
+ */
+public struct Health: Equatable, Hashable, Codable {
+    /**
+     * When.
+     */
+    public var at: Date
+    /**
+     * The worst that concerns all of it: down when the store is, degraded when any part is not well.
+     */
+    public var state: HealthState
+    /**
+     * Where conversations are kept.
+     */
+    public var store: PartHealth
+    /**
+     * The cache of replies.
+     */
+    public var cache: PartHealth
+    /**
+     * What is to be sent later.
+     */
+    public var outbox: PartHealth
+    /**
+     * How many messages wait there.
+     */
+    public var outboxPending: Int64
+    /**
+     * Every provider that was asked, by name.
+     */
+    public var providers: [PartHealth]
+    /**
+     * Calls that wait in the queue.
+     */
+    public var queueWaiting: Int64
+    /**
+     * Replies that are on their way.
+     */
+    public var openStreams: Int64
+    /**
+     * All of this and what only operators read (breakers, limits, tasks, what the store was asked), as JSON.
+     */
+    public var report: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * When.
+         */at: Date,
+        /**
+         * The worst that concerns all of it: down when the store is, degraded when any part is not well.
+         */state: HealthState,
+        /**
+         * Where conversations are kept.
+         */store: PartHealth,
+        /**
+         * The cache of replies.
+         */cache: PartHealth,
+        /**
+         * What is to be sent later.
+         */outbox: PartHealth,
+        /**
+         * How many messages wait there.
+         */outboxPending: Int64,
+        /**
+         * Every provider that was asked, by name.
+         */providers: [PartHealth],
+        /**
+         * Calls that wait in the queue.
+         */queueWaiting: Int64,
+        /**
+         * Replies that are on their way.
+         */openStreams: Int64,
+        /**
+         * All of this and what only operators read (breakers, limits, tasks, what the store was asked), as JSON.
+         */report: String) {
+        self.at = at
+        self.state = state
+        self.store = store
+        self.cache = cache
+        self.outbox = outbox
+        self.outboxPending = outboxPending
+        self.providers = providers
+        self.queueWaiting = queueWaiting
+        self.openStreams = openStreams
+        self.report = report
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Health: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHealth: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Health {
+        return
+            try Health(
+                at: FfiConverterTimestamp.read(from: &buf),
+                state: FfiConverterTypeHealthState.read(from: &buf),
+                store: FfiConverterTypePartHealth.read(from: &buf),
+                cache: FfiConverterTypePartHealth.read(from: &buf),
+                outbox: FfiConverterTypePartHealth.read(from: &buf),
+                outboxPending: FfiConverterInt64.read(from: &buf),
+                providers: FfiConverterSequenceTypePartHealth.read(from: &buf),
+                queueWaiting: FfiConverterInt64.read(from: &buf),
+                openStreams: FfiConverterInt64.read(from: &buf),
+                report: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Health, into buf: inout [UInt8]) {
+        FfiConverterTimestamp.write(value.at, into: &buf)
+        FfiConverterTypeHealthState.write(value.state, into: &buf)
+        FfiConverterTypePartHealth.write(value.store, into: &buf)
+        FfiConverterTypePartHealth.write(value.cache, into: &buf)
+        FfiConverterTypePartHealth.write(value.outbox, into: &buf)
+        FfiConverterInt64.write(value.outboxPending, into: &buf)
+        FfiConverterSequenceTypePartHealth.write(value.providers, into: &buf)
+        FfiConverterInt64.write(value.queueWaiting, into: &buf)
+        FfiConverterInt64.write(value.openStreams, into: &buf)
+        FfiConverterString.write(value.report, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHealth_lift(_ buf: RustBuffer) throws -> Health {
+    return try FfiConverterTypeHealth.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHealth_lower(_ value: Health) -> RustBuffer {
+    return FfiConverterTypeHealth.lower(value)
 }
 
 
@@ -5295,6 +10222,450 @@ public func FfiConverterTypeImportReport_lift(_ buf: RustBuffer) throws -> Impor
 #endif
 public func FfiConverterTypeImportReport_lower(_ value: ImportReport) -> RustBuffer {
     return FfiConverterTypeImportReport.lower(value)
+}
+
+
+/**
+ * A value of a library, in one of its versions.
+ */
+public struct LibraryEntry: Equatable, Hashable, Codable {
+    /**
+     * What it is: `prompt`, `persona`, `council`, `setting`, or a kind of your own.
+     */
+    public var kind: String
+    /**
+     * Its name.
+     */
+    public var name: String
+    /**
+     * The number of the version, from 1.
+     */
+    public var version: Int64
+    /**
+     * The value.
+     */
+    public var value: LibraryValue
+    /**
+     * True when it is the application's; false when it is the user's own.
+     */
+    public var shared: Bool
+    /**
+     * When the first version was put there.
+     */
+    public var createdAt: Date
+    /**
+     * When this version was put there.
+     */
+    public var updatedAt: Date
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What it is: `prompt`, `persona`, `council`, `setting`, or a kind of your own.
+         */kind: String,
+        /**
+         * Its name.
+         */name: String,
+        /**
+         * The number of the version, from 1.
+         */version: Int64,
+        /**
+         * The value.
+         */value: LibraryValue,
+        /**
+         * True when it is the application's; false when it is the user's own.
+         */shared: Bool,
+        /**
+         * When the first version was put there.
+         */createdAt: Date,
+        /**
+         * When this version was put there.
+         */updatedAt: Date) {
+        self.kind = kind
+        self.name = name
+        self.version = version
+        self.value = value
+        self.shared = shared
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+
+
+    /**
+     * The text with `{{name}}` replaced by the value of that name, wherever it stands; blanks within the braces are
+     * allowed. A name is made of letters, digits, `_`, `-` and `.`; braces about anything else stay as they are. A value
+     * is put in as it is: what looks like a place in it is none. Values that no place asks for are left out.
+     *
+     * # Errors
+     * `Invalid`: missing_value names a value that is asked for and not given; not_text when the value is no text.
+     */
+public func render(values: [String: String])throws  -> String  {
+    return try  FfiConverterString.lift(try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_libraryentry_render(
+            FfiConverterTypeLibraryEntry_lower(self),
+        FfiConverterDictionaryStringString.lower(values),uniffiCallStatus
+    )
+})
+}
+
+
+
+}
+
+#if compiler(>=6)
+extension LibraryEntry: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLibraryEntry: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryEntry {
+        return
+            try LibraryEntry(
+                kind: FfiConverterString.read(from: &buf),
+                name: FfiConverterString.read(from: &buf),
+                version: FfiConverterInt64.read(from: &buf),
+                value: FfiConverterTypeLibraryValue.read(from: &buf),
+                shared: FfiConverterBool.read(from: &buf),
+                createdAt: FfiConverterTimestamp.read(from: &buf),
+                updatedAt: FfiConverterTimestamp.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LibraryEntry, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.kind, into: &buf)
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterInt64.write(value.version, into: &buf)
+        FfiConverterTypeLibraryValue.write(value.value, into: &buf)
+        FfiConverterBool.write(value.shared, into: &buf)
+        FfiConverterTimestamp.write(value.createdAt, into: &buf)
+        FfiConverterTimestamp.write(value.updatedAt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryEntry_lift(_ buf: RustBuffer) throws -> LibraryEntry {
+    return try FfiConverterTypeLibraryEntry.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryEntry_lower(_ value: LibraryEntry) -> RustBuffer {
+    return FfiConverterTypeLibraryEntry.lower(value)
+}
+
+
+/**
+ * What the library's cache has done since the engine was opened, and what it holds.
+ */
+public struct LibraryHealth: Equatable, Hashable, Codable {
+    /**
+     * Values that were remembered and still true.
+     */
+    public var hits: Int64
+    /**
+     * Values that had to be read.
+     */
+    public var misses: Int64
+    /**
+     * Of so many hits and misses the share of hits, from 0 to 1; 0 before the first.
+     */
+    public var hitRate: Double
+    /**
+     * Values that somebody else was reading at that time; counted as hits.
+     */
+    public var coalesced: Int64
+    /**
+     * Values that were forgotten: somebody changed them, here or in another process, or asked for it.
+     */
+    public var dropped: Int64
+    /**
+     * Values that made room for others.
+     */
+    public var evicted: Int64
+    /**
+     * Values that are remembered.
+     */
+    public var entries: Int64
+    /**
+     * What they take in memory, about, in bytes.
+     */
+    public var bytes: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Values that were remembered and still true.
+         */hits: Int64,
+        /**
+         * Values that had to be read.
+         */misses: Int64,
+        /**
+         * Of so many hits and misses the share of hits, from 0 to 1; 0 before the first.
+         */hitRate: Double,
+        /**
+         * Values that somebody else was reading at that time; counted as hits.
+         */coalesced: Int64,
+        /**
+         * Values that were forgotten: somebody changed them, here or in another process, or asked for it.
+         */dropped: Int64,
+        /**
+         * Values that made room for others.
+         */evicted: Int64,
+        /**
+         * Values that are remembered.
+         */entries: Int64,
+        /**
+         * What they take in memory, about, in bytes.
+         */bytes: Int64) {
+        self.hits = hits
+        self.misses = misses
+        self.hitRate = hitRate
+        self.coalesced = coalesced
+        self.dropped = dropped
+        self.evicted = evicted
+        self.entries = entries
+        self.bytes = bytes
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LibraryHealth: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLibraryHealth: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryHealth {
+        return
+            try LibraryHealth(
+                hits: FfiConverterInt64.read(from: &buf),
+                misses: FfiConverterInt64.read(from: &buf),
+                hitRate: FfiConverterDouble.read(from: &buf),
+                coalesced: FfiConverterInt64.read(from: &buf),
+                dropped: FfiConverterInt64.read(from: &buf),
+                evicted: FfiConverterInt64.read(from: &buf),
+                entries: FfiConverterInt64.read(from: &buf),
+                bytes: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LibraryHealth, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.hits, into: &buf)
+        FfiConverterInt64.write(value.misses, into: &buf)
+        FfiConverterDouble.write(value.hitRate, into: &buf)
+        FfiConverterInt64.write(value.coalesced, into: &buf)
+        FfiConverterInt64.write(value.dropped, into: &buf)
+        FfiConverterInt64.write(value.evicted, into: &buf)
+        FfiConverterInt64.write(value.entries, into: &buf)
+        FfiConverterInt64.write(value.bytes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryHealth_lift(_ buf: RustBuffer) throws -> LibraryHealth {
+    return try FfiConverterTypeLibraryHealth.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryHealth_lower(_ value: LibraryHealth) -> RustBuffer {
+    return FfiConverterTypeLibraryHealth.lower(value)
+}
+
+
+/**
+ * A name in a library's list.
+ */
+public struct LibraryItem: Equatable, Hashable, Codable {
+    /**
+     * The name.
+     */
+    public var name: String
+    /**
+     * The newest version.
+     */
+    public var version: Int64
+    /**
+     * True when it is the application's; false when it is the user's own.
+     */
+    public var shared: Bool
+    /**
+     * When the first version was put there.
+     */
+    public var createdAt: Date
+    /**
+     * When the newest was.
+     */
+    public var updatedAt: Date
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The name.
+         */name: String,
+        /**
+         * The newest version.
+         */version: Int64,
+        /**
+         * True when it is the application's; false when it is the user's own.
+         */shared: Bool,
+        /**
+         * When the first version was put there.
+         */createdAt: Date,
+        /**
+         * When the newest was.
+         */updatedAt: Date) {
+        self.name = name
+        self.version = version
+        self.shared = shared
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LibraryItem: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLibraryItem: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryItem {
+        return
+            try LibraryItem(
+                name: FfiConverterString.read(from: &buf),
+                version: FfiConverterInt64.read(from: &buf),
+                shared: FfiConverterBool.read(from: &buf),
+                createdAt: FfiConverterTimestamp.read(from: &buf),
+                updatedAt: FfiConverterTimestamp.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LibraryItem, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterInt64.write(value.version, into: &buf)
+        FfiConverterBool.write(value.shared, into: &buf)
+        FfiConverterTimestamp.write(value.createdAt, into: &buf)
+        FfiConverterTimestamp.write(value.updatedAt, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryItem_lift(_ buf: RustBuffer) throws -> LibraryItem {
+    return try FfiConverterTypeLibraryItem.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryItem_lower(_ value: LibraryItem) -> RustBuffer {
+    return FfiConverterTypeLibraryItem.lower(value)
+}
+
+
+/**
+ * A version of a value, without the value.
+ */
+public struct LibraryVersion: Equatable, Hashable, Codable {
+    /**
+     * Its number.
+     */
+    public var version: Int64
+    /**
+     * When it was put there.
+     */
+    public var createdAt: Date
+    /**
+     * How long it is as JSON, in bytes.
+     */
+    public var sizeBytes: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Its number.
+         */version: Int64,
+        /**
+         * When it was put there.
+         */createdAt: Date,
+        /**
+         * How long it is as JSON, in bytes.
+         */sizeBytes: Int64) {
+        self.version = version
+        self.createdAt = createdAt
+        self.sizeBytes = sizeBytes
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LibraryVersion: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLibraryVersion: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryVersion {
+        return
+            try LibraryVersion(
+                version: FfiConverterInt64.read(from: &buf),
+                createdAt: FfiConverterTimestamp.read(from: &buf),
+                sizeBytes: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LibraryVersion, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.version, into: &buf)
+        FfiConverterTimestamp.write(value.createdAt, into: &buf)
+        FfiConverterInt64.write(value.sizeBytes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryVersion_lift(_ buf: RustBuffer) throws -> LibraryVersion {
+    return try FfiConverterTypeLibraryVersion.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryVersion_lower(_ value: LibraryVersion) -> RustBuffer {
+    return FfiConverterTypeLibraryVersion.lower(value)
 }
 
 
@@ -5716,6 +11087,105 @@ public func FfiConverterTypeMessagePage_lower(_ value: MessagePage) -> RustBuffe
 
 
 /**
+ * A model of the catalogue.
+ */
+public struct ModelInfo: Equatable, Hashable, Codable {
+    /**
+     * The model as `provider/model`.
+     */
+    public var id: String
+    /**
+     * How many tokens fit in all.
+     */
+    public var contextWindow: Int64?
+    /**
+     * How many tokens it writes at most.
+     */
+    public var maxOutputTokens: Int64?
+    /**
+     * What it costs.
+     */
+    public var price: Price?
+    /**
+     * What it can do.
+     */
+    public var capabilities: Capabilities
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The model as `provider/model`.
+         */id: String,
+        /**
+         * How many tokens fit in all.
+         */contextWindow: Int64?,
+        /**
+         * How many tokens it writes at most.
+         */maxOutputTokens: Int64?,
+        /**
+         * What it costs.
+         */price: Price?,
+        /**
+         * What it can do.
+         */capabilities: Capabilities) {
+        self.id = id
+        self.contextWindow = contextWindow
+        self.maxOutputTokens = maxOutputTokens
+        self.price = price
+        self.capabilities = capabilities
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ModelInfo: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeModelInfo: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ModelInfo {
+        return
+            try ModelInfo(
+                id: FfiConverterString.read(from: &buf),
+                contextWindow: FfiConverterOptionInt64.read(from: &buf),
+                maxOutputTokens: FfiConverterOptionInt64.read(from: &buf),
+                price: FfiConverterOptionTypePrice.read(from: &buf),
+                capabilities: FfiConverterTypeCapabilities.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ModelInfo, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.id, into: &buf)
+        FfiConverterOptionInt64.write(value.contextWindow, into: &buf)
+        FfiConverterOptionInt64.write(value.maxOutputTokens, into: &buf)
+        FfiConverterOptionTypePrice.write(value.price, into: &buf)
+        FfiConverterTypeCapabilities.write(value.capabilities, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeModelInfo_lift(_ buf: RustBuffer) throws -> ModelInfo {
+    return try FfiConverterTypeModelInfo.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeModelInfo_lower(_ value: ModelInfo) -> RustBuffer {
+    return FfiConverterTypeModelInfo.lower(value)
+}
+
+
+/**
  * A message that is not stored yet.
  */
 public struct NewMessage: Equatable, Hashable, Codable {
@@ -5921,6 +11391,137 @@ public func FfiConverterTypeOpenOptions_lower(_ value: OpenOptions) -> RustBuffe
 
 
 /**
+ * A message in the outbox.
+ */
+public struct OutboxItem: Equatable, Hashable, Codable {
+    /**
+     * The turn it began.
+     */
+    public var turnId: String
+    /**
+     * The conversation it stands in.
+     */
+    public var conversationId: String
+    /**
+     * `Pending` while it waits, `Sending`, `Failed` when it is parked; in what `watch` gives also `Sent`, when it has
+     * left the outbox.
+     */
+    public var delivery: Delivery
+    /**
+     * The reason word of what went wrong last.
+     */
+    public var reason: String?
+    /**
+     * How often it was tried.
+     */
+    public var attempt: Int32
+    /**
+     * Not sent before this moment; nothing while it is sent, and when it is parked.
+     */
+    public var notBefore: Date?
+    /**
+     * Parked when it was not sent before this moment.
+     */
+    public var expiresAt: Date?
+    /**
+     * The beginning of its words, at most 160 characters, on one line.
+     */
+    public var preview: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The turn it began.
+         */turnId: String,
+        /**
+         * The conversation it stands in.
+         */conversationId: String,
+        /**
+         * `Pending` while it waits, `Sending`, `Failed` when it is parked; in what `watch` gives also `Sent`, when it has
+         * left the outbox.
+         */delivery: Delivery,
+        /**
+         * The reason word of what went wrong last.
+         */reason: String?,
+        /**
+         * How often it was tried.
+         */attempt: Int32,
+        /**
+         * Not sent before this moment; nothing while it is sent, and when it is parked.
+         */notBefore: Date?,
+        /**
+         * Parked when it was not sent before this moment.
+         */expiresAt: Date?,
+        /**
+         * The beginning of its words, at most 160 characters, on one line.
+         */preview: String) {
+        self.turnId = turnId
+        self.conversationId = conversationId
+        self.delivery = delivery
+        self.reason = reason
+        self.attempt = attempt
+        self.notBefore = notBefore
+        self.expiresAt = expiresAt
+        self.preview = preview
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension OutboxItem: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOutboxItem: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutboxItem {
+        return
+            try OutboxItem(
+                turnId: FfiConverterString.read(from: &buf),
+                conversationId: FfiConverterString.read(from: &buf),
+                delivery: FfiConverterTypeDelivery.read(from: &buf),
+                reason: FfiConverterOptionString.read(from: &buf),
+                attempt: FfiConverterInt32.read(from: &buf),
+                notBefore: FfiConverterOptionTimestamp.read(from: &buf),
+                expiresAt: FfiConverterOptionTimestamp.read(from: &buf),
+                preview: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: OutboxItem, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.turnId, into: &buf)
+        FfiConverterString.write(value.conversationId, into: &buf)
+        FfiConverterTypeDelivery.write(value.delivery, into: &buf)
+        FfiConverterOptionString.write(value.reason, into: &buf)
+        FfiConverterInt32.write(value.attempt, into: &buf)
+        FfiConverterOptionTimestamp.write(value.notBefore, into: &buf)
+        FfiConverterOptionTimestamp.write(value.expiresAt, into: &buf)
+        FfiConverterString.write(value.preview, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxItem_lift(_ buf: RustBuffer) throws -> OutboxItem {
+    return try FfiConverterTypeOutboxItem.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOutboxItem_lower(_ value: OutboxItem) -> RustBuffer {
+    return FfiConverterTypeOutboxItem.lower(value)
+}
+
+
+/**
  * The shape of the answer.
  */
 public struct OutputSchema: Equatable, Hashable, Codable {
@@ -5996,6 +11597,372 @@ public func FfiConverterTypeOutputSchema_lift(_ buf: RustBuffer) throws -> Outpu
 #endif
 public func FfiConverterTypeOutputSchema_lower(_ value: OutputSchema) -> RustBuffer {
     return FfiConverterTypeOutputSchema.lower(value)
+}
+
+
+/**
+ * How a part of the engine is.
+ */
+public struct PartHealth: Equatable, Hashable, Codable {
+    /**
+     * The part.
+     */
+    public var name: String
+    /**
+     * How it is.
+     */
+    public var state: HealthState
+    /**
+     * Since when, unless it was never otherwise.
+     */
+    public var since: Date?
+    /**
+     * Why, as a reason word, unless it is well.
+     */
+    public var why: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The part.
+         */name: String,
+        /**
+         * How it is.
+         */state: HealthState,
+        /**
+         * Since when, unless it was never otherwise.
+         */since: Date?,
+        /**
+         * Why, as a reason word, unless it is well.
+         */why: String?) {
+        self.name = name
+        self.state = state
+        self.since = since
+        self.why = why
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PartHealth: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePartHealth: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PartHealth {
+        return
+            try PartHealth(
+                name: FfiConverterString.read(from: &buf),
+                state: FfiConverterTypeHealthState.read(from: &buf),
+                since: FfiConverterOptionTimestamp.read(from: &buf),
+                why: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: PartHealth, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterTypeHealthState.write(value.state, into: &buf)
+        FfiConverterOptionTimestamp.write(value.since, into: &buf)
+        FfiConverterOptionString.write(value.why, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePartHealth_lift(_ buf: RustBuffer) throws -> PartHealth {
+    return try FfiConverterTypePartHealth.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePartHealth_lower(_ value: PartHealth) -> RustBuffer {
+    return FfiConverterTypePartHealth.lower(value)
+}
+
+
+/**
+ * What a user prefers, as the host has said. Kept for the host; nothing of it is sent to a provider.
+ */
+public struct Preferences: Equatable, Hashable, Codable {
+    /**
+     * What the user is called.
+     */
+    public var name: String?
+    /**
+     * The language to speak with the user, by its BCP 47 tag (`pt-BR`).
+     */
+    public var language: String?
+    /**
+     * Where the user's clock stands, by its name in the time zone database (`America/Sao_Paulo`).
+     */
+    public var timeZone: String?
+    /**
+     * Whatever else the host keeps.
+     */
+    public var values: [String: String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What the user is called.
+         */name: String?,
+        /**
+         * The language to speak with the user, by its BCP 47 tag (`pt-BR`).
+         */language: String?,
+        /**
+         * Where the user's clock stands, by its name in the time zone database (`America/Sao_Paulo`).
+         */timeZone: String?,
+        /**
+         * Whatever else the host keeps.
+         */values: [String: String]) {
+        self.name = name
+        self.language = language
+        self.timeZone = timeZone
+        self.values = values
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Preferences: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePreferences: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Preferences {
+        return
+            try Preferences(
+                name: FfiConverterOptionString.read(from: &buf),
+                language: FfiConverterOptionString.read(from: &buf),
+                timeZone: FfiConverterOptionString.read(from: &buf),
+                values: FfiConverterDictionaryStringString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Preferences, into buf: inout [UInt8]) {
+        FfiConverterOptionString.write(value.name, into: &buf)
+        FfiConverterOptionString.write(value.language, into: &buf)
+        FfiConverterOptionString.write(value.timeZone, into: &buf)
+        FfiConverterDictionaryStringString.write(value.values, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePreferences_lift(_ buf: RustBuffer) throws -> Preferences {
+    return try FfiConverterTypePreferences.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePreferences_lower(_ value: Preferences) -> RustBuffer {
+    return FfiConverterTypePreferences.lower(value)
+}
+
+
+/**
+ * Changes of what a user prefers. What is left out stays as it is.
+ */
+public struct PreferencesChange: Equatable, Hashable, Codable {
+    /**
+     * What the user is called.
+     */
+    public var name: TextChange?
+    /**
+     * The language to speak with the user.
+     */
+    public var language: TextChange?
+    /**
+     * Where the user's clock stands.
+     */
+    public var timeZone: TextChange?
+    /**
+     * Of whatever else the host keeps: what is set, and (nothing) what is taken out. What is not named stays.
+     */
+    public var values: [String: String?]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What the user is called.
+         */name: TextChange? = nil,
+        /**
+         * The language to speak with the user.
+         */language: TextChange? = nil,
+        /**
+         * Where the user's clock stands.
+         */timeZone: TextChange? = nil,
+        /**
+         * Of whatever else the host keeps: what is set, and (nothing) what is taken out. What is not named stays.
+         */values: [String: String?] = [:]) {
+        self.name = name
+        self.language = language
+        self.timeZone = timeZone
+        self.values = values
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension PreferencesChange: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePreferencesChange: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PreferencesChange {
+        return
+            try PreferencesChange(
+                name: FfiConverterOptionTypeTextChange.read(from: &buf),
+                language: FfiConverterOptionTypeTextChange.read(from: &buf),
+                timeZone: FfiConverterOptionTypeTextChange.read(from: &buf),
+                values: FfiConverterDictionaryStringOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: PreferencesChange, into buf: inout [UInt8]) {
+        FfiConverterOptionTypeTextChange.write(value.name, into: &buf)
+        FfiConverterOptionTypeTextChange.write(value.language, into: &buf)
+        FfiConverterOptionTypeTextChange.write(value.timeZone, into: &buf)
+        FfiConverterDictionaryStringOptionString.write(value.values, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePreferencesChange_lift(_ buf: RustBuffer) throws -> PreferencesChange {
+    return try FfiConverterTypePreferencesChange.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePreferencesChange_lower(_ value: PreferencesChange) -> RustBuffer {
+    return FfiConverterTypePreferencesChange.lower(value)
+}
+
+
+/**
+ * What a model costs, in billionths of a US dollar: 3 US dollars are 3,000,000,000.
+ */
+public struct Price: Equatable, Hashable, Codable {
+    /**
+     * For a million tokens sent in.
+     */
+    public var inputNanoUsd: Int64
+    /**
+     * For a million tokens written.
+     */
+    public var outputNanoUsd: Int64
+    /**
+     * For a million tokens from the provider's cache; left out: as sent in.
+     */
+    public var cacheReadNanoUsd: Int64?
+    /**
+     * The day the price was taken down, as `2026-11-21`.
+     */
+    public var date: String?
+    /**
+     * All of it as JSON: also other prices for sound, pictures and reasoning, for long prompts, and at other times.
+     */
+    public var whole: String
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * For a million tokens sent in.
+         */inputNanoUsd: Int64,
+        /**
+         * For a million tokens written.
+         */outputNanoUsd: Int64,
+        /**
+         * For a million tokens from the provider's cache; left out: as sent in.
+         */cacheReadNanoUsd: Int64?,
+        /**
+         * The day the price was taken down, as `2026-11-21`.
+         */date: String?,
+        /**
+         * All of it as JSON: also other prices for sound, pictures and reasoning, for long prompts, and at other times.
+         */whole: String) {
+        self.inputNanoUsd = inputNanoUsd
+        self.outputNanoUsd = outputNanoUsd
+        self.cacheReadNanoUsd = cacheReadNanoUsd
+        self.date = date
+        self.whole = whole
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Price: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePrice: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Price {
+        return
+            try Price(
+                inputNanoUsd: FfiConverterInt64.read(from: &buf),
+                outputNanoUsd: FfiConverterInt64.read(from: &buf),
+                cacheReadNanoUsd: FfiConverterOptionInt64.read(from: &buf),
+                date: FfiConverterOptionString.read(from: &buf),
+                whole: FfiConverterString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Price, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.inputNanoUsd, into: &buf)
+        FfiConverterInt64.write(value.outputNanoUsd, into: &buf)
+        FfiConverterOptionInt64.write(value.cacheReadNanoUsd, into: &buf)
+        FfiConverterOptionString.write(value.date, into: &buf)
+        FfiConverterString.write(value.whole, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePrice_lift(_ buf: RustBuffer) throws -> Price {
+    return try FfiConverterTypePrice.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePrice_lower(_ value: Price) -> RustBuffer {
+    return FfiConverterTypePrice.lower(value)
 }
 
 
@@ -6085,6 +12052,95 @@ public func FfiConverterTypePromptCache_lift(_ buf: RustBuffer) throws -> Prompt
 #endif
 public func FfiConverterTypePromptCache_lower(_ value: PromptCache) -> RustBuffer {
     return FfiConverterTypePromptCache.lower(value)
+}
+
+
+/**
+ * A provider of the catalogue.
+ */
+public struct ProviderInfo: Equatable, Hashable, Codable {
+    /**
+     * The prefix of its models.
+     */
+    public var name: String
+    /**
+     * Its name for people.
+     */
+    public var title: String
+    /**
+     * Where it is.
+     */
+    public var baseUrl: String
+    /**
+     * The environment variable that holds its key; nothing when it needs none.
+     */
+    public var keyVariable: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The prefix of its models.
+         */name: String,
+        /**
+         * Its name for people.
+         */title: String,
+        /**
+         * Where it is.
+         */baseUrl: String,
+        /**
+         * The environment variable that holds its key; nothing when it needs none.
+         */keyVariable: String?) {
+        self.name = name
+        self.title = title
+        self.baseUrl = baseUrl
+        self.keyVariable = keyVariable
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ProviderInfo: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeProviderInfo: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProviderInfo {
+        return
+            try ProviderInfo(
+                name: FfiConverterString.read(from: &buf),
+                title: FfiConverterString.read(from: &buf),
+                baseUrl: FfiConverterString.read(from: &buf),
+                keyVariable: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ProviderInfo, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterString.write(value.title, into: &buf)
+        FfiConverterString.write(value.baseUrl, into: &buf)
+        FfiConverterOptionString.write(value.keyVariable, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProviderInfo_lift(_ buf: RustBuffer) throws -> ProviderInfo {
+    return try FfiConverterTypeProviderInfo.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProviderInfo_lower(_ value: ProviderInfo) -> RustBuffer {
+    return FfiConverterTypeProviderInfo.lower(value)
 }
 
 
@@ -6204,6 +12260,154 @@ public func FfiConverterTypeProviderSpec_lift(_ buf: RustBuffer) throws -> Provi
 #endif
 public func FfiConverterTypeProviderSpec_lower(_ value: ProviderSpec) -> RustBuffer {
     return FfiConverterTypeProviderSpec.lower(value)
+}
+
+
+/**
+ * What a provider answered to a request of your own, whatever its status.
+ */
+public struct RawResponse: Equatable, Hashable, Codable {
+    /**
+     * The HTTP status.
+     */
+    public var status: Int32
+    /**
+     * The headers, names in lower case; all values that came under a name, in their order.
+     */
+    public var headers: [String: [String]]
+    /**
+     * The body, decoded.
+     */
+    public var body: Data
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The HTTP status.
+         */status: Int32,
+        /**
+         * The headers, names in lower case; all values that came under a name, in their order.
+         */headers: [String: [String]],
+        /**
+         * The body, decoded.
+         */body: Data) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension RawResponse: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRawResponse: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RawResponse {
+        return
+            try RawResponse(
+                status: FfiConverterInt32.read(from: &buf),
+                headers: FfiConverterDictionaryStringSequenceString.read(from: &buf),
+                body: FfiConverterData.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: RawResponse, into buf: inout [UInt8]) {
+        FfiConverterInt32.write(value.status, into: &buf)
+        FfiConverterDictionaryStringSequenceString.write(value.headers, into: &buf)
+        FfiConverterData.write(value.body, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRawResponse_lift(_ buf: RustBuffer) throws -> RawResponse {
+    return try FfiConverterTypeRawResponse.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRawResponse_lower(_ value: RawResponse) -> RustBuffer {
+    return FfiConverterTypeRawResponse.lower(value)
+}
+
+
+/**
+ * What a repair of a store has done.
+ */
+public struct Repair: Equatable, Hashable, Codable {
+    /**
+     * What was wrong and is mended.
+     */
+    public var repaired: [StoreProblem]
+    /**
+     * What is still wrong. For what is damaged, restore a backup.
+     */
+    public var left: [StoreProblem]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What was wrong and is mended.
+         */repaired: [StoreProblem],
+        /**
+         * What is still wrong. For what is damaged, restore a backup.
+         */left: [StoreProblem]) {
+        self.repaired = repaired
+        self.left = left
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Repair: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeRepair: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Repair {
+        return
+            try Repair(
+                repaired: FfiConverterSequenceTypeStoreProblem.read(from: &buf),
+                left: FfiConverterSequenceTypeStoreProblem.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Repair, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeStoreProblem.write(value.repaired, into: &buf)
+        FfiConverterSequenceTypeStoreProblem.write(value.left, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRepair_lift(_ buf: RustBuffer) throws -> Repair {
+    return try FfiConverterTypeRepair.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeRepair_lower(_ value: Repair) -> RustBuffer {
+    return FfiConverterTypeRepair.lower(value)
 }
 
 
@@ -6724,6 +12928,283 @@ public func FfiConverterTypeSpan_lower(_ value: Span) -> RustBuffer {
 
 
 /**
+ * What one kind of thing takes of the disk.
+ */
+public struct StorageKind: Equatable, Hashable, Codable {
+    /**
+     * `messages`, `conversations`, `turns`, `drafts`, `outbox`, `attachments`, `spending`, `changes`, `search` or `other`.
+     */
+    public var name: String
+    /**
+     * The things themselves.
+     */
+    public var bytes: Int64
+    /**
+     * The indexes by which they are found.
+     */
+    public var indexBytes: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * `messages`, `conversations`, `turns`, `drafts`, `outbox`, `attachments`, `spending`, `changes`, `search` or `other`.
+         */name: String,
+        /**
+         * The things themselves.
+         */bytes: Int64,
+        /**
+         * The indexes by which they are found.
+         */indexBytes: Int64) {
+        self.name = name
+        self.bytes = bytes
+        self.indexBytes = indexBytes
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension StorageKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeStorageKind: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StorageKind {
+        return
+            try StorageKind(
+                name: FfiConverterString.read(from: &buf),
+                bytes: FfiConverterInt64.read(from: &buf),
+                indexBytes: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: StorageKind, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterInt64.write(value.bytes, into: &buf)
+        FfiConverterInt64.write(value.indexBytes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStorageKind_lift(_ buf: RustBuffer) throws -> StorageKind {
+    return try FfiConverterTypeStorageKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStorageKind_lower(_ value: StorageKind) -> RustBuffer {
+    return FfiConverterTypeStorageKind.lower(value)
+}
+
+
+/**
+ * What a store takes of the disk.
+ */
+public struct StorageReport: Equatable, Hashable, Codable {
+    /**
+     * The size of the database.
+     */
+    public var fileBytes: Int64
+    /**
+     * The size of the log beside it, which holds the latest changes.
+     */
+    public var logBytes: Int64
+    /**
+     * The size of a page.
+     */
+    public var pageBytes: Int64
+    /**
+     * How many pages the database has.
+     */
+    public var pages: Int64
+    /**
+     * How many of them are free; `vacuum` gives them back.
+     */
+    public var freePages: Int64
+    /**
+     * What the others hold, the largest first.
+     */
+    public var kinds: [StorageKind]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The size of the database.
+         */fileBytes: Int64,
+        /**
+         * The size of the log beside it, which holds the latest changes.
+         */logBytes: Int64,
+        /**
+         * The size of a page.
+         */pageBytes: Int64,
+        /**
+         * How many pages the database has.
+         */pages: Int64,
+        /**
+         * How many of them are free; `vacuum` gives them back.
+         */freePages: Int64,
+        /**
+         * What the others hold, the largest first.
+         */kinds: [StorageKind]) {
+        self.fileBytes = fileBytes
+        self.logBytes = logBytes
+        self.pageBytes = pageBytes
+        self.pages = pages
+        self.freePages = freePages
+        self.kinds = kinds
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension StorageReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeStorageReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StorageReport {
+        return
+            try StorageReport(
+                fileBytes: FfiConverterInt64.read(from: &buf),
+                logBytes: FfiConverterInt64.read(from: &buf),
+                pageBytes: FfiConverterInt64.read(from: &buf),
+                pages: FfiConverterInt64.read(from: &buf),
+                freePages: FfiConverterInt64.read(from: &buf),
+                kinds: FfiConverterSequenceTypeStorageKind.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: StorageReport, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.fileBytes, into: &buf)
+        FfiConverterInt64.write(value.logBytes, into: &buf)
+        FfiConverterInt64.write(value.pageBytes, into: &buf)
+        FfiConverterInt64.write(value.pages, into: &buf)
+        FfiConverterInt64.write(value.freePages, into: &buf)
+        FfiConverterSequenceTypeStorageKind.write(value.kinds, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStorageReport_lift(_ buf: RustBuffer) throws -> StorageReport {
+    return try FfiConverterTypeStorageReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStorageReport_lower(_ value: StorageReport) -> RustBuffer {
+    return FfiConverterTypeStorageReport.lower(value)
+}
+
+
+/**
+ * Something that is wrong with a store.
+ */
+public struct StoreProblem: Equatable, Hashable, Codable {
+    /**
+     * What kind of thing is wrong.
+     */
+    public var kind: StoreProblemKind
+    /**
+     * The table or index it is in; empty when nobody can say.
+     */
+    public var place: String
+    /**
+     * What is wrong, without anything that users have said.
+     */
+    public var detail: String
+    /**
+     * True when `repair` mends it without losing anything.
+     */
+    public var repairable: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What kind of thing is wrong.
+         */kind: StoreProblemKind,
+        /**
+         * The table or index it is in; empty when nobody can say.
+         */place: String,
+        /**
+         * What is wrong, without anything that users have said.
+         */detail: String,
+        /**
+         * True when `repair` mends it without losing anything.
+         */repairable: Bool) {
+        self.kind = kind
+        self.place = place
+        self.detail = detail
+        self.repairable = repairable
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension StoreProblem: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeStoreProblem: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StoreProblem {
+        return
+            try StoreProblem(
+                kind: FfiConverterTypeStoreProblemKind.read(from: &buf),
+                place: FfiConverterString.read(from: &buf),
+                detail: FfiConverterString.read(from: &buf),
+                repairable: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: StoreProblem, into buf: inout [UInt8]) {
+        FfiConverterTypeStoreProblemKind.write(value.kind, into: &buf)
+        FfiConverterString.write(value.place, into: &buf)
+        FfiConverterString.write(value.detail, into: &buf)
+        FfiConverterBool.write(value.repairable, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStoreProblem_lift(_ buf: RustBuffer) throws -> StoreProblem {
+    return try FfiConverterTypeStoreProblem.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStoreProblem_lower(_ value: StoreProblem) -> RustBuffer {
+    return FfiConverterTypeStoreProblem.lower(value)
+}
+
+
+/**
  * One event of a stream.
  */
 public struct StreamEvent: Equatable, Hashable, Codable {
@@ -6898,6 +13379,178 @@ public func FfiConverterTypeSummaryReport_lift(_ buf: RustBuffer) throws -> Summ
 #endif
 public func FfiConverterTypeSummaryReport_lower(_ value: SummaryReport) -> RustBuffer {
     return FfiConverterTypeSummaryReport.lower(value)
+}
+
+
+/**
+ * What each user of a group may do, as those of a plan. What is left out is not limited.
+ */
+public struct Tier: Equatable, Hashable, Codable {
+    /**
+     * So many requests in a minute of the clock.
+     */
+    public var requestsPerMinute: Int64?
+    /**
+     * So many tokens in a minute of the clock, those sent in and those written.
+     */
+    public var tokensPerMinute: Int64?
+    /**
+     * Budgets of each user, or of each conversation, besides those that are set: without a key, with a window of an hour
+     * or longer. One of the application's scope is one of each user. They raise no alerts.
+     */
+    public var budgets: [Budget]
+    /**
+     * The models that may be asked: by name, or by a beginning with `*` behind it; none named: all of them.
+     */
+    public var models: [String]
+    /**
+     * No call goes before others of this class, however urgent it says it is. Nothing: as it says.
+     */
+    public var priority: Priority?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * So many requests in a minute of the clock.
+         */requestsPerMinute: Int64? = nil,
+        /**
+         * So many tokens in a minute of the clock, those sent in and those written.
+         */tokensPerMinute: Int64? = nil,
+        /**
+         * Budgets of each user, or of each conversation, besides those that are set: without a key, with a window of an hour
+         * or longer. One of the application's scope is one of each user. They raise no alerts.
+         */budgets: [Budget] = [],
+        /**
+         * The models that may be asked: by name, or by a beginning with `*` behind it; none named: all of them.
+         */models: [String] = [],
+        /**
+         * No call goes before others of this class, however urgent it says it is. Nothing: as it says.
+         */priority: Priority? = nil) {
+        self.requestsPerMinute = requestsPerMinute
+        self.tokensPerMinute = tokensPerMinute
+        self.budgets = budgets
+        self.models = models
+        self.priority = priority
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Tier: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTier: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Tier {
+        return
+            try Tier(
+                requestsPerMinute: FfiConverterOptionInt64.read(from: &buf),
+                tokensPerMinute: FfiConverterOptionInt64.read(from: &buf),
+                budgets: FfiConverterSequenceTypeBudget.read(from: &buf),
+                models: FfiConverterSequenceString.read(from: &buf),
+                priority: FfiConverterOptionTypePriority.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Tier, into buf: inout [UInt8]) {
+        FfiConverterOptionInt64.write(value.requestsPerMinute, into: &buf)
+        FfiConverterOptionInt64.write(value.tokensPerMinute, into: &buf)
+        FfiConverterSequenceTypeBudget.write(value.budgets, into: &buf)
+        FfiConverterSequenceString.write(value.models, into: &buf)
+        FfiConverterOptionTypePriority.write(value.priority, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTier_lift(_ buf: RustBuffer) throws -> Tier {
+    return try FfiConverterTypeTier.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTier_lower(_ value: Tier) -> RustBuffer {
+    return FfiConverterTypeTier.lower(value)
+}
+
+
+/**
+ * One row of a timeline.
+ */
+public struct TimelineItem: Equatable, Hashable, Codable {
+    /**
+     * Names the row as long as it is there, whatever becomes of it: what is sent has one id from the moment it is said, an
+     * answer from before its first word. That of a message is the message's.
+     */
+    public var id: String
+    /**
+     * What the row shows.
+     */
+    public var kind: TimelineItemKind
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Names the row as long as it is there, whatever becomes of it: what is sent has one id from the moment it is said, an
+         * answer from before its first word. That of a message is the message's.
+         */id: String,
+        /**
+         * What the row shows.
+         */kind: TimelineItemKind) {
+        self.id = id
+        self.kind = kind
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TimelineItem: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimelineItem: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineItem {
+        return
+            try TimelineItem(
+                id: FfiConverterString.read(from: &buf),
+                kind: FfiConverterTypeTimelineItemKind.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TimelineItem, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.id, into: &buf)
+        FfiConverterTypeTimelineItemKind.write(value.kind, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineItem_lift(_ buf: RustBuffer) throws -> TimelineItem {
+    return try FfiConverterTypeTimelineItem.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineItem_lower(_ value: TimelineItem) -> RustBuffer {
+    return FfiConverterTypeTimelineItem.lower(value)
 }
 
 
@@ -7479,6 +14132,980 @@ public func FfiConverterTypeUsage_lower(_ value: Usage) -> RustBuffer {
 
 
 /**
+ * What was spent within some time.
+ */
+public struct UsageReport: Equatable, Hashable, Codable {
+    /**
+     * All of it, also what stands on other pages.
+     */
+    public var total: UsageTotal
+    /**
+     * This page, in the order of the keys.
+     */
+    public var rows: [UsageRow]
+    /**
+     * The last key of this page when more follow; nothing on the last page.
+     */
+    public var next: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * All of it, also what stands on other pages.
+         */total: UsageTotal,
+        /**
+         * This page, in the order of the keys.
+         */rows: [UsageRow],
+        /**
+         * The last key of this page when more follow; nothing on the last page.
+         */next: String?) {
+        self.total = total
+        self.rows = rows
+        self.next = next
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension UsageReport: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeUsageReport: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageReport {
+        return
+            try UsageReport(
+                total: FfiConverterTypeUsageTotal.read(from: &buf),
+                rows: FfiConverterSequenceTypeUsageRow.read(from: &buf),
+                next: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: UsageReport, into buf: inout [UInt8]) {
+        FfiConverterTypeUsageTotal.write(value.total, into: &buf)
+        FfiConverterSequenceTypeUsageRow.write(value.rows, into: &buf)
+        FfiConverterOptionString.write(value.next, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageReport_lift(_ buf: RustBuffer) throws -> UsageReport {
+    return try FfiConverterTypeUsageReport.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageReport_lower(_ value: UsageReport) -> RustBuffer {
+    return FfiConverterTypeUsageReport.lower(value)
+}
+
+
+/**
+ * One line of a report.
+ */
+public struct UsageRow: Equatable, Hashable, Codable {
+    /**
+     * The model, day, conversation or user.
+     */
+    public var key: String
+    /**
+     * What it took and cost.
+     */
+    public var usage: UsageTotal
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The model, day, conversation or user.
+         */key: String,
+        /**
+         * What it took and cost.
+         */usage: UsageTotal) {
+        self.key = key
+        self.usage = usage
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension UsageRow: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeUsageRow: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageRow {
+        return
+            try UsageRow(
+                key: FfiConverterString.read(from: &buf),
+                usage: FfiConverterTypeUsageTotal.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: UsageRow, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.key, into: &buf)
+        FfiConverterTypeUsageTotal.write(value.usage, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageRow_lift(_ buf: RustBuffer) throws -> UsageRow {
+    return try FfiConverterTypeUsageRow.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageRow_lower(_ value: UsageRow) -> RustBuffer {
+    return FfiConverterTypeUsageRow.lower(value)
+}
+
+
+/**
+ * What some calls took and cost together. Sums stop at the largest number instead of beginning anew.
+ */
+public struct UsageTotal: Equatable, Hashable, Codable {
+    /**
+     * How many requests were sent.
+     */
+    public var requests: Int64
+    /**
+     * Everything that was sent in, cached and cache-written tokens included.
+     */
+    public var inputTokens: Int64
+    /**
+     * Everything that was written, reasoning included.
+     */
+    public var outputTokens: Int64
+    /**
+     * How much of the input came from a provider's cache.
+     */
+    public var cacheReadInputTokens: Int64
+    /**
+     * How much of the input was written to a provider's cache.
+     */
+    public var cacheCreationInputTokens: Int64
+    /**
+     * How much of the output was reasoning.
+     */
+    public var reasoningOutputTokens: Int64
+    /**
+     * What is known of the cost, in billionths of a US dollar. The requests of `unknown_cost_requests` are not in it.
+     */
+    public var nanoUsd: Int64
+    /**
+     * Requests whose cost nobody knows.
+     */
+    public var unknownCostRequests: Int64
+    /**
+     * Requests whose tokens or cost are an estimate.
+     */
+    public var estimatedRequests: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How many requests were sent.
+         */requests: Int64,
+        /**
+         * Everything that was sent in, cached and cache-written tokens included.
+         */inputTokens: Int64,
+        /**
+         * Everything that was written, reasoning included.
+         */outputTokens: Int64,
+        /**
+         * How much of the input came from a provider's cache.
+         */cacheReadInputTokens: Int64,
+        /**
+         * How much of the input was written to a provider's cache.
+         */cacheCreationInputTokens: Int64,
+        /**
+         * How much of the output was reasoning.
+         */reasoningOutputTokens: Int64,
+        /**
+         * What is known of the cost, in billionths of a US dollar. The requests of `unknown_cost_requests` are not in it.
+         */nanoUsd: Int64,
+        /**
+         * Requests whose cost nobody knows.
+         */unknownCostRequests: Int64,
+        /**
+         * Requests whose tokens or cost are an estimate.
+         */estimatedRequests: Int64) {
+        self.requests = requests
+        self.inputTokens = inputTokens
+        self.outputTokens = outputTokens
+        self.cacheReadInputTokens = cacheReadInputTokens
+        self.cacheCreationInputTokens = cacheCreationInputTokens
+        self.reasoningOutputTokens = reasoningOutputTokens
+        self.nanoUsd = nanoUsd
+        self.unknownCostRequests = unknownCostRequests
+        self.estimatedRequests = estimatedRequests
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension UsageTotal: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeUsageTotal: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageTotal {
+        return
+            try UsageTotal(
+                requests: FfiConverterInt64.read(from: &buf),
+                inputTokens: FfiConverterInt64.read(from: &buf),
+                outputTokens: FfiConverterInt64.read(from: &buf),
+                cacheReadInputTokens: FfiConverterInt64.read(from: &buf),
+                cacheCreationInputTokens: FfiConverterInt64.read(from: &buf),
+                reasoningOutputTokens: FfiConverterInt64.read(from: &buf),
+                nanoUsd: FfiConverterInt64.read(from: &buf),
+                unknownCostRequests: FfiConverterInt64.read(from: &buf),
+                estimatedRequests: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: UsageTotal, into buf: inout [UInt8]) {
+        FfiConverterInt64.write(value.requests, into: &buf)
+        FfiConverterInt64.write(value.inputTokens, into: &buf)
+        FfiConverterInt64.write(value.outputTokens, into: &buf)
+        FfiConverterInt64.write(value.cacheReadInputTokens, into: &buf)
+        FfiConverterInt64.write(value.cacheCreationInputTokens, into: &buf)
+        FfiConverterInt64.write(value.reasoningOutputTokens, into: &buf)
+        FfiConverterInt64.write(value.nanoUsd, into: &buf)
+        FfiConverterInt64.write(value.unknownCostRequests, into: &buf)
+        FfiConverterInt64.write(value.estimatedRequests, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageTotal_lift(_ buf: RustBuffer) throws -> UsageTotal {
+    return try FfiConverterTypeUsageTotal.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageTotal_lower(_ value: UsageTotal) -> RustBuffer {
+    return FfiConverterTypeUsageTotal.lower(value)
+}
+
+
+/**
+ * What a look at a whole store has found.
+ */
+public struct Verification: Equatable, Hashable, Codable {
+    /**
+     * What is wrong; empty when the store is sound.
+     */
+    public var problems: [StoreProblem]
+    /**
+     * How many conversations were looked at.
+     */
+    public var conversations: Int64
+    /**
+     * How many messages were looked at.
+     */
+    public var messages: Int64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * What is wrong; empty when the store is sound.
+         */problems: [StoreProblem],
+        /**
+         * How many conversations were looked at.
+         */conversations: Int64,
+        /**
+         * How many messages were looked at.
+         */messages: Int64) {
+        self.problems = problems
+        self.conversations = conversations
+        self.messages = messages
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Verification: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeVerification: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Verification {
+        return
+            try Verification(
+                problems: FfiConverterSequenceTypeStoreProblem.read(from: &buf),
+                conversations: FfiConverterInt64.read(from: &buf),
+                messages: FfiConverterInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Verification, into buf: inout [UInt8]) {
+        FfiConverterSequenceTypeStoreProblem.write(value.problems, into: &buf)
+        FfiConverterInt64.write(value.conversations, into: &buf)
+        FfiConverterInt64.write(value.messages, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVerification_lift(_ buf: RustBuffer) throws -> Verification {
+    return try FfiConverterTypeVerification.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeVerification_lower(_ value: Verification) -> RustBuffer {
+    return FfiConverterTypeVerification.lower(value)
+}
+
+
+/**
+ * What a batch is doing.
+ */
+
+public enum BatchPhase: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * It looks at every item. Nothing is written yet.
+     */
+    case checking
+    /**
+     * It waits until turns are over that it would come between.
+     */
+    case waiting
+    /**
+     * It writes files, which have no name yet.
+     */
+    case exporting
+    /**
+     * It writes.
+     */
+    case writing
+    /**
+     * It is over.
+     */
+    case over
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BatchPhase: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatchPhase: FfiConverterRustBuffer {
+    typealias SwiftType = BatchPhase
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchPhase {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .checking
+
+        case 2: return .waiting
+
+        case 3: return .exporting
+
+        case 4: return .writing
+
+        case 5: return .over
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: BatchPhase, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .checking:
+            writeInt(&buf, Int32(1))
+
+
+        case .waiting:
+            writeInt(&buf, Int32(2))
+
+
+        case .exporting:
+            writeInt(&buf, Int32(3))
+
+
+        case .writing:
+            writeInt(&buf, Int32(4))
+
+
+        case .over:
+            writeInt(&buf, Int32(5))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchPhase_lift(_ buf: RustBuffer) throws -> BatchPhase {
+    return try FfiConverterTypeBatchPhase.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchPhase_lower(_ value: BatchPhase) -> RustBuffer {
+    return FfiConverterTypeBatchPhase.lower(value)
+}
+
+
+
+/**
+ * What became of an item of a batch.
+ */
+
+public enum BatchState: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * It was not come to: the batch was cancelled before.
+     */
+    case skipped
+    /**
+     * It is done; in a dry run: it would be.
+     */
+    case done
+    /**
+     * It was refused, and nothing of it is done.
+     */
+    case refused
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BatchState: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatchState: FfiConverterRustBuffer {
+    typealias SwiftType = BatchState
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchState {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .skipped
+
+        case 2: return .done
+
+        case 3: return .refused
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: BatchState, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .skipped:
+            writeInt(&buf, Int32(1))
+
+
+        case .done:
+            writeInt(&buf, Int32(2))
+
+
+        case .refused:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchState_lift(_ buf: RustBuffer) throws -> BatchState {
+    return try FfiConverterTypeBatchState.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchState_lower(_ value: BatchState) -> RustBuffer {
+    return FfiConverterTypeBatchState.lower(value)
+}
+
+
+
+/**
+ * What an item of a batch does.
+ */
+
+public enum BatchVerb: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * Deletes a conversation.
+     */
+    case delete
+    /**
+     * Changes fields of a conversation.
+     */
+    case update
+    /**
+     * Puts tags on a conversation.
+     */
+    case tag
+    /**
+     * Takes tags off a conversation.
+     */
+    case untag
+    /**
+     * Puts one tag in the place of another.
+     */
+    case retag
+    /**
+     * Adds messages to a conversation, which may begin with them.
+     */
+    case append
+    /**
+     * Says a message anew.
+     */
+    case edit
+    /**
+     * Writes conversations into a file.
+     */
+    case export
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BatchVerb: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBatchVerb: FfiConverterRustBuffer {
+    typealias SwiftType = BatchVerb
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchVerb {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .delete
+
+        case 2: return .update
+
+        case 3: return .tag
+
+        case 4: return .untag
+
+        case 5: return .retag
+
+        case 6: return .append
+
+        case 7: return .edit
+
+        case 8: return .export
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: BatchVerb, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .delete:
+            writeInt(&buf, Int32(1))
+
+
+        case .update:
+            writeInt(&buf, Int32(2))
+
+
+        case .tag:
+            writeInt(&buf, Int32(3))
+
+
+        case .untag:
+            writeInt(&buf, Int32(4))
+
+
+        case .retag:
+            writeInt(&buf, Int32(5))
+
+
+        case .append:
+            writeInt(&buf, Int32(6))
+
+
+        case .edit:
+            writeInt(&buf, Int32(7))
+
+
+        case .export:
+            writeInt(&buf, Int32(8))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchVerb_lift(_ buf: RustBuffer) throws -> BatchVerb {
+    return try FfiConverterTypeBatchVerb.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBatchVerb_lower(_ value: BatchVerb) -> RustBuffer {
+    return FfiConverterTypeBatchVerb.lower(value)
+}
+
+
+
+/**
+ * What a breaker does with calls.
+ */
+
+public enum BreakerState: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * Lets them pass.
+     */
+    case closed
+    /**
+     * Lets none pass.
+     */
+    case `open`
+    /**
+     * Lets one pass, to find out.
+     */
+    case halfOpen
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BreakerState: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBreakerState: FfiConverterRustBuffer {
+    typealias SwiftType = BreakerState
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BreakerState {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .closed
+
+        case 2: return .`open`
+
+        case 3: return .halfOpen
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: BreakerState, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .closed:
+            writeInt(&buf, Int32(1))
+
+
+        case .`open`:
+            writeInt(&buf, Int32(2))
+
+
+        case .halfOpen:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBreakerState_lift(_ buf: RustBuffer) throws -> BreakerState {
+    return try FfiConverterTypeBreakerState.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBreakerState_lower(_ value: BreakerState) -> RustBuffer {
+    return FfiConverterTypeBreakerState.lower(value)
+}
+
+
+
+/**
+ * How much may be spent, and of what.
+ */
+
+public enum BudgetLimit: Equatable, Hashable, Codable {
+
+    /**
+     * Money.
+     */
+    case nanoUsd(
+        /**
+         * In billionths of a US dollar.
+         */nanoUsd: Int64
+    )
+    /**
+     * Tokens.
+     */
+    case tokens(
+        /**
+         * Those sent in and those written.
+         */tokens: Int64
+    )
+    /**
+     * Requests.
+     */
+    case requests(
+        /**
+         * Those that were sent.
+         */requests: Int64
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BudgetLimit: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBudgetLimit: FfiConverterRustBuffer {
+    typealias SwiftType = BudgetLimit
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BudgetLimit {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .nanoUsd(nanoUsd: try FfiConverterInt64.read(from: &buf)
+        )
+
+        case 2: return .tokens(tokens: try FfiConverterInt64.read(from: &buf)
+        )
+
+        case 3: return .requests(requests: try FfiConverterInt64.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: BudgetLimit, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .nanoUsd(nanoUsd):
+            writeInt(&buf, Int32(1))
+            FfiConverterInt64.write(nanoUsd, into: &buf)
+
+
+        case let .tokens(tokens):
+            writeInt(&buf, Int32(2))
+            FfiConverterInt64.write(tokens, into: &buf)
+
+
+        case let .requests(requests):
+            writeInt(&buf, Int32(3))
+            FfiConverterInt64.write(requests, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudgetLimit_lift(_ buf: RustBuffer) throws -> BudgetLimit {
+    return try FfiConverterTypeBudgetLimit.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudgetLimit_lower(_ value: BudgetLimit) -> RustBuffer {
+    return FfiConverterTypeBudgetLimit.lower(value)
+}
+
+
+
+/**
+ * What a budget counts together.
+ */
+
+public enum BudgetScope: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * Everything that is spent through this store.
+     */
+    case application
+    /**
+     * What one user spends.
+     */
+    case user
+    /**
+     * What one conversation spends.
+     */
+    case conversation
+    /**
+     * What one run spends.
+     */
+    case run
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension BudgetScope: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeBudgetScope: FfiConverterRustBuffer {
+    typealias SwiftType = BudgetScope
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BudgetScope {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .application
+
+        case 2: return .user
+
+        case 3: return .conversation
+
+        case 4: return .run
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: BudgetScope, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .application:
+            writeInt(&buf, Int32(1))
+
+
+        case .user:
+            writeInt(&buf, Int32(2))
+
+
+        case .conversation:
+            writeInt(&buf, Int32(3))
+
+
+        case .run:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudgetScope_lift(_ buf: RustBuffer) throws -> BudgetScope {
+    return try FfiConverterTypeBudgetScope.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeBudgetScope_lower(_ value: BudgetScope) -> RustBuffer {
+    return FfiConverterTypeBudgetScope.lower(value)
+}
+
+
+
+/**
  * What a call does with the cache of replies.
  */
 
@@ -7559,6 +15186,262 @@ public func FfiConverterTypeCacheMode_lift(_ buf: RustBuffer) throws -> CacheMod
 #endif
 public func FfiConverterTypeCacheMode_lower(_ value: CacheMode) -> RustBuffer {
     return FfiConverterTypeCacheMode.lower(value)
+}
+
+
+
+/**
+ * One change of a list of conversations, as of a timeline.
+ */
+
+public enum ConversationDiff: Equatable, Hashable, Codable {
+
+    /**
+     * These rows come at the end.
+     */
+    case append(
+        /**
+         * The rows.
+         */items: [ConversationSummary]
+    )
+    /**
+     * All rows go.
+     */
+    case clear
+    /**
+     * This row comes before all others.
+     */
+    case pushFront(
+        /**
+         * The row.
+         */item: ConversationSummary
+    )
+    /**
+     * This row comes behind all others.
+     */
+    case pushBack(
+        /**
+         * The row.
+         */item: ConversationSummary
+    )
+    /**
+     * The first row goes.
+     */
+    case popFront
+    /**
+     * The last row goes.
+     */
+    case popBack
+    /**
+     * This row comes to this place; those from there on move by one.
+     */
+    case insert(
+        /**
+         * The place.
+         */index: Int32,
+        /**
+         * The row.
+         */item: ConversationSummary
+    )
+    /**
+     * This row takes the place of the one that stands there.
+     */
+    case set(
+        /**
+         * The place.
+         */index: Int32,
+        /**
+         * The row.
+         */item: ConversationSummary
+    )
+    /**
+     * The row at this place goes.
+     */
+    case remove(
+        /**
+         * The place.
+         */index: Int32
+    )
+    /**
+     * Only so many rows stay, from the first on.
+     */
+    case truncate(
+        /**
+         * How many.
+         */length: Int32
+    )
+    /**
+     * These are the rows, whatever there was.
+     */
+    case reset(
+        /**
+         * The rows.
+         */items: [ConversationSummary]
+    )
+    /**
+     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
+     * but one of a timeline's messages has words that grow.
+     */
+    case appendText(
+        /**
+         * The place of the row.
+         */index: Int32,
+        /**
+         * The part of the message: words, thoughts or a refusal.
+         */partIndex: Int32,
+        /**
+         * How long the part was before.
+         */from: Int32,
+        /**
+         * The words that come.
+         */text: String,
+        /**
+         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
+         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
+         * exception.
+         */stablePrefix: Int32
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension ConversationDiff: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeConversationDiff: FfiConverterRustBuffer {
+    typealias SwiftType = ConversationDiff
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationDiff {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .append(items: try FfiConverterSequenceTypeConversationSummary.read(from: &buf)
+        )
+
+        case 2: return .clear
+
+        case 3: return .pushFront(item: try FfiConverterTypeConversationSummary.read(from: &buf)
+        )
+
+        case 4: return .pushBack(item: try FfiConverterTypeConversationSummary.read(from: &buf)
+        )
+
+        case 5: return .popFront
+
+        case 6: return .popBack
+
+        case 7: return .insert(index: try FfiConverterInt32.read(from: &buf), item: try FfiConverterTypeConversationSummary.read(from: &buf)
+        )
+
+        case 8: return .set(index: try FfiConverterInt32.read(from: &buf), item: try FfiConverterTypeConversationSummary.read(from: &buf)
+        )
+
+        case 9: return .remove(index: try FfiConverterInt32.read(from: &buf)
+        )
+
+        case 10: return .truncate(length: try FfiConverterInt32.read(from: &buf)
+        )
+
+        case 11: return .reset(items: try FfiConverterSequenceTypeConversationSummary.read(from: &buf)
+        )
+
+        case 12: return .appendText(index: try FfiConverterInt32.read(from: &buf), partIndex: try FfiConverterInt32.read(from: &buf), from: try FfiConverterInt32.read(from: &buf), text: try FfiConverterString.read(from: &buf), stablePrefix: try FfiConverterInt32.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: ConversationDiff, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .append(items):
+            writeInt(&buf, Int32(1))
+            FfiConverterSequenceTypeConversationSummary.write(items, into: &buf)
+
+
+        case .clear:
+            writeInt(&buf, Int32(2))
+
+
+        case let .pushFront(item):
+            writeInt(&buf, Int32(3))
+            FfiConverterTypeConversationSummary.write(item, into: &buf)
+
+
+        case let .pushBack(item):
+            writeInt(&buf, Int32(4))
+            FfiConverterTypeConversationSummary.write(item, into: &buf)
+
+
+        case .popFront:
+            writeInt(&buf, Int32(5))
+
+
+        case .popBack:
+            writeInt(&buf, Int32(6))
+
+
+        case let .insert(index,item):
+            writeInt(&buf, Int32(7))
+            FfiConverterInt32.write(index, into: &buf)
+            FfiConverterTypeConversationSummary.write(item, into: &buf)
+
+
+        case let .set(index,item):
+            writeInt(&buf, Int32(8))
+            FfiConverterInt32.write(index, into: &buf)
+            FfiConverterTypeConversationSummary.write(item, into: &buf)
+
+
+        case let .remove(index):
+            writeInt(&buf, Int32(9))
+            FfiConverterInt32.write(index, into: &buf)
+
+
+        case let .truncate(length):
+            writeInt(&buf, Int32(10))
+            FfiConverterInt32.write(length, into: &buf)
+
+
+        case let .reset(items):
+            writeInt(&buf, Int32(11))
+            FfiConverterSequenceTypeConversationSummary.write(items, into: &buf)
+
+
+        case let .appendText(index,partIndex,from,text,stablePrefix):
+            writeInt(&buf, Int32(12))
+            FfiConverterInt32.write(index, into: &buf)
+            FfiConverterInt32.write(partIndex, into: &buf)
+            FfiConverterInt32.write(from, into: &buf)
+            FfiConverterString.write(text, into: &buf)
+            FfiConverterInt32.write(stablePrefix, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationDiff_lift(_ buf: RustBuffer) throws -> ConversationDiff {
+    return try FfiConverterTypeConversationDiff.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeConversationDiff_lower(_ value: ConversationDiff) -> RustBuffer {
+    return FfiConverterTypeConversationDiff.lower(value)
 }
 
 
@@ -7659,6 +15542,101 @@ public func FfiConverterTypeCostSource_lower(_ value: CostSource) -> RustBuffer 
 
 
 /**
+ * The tick in a bubble.
+ */
+
+public enum Delivery: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * Kept, not sent.
+     */
+    case pending
+    /**
+     * On its way.
+     */
+    case sending
+    /**
+     * Reached the model.
+     */
+    case sent
+    /**
+     * Will not be sent by itself.
+     */
+    case failed
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Delivery: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeDelivery: FfiConverterRustBuffer {
+    typealias SwiftType = Delivery
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Delivery {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .pending
+
+        case 2: return .sending
+
+        case 3: return .sent
+
+        case 4: return .failed
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Delivery, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .pending:
+            writeInt(&buf, Int32(1))
+
+
+        case .sending:
+            writeInt(&buf, Int32(2))
+
+
+        case .sent:
+            writeInt(&buf, Int32(3))
+
+
+        case .failed:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDelivery_lift(_ buf: RustBuffer) throws -> Delivery {
+    return try FfiConverterTypeDelivery.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeDelivery_lower(_ value: Delivery) -> RustBuffer {
+    return FfiConverterTypeDelivery.lower(value)
+}
+
+
+
+/**
  * How much of each message a page holds.
  */
 
@@ -7739,6 +15717,301 @@ public func FfiConverterTypeDetail_lift(_ buf: RustBuffer) throws -> Detail {
 #endif
 public func FfiConverterTypeDetail_lower(_ value: Detail) -> RustBuffer {
     return FfiConverterTypeDetail.lower(value)
+}
+
+
+
+/**
+ * What happened in an engine.
+ */
+
+public enum EngineEventKind: Equatable, Hashable, Codable {
+
+    /**
+     * A try failed and another one will follow.
+     */
+    case retryScheduled(
+        /**
+         * The model, as `provider/model`.
+         */model: String,
+        /**
+         * The number of the try that comes, from 2.
+         */attempt: Int32,
+        /**
+         * How the last one failed.
+         */kind: ErrorKind,
+        /**
+         * The reason word of that failure.
+         */reason: String,
+        /**
+         * The wait before the next try in milliseconds.
+         */delayMs: Int64
+    )
+    /**
+     * A model is left alone from now on, or no longer.
+     */
+    case breakerChanged(
+        /**
+         * The model, as `provider/model`.
+         */model: String,
+        /**
+         * What its breaker is now.
+         */state: BreakerState,
+        /**
+         * For how long nothing is sent, in milliseconds; 0 once it is back.
+         */waitMs: Int64
+    )
+    /**
+     * A provider told its limits, or they were found out.
+     */
+    case limitLearned(
+        /**
+         * The model, as `provider/model`.
+         */model: String,
+        /**
+         * Requests a minute, where that is known.
+         */requestsPerMinute: Int64?,
+        /**
+         * Tokens a minute, where that is known.
+         */tokensPerMinute: Int64?
+    )
+    /**
+     * A budget reached a threshold, was used up, or will be.
+     */
+    case budgetAlert(
+        /**
+         * The budget, in words such as `user ana, day`.
+         */budget: String,
+        /**
+         * Why: `threshold`, `exhausted`, `forecast`.
+         */reason: String,
+        /**
+         * What is spent and reserved, in the budget's unit.
+         */spent: Int64,
+        /**
+         * What may be spent, in the same unit.
+         */limit: Int64,
+        /**
+         * When it begins anew.
+         */resetsAt: Date?
+    )
+    /**
+     * A message came into the outbox or left it.
+     */
+    case outboxChanged(
+        /**
+         * How many wait now.
+         */pending: Int64,
+        /**
+         * What happened: `queued`, `sent`, `parked`, `discarded`, `expired`.
+         */reason: String
+    )
+    /**
+     * A turn is in another state; it is written down as well.
+     */
+    case turnChanged(
+        /**
+         * The state it is in now.
+         */state: TurnState,
+        /**
+         * The model, as `provider/model`.
+         */model: String
+    )
+    /**
+     * Work in the background ended with an error or a panic.
+     */
+    case taskFailed(
+        /**
+         * What the work is called.
+         */task: String,
+        /**
+         * `panicked`, or the reason word of its error.
+         */reason: String
+    )
+    /**
+     * The store took longer than `store.slow_query_ms`.
+     */
+    case slowQuery(
+        /**
+         * What it was asked.
+         */query: String,
+        /**
+         * How long it took, waiting for its turn included.
+         */durationMs: Int64
+    )
+    /**
+     * What a dead process left open was put to rest.
+     */
+    case storeRepaired(
+        /**
+         * So many turns.
+         */turns: Int64
+    )
+    /**
+     * A provider does not take a key.
+     */
+    case keyRejected(
+        /**
+         * The provider that refused it.
+         */provider: String
+    )
+    /**
+     * The reader was too slow: older events are lost to it.
+     */
+    case lagged(
+        /**
+         * So many.
+         */missed: Int64
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension EngineEventKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeEngineEventKind: FfiConverterRustBuffer {
+    typealias SwiftType = EngineEventKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EngineEventKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .retryScheduled(model: try FfiConverterString.read(from: &buf), attempt: try FfiConverterInt32.read(from: &buf), kind: try FfiConverterTypeErrorKind.read(from: &buf), reason: try FfiConverterString.read(from: &buf), delayMs: try FfiConverterInt64.read(from: &buf)
+        )
+
+        case 2: return .breakerChanged(model: try FfiConverterString.read(from: &buf), state: try FfiConverterTypeBreakerState.read(from: &buf), waitMs: try FfiConverterInt64.read(from: &buf)
+        )
+
+        case 3: return .limitLearned(model: try FfiConverterString.read(from: &buf), requestsPerMinute: try FfiConverterOptionInt64.read(from: &buf), tokensPerMinute: try FfiConverterOptionInt64.read(from: &buf)
+        )
+
+        case 4: return .budgetAlert(budget: try FfiConverterString.read(from: &buf), reason: try FfiConverterString.read(from: &buf), spent: try FfiConverterInt64.read(from: &buf), limit: try FfiConverterInt64.read(from: &buf), resetsAt: try FfiConverterOptionTimestamp.read(from: &buf)
+        )
+
+        case 5: return .outboxChanged(pending: try FfiConverterInt64.read(from: &buf), reason: try FfiConverterString.read(from: &buf)
+        )
+
+        case 6: return .turnChanged(state: try FfiConverterTypeTurnState.read(from: &buf), model: try FfiConverterString.read(from: &buf)
+        )
+
+        case 7: return .taskFailed(task: try FfiConverterString.read(from: &buf), reason: try FfiConverterString.read(from: &buf)
+        )
+
+        case 8: return .slowQuery(query: try FfiConverterString.read(from: &buf), durationMs: try FfiConverterInt64.read(from: &buf)
+        )
+
+        case 9: return .storeRepaired(turns: try FfiConverterInt64.read(from: &buf)
+        )
+
+        case 10: return .keyRejected(provider: try FfiConverterString.read(from: &buf)
+        )
+
+        case 11: return .lagged(missed: try FfiConverterInt64.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: EngineEventKind, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .retryScheduled(model,attempt,kind,reason,delayMs):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(model, into: &buf)
+            FfiConverterInt32.write(attempt, into: &buf)
+            FfiConverterTypeErrorKind.write(kind, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+            FfiConverterInt64.write(delayMs, into: &buf)
+
+
+        case let .breakerChanged(model,state,waitMs):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(model, into: &buf)
+            FfiConverterTypeBreakerState.write(state, into: &buf)
+            FfiConverterInt64.write(waitMs, into: &buf)
+
+
+        case let .limitLearned(model,requestsPerMinute,tokensPerMinute):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(model, into: &buf)
+            FfiConverterOptionInt64.write(requestsPerMinute, into: &buf)
+            FfiConverterOptionInt64.write(tokensPerMinute, into: &buf)
+
+
+        case let .budgetAlert(budget,reason,spent,limit,resetsAt):
+            writeInt(&buf, Int32(4))
+            FfiConverterString.write(budget, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+            FfiConverterInt64.write(spent, into: &buf)
+            FfiConverterInt64.write(limit, into: &buf)
+            FfiConverterOptionTimestamp.write(resetsAt, into: &buf)
+
+
+        case let .outboxChanged(pending,reason):
+            writeInt(&buf, Int32(5))
+            FfiConverterInt64.write(pending, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .turnChanged(state,model):
+            writeInt(&buf, Int32(6))
+            FfiConverterTypeTurnState.write(state, into: &buf)
+            FfiConverterString.write(model, into: &buf)
+
+
+        case let .taskFailed(task,reason):
+            writeInt(&buf, Int32(7))
+            FfiConverterString.write(task, into: &buf)
+            FfiConverterString.write(reason, into: &buf)
+
+
+        case let .slowQuery(query,durationMs):
+            writeInt(&buf, Int32(8))
+            FfiConverterString.write(query, into: &buf)
+            FfiConverterInt64.write(durationMs, into: &buf)
+
+
+        case let .storeRepaired(turns):
+            writeInt(&buf, Int32(9))
+            FfiConverterInt64.write(turns, into: &buf)
+
+
+        case let .keyRejected(provider):
+            writeInt(&buf, Int32(10))
+            FfiConverterString.write(provider, into: &buf)
+
+
+        case let .lagged(missed):
+            writeInt(&buf, Int32(11))
+            FfiConverterInt64.write(missed, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEngineEventKind_lift(_ buf: RustBuffer) throws -> EngineEventKind {
+    return try FfiConverterTypeEngineEventKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeEngineEventKind_lower(_ value: EngineEventKind) -> RustBuffer {
+    return FfiConverterTypeEngineEventKind.lower(value)
 }
 
 
@@ -8185,6 +16458,91 @@ public func FfiConverterTypeFinishReason_lower(_ value: FinishReason) -> RustBuf
 
 
 /**
+ * How well something is.
+ */
+
+public enum HealthState: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * It does what it should.
+     */
+    case ok
+    /**
+     * It does, but not for everybody or not at once.
+     */
+    case degraded
+    /**
+     * It does not.
+     */
+    case down
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension HealthState: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeHealthState: FfiConverterRustBuffer {
+    typealias SwiftType = HealthState
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HealthState {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .ok
+
+        case 2: return .degraded
+
+        case 3: return .down
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: HealthState, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .ok:
+            writeInt(&buf, Int32(1))
+
+
+        case .degraded:
+            writeInt(&buf, Int32(2))
+
+
+        case .down:
+            writeInt(&buf, Int32(3))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHealthState_lift(_ buf: RustBuffer) throws -> HealthState {
+    return try FfiConverterTypeHealthState.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeHealthState_lower(_ value: HealthState) -> RustBuffer {
+    return FfiConverterTypeHealthState.lower(value)
+}
+
+
+
+/**
  * Where a page begins.
  */
 
@@ -8394,6 +16752,93 @@ public func FfiConverterTypeImportFormat_lift(_ buf: RustBuffer) throws -> Impor
 #endif
 public func FfiConverterTypeImportFormat_lower(_ value: ImportFormat) -> RustBuffer {
     return FfiConverterTypeImportFormat.lower(value)
+}
+
+
+
+/**
+ * What is kept under a name.
+ */
+
+public enum LibraryValue: Equatable, Hashable, Codable {
+
+    /**
+     * Words, as those of a prompt.
+     */
+    case text(
+        /**
+         * The words.
+         */text: String
+    )
+    /**
+     * Anything else.
+     */
+    case json(
+        /**
+         * The value as JSON. JSON that is nothing but a text comes back as text.
+         */json: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LibraryValue: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLibraryValue: FfiConverterRustBuffer {
+    typealias SwiftType = LibraryValue
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryValue {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .text(text: try FfiConverterString.read(from: &buf)
+        )
+
+        case 2: return .json(json: try FfiConverterString.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: LibraryValue, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .text(text):
+            writeInt(&buf, Int32(1))
+            FfiConverterString.write(text, into: &buf)
+
+
+        case let .json(json):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(json, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryValue_lift(_ buf: RustBuffer) throws -> LibraryValue {
+    return try FfiConverterTypeLibraryValue.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLibraryValue_lower(_ value: LibraryValue) -> RustBuffer {
+    return FfiConverterTypeLibraryValue.lower(value)
 }
 
 
@@ -9761,6 +18206,101 @@ public func FfiConverterTypeSearchSort_lower(_ value: SearchSort) -> RustBuffer 
 
 
 /**
+ * What kind of thing is wrong with a store.
+ */
+
+public enum StoreProblemKind: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * The file is not as SQLite left it.
+     */
+    case damaged
+    /**
+     * A table or an index is missing or another one than this version makes.
+     */
+    case schema
+    /**
+     * A row names another one that is not there.
+     */
+    case reference
+    /**
+     * A figure that is kept differs from what it counts.
+     */
+    case count
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension StoreProblemKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeStoreProblemKind: FfiConverterRustBuffer {
+    typealias SwiftType = StoreProblemKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StoreProblemKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .damaged
+
+        case 2: return .schema
+
+        case 3: return .reference
+
+        case 4: return .count
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: StoreProblemKind, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .damaged:
+            writeInt(&buf, Int32(1))
+
+
+        case .schema:
+            writeInt(&buf, Int32(2))
+
+
+        case .reference:
+            writeInt(&buf, Int32(3))
+
+
+        case .count:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStoreProblemKind_lift(_ buf: RustBuffer) throws -> StoreProblemKind {
+    return try FfiConverterTypeStoreProblemKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeStoreProblemKind_lower(_ value: StoreProblemKind) -> RustBuffer {
+    return FfiConverterTypeStoreProblemKind.lower(value)
+}
+
+
+
+/**
  * What happened in a stream.
  */
 
@@ -10476,6 +19016,491 @@ public func FfiConverterTypeTextChange_lower(_ value: TextChange) -> RustBuffer 
 
 
 /**
+ * One change of a timeline. Those of a batch are applied one after the other; each counts its places (from 0) in the
+ * list as the one before it has left it.
+ */
+
+public enum TimelineDiff: Equatable, Hashable, Codable {
+
+    /**
+     * These rows come at the end.
+     */
+    case append(
+        /**
+         * The rows.
+         */items: [TimelineItem]
+    )
+    /**
+     * All rows go.
+     */
+    case clear
+    /**
+     * This row comes before all others.
+     */
+    case pushFront(
+        /**
+         * The row.
+         */item: TimelineItem
+    )
+    /**
+     * This row comes behind all others.
+     */
+    case pushBack(
+        /**
+         * The row.
+         */item: TimelineItem
+    )
+    /**
+     * The first row goes.
+     */
+    case popFront
+    /**
+     * The last row goes.
+     */
+    case popBack
+    /**
+     * This row comes to this place; those from there on move by one.
+     */
+    case insert(
+        /**
+         * The place.
+         */index: Int32,
+        /**
+         * The row.
+         */item: TimelineItem
+    )
+    /**
+     * This row takes the place of the one that stands there.
+     */
+    case set(
+        /**
+         * The place.
+         */index: Int32,
+        /**
+         * The row.
+         */item: TimelineItem
+    )
+    /**
+     * The row at this place goes.
+     */
+    case remove(
+        /**
+         * The place.
+         */index: Int32
+    )
+    /**
+     * Only so many rows stay, from the first on.
+     */
+    case truncate(
+        /**
+         * How many.
+         */length: Int32
+    )
+    /**
+     * These are the rows, whatever there was.
+     */
+    case reset(
+        /**
+         * The rows.
+         */items: [TimelineItem]
+    )
+    /**
+     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
+     * but one of a timeline's messages has words that grow.
+     */
+    case appendText(
+        /**
+         * The place of the row.
+         */index: Int32,
+        /**
+         * The part of the message: words, thoughts or a refusal.
+         */partIndex: Int32,
+        /**
+         * How long the part was before.
+         */from: Int32,
+        /**
+         * The words that come.
+         */text: String,
+        /**
+         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
+         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
+         * exception.
+         */stablePrefix: Int32
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TimelineDiff: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimelineDiff: FfiConverterRustBuffer {
+    typealias SwiftType = TimelineDiff
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineDiff {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .append(items: try FfiConverterSequenceTypeTimelineItem.read(from: &buf)
+        )
+
+        case 2: return .clear
+
+        case 3: return .pushFront(item: try FfiConverterTypeTimelineItem.read(from: &buf)
+        )
+
+        case 4: return .pushBack(item: try FfiConverterTypeTimelineItem.read(from: &buf)
+        )
+
+        case 5: return .popFront
+
+        case 6: return .popBack
+
+        case 7: return .insert(index: try FfiConverterInt32.read(from: &buf), item: try FfiConverterTypeTimelineItem.read(from: &buf)
+        )
+
+        case 8: return .set(index: try FfiConverterInt32.read(from: &buf), item: try FfiConverterTypeTimelineItem.read(from: &buf)
+        )
+
+        case 9: return .remove(index: try FfiConverterInt32.read(from: &buf)
+        )
+
+        case 10: return .truncate(length: try FfiConverterInt32.read(from: &buf)
+        )
+
+        case 11: return .reset(items: try FfiConverterSequenceTypeTimelineItem.read(from: &buf)
+        )
+
+        case 12: return .appendText(index: try FfiConverterInt32.read(from: &buf), partIndex: try FfiConverterInt32.read(from: &buf), from: try FfiConverterInt32.read(from: &buf), text: try FfiConverterString.read(from: &buf), stablePrefix: try FfiConverterInt32.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TimelineDiff, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .append(items):
+            writeInt(&buf, Int32(1))
+            FfiConverterSequenceTypeTimelineItem.write(items, into: &buf)
+
+
+        case .clear:
+            writeInt(&buf, Int32(2))
+
+
+        case let .pushFront(item):
+            writeInt(&buf, Int32(3))
+            FfiConverterTypeTimelineItem.write(item, into: &buf)
+
+
+        case let .pushBack(item):
+            writeInt(&buf, Int32(4))
+            FfiConverterTypeTimelineItem.write(item, into: &buf)
+
+
+        case .popFront:
+            writeInt(&buf, Int32(5))
+
+
+        case .popBack:
+            writeInt(&buf, Int32(6))
+
+
+        case let .insert(index,item):
+            writeInt(&buf, Int32(7))
+            FfiConverterInt32.write(index, into: &buf)
+            FfiConverterTypeTimelineItem.write(item, into: &buf)
+
+
+        case let .set(index,item):
+            writeInt(&buf, Int32(8))
+            FfiConverterInt32.write(index, into: &buf)
+            FfiConverterTypeTimelineItem.write(item, into: &buf)
+
+
+        case let .remove(index):
+            writeInt(&buf, Int32(9))
+            FfiConverterInt32.write(index, into: &buf)
+
+
+        case let .truncate(length):
+            writeInt(&buf, Int32(10))
+            FfiConverterInt32.write(length, into: &buf)
+
+
+        case let .reset(items):
+            writeInt(&buf, Int32(11))
+            FfiConverterSequenceTypeTimelineItem.write(items, into: &buf)
+
+
+        case let .appendText(index,partIndex,from,text,stablePrefix):
+            writeInt(&buf, Int32(12))
+            FfiConverterInt32.write(index, into: &buf)
+            FfiConverterInt32.write(partIndex, into: &buf)
+            FfiConverterInt32.write(from, into: &buf)
+            FfiConverterString.write(text, into: &buf)
+            FfiConverterInt32.write(stablePrefix, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineDiff_lift(_ buf: RustBuffer) throws -> TimelineDiff {
+    return try FfiConverterTypeTimelineDiff.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineDiff_lower(_ value: TimelineDiff) -> RustBuffer {
+    return FfiConverterTypeTimelineDiff.lower(value)
+}
+
+
+
+/**
+ * Which part of a conversation a timeline shows.
+ */
+
+public enum TimelineFocus: Equatable, Hashable, Codable {
+
+    /**
+     * The newest messages, and what is said from now on.
+     */
+    case live
+    /**
+     * This message, which must be on the branch that is shown, and those about it.
+     */
+    case message(
+        /**
+         * The message.
+         */id: String
+    )
+    /**
+     * The newest messages of the branch that ends with this one, whichever branch is shown. What follows it is not shown.
+     */
+    case branch(
+        /**
+         * The last message.
+         */head: String
+    )
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TimelineFocus: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimelineFocus: FfiConverterRustBuffer {
+    typealias SwiftType = TimelineFocus
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineFocus {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .live
+
+        case 2: return .message(id: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .branch(head: try FfiConverterString.read(from: &buf)
+        )
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TimelineFocus, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .live:
+            writeInt(&buf, Int32(1))
+
+
+        case let .message(id):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(id, into: &buf)
+
+
+        case let .branch(head):
+            writeInt(&buf, Int32(3))
+            FfiConverterString.write(head, into: &buf)
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineFocus_lift(_ buf: RustBuffer) throws -> TimelineFocus {
+    return try FfiConverterTypeTimelineFocus.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineFocus_lower(_ value: TimelineFocus) -> RustBuffer {
+    return FfiConverterTypeTimelineFocus.lower(value)
+}
+
+
+
+/**
+ * What a row of a timeline shows.
+ */
+
+public enum TimelineItemKind: Equatable, Hashable, Codable {
+
+    /**
+     * A message. Its status is `Pending` as long as it is not saved, and `Streaming` while it is being written.
+     */
+    case message(
+        /**
+         * The message.
+         */message: Message,
+        /**
+         * How far it got, for what a user sent; nothing for everything else.
+         */delivery: Delivery?,
+        /**
+         * Why it was not saved, or why its turn rests without an answer.
+         */error: ErrorInfo?
+    )
+    /**
+     * Another day begins.
+     */
+    case dayDivider(
+        /**
+         * The day, as `2026-11-22`.
+         */day: String
+    )
+    /**
+     * What follows was not read yet.
+     */
+    case unreadMarker
+    /**
+     * An answer is on its way, and no word of it is there. The row becomes that answer.
+     */
+    case typing(
+        /**
+         * The turn that is answered.
+         */turnId: String
+    )
+    /**
+     * Messages follow that are not loaded.
+     */
+    case gap
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TimelineItemKind: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTimelineItemKind: FfiConverterRustBuffer {
+    typealias SwiftType = TimelineItemKind
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineItemKind {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .message(message: try FfiConverterTypeMessage.read(from: &buf), delivery: try FfiConverterOptionTypeDelivery.read(from: &buf), error: try FfiConverterOptionTypeErrorInfo.read(from: &buf)
+        )
+
+        case 2: return .dayDivider(day: try FfiConverterString.read(from: &buf)
+        )
+
+        case 3: return .unreadMarker
+
+        case 4: return .typing(turnId: try FfiConverterString.read(from: &buf)
+        )
+
+        case 5: return .gap
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TimelineItemKind, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case let .message(message,delivery,error):
+            writeInt(&buf, Int32(1))
+            FfiConverterTypeMessage.write(message, into: &buf)
+            FfiConverterOptionTypeDelivery.write(delivery, into: &buf)
+            FfiConverterOptionTypeErrorInfo.write(error, into: &buf)
+
+
+        case let .dayDivider(day):
+            writeInt(&buf, Int32(2))
+            FfiConverterString.write(day, into: &buf)
+
+
+        case .unreadMarker:
+            writeInt(&buf, Int32(3))
+
+
+        case let .typing(turnId):
+            writeInt(&buf, Int32(4))
+            FfiConverterString.write(turnId, into: &buf)
+
+
+        case .gap:
+            writeInt(&buf, Int32(5))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineItemKind_lift(_ buf: RustBuffer) throws -> TimelineItemKind {
+    return try FfiConverterTypeTimelineItemKind.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTimelineItemKind_lower(_ value: TimelineItemKind) -> RustBuffer {
+    return FfiConverterTypeTimelineItemKind.lower(value)
+}
+
+
+
+/**
  * Whether and which tool the model calls.
  */
 
@@ -10712,6 +19737,101 @@ public func FfiConverterTypeTurnState_lower(_ value: TurnState) -> RustBuffer {
 
 
 /**
+ * By what a report sums up.
+ */
+
+public enum UsageBy: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * By model, as `provider/model`.
+     */
+    case model
+    /**
+     * By day of UTC, as `2026-11-21`.
+     */
+    case day
+    /**
+     * By conversation. Only for one user.
+     */
+    case conversation
+    /**
+     * By user. Only for the whole application.
+     */
+    case user
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension UsageBy: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeUsageBy: FfiConverterRustBuffer {
+    typealias SwiftType = UsageBy
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageBy {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .model
+
+        case 2: return .day
+
+        case 3: return .conversation
+
+        case 4: return .user
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: UsageBy, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .model:
+            writeInt(&buf, Int32(1))
+
+
+        case .day:
+            writeInt(&buf, Int32(2))
+
+
+        case .conversation:
+            writeInt(&buf, Int32(3))
+
+
+        case .user:
+            writeInt(&buf, Int32(4))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageBy_lift(_ buf: RustBuffer) throws -> UsageBy {
+    return try FfiConverterTypeUsageBy.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeUsageBy_lower(_ value: UsageBy) -> RustBuffer {
+    return FfiConverterTypeUsageBy.lower(value)
+}
+
+
+
+/**
  * Where the figures of a usage come from.
  */
 
@@ -10792,6 +19912,122 @@ public func FfiConverterTypeUsageSource_lift(_ buf: RustBuffer) throws -> UsageS
 #endif
 public func FfiConverterTypeUsageSource_lower(_ value: UsageSource) -> RustBuffer {
     return FfiConverterTypeUsageSource.lower(value)
+}
+
+
+
+/**
+ * How long something is counted before it begins again at nothing. In UTC: days begin at midnight, weeks on Monday,
+ * months on their first day.
+ */
+
+public enum Window: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * A minute of the clock.
+     */
+    case minute
+    /**
+     * An hour of the clock.
+     */
+    case hour
+    /**
+     * A day.
+     */
+    case day
+    /**
+     * A week, from Monday.
+     */
+    case week
+    /**
+     * A month of the calendar.
+     */
+    case month
+    /**
+     * For ever.
+     */
+    case total
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Window: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeWindow: FfiConverterRustBuffer {
+    typealias SwiftType = Window
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Window {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .minute
+
+        case 2: return .hour
+
+        case 3: return .day
+
+        case 4: return .week
+
+        case 5: return .month
+
+        case 6: return .total
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: Window, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .minute:
+            writeInt(&buf, Int32(1))
+
+
+        case .hour:
+            writeInt(&buf, Int32(2))
+
+
+        case .day:
+            writeInt(&buf, Int32(3))
+
+
+        case .week:
+            writeInt(&buf, Int32(4))
+
+
+        case .month:
+            writeInt(&buf, Int32(5))
+
+
+        case .total:
+            writeInt(&buf, Int32(6))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeWindow_lift(_ buf: RustBuffer) throws -> Window {
+    return try FfiConverterTypeWindow.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeWindow_lower(_ value: Window) -> RustBuffer {
+    return FfiConverterTypeWindow.lower(value)
 }
 
 
@@ -10990,6 +20226,54 @@ fileprivate struct FfiConverterOptionTypeCancelToken: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeBatchProgress: FfiConverterRustBuffer {
+    typealias SwiftType = BatchProgress?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeBatchProgress.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeBatchProgress.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeBudgetStatus: FfiConverterRustBuffer {
+    typealias SwiftType = BudgetStatus?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeBudgetStatus.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeBudgetStatus.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeContextOptions: FfiConverterRustBuffer {
     typealias SwiftType = ContextOptions?
 
@@ -11062,6 +20346,30 @@ fileprivate struct FfiConverterOptionTypeCost: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeEngineEvent: FfiConverterRustBuffer {
+    typealias SwiftType = EngineEvent?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeEngineEvent.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeEngineEvent.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeErrorInfo: FfiConverterRustBuffer {
     typealias SwiftType = ErrorInfo?
 
@@ -11078,6 +20386,54 @@ fileprivate struct FfiConverterOptionTypeErrorInfo: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeErrorInfo.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeExportReport: FfiConverterRustBuffer {
+    typealias SwiftType = ExportReport?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeExportReport.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeExportReport.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeLibraryEntry: FfiConverterRustBuffer {
+    typealias SwiftType = LibraryEntry?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeLibraryEntry.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeLibraryEntry.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -11110,6 +20466,30 @@ fileprivate struct FfiConverterOptionTypeMessagePage: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeOutboxItem: FfiConverterRustBuffer {
+    typealias SwiftType = OutboxItem?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeOutboxItem.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeOutboxItem.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeOutputSchema: FfiConverterRustBuffer {
     typealias SwiftType = OutputSchema?
 
@@ -11126,6 +20506,30 @@ fileprivate struct FfiConverterOptionTypeOutputSchema: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeOutputSchema.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypePrice: FfiConverterRustBuffer {
+    typealias SwiftType = Price?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePrice.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePrice.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -11222,6 +20626,30 @@ fileprivate struct FfiConverterOptionTypeCacheMode: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeCacheMode.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeDelivery: FfiConverterRustBuffer {
+    typealias SwiftType = Delivery?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeDelivery.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeDelivery.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -11518,6 +20946,30 @@ fileprivate struct FfiConverterOptionTypeTextChange: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeTimelineFocus: FfiConverterRustBuffer {
+    typealias SwiftType = TimelineFocus?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTimelineFocus.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTimelineFocus.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeToolChoice: FfiConverterRustBuffer {
     typealias SwiftType = ToolChoice?
 
@@ -11542,6 +20994,30 @@ fileprivate struct FfiConverterOptionTypeToolChoice: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeUsageBy: FfiConverterRustBuffer {
+    typealias SwiftType = UsageBy?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeUsageBy.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeUsageBy.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionSequenceString: FfiConverterRustBuffer {
     typealias SwiftType = [String]?
 
@@ -11558,6 +21034,54 @@ fileprivate struct FfiConverterOptionSequenceString: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterSequenceString.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionSequenceTypeConversationDiff: FfiConverterRustBuffer {
+    typealias SwiftType = [ConversationDiff]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceTypeConversationDiff.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceTypeConversationDiff.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionSequenceTypeTimelineDiff: FfiConverterRustBuffer {
+    typealias SwiftType = [TimelineDiff]?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterSequenceTypeTimelineDiff.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterSequenceTypeTimelineDiff.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -11607,6 +21131,31 @@ fileprivate struct FfiConverterSequenceInt32: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterInt32.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceDouble: FfiConverterRustBuffer {
+    typealias SwiftType = [Double]
+
+    public static func write(_ value: [Double], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterDouble.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Double] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Double]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterDouble.read(from: &buf))
         }
         return seq
     }
@@ -11665,6 +21214,31 @@ fileprivate struct FfiConverterSequenceTypeAttempt: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeBatchItem: FfiConverterRustBuffer {
+    typealias SwiftType = [BatchItem]
+
+    public static func write(_ value: [BatchItem], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeBatchItem.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [BatchItem] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [BatchItem]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeBatchItem.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeBranch: FfiConverterRustBuffer {
     typealias SwiftType = [Branch]
 
@@ -11682,6 +21256,56 @@ fileprivate struct FfiConverterSequenceTypeBranch: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeBranch.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeBudget: FfiConverterRustBuffer {
+    typealias SwiftType = [Budget]
+
+    public static func write(_ value: [Budget], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeBudget.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Budget] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Budget]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeBudget.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeBudgetStatus: FfiConverterRustBuffer {
+    typealias SwiftType = [BudgetStatus]
+
+    public static func write(_ value: [BudgetStatus], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeBudgetStatus.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [BudgetStatus] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [BudgetStatus]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeBudgetStatus.read(from: &buf))
         }
         return seq
     }
@@ -11765,6 +21389,56 @@ fileprivate struct FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeLibraryItem: FfiConverterRustBuffer {
+    typealias SwiftType = [LibraryItem]
+
+    public static func write(_ value: [LibraryItem], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeLibraryItem.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LibraryItem] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [LibraryItem]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeLibraryItem.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeLibraryVersion: FfiConverterRustBuffer {
+    typealias SwiftType = [LibraryVersion]
+
+    public static func write(_ value: [LibraryVersion], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeLibraryVersion.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LibraryVersion] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [LibraryVersion]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeLibraryVersion.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeMedia: FfiConverterRustBuffer {
     typealias SwiftType = [Media]
 
@@ -11815,6 +21489,31 @@ fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeModelInfo: FfiConverterRustBuffer {
+    typealias SwiftType = [ModelInfo]
+
+    public static func write(_ value: [ModelInfo], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeModelInfo.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ModelInfo] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ModelInfo]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeModelInfo.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer {
     typealias SwiftType = [NewMessage]
 
@@ -11832,6 +21531,81 @@ fileprivate struct FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeNewMessage.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeOutboxItem: FfiConverterRustBuffer {
+    typealias SwiftType = [OutboxItem]
+
+    public static func write(_ value: [OutboxItem], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeOutboxItem.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [OutboxItem] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [OutboxItem]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeOutboxItem.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypePartHealth: FfiConverterRustBuffer {
+    typealias SwiftType = [PartHealth]
+
+    public static func write(_ value: [PartHealth], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypePartHealth.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [PartHealth] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [PartHealth]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypePartHealth.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeProviderInfo: FfiConverterRustBuffer {
+    typealias SwiftType = [ProviderInfo]
+
+    public static func write(_ value: [ProviderInfo], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeProviderInfo.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ProviderInfo] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ProviderInfo]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeProviderInfo.read(from: &buf))
         }
         return seq
     }
@@ -11915,6 +21689,56 @@ fileprivate struct FfiConverterSequenceTypeSpan: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeStorageKind: FfiConverterRustBuffer {
+    typealias SwiftType = [StorageKind]
+
+    public static func write(_ value: [StorageKind], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeStorageKind.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [StorageKind] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [StorageKind]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeStorageKind.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeStoreProblem: FfiConverterRustBuffer {
+    typealias SwiftType = [StoreProblem]
+
+    public static func write(_ value: [StoreProblem], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeStoreProblem.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [StoreProblem] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [StoreProblem]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeStoreProblem.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer {
     typealias SwiftType = [StreamEvent]
 
@@ -11932,6 +21756,31 @@ fileprivate struct FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypeStreamEvent.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeTimelineItem: FfiConverterRustBuffer {
+    typealias SwiftType = [TimelineItem]
+
+    public static func write(_ value: [TimelineItem], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeTimelineItem.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TimelineItem] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [TimelineItem]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeTimelineItem.read(from: &buf))
         }
         return seq
     }
@@ -11965,6 +21814,56 @@ fileprivate struct FfiConverterSequenceTypeToolSpec: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeUsageRow: FfiConverterRustBuffer {
+    typealias SwiftType = [UsageRow]
+
+    public static func write(_ value: [UsageRow], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeUsageRow.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [UsageRow] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [UsageRow]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeUsageRow.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeConversationDiff: FfiConverterRustBuffer {
+    typealias SwiftType = [ConversationDiff]
+
+    public static func write(_ value: [ConversationDiff], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeConversationDiff.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ConversationDiff] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [ConversationDiff]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeConversationDiff.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypePart: FfiConverterRustBuffer {
     typealias SwiftType = [Part]
 
@@ -11982,6 +21881,31 @@ fileprivate struct FfiConverterSequenceTypePart: FfiConverterRustBuffer {
         seq.reserveCapacity(Int(len))
         for _ in 0 ..< len {
             seq.append(try FfiConverterTypePart.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterSequenceTypeTimelineDiff: FfiConverterRustBuffer {
+    typealias SwiftType = [TimelineDiff]
+
+    public static func write(_ value: [TimelineDiff], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeTimelineDiff.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TimelineDiff] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [TimelineDiff]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeTimelineDiff.read(from: &buf))
         }
         return seq
     }
@@ -12033,6 +21957,84 @@ fileprivate struct FfiConverterDictionaryStringString: FfiConverterRustBuffer {
         for _ in 0..<len {
             let key = try FfiConverterString.read(from: &buf)
             let value = try FfiConverterString.read(from: &buf)
+            dict[key] = value
+        }
+        return dict
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterDictionaryStringTypeTier: FfiConverterRustBuffer {
+    public static func write(_ value: [String: Tier], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for (key, value) in value {
+            FfiConverterString.write(key, into: &buf)
+            FfiConverterTypeTier.write(value, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: Tier] {
+        let len: Int32 = try readInt(&buf)
+        var dict = [String: Tier]()
+        dict.reserveCapacity(Int(len))
+        for _ in 0..<len {
+            let key = try FfiConverterString.read(from: &buf)
+            let value = try FfiConverterTypeTier.read(from: &buf)
+            dict[key] = value
+        }
+        return dict
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterDictionaryStringOptionString: FfiConverterRustBuffer {
+    public static func write(_ value: [String: String?], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for (key, value) in value {
+            FfiConverterString.write(key, into: &buf)
+            FfiConverterOptionString.write(value, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: String?] {
+        let len: Int32 = try readInt(&buf)
+        var dict = [String: String?]()
+        dict.reserveCapacity(Int(len))
+        for _ in 0..<len {
+            let key = try FfiConverterString.read(from: &buf)
+            let value = try FfiConverterOptionString.read(from: &buf)
+            dict[key] = value
+        }
+        return dict
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterDictionaryStringSequenceString: FfiConverterRustBuffer {
+    public static func write(_ value: [String: [String]], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for (key, value) in value {
+            FfiConverterString.write(key, into: &buf)
+            FfiConverterSequenceString.write(value, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: [String]] {
+        let len: Int32 = try readInt(&buf)
+        var dict = [String: [String]]()
+        dict.reserveCapacity(Int(len))
+        for _ in 0..<len {
+            let key = try FfiConverterString.read(from: &buf)
+            let value = try FfiConverterSequenceString.read(from: &buf)
             dict[key] = value
         }
         return dict
@@ -12125,10 +22127,67 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_func_open_tertulia() != 49710) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_batch_append() != 23800) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_archive() != 8131) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_delete() != 12923) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_edit() != 62324) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_export() != 36381) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_pin() != 16685) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_retag() != 12359) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_run() != 34920) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_start() != 32450) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_tag() != 61560) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_unarchive() != 62483) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_unpin() != 49646) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_untag() != 64418) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batch_update() != 41079) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batchrun_cancel() != 23387) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batchrun_next() != 46085) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batchrun_progress() != 31787) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_batchrun_report() != 40278) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_canceltoken_cancel() != 10615) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_canceltoken_is_cancelled() != 18551) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_budgets() != 27815) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_conversation_context() != 32088) {
@@ -12159,6 +22218,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_conversation_summary() != 43542) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversation_timeline() != 17557) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_conversation_update() != 974) {
@@ -12209,7 +22271,64 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_conversation_turn() != 49926) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_conversationswatch_load_older() != 56608) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_conversationswatch_next() != 11894) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_events_next() != 22462) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_messages_next_batch() != 5293) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_library_delete() != 18852) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_library_get() != 23742) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_library_list() != 32547) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_library_put() != 48108) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_library_version() != 38185) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_library_versions() != 31669) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_librarycache_clear() != 34683) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_librarycache_health() != 56766) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_librarycache_invalidate() != 63405) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_outbox_discard() != 61153) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_outbox_list() != 47092) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_outbox_retry() != 33951) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_outbox_watch() != 43430) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_outboxwatch_next() != 22952) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_providerhandle_models() != 61453) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_providerhandle_request() != 46031) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_ssestream_next() != 53305) {
@@ -12236,22 +22355,178 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_replystream_turn_id() != 58173) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_tertulia_budgets() != 38548) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_list_budgets() != 25688) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_remove_budget() != 33785) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_set_budget() != 15222) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_load_catalogue() != 15810) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_models() != 38599) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_providers() != 63101) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_reconfigure() != 56406) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_stats() != 29432) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_warm_up() != 24371) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_councils() != 11936) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_library() != 9653) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_library_cache() != 40397) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_personas() != 63515) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_prompts() != 595) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_provider() != 49767) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_forecast() != 47607) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_usage() != 57757) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_tertulia_ask() != 39447) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_tertulia_ask_messages() != 17068) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_tertulia_events() != 58118) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_health() != 14534) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_network_changed() != 36651) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_resume() != 36390) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_tertulia_shutdown() != 65198) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_suspend() != 27921) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_tertulia_user() != 14870) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_tertulia_assign_tier() != 39103) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_remove_tier() != 46981) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_set_tier() != 33588) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_tiers() != 20021) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_store() != 29420) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_dismiss() != 16445) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_focus() != 59758) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_load_newer() != 60876) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_load_older() != 32550) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_next() != 5606) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_set_read() != 320) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_set_visible() != 62644) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timeline_sse() != 22493) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_timelinesse_next() != 21325) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_storeupkeep_backup() != 50427) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_storeupkeep_checkpoint() != 17976) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_storeupkeep_repair() != 42143) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_storeupkeep_storage_report() != 47595) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_storeupkeep_vacuum() != 49635) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_storeupkeep_verify() != 20526) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_batch() != 3522) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_budgets() != 55919) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_userscope_erase() != 16991) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_userscope_councils() != 32707) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_library() != 40731) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_personas() != 41167) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_prompts() != 3843) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_userscope_search() != 54523) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_forecast() != 65188) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_usage() != 12953) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_tier() != 2929) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_userscope_export_conversations() != 40894) {
@@ -12282,6 +22557,18 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_userscope_new_conversation() != 58807) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_outbox() != 26537) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_preferences() != 14915) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_update_preferences() != 14956) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_userscope_watch_conversations() != 14091) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_constructor_canceltoken_new() != 60252) {

@@ -745,6 +745,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_summary(
     ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_timeline(
+    ): Int
     external fun uniffi_tertulia_checksum_method_conversation_update(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_history(
@@ -777,6 +779,12 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_turn(
     ): Int
+    external fun uniffi_tertulia_checksum_method_conversationswatch_load_older(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversationswatch_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_events_next(
+    ): Int
     external fun uniffi_tertulia_checksum_method_messages_next_batch(
     ): Int
     external fun uniffi_tertulia_checksum_method_library_delete(
@@ -796,6 +804,16 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_tertulia_checksum_method_librarycache_health(
     ): Int
     external fun uniffi_tertulia_checksum_method_librarycache_invalidate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_discard(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_list(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_retry(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_watch(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outboxwatch_next(
     ): Int
     external fun uniffi_tertulia_checksum_method_providerhandle_models(
     ): Int
@@ -857,7 +875,17 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_ask_messages(
     ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_events(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_health(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_network_changed(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_resume(
+    ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_shutdown(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_suspend(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_user(
     ): Int
@@ -870,6 +898,24 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_tertulia_checksum_method_tertulia_tiers(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_store(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_dismiss(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_focus(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_load_newer(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_load_older(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_set_read(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_set_visible(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_sse(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timelinesse_next(
     ): Int
     external fun uniffi_tertulia_checksum_method_storeupkeep_backup(
     ): Int
@@ -924,6 +970,14 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_new_conversation(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_outbox(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_preferences(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_update_preferences(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_watch_conversations(
     ): Int
     external fun uniffi_tertulia_checksum_constructor_canceltoken_new(
     ): Int
@@ -1027,6 +1081,8 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_summary(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_method_conversation_timeline(`ptr`: Long,`focus`: RustBuffer.ByValue,`utcOffsetMinutes`: Int,`readUpto`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_conversation_update(`ptr`: Long,`change`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_history(`ptr`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
@@ -1058,6 +1114,20 @@ internal object UniffiLib {
     external fun uniffi_tertulia_fn_method_conversation_switch_to(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_turn(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_conversationswatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_conversationswatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_conversationswatch_load_older(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversationswatch_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_events(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_events(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_events_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_clone_messages(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1091,6 +1161,24 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_librarycache_invalidate(`ptr`: Long,`kind`: RustBuffer.ByValue,`name`: RustBuffer.ByValue,`user`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_clone_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_outbox_discard(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_outbox_list(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_outbox_retry(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_outbox_watch(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_outboxwatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_outboxwatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_outboxwatch_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_clone_providerhandle(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_providerhandle(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1167,7 +1255,17 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_events(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_health(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_network_changed(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_resume(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_tertulia_shutdown(`ptr`: Long,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_suspend(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_user(`ptr`: Long,`id`: RustBuffer.ByValue,`keys`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1180,6 +1278,32 @@ internal object UniffiLib {
     external fun uniffi_tertulia_fn_method_tertulia_tiers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_tertulia_store(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_timeline(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_timeline(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_timeline_dismiss(`ptr`: Long,`messageId`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Byte
+    external fun uniffi_tertulia_fn_method_timeline_focus(`ptr`: Long,`focus`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_load_newer(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_load_older(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_set_read(`ptr`: Long,`upto`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_set_visible(`ptr`: Long,`first`: Int,`last`: Int,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_timeline_sse(`ptr`: Long,`heartbeatMs`: RustBuffer.ByValue,`detail`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_timelinesse(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_timelinesse(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_timelinesse_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_clone_storeupkeep(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1242,6 +1366,14 @@ internal object UniffiLib {
     external fun uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(`ptr`: Long,`unchangedSince`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`archived`: Byte,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_new_conversation(`ptr`: Long,`model`: RustBuffer.ByValue,`system`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,`metadata`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,`expiresInMs`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_outbox(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_preferences(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_update_preferences(`ptr`: Long,`change`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_watch_conversations(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_method_tertuliaerror_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1474,6 +1606,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_conversation_summary() and 0xFFFF) != 43542) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_timeline() and 0xFFFF) != 17557) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_conversation_update() and 0xFFFF) != 974) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1522,6 +1657,15 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_conversation_turn() and 0xFFFF) != 49926) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_conversationswatch_load_older() and 0xFFFF) != 56608) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversationswatch_next() and 0xFFFF) != 11894) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_events_next() and 0xFFFF) != 22462) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_messages_next_batch() and 0xFFFF) != 5293) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1550,6 +1694,21 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_librarycache_invalidate() and 0xFFFF) != 63405) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_discard() and 0xFFFF) != 61153) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_list() and 0xFFFF) != 47092) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_retry() and 0xFFFF) != 33951) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_watch() and 0xFFFF) != 43430) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outboxwatch_next() and 0xFFFF) != 22952) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_providerhandle_models() and 0xFFFF) != 61453) {
@@ -1642,7 +1801,22 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_tertulia_ask_messages() and 0xFFFF) != 17068) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_events() and 0xFFFF) != 58118) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_health() and 0xFFFF) != 14534) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_network_changed() and 0xFFFF) != 36651) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_resume() and 0xFFFF) != 36390) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_shutdown() and 0xFFFF) != 65198) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_suspend() and 0xFFFF) != 27921) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_user() and 0xFFFF) != 14870) {
@@ -1661,6 +1835,33 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_store() and 0xFFFF) != 29420) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_dismiss() and 0xFFFF) != 16445) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_focus() and 0xFFFF) != 59758) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_load_newer() and 0xFFFF) != 60876) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_load_older() and 0xFFFF) != 32550) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_next() and 0xFFFF) != 5606) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_set_read() and 0xFFFF) != 320) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_set_visible() and 0xFFFF) != 62644) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_sse() and 0xFFFF) != 22493) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timelinesse_next() and 0xFFFF) != 21325) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_storeupkeep_backup() and 0xFFFF) != 50427) {
@@ -1742,6 +1943,18 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_userscope_new_conversation() and 0xFFFF) != 58807) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_outbox() and 0xFFFF) != 26537) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_preferences() and 0xFFFF) != 14915) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_update_preferences() and 0xFFFF) != 14956) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_watch_conversations() and 0xFFFF) != 14091) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_constructor_canceltoken_new() and 0xFFFF) != 60252) {
@@ -3706,6 +3919,16 @@ public interface ConversationInterface {
     suspend fun `summary`(`cancel`: CancelToken? = null): ConversationSummary
 
     /**
+     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+     * are told apart. Behind the message `read_upto` the unread marker stands.
+     *
+     * # Errors
+     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     */
+    suspend fun `timeline`(`focus`: TimelineFocus? = null, `utcOffsetMinutes`: kotlin.Int = 0, `readUpto`: kotlin.String? = null, `cancel`: CancelToken? = null): Timeline
+
+    /**
      * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
      * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
      * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
@@ -4276,6 +4499,39 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
+     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+     * are told apart. Behind the message `read_upto` the unread marker stands.
+     *
+     * # Errors
+     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `timeline`(`focus`: TimelineFocus?, `utcOffsetMinutes`: kotlin.Int, `readUpto`: kotlin.String?, `cancel`: CancelToken?) : Timeline {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_timeline(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeTimelineFocus.lower(`focus`),
+        FfiConverterInt.lower(`utcOffsetMinutes`),
+        FfiConverterOptionalString.lower(`readUpto`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeTimeline.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
      * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
      * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
@@ -4801,6 +5057,619 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
     override fun allocationSize(value: Conversation) = 8UL
 
     override fun write(value: Conversation, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ */
+public interface ConversationsWatchInterface {
+
+    /**
+     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
+     * are no more, or no more are shown.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `loadOlder`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
+     * loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): List<ConversationDiff>?
+
+    companion object
+}
+
+/**
+ * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ */
+open class ConversationsWatch: Disposable, AutoCloseable, ConversationsWatchInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_conversationswatch(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_conversationswatch(handle, status)
+        }
+    }
+
+
+    /**
+     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
+     * are no more, or no more are shown.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadOlder`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversationswatch_load_older(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`count`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
+     * loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : List<ConversationDiff>? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversationswatch_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalSequenceTypeConversationDiff.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationsWatch: FfiConverter<ConversationsWatch, Long> {
+    override fun lower(value: ConversationsWatch): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): ConversationsWatch {
+        return ConversationsWatch(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): ConversationsWatch {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: ConversationsWatch) = 8UL
+
+    override fun write(value: ConversationsWatch, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
+ *
+ * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
+ * of readers may be there; freeing one changes nothing for the others.
+ */
+public interface EventsInterface {
+
+    /**
+     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): EngineEvent?
+
+    companion object
+}
+
+/**
+ * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
+ *
+ * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
+ * of readers may be there; freeing one changes nothing for the others.
+ */
+open class Events: Disposable, AutoCloseable, EventsInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_events(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_events(handle, status)
+        }
+    }
+
+
+    /**
+     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : EngineEvent? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_events_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeEngineEvent.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEvents: FfiConverter<Events, Long> {
+    override fun lower(value: Events): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Events {
+        return Events(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Events {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Events) = 8UL
+
+    override fun write(value: Events, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -5899,6 +6768,673 @@ public object FfiConverterTypeMessages: FfiConverter<Messages, Long> {
     override fun allocationSize(value: Messages) = 8UL
 
     override fun write(value: Messages, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * One user's messages that wait to be sent, are being sent, or were given up.
+ */
+public interface OutboxInterface {
+
+    /**
+     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
+     * shown it. What had arrived of an answer is kept, and then the message with it.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
+     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `discard`(`turnId`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * What is in it, first in first; at most 1,000.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `list`(`cancel`: CancelToken? = null): List<OutboxItem>
+
+    /**
+     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `retry`(`turnId`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
+     */
+    fun `watch`(): OutboxWatch
+
+    companion object
+}
+
+/**
+ * One user's messages that wait to be sent, are being sent, or were given up.
+ */
+open class Outbox: Disposable, AutoCloseable, OutboxInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_outbox(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_outbox(handle, status)
+        }
+    }
+
+
+    /**
+     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
+     * shown it. What had arrived of an answer is kept, and then the message with it.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
+     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `discard`(`turnId`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outbox_discard(
+                uniffiHandle,
+
+        FfiConverterString.lower(`turnId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What is in it, first in first; at most 1,000.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `list`(`cancel`: CancelToken?) : List<OutboxItem> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outbox_list(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeOutboxItem.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `retry`(`turnId`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outbox_retry(
+                uniffiHandle,
+
+        FfiConverterString.lower(`turnId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
+     */override fun `watch`(): OutboxWatch {
+            return FfiConverterTypeOutboxWatch.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_outbox_watch(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutbox: FfiConverter<Outbox, Long> {
+    override fun lower(value: Outbox): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Outbox {
+        return Outbox(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Outbox {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Outbox) = 8UL
+
+    override fun write(value: Outbox, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
+ * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
+ */
+public interface OutboxWatchInterface {
+
+    /**
+     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage` when the message cannot be read; `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): OutboxItem?
+
+    companion object
+}
+
+/**
+ * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
+ * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
+ */
+open class OutboxWatch: Disposable, AutoCloseable, OutboxWatchInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_outboxwatch(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_outboxwatch(handle, status)
+        }
+    }
+
+
+    /**
+     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage` when the message cannot be read; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : OutboxItem? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outboxwatch_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeOutboxItem.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutboxWatch: FfiConverter<OutboxWatch, Long> {
+    override fun lower(value: OutboxWatch): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): OutboxWatch {
+        return OutboxWatch(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): OutboxWatch {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: OutboxWatch) = 8UL
+
+    override fun write(value: OutboxWatch, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -7710,6 +9246,33 @@ public interface TertuliaInterface {
     suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
 
     /**
+     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+     */
+    fun `eventReader`(): Events
+
+    /**
+     * How the engine is now. From memory.
+     */
+    fun `health`(): Health
+
+    /**
+     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
+     * from sleep.
+     */
+    fun `networkChanged`()
+
+    /**
+     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
+     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     *
+     * # Errors
+     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
+     * `Cancelled`.
+     */
+    suspend fun `resume`(`cancel`: CancelToken? = null)
+
+    /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
      * this engine answers `Closed` from then on. Twice is once.
      *
@@ -7717,6 +9280,17 @@ public interface TertuliaInterface {
      * `Storage` when the store could not finish.
      */
     suspend fun `shutdown`()
+
+    /**
+     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
+     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
+     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
+     * the waiting alone.
+     *
+     * # Errors
+     * `Closed` when the engine is closed; `Cancelled`.
+     */
+    suspend fun `suspend`(`cancel`: CancelToken? = null)
 
     /**
      * The conversations of one user; left out, of the one user of this device. Touches no disk. Their own keys, by
@@ -8365,6 +9939,86 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
 
     /**
+     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+     */override fun `eventReader`(): Events {
+            return FfiConverterTypeEvents.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_events(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * How the engine is now. From memory.
+     */override fun `health`(): Health {
+            return FfiConverterTypeHealth.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_health(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
+     * from sleep.
+     */override fun `networkChanged`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_network_changed(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
+     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     *
+     * # Errors
+     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `resume`(`cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_resume(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
      * this engine answers `Closed` from then on. Twice is once.
      *
@@ -8379,6 +10033,38 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
             UniffiLib.uniffi_tertulia_fn_method_tertulia_shutdown(
                 uniffiHandle,
 
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
+     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
+     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
+     * the waiting alone.
+     *
+     * # Errors
+     * `Closed` when the engine is closed; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `suspend`(`cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_suspend(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
         { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
@@ -8536,6 +10222,824 @@ public object FfiConverterTypeTertulia: FfiConverter<Tertulia, Long> {
     override fun allocationSize(value: Tertulia) = 8UL
 
     override fun write(value: Tertulia, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
+ *
+ * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
+ * it goes on with `resume`.
+ */
+public interface TimelineInterface {
+
+    /**
+     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `dismiss`(`messageId`: kotlin.String): kotlin.Boolean
+
+    /**
+     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
+     *
+     * # Errors
+     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
+     * `Closed`, `Cancelled`.
+     */
+    suspend fun `focus`(`focus`: TimelineFocus? = null, `cancel`: CancelToken? = null)
+
+    /**
+     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `loadNewer`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `loadOlder`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
+     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
+     * waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): List<TimelineDiff>?
+
+    /**
+     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Closed`, `Cancelled`.
+     */
+    suspend fun `setRead`(`upto`: kotlin.String?, `cancel`: CancelToken? = null)
+
+    /**
+     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
+     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
+     */
+    fun `setVisible`(`first`: kotlin.Int, `last`: kotlin.Int)
+
+    /**
+     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
+     *
+     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
+     * an end user is to see; with `detail` everything that the rows hold.
+     */
+    fun `sse`(`heartbeatMs`: kotlin.Long? = null, `detail`: kotlin.Boolean = false): TimelineSse
+
+    companion object
+}
+
+/**
+ * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
+ *
+ * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
+ * it goes on with `resume`.
+ */
+open class Timeline: Disposable, AutoCloseable, TimelineInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_timeline(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_timeline(handle, status)
+        }
+    }
+
+
+    /**
+     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `dismiss`(`messageId`: kotlin.String): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_timeline_dismiss(
+        it,
+
+        FfiConverterString.lower(`messageId`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
+     *
+     * # Errors
+     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
+     * `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `focus`(`focus`: TimelineFocus?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_focus(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeTimelineFocus.lower(`focus`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadNewer`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_load_newer(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`count`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadOlder`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_load_older(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`count`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
+     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
+     * waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : List<TimelineDiff>? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalSequenceTypeTimelineDiff.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setRead`(`upto`: kotlin.String?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_set_read(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`upto`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
+     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
+     */override fun `setVisible`(`first`: kotlin.Int, `last`: kotlin.Int)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_timeline_set_visible(
+        it,
+
+        FfiConverterInt.lower(`first`),
+        FfiConverterInt.lower(`last`),_status)
+}
+    }
+
+
+
+
+    /**
+     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
+     *
+     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
+     * an end user is to see; with `detail` everything that the rows hold.
+     */override fun `sse`(`heartbeatMs`: kotlin.Long?, `detail`: kotlin.Boolean): TimelineSse {
+            return FfiConverterTypeTimelineSse.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_timeline_sse(
+        it,
+
+        FfiConverterOptionalLong.lower(`heartbeatMs`),
+        FfiConverterBoolean.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimeline: FfiConverter<Timeline, Long> {
+    override fun lower(value: Timeline): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Timeline {
+        return Timeline(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Timeline {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Timeline) = 8UL
+
+    override fun write(value: Timeline, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
+ *
+ * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
+ * other. The first brings all rows. A failure is the last event, `error`.
+ */
+public interface TimelineSseInterface {
+
+    /**
+     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
+     * back. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): kotlin.ByteArray?
+
+    companion object
+}
+
+/**
+ * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
+ *
+ * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
+ * other. The first brings all rows. A failure is the last event, `error`.
+ */
+open class TimelineSse: Disposable, AutoCloseable, TimelineSseInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_timelinesse(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_timelinesse(handle, status)
+        }
+    }
+
+
+    /**
+     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
+     * back. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : kotlin.ByteArray? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timelinesse_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalByteArray.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineSse: FfiConverter<TimelineSse, Long> {
+    override fun lower(value: TimelineSse): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): TimelineSse {
+        return TimelineSse(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): TimelineSse {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: TimelineSse) = 8UL
+
+    override fun write(value: TimelineSse, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -8816,6 +11320,36 @@ public interface UserScopeInterface {
      * Nothing is written before its first message; its id is there from the start.
      */
     fun `newConversation`(`model`: kotlin.String? = null, `system`: kotlin.String? = null, `title`: kotlin.String? = null, `metadata`: Map<kotlin.String, kotlin.String> = mapOf(), `tags`: List<kotlin.String> = listOf(), `expiresInMs`: kotlin.Long? = null): Conversation
+
+    /**
+     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
+     */
+    fun `outbox`(): Outbox
+
+    /**
+     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `preferences`(`cancel`: CancelToken? = null): Preferences
+
+    /**
+     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+     *
+     * # Errors
+     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `updatePreferences`(`change`: PreferencesChange, `cancel`: CancelToken? = null)
+
+    /**
+     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
+     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
+     *
+     * # Errors
+     * `Closed`; `Invalid` (bad_user).
+     */
+    fun `watchConversations`(): ConversationsWatch
 
     companion object
 }
@@ -9469,6 +12003,101 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
         FfiConverterMapStringString.lower(`metadata`),
         FfiConverterSequenceString.lower(`tags`),
         FfiConverterOptionalLong.lower(`expiresInMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
+     */override fun `outbox`(): Outbox {
+            return FfiConverterTypeOutbox.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_outbox(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `preferences`(`cancel`: CancelToken?) : Preferences {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_preferences(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypePreferences.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+     *
+     * # Errors
+     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `updatePreferences`(`change`: PreferencesChange, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_update_preferences(
+                uniffiHandle,
+
+        FfiConverterTypePreferencesChange.lower(`change`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
+     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
+     *
+     * # Errors
+     * `Closed`; `Invalid` (bad_user).
+     */
+    @Throws(TertuliaException::class)override fun `watchConversations`(): ConversationsWatch {
+            return FfiConverterTypeConversationsWatch.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_watch_conversations(
+        it,
+        _status)
 }
     }
     )
@@ -11192,6 +13821,77 @@ public object FfiConverterTypeCost: FfiConverterRustBuffer<Cost> {
 
 
 /**
+ * Something that happened in an engine. Holds neither what was said nor a key.
+ */
+data class EngineEvent (
+    /**
+     * When.
+     */
+    val `at`: java.time.Instant
+    ,
+    /**
+     * Whom it concerns, where it concerns one user.
+     */
+    val `owner`: kotlin.String?
+    ,
+    /**
+     * The conversation it belongs to.
+     */
+    val `conversationId`: kotlin.String?
+    ,
+    /**
+     * The turn it belongs to.
+     */
+    val `turnId`: kotlin.String?
+    ,
+    /**
+     * What happened.
+     */
+    val `kind`: EngineEventKind
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEngineEvent: FfiConverterRustBuffer<EngineEvent> {
+    override fun read(buf: ByteBuffer): EngineEvent {
+        return EngineEvent(
+            FfiConverterTimestamp.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterTypeEngineEventKind.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: EngineEvent) = (
+            FfiConverterTimestamp.allocationSize(value.`at`) +
+            FfiConverterOptionalString.allocationSize(value.`owner`) +
+            FfiConverterOptionalString.allocationSize(value.`conversationId`) +
+            FfiConverterOptionalString.allocationSize(value.`turnId`) +
+            FfiConverterTypeEngineEventKind.allocationSize(value.`kind`)
+    )
+
+    override fun write(value: EngineEvent, buf: ByteBuffer) {
+            FfiConverterTimestamp.write(value.`at`, buf)
+            FfiConverterOptionalString.write(value.`owner`, buf)
+            FfiConverterOptionalString.write(value.`conversationId`, buf)
+            FfiConverterOptionalString.write(value.`turnId`, buf)
+            FfiConverterTypeEngineEventKind.write(value.`kind`, buf)
+    }
+}
+
+
+
+/**
  * What an erasure has taken out.
  */
 data class ErasureReport (
@@ -11602,6 +14302,117 @@ public object FfiConverterTypeForecast: FfiConverterRustBuffer<Forecast> {
             FfiConverterDouble.write(value.`confidence`, buf)
             FfiConverterTimestamp.write(value.`endsAt`, buf)
             FfiConverterOptionalTimestamp.write(value.`exceedsAt`, buf)
+    }
+}
+
+
+
+/**
+ * How an engine is at a moment.
+ */
+data class Health (
+    /**
+     * When.
+     */
+    val `at`: java.time.Instant
+    ,
+    /**
+     * The worst that concerns all of it: down when the store is, degraded when any part is not well.
+     */
+    val `state`: HealthState
+    ,
+    /**
+     * Where conversations are kept.
+     */
+    val `store`: PartHealth
+    ,
+    /**
+     * The cache of replies.
+     */
+    val `cache`: PartHealth
+    ,
+    /**
+     * What is to be sent later.
+     */
+    val `outbox`: PartHealth
+    ,
+    /**
+     * How many messages wait there.
+     */
+    val `outboxPending`: kotlin.Long
+    ,
+    /**
+     * Every provider that was asked, by name.
+     */
+    val `providers`: List<PartHealth>
+    ,
+    /**
+     * Calls that wait in the queue.
+     */
+    val `queueWaiting`: kotlin.Long
+    ,
+    /**
+     * Replies that are on their way.
+     */
+    val `openStreams`: kotlin.Long
+    ,
+    /**
+     * All of this and what only operators read (breakers, limits, tasks, what the store was asked), as JSON.
+     */
+    val `report`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHealth: FfiConverterRustBuffer<Health> {
+    override fun read(buf: ByteBuffer): Health {
+        return Health(
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTypeHealthState.read(buf),
+            FfiConverterTypePartHealth.read(buf),
+            FfiConverterTypePartHealth.read(buf),
+            FfiConverterTypePartHealth.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypePartHealth.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Health) = (
+            FfiConverterTimestamp.allocationSize(value.`at`) +
+            FfiConverterTypeHealthState.allocationSize(value.`state`) +
+            FfiConverterTypePartHealth.allocationSize(value.`store`) +
+            FfiConverterTypePartHealth.allocationSize(value.`cache`) +
+            FfiConverterTypePartHealth.allocationSize(value.`outbox`) +
+            FfiConverterLong.allocationSize(value.`outboxPending`) +
+            FfiConverterSequenceTypePartHealth.allocationSize(value.`providers`) +
+            FfiConverterLong.allocationSize(value.`queueWaiting`) +
+            FfiConverterLong.allocationSize(value.`openStreams`) +
+            FfiConverterString.allocationSize(value.`report`)
+    )
+
+    override fun write(value: Health, buf: ByteBuffer) {
+            FfiConverterTimestamp.write(value.`at`, buf)
+            FfiConverterTypeHealthState.write(value.`state`, buf)
+            FfiConverterTypePartHealth.write(value.`store`, buf)
+            FfiConverterTypePartHealth.write(value.`cache`, buf)
+            FfiConverterTypePartHealth.write(value.`outbox`, buf)
+            FfiConverterLong.write(value.`outboxPending`, buf)
+            FfiConverterSequenceTypePartHealth.write(value.`providers`, buf)
+            FfiConverterLong.write(value.`queueWaiting`, buf)
+            FfiConverterLong.write(value.`openStreams`, buf)
+            FfiConverterString.write(value.`report`, buf)
     }
 }
 
@@ -12613,6 +15424,102 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
 
 
 /**
+ * A message in the outbox.
+ */
+data class OutboxItem (
+    /**
+     * The turn it began.
+     */
+    val `turnId`: kotlin.String
+    ,
+    /**
+     * The conversation it stands in.
+     */
+    val `conversationId`: kotlin.String
+    ,
+    /**
+     * `Pending` while it waits, `Sending`, `Failed` when it is parked; in what `watch` gives also `Sent`, when it has
+     * left the outbox.
+     */
+    val `delivery`: Delivery
+    ,
+    /**
+     * The reason word of what went wrong last.
+     */
+    val `reason`: kotlin.String?
+    ,
+    /**
+     * How often it was tried.
+     */
+    val `attempt`: kotlin.Int
+    ,
+    /**
+     * Not sent before this moment; nothing while it is sent, and when it is parked.
+     */
+    val `notBefore`: java.time.Instant?
+    ,
+    /**
+     * Parked when it was not sent before this moment.
+     */
+    val `expiresAt`: java.time.Instant?
+    ,
+    /**
+     * The beginning of its words, at most 160 characters, on one line.
+     */
+    val `preview`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutboxItem: FfiConverterRustBuffer<OutboxItem> {
+    override fun read(buf: ByteBuffer): OutboxItem {
+        return OutboxItem(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTypeDelivery.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: OutboxItem) = (
+            FfiConverterString.allocationSize(value.`turnId`) +
+            FfiConverterString.allocationSize(value.`conversationId`) +
+            FfiConverterTypeDelivery.allocationSize(value.`delivery`) +
+            FfiConverterOptionalString.allocationSize(value.`reason`) +
+            FfiConverterInt.allocationSize(value.`attempt`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`notBefore`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
+            FfiConverterString.allocationSize(value.`preview`)
+    )
+
+    override fun write(value: OutboxItem, buf: ByteBuffer) {
+            FfiConverterString.write(value.`turnId`, buf)
+            FfiConverterString.write(value.`conversationId`, buf)
+            FfiConverterTypeDelivery.write(value.`delivery`, buf)
+            FfiConverterOptionalString.write(value.`reason`, buf)
+            FfiConverterInt.write(value.`attempt`, buf)
+            FfiConverterOptionalTimestamp.write(value.`notBefore`, buf)
+            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
+            FfiConverterString.write(value.`preview`, buf)
+    }
+}
+
+
+
+/**
  * The shape of the answer.
  */
 data class OutputSchema (
@@ -12662,6 +15569,195 @@ public object FfiConverterTypeOutputSchema: FfiConverterRustBuffer<OutputSchema>
             FfiConverterString.write(value.`name`, buf)
             FfiConverterString.write(value.`schema`, buf)
             FfiConverterBoolean.write(value.`strict`, buf)
+    }
+}
+
+
+
+/**
+ * How a part of the engine is.
+ */
+data class PartHealth (
+    /**
+     * The part.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * How it is.
+     */
+    val `state`: HealthState
+    ,
+    /**
+     * Since when, unless it was never otherwise.
+     */
+    val `since`: java.time.Instant?
+    ,
+    /**
+     * Why, as a reason word, unless it is well.
+     */
+    val `why`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePartHealth: FfiConverterRustBuffer<PartHealth> {
+    override fun read(buf: ByteBuffer): PartHealth {
+        return PartHealth(
+            FfiConverterString.read(buf),
+            FfiConverterTypeHealthState.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PartHealth) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterTypeHealthState.allocationSize(value.`state`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`since`) +
+            FfiConverterOptionalString.allocationSize(value.`why`)
+    )
+
+    override fun write(value: PartHealth, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterTypeHealthState.write(value.`state`, buf)
+            FfiConverterOptionalTimestamp.write(value.`since`, buf)
+            FfiConverterOptionalString.write(value.`why`, buf)
+    }
+}
+
+
+
+/**
+ * What a user prefers, as the host has said. Kept for the host; nothing of it is sent to a provider.
+ */
+data class Preferences (
+    /**
+     * What the user is called.
+     */
+    val `name`: kotlin.String?
+    ,
+    /**
+     * The language to speak with the user, by its BCP 47 tag (`pt-BR`).
+     */
+    val `language`: kotlin.String?
+    ,
+    /**
+     * Where the user's clock stands, by its name in the time zone database (`America/Sao_Paulo`).
+     */
+    val `timeZone`: kotlin.String?
+    ,
+    /**
+     * Whatever else the host keeps.
+     */
+    val `values`: Map<kotlin.String, kotlin.String>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePreferences: FfiConverterRustBuffer<Preferences> {
+    override fun read(buf: ByteBuffer): Preferences {
+        return Preferences(
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterMapStringString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Preferences) = (
+            FfiConverterOptionalString.allocationSize(value.`name`) +
+            FfiConverterOptionalString.allocationSize(value.`language`) +
+            FfiConverterOptionalString.allocationSize(value.`timeZone`) +
+            FfiConverterMapStringString.allocationSize(value.`values`)
+    )
+
+    override fun write(value: Preferences, buf: ByteBuffer) {
+            FfiConverterOptionalString.write(value.`name`, buf)
+            FfiConverterOptionalString.write(value.`language`, buf)
+            FfiConverterOptionalString.write(value.`timeZone`, buf)
+            FfiConverterMapStringString.write(value.`values`, buf)
+    }
+}
+
+
+
+/**
+ * Changes of what a user prefers. What is left out stays as it is.
+ */
+data class PreferencesChange (
+    /**
+     * What the user is called.
+     */
+    val `name`: TextChange? = null
+    ,
+    /**
+     * The language to speak with the user.
+     */
+    val `language`: TextChange? = null
+    ,
+    /**
+     * Where the user's clock stands.
+     */
+    val `timeZone`: TextChange? = null
+    ,
+    /**
+     * Of whatever else the host keeps: what is set, and (nothing) what is taken out. What is not named stays.
+     */
+    val `values`: Map<kotlin.String, kotlin.String?> = mapOf()
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePreferencesChange: FfiConverterRustBuffer<PreferencesChange> {
+    override fun read(buf: ByteBuffer): PreferencesChange {
+        return PreferencesChange(
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterMapStringOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PreferencesChange) = (
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`name`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`language`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`timeZone`) +
+            FfiConverterMapStringOptionalString.allocationSize(value.`values`)
+    )
+
+    override fun write(value: PreferencesChange, buf: ByteBuffer) {
+            FfiConverterOptionalTypeTextChange.write(value.`name`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`language`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`timeZone`, buf)
+            FfiConverterMapStringOptionalString.write(value.`values`, buf)
     }
 }
 
@@ -13829,6 +16925,54 @@ public object FfiConverterTypeTier: FfiConverterRustBuffer<Tier> {
 
 
 /**
+ * One row of a timeline.
+ */
+data class TimelineItem (
+    /**
+     * Names the row as long as it is there, whatever becomes of it: what is sent has one id from the moment it is said, an
+     * answer from before its first word. That of a message is the message's.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * What the row shows.
+     */
+    val `kind`: TimelineItemKind
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineItem: FfiConverterRustBuffer<TimelineItem> {
+    override fun read(buf: ByteBuffer): TimelineItem {
+        return TimelineItem(
+            FfiConverterString.read(buf),
+            FfiConverterTypeTimelineItemKind.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TimelineItem) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterTypeTimelineItemKind.allocationSize(value.`kind`)
+    )
+
+    override fun write(value: TimelineItem, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterTypeTimelineItemKind.write(value.`kind`, buf)
+    }
+}
+
+
+
+/**
  * The model wants a tool to be called.
  */
 data class ToolCall (
@@ -14678,6 +17822,53 @@ public object FfiConverterTypeBatchVerb: FfiConverterRustBuffer<BatchVerb> {
 
 
 /**
+ * What a breaker does with calls.
+ */
+
+enum class BreakerState {
+
+    /**
+     * Lets them pass.
+     */
+    CLOSED,
+    /**
+     * Lets none pass.
+     */
+    OPEN,
+    /**
+     * Lets one pass, to find out.
+     */
+    HALF_OPEN;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBreakerState: FfiConverterRustBuffer<BreakerState> {
+    override fun read(buf: ByteBuffer) = try {
+        BreakerState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BreakerState) = 4UL
+
+    override fun write(value: BreakerState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * How much may be spent, and of what.
  */
 sealed class BudgetLimit {
@@ -14904,6 +18095,410 @@ public object FfiConverterTypeCacheMode: FfiConverterRustBuffer<CacheMode> {
 
 
 /**
+ * One change of a list of conversations, as of a timeline.
+ */
+sealed class ConversationDiff {
+
+    /**
+     * These rows come at the end.
+     */
+    data class Append(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.ConversationSummary>) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * All rows go.
+     */
+    object Clear : ConversationDiff()
+
+
+    /**
+     * This row comes before all others.
+     */
+    data class PushFront(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row comes behind all others.
+     */
+    data class PushBack(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The first row goes.
+     */
+    object PopFront : ConversationDiff()
+
+
+    /**
+     * The last row goes.
+     */
+    object PopBack : ConversationDiff()
+
+
+    /**
+     * This row comes to this place; those from there on move by one.
+     */
+    data class Insert(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row takes the place of the one that stands there.
+     */
+    data class Set(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The row at this place goes.
+     */
+    data class Remove(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Only so many rows stay, from the first on.
+     */
+    data class Truncate(
+        /**
+         * How many.
+         */
+        val `length`: kotlin.Int) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * These are the rows, whatever there was.
+     */
+    data class Reset(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.ConversationSummary>) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
+     * but one of a timeline's messages has words that grow.
+     */
+    data class AppendText(
+        /**
+         * The place of the row.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The part of the message: words, thoughts or a refusal.
+         */
+        val `partIndex`: kotlin.Int,
+        /**
+         * How long the part was before.
+         */
+        val `from`: kotlin.Int,
+        /**
+         * The words that come.
+         */
+        val `text`: kotlin.String,
+        /**
+         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
+         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
+         * exception.
+         */
+        val `stablePrefix`: kotlin.Int) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationDiff : FfiConverterRustBuffer<ConversationDiff>{
+    override fun read(buf: ByteBuffer): ConversationDiff {
+        return when(buf.getInt()) {
+            1 -> ConversationDiff.Append(
+                FfiConverterSequenceTypeConversationSummary.read(buf),
+                )
+            2 -> ConversationDiff.Clear
+            3 -> ConversationDiff.PushFront(
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            4 -> ConversationDiff.PushBack(
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            5 -> ConversationDiff.PopFront
+            6 -> ConversationDiff.PopBack
+            7 -> ConversationDiff.Insert(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            8 -> ConversationDiff.Set(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            9 -> ConversationDiff.Remove(
+                FfiConverterInt.read(buf),
+                )
+            10 -> ConversationDiff.Truncate(
+                FfiConverterInt.read(buf),
+                )
+            11 -> ConversationDiff.Reset(
+                FfiConverterSequenceTypeConversationSummary.read(buf),
+                )
+            12 -> ConversationDiff.AppendText(
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterInt.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: ConversationDiff): ULong = when(value) {
+        is ConversationDiff.Append -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`)
+            )
+        }
+        is ConversationDiff.Clear -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is ConversationDiff.PushFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.PushBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.PopFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is ConversationDiff.PopBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is ConversationDiff.Insert -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.Set -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.Remove -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+            )
+        }
+        is ConversationDiff.Truncate -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`length`)
+            )
+        }
+        is ConversationDiff.Reset -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`)
+            )
+        }
+        is ConversationDiff.AppendText -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterInt.allocationSize(value.`partIndex`)
+                + FfiConverterInt.allocationSize(value.`from`)
+                + FfiConverterString.allocationSize(value.`text`)
+                + FfiConverterInt.allocationSize(value.`stablePrefix`)
+            )
+        }
+    }
+
+    override fun write(value: ConversationDiff, buf: ByteBuffer) {
+        when(value) {
+            is ConversationDiff.Append -> {
+                buf.putInt(1)
+                FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
+                Unit
+            }
+            is ConversationDiff.Clear -> {
+                buf.putInt(2)
+                Unit
+            }
+            is ConversationDiff.PushFront -> {
+                buf.putInt(3)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.PushBack -> {
+                buf.putInt(4)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.PopFront -> {
+                buf.putInt(5)
+                Unit
+            }
+            is ConversationDiff.PopBack -> {
+                buf.putInt(6)
+                Unit
+            }
+            is ConversationDiff.Insert -> {
+                buf.putInt(7)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.Set -> {
+                buf.putInt(8)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.Remove -> {
+                buf.putInt(9)
+                FfiConverterInt.write(value.`index`, buf)
+                Unit
+            }
+            is ConversationDiff.Truncate -> {
+                buf.putInt(10)
+                FfiConverterInt.write(value.`length`, buf)
+                Unit
+            }
+            is ConversationDiff.Reset -> {
+                buf.putInt(11)
+                FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
+                Unit
+            }
+            is ConversationDiff.AppendText -> {
+                buf.putInt(12)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterInt.write(value.`partIndex`, buf)
+                FfiConverterInt.write(value.`from`, buf)
+                FfiConverterString.write(value.`text`, buf)
+                FfiConverterInt.write(value.`stablePrefix`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Where the figure of a cost comes from.
  */
 
@@ -14955,6 +18550,57 @@ public object FfiConverterTypeCostSource: FfiConverterRustBuffer<CostSource> {
 
 
 /**
+ * The tick in a bubble.
+ */
+
+enum class Delivery {
+
+    /**
+     * Kept, not sent.
+     */
+    PENDING,
+    /**
+     * On its way.
+     */
+    SENDING,
+    /**
+     * Reached the model.
+     */
+    SENT,
+    /**
+     * Will not be sent by itself.
+     */
+    FAILED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDelivery: FfiConverterRustBuffer<Delivery> {
+    override fun read(buf: ByteBuffer) = try {
+        Delivery.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Delivery) = 4UL
+
+    override fun write(value: Delivery, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * How much of each message a page holds.
  */
 
@@ -14994,6 +18640,486 @@ public object FfiConverterTypeDetail: FfiConverterRustBuffer<Detail> {
 
     override fun write(value: Detail, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What happened in an engine.
+ */
+sealed class EngineEventKind {
+
+    /**
+     * A try failed and another one will follow.
+     */
+    data class RetryScheduled(
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String,
+        /**
+         * The number of the try that comes, from 2.
+         */
+        val `attempt`: kotlin.Int,
+        /**
+         * How the last one failed.
+         */
+        val `kind`: dev.tertulia.ErrorKind,
+        /**
+         * The reason word of that failure.
+         */
+        val `reason`: kotlin.String,
+        /**
+         * The wait before the next try in milliseconds.
+         */
+        val `delayMs`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A model is left alone from now on, or no longer.
+     */
+    data class BreakerChanged(
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String,
+        /**
+         * What its breaker is now.
+         */
+        val `state`: dev.tertulia.BreakerState,
+        /**
+         * For how long nothing is sent, in milliseconds; 0 once it is back.
+         */
+        val `waitMs`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A provider told its limits, or they were found out.
+     */
+    data class LimitLearned(
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String,
+        /**
+         * Requests a minute, where that is known.
+         */
+        val `requestsPerMinute`: kotlin.Long?,
+        /**
+         * Tokens a minute, where that is known.
+         */
+        val `tokensPerMinute`: kotlin.Long?) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A budget reached a threshold, was used up, or will be.
+     */
+    data class BudgetAlert(
+        /**
+         * The budget, in words such as `user ana, day`.
+         */
+        val `budget`: kotlin.String,
+        /**
+         * Why: `threshold`, `exhausted`, `forecast`.
+         */
+        val `reason`: kotlin.String,
+        /**
+         * What is spent and reserved, in the budget's unit.
+         */
+        val `spent`: kotlin.Long,
+        /**
+         * What may be spent, in the same unit.
+         */
+        val `limit`: kotlin.Long,
+        /**
+         * When it begins anew.
+         */
+        val `resetsAt`: java.time.Instant?) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A message came into the outbox or left it.
+     */
+    data class OutboxChanged(
+        /**
+         * How many wait now.
+         */
+        val `pending`: kotlin.Long,
+        /**
+         * What happened: `queued`, `sent`, `parked`, `discarded`, `expired`.
+         */
+        val `reason`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A turn is in another state; it is written down as well.
+     */
+    data class TurnChanged(
+        /**
+         * The state it is in now.
+         */
+        val `state`: dev.tertulia.TurnState,
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Work in the background ended with an error or a panic.
+     */
+    data class TaskFailed(
+        /**
+         * What the work is called.
+         */
+        val `task`: kotlin.String,
+        /**
+         * `panicked`, or the reason word of its error.
+         */
+        val `reason`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The store took longer than `store.slow_query_ms`.
+     */
+    data class SlowQuery(
+        /**
+         * What it was asked.
+         */
+        val `query`: kotlin.String,
+        /**
+         * How long it took, waiting for its turn included.
+         */
+        val `durationMs`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * What a dead process left open was put to rest.
+     */
+    data class StoreRepaired(
+        /**
+         * So many turns.
+         */
+        val `turns`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A provider does not take a key.
+     */
+    data class KeyRejected(
+        /**
+         * The provider that refused it.
+         */
+        val `provider`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The reader was too slow: older events are lost to it.
+     */
+    data class Lagged(
+        /**
+         * So many.
+         */
+        val `missed`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEngineEventKind : FfiConverterRustBuffer<EngineEventKind>{
+    override fun read(buf: ByteBuffer): EngineEventKind {
+        return when(buf.getInt()) {
+            1 -> EngineEventKind.RetryScheduled(
+                FfiConverterString.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterTypeErrorKind.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterLong.read(buf),
+                )
+            2 -> EngineEventKind.BreakerChanged(
+                FfiConverterString.read(buf),
+                FfiConverterTypeBreakerState.read(buf),
+                FfiConverterLong.read(buf),
+                )
+            3 -> EngineEventKind.LimitLearned(
+                FfiConverterString.read(buf),
+                FfiConverterOptionalLong.read(buf),
+                FfiConverterOptionalLong.read(buf),
+                )
+            4 -> EngineEventKind.BudgetAlert(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterLong.read(buf),
+                FfiConverterLong.read(buf),
+                FfiConverterOptionalTimestamp.read(buf),
+                )
+            5 -> EngineEventKind.OutboxChanged(
+                FfiConverterLong.read(buf),
+                FfiConverterString.read(buf),
+                )
+            6 -> EngineEventKind.TurnChanged(
+                FfiConverterTypeTurnState.read(buf),
+                FfiConverterString.read(buf),
+                )
+            7 -> EngineEventKind.TaskFailed(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            8 -> EngineEventKind.SlowQuery(
+                FfiConverterString.read(buf),
+                FfiConverterLong.read(buf),
+                )
+            9 -> EngineEventKind.StoreRepaired(
+                FfiConverterLong.read(buf),
+                )
+            10 -> EngineEventKind.KeyRejected(
+                FfiConverterString.read(buf),
+                )
+            11 -> EngineEventKind.Lagged(
+                FfiConverterLong.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: EngineEventKind): ULong = when(value) {
+        is EngineEventKind.RetryScheduled -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`model`)
+                + FfiConverterInt.allocationSize(value.`attempt`)
+                + FfiConverterTypeErrorKind.allocationSize(value.`kind`)
+                + FfiConverterString.allocationSize(value.`reason`)
+                + FfiConverterLong.allocationSize(value.`delayMs`)
+            )
+        }
+        is EngineEventKind.BreakerChanged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`model`)
+                + FfiConverterTypeBreakerState.allocationSize(value.`state`)
+                + FfiConverterLong.allocationSize(value.`waitMs`)
+            )
+        }
+        is EngineEventKind.LimitLearned -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`model`)
+                + FfiConverterOptionalLong.allocationSize(value.`requestsPerMinute`)
+                + FfiConverterOptionalLong.allocationSize(value.`tokensPerMinute`)
+            )
+        }
+        is EngineEventKind.BudgetAlert -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`budget`)
+                + FfiConverterString.allocationSize(value.`reason`)
+                + FfiConverterLong.allocationSize(value.`spent`)
+                + FfiConverterLong.allocationSize(value.`limit`)
+                + FfiConverterOptionalTimestamp.allocationSize(value.`resetsAt`)
+            )
+        }
+        is EngineEventKind.OutboxChanged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`pending`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+        }
+        is EngineEventKind.TurnChanged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeTurnState.allocationSize(value.`state`)
+                + FfiConverterString.allocationSize(value.`model`)
+            )
+        }
+        is EngineEventKind.TaskFailed -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`task`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+        }
+        is EngineEventKind.SlowQuery -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`query`)
+                + FfiConverterLong.allocationSize(value.`durationMs`)
+            )
+        }
+        is EngineEventKind.StoreRepaired -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`turns`)
+            )
+        }
+        is EngineEventKind.KeyRejected -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`provider`)
+            )
+        }
+        is EngineEventKind.Lagged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`missed`)
+            )
+        }
+    }
+
+    override fun write(value: EngineEventKind, buf: ByteBuffer) {
+        when(value) {
+            is EngineEventKind.RetryScheduled -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`model`, buf)
+                FfiConverterInt.write(value.`attempt`, buf)
+                FfiConverterTypeErrorKind.write(value.`kind`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                FfiConverterLong.write(value.`delayMs`, buf)
+                Unit
+            }
+            is EngineEventKind.BreakerChanged -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`model`, buf)
+                FfiConverterTypeBreakerState.write(value.`state`, buf)
+                FfiConverterLong.write(value.`waitMs`, buf)
+                Unit
+            }
+            is EngineEventKind.LimitLearned -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`model`, buf)
+                FfiConverterOptionalLong.write(value.`requestsPerMinute`, buf)
+                FfiConverterOptionalLong.write(value.`tokensPerMinute`, buf)
+                Unit
+            }
+            is EngineEventKind.BudgetAlert -> {
+                buf.putInt(4)
+                FfiConverterString.write(value.`budget`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                FfiConverterLong.write(value.`spent`, buf)
+                FfiConverterLong.write(value.`limit`, buf)
+                FfiConverterOptionalTimestamp.write(value.`resetsAt`, buf)
+                Unit
+            }
+            is EngineEventKind.OutboxChanged -> {
+                buf.putInt(5)
+                FfiConverterLong.write(value.`pending`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is EngineEventKind.TurnChanged -> {
+                buf.putInt(6)
+                FfiConverterTypeTurnState.write(value.`state`, buf)
+                FfiConverterString.write(value.`model`, buf)
+                Unit
+            }
+            is EngineEventKind.TaskFailed -> {
+                buf.putInt(7)
+                FfiConverterString.write(value.`task`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is EngineEventKind.SlowQuery -> {
+                buf.putInt(8)
+                FfiConverterString.write(value.`query`, buf)
+                FfiConverterLong.write(value.`durationMs`, buf)
+                Unit
+            }
+            is EngineEventKind.StoreRepaired -> {
+                buf.putInt(9)
+                FfiConverterLong.write(value.`turns`, buf)
+                Unit
+            }
+            is EngineEventKind.KeyRejected -> {
+                buf.putInt(10)
+                FfiConverterString.write(value.`provider`, buf)
+                Unit
+            }
+            is EngineEventKind.Lagged -> {
+                buf.putInt(11)
+                FfiConverterLong.write(value.`missed`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
     }
 }
 
@@ -15248,6 +19374,53 @@ public object FfiConverterTypeFinishReason: FfiConverterRustBuffer<FinishReason>
     override fun allocationSize(value: FinishReason) = 4UL
 
     override fun write(value: FinishReason, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How well something is.
+ */
+
+enum class HealthState {
+
+    /**
+     * It does what it should.
+     */
+    OK,
+    /**
+     * It does, but not for everybody or not at once.
+     */
+    DEGRADED,
+    /**
+     * It does not.
+     */
+    DOWN;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHealthState: FfiConverterRustBuffer<HealthState> {
+    override fun read(buf: ByteBuffer) = try {
+        HealthState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: HealthState) = 4UL
+
+    override fun write(value: HealthState, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -17961,6 +22134,702 @@ public object FfiConverterTypeTextChange : FfiConverterRustBuffer<TextChange>{
 
 
 /**
+ * One change of a timeline. Those of a batch are applied one after the other; each counts its places (from 0) in the
+ * list as the one before it has left it.
+ */
+sealed class TimelineDiff {
+
+    /**
+     * These rows come at the end.
+     */
+    data class Append(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.TimelineItem>) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * All rows go.
+     */
+    object Clear : TimelineDiff()
+
+
+    /**
+     * This row comes before all others.
+     */
+    data class PushFront(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row comes behind all others.
+     */
+    data class PushBack(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The first row goes.
+     */
+    object PopFront : TimelineDiff()
+
+
+    /**
+     * The last row goes.
+     */
+    object PopBack : TimelineDiff()
+
+
+    /**
+     * This row comes to this place; those from there on move by one.
+     */
+    data class Insert(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row takes the place of the one that stands there.
+     */
+    data class Set(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The row at this place goes.
+     */
+    data class Remove(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Only so many rows stay, from the first on.
+     */
+    data class Truncate(
+        /**
+         * How many.
+         */
+        val `length`: kotlin.Int) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * These are the rows, whatever there was.
+     */
+    data class Reset(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.TimelineItem>) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
+     * but one of a timeline's messages has words that grow.
+     */
+    data class AppendText(
+        /**
+         * The place of the row.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The part of the message: words, thoughts or a refusal.
+         */
+        val `partIndex`: kotlin.Int,
+        /**
+         * How long the part was before.
+         */
+        val `from`: kotlin.Int,
+        /**
+         * The words that come.
+         */
+        val `text`: kotlin.String,
+        /**
+         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
+         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
+         * exception.
+         */
+        val `stablePrefix`: kotlin.Int) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineDiff : FfiConverterRustBuffer<TimelineDiff>{
+    override fun read(buf: ByteBuffer): TimelineDiff {
+        return when(buf.getInt()) {
+            1 -> TimelineDiff.Append(
+                FfiConverterSequenceTypeTimelineItem.read(buf),
+                )
+            2 -> TimelineDiff.Clear
+            3 -> TimelineDiff.PushFront(
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            4 -> TimelineDiff.PushBack(
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            5 -> TimelineDiff.PopFront
+            6 -> TimelineDiff.PopBack
+            7 -> TimelineDiff.Insert(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            8 -> TimelineDiff.Set(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            9 -> TimelineDiff.Remove(
+                FfiConverterInt.read(buf),
+                )
+            10 -> TimelineDiff.Truncate(
+                FfiConverterInt.read(buf),
+                )
+            11 -> TimelineDiff.Reset(
+                FfiConverterSequenceTypeTimelineItem.read(buf),
+                )
+            12 -> TimelineDiff.AppendText(
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterInt.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TimelineDiff): ULong = when(value) {
+        is TimelineDiff.Append -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeTimelineItem.allocationSize(value.`items`)
+            )
+        }
+        is TimelineDiff.Clear -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineDiff.PushFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.PushBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.PopFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineDiff.PopBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineDiff.Insert -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.Set -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.Remove -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+            )
+        }
+        is TimelineDiff.Truncate -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`length`)
+            )
+        }
+        is TimelineDiff.Reset -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeTimelineItem.allocationSize(value.`items`)
+            )
+        }
+        is TimelineDiff.AppendText -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterInt.allocationSize(value.`partIndex`)
+                + FfiConverterInt.allocationSize(value.`from`)
+                + FfiConverterString.allocationSize(value.`text`)
+                + FfiConverterInt.allocationSize(value.`stablePrefix`)
+            )
+        }
+    }
+
+    override fun write(value: TimelineDiff, buf: ByteBuffer) {
+        when(value) {
+            is TimelineDiff.Append -> {
+                buf.putInt(1)
+                FfiConverterSequenceTypeTimelineItem.write(value.`items`, buf)
+                Unit
+            }
+            is TimelineDiff.Clear -> {
+                buf.putInt(2)
+                Unit
+            }
+            is TimelineDiff.PushFront -> {
+                buf.putInt(3)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.PushBack -> {
+                buf.putInt(4)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.PopFront -> {
+                buf.putInt(5)
+                Unit
+            }
+            is TimelineDiff.PopBack -> {
+                buf.putInt(6)
+                Unit
+            }
+            is TimelineDiff.Insert -> {
+                buf.putInt(7)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.Set -> {
+                buf.putInt(8)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.Remove -> {
+                buf.putInt(9)
+                FfiConverterInt.write(value.`index`, buf)
+                Unit
+            }
+            is TimelineDiff.Truncate -> {
+                buf.putInt(10)
+                FfiConverterInt.write(value.`length`, buf)
+                Unit
+            }
+            is TimelineDiff.Reset -> {
+                buf.putInt(11)
+                FfiConverterSequenceTypeTimelineItem.write(value.`items`, buf)
+                Unit
+            }
+            is TimelineDiff.AppendText -> {
+                buf.putInt(12)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterInt.write(value.`partIndex`, buf)
+                FfiConverterInt.write(value.`from`, buf)
+                FfiConverterString.write(value.`text`, buf)
+                FfiConverterInt.write(value.`stablePrefix`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Which part of a conversation a timeline shows.
+ */
+sealed class TimelineFocus {
+
+    /**
+     * The newest messages, and what is said from now on.
+     */
+    object Live : TimelineFocus()
+
+
+    /**
+     * This message, which must be on the branch that is shown, and those about it.
+     */
+    data class Message(
+        /**
+         * The message.
+         */
+        val `id`: kotlin.String) : TimelineFocus()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The newest messages of the branch that ends with this one, whichever branch is shown. What follows it is not shown.
+     */
+    data class Branch(
+        /**
+         * The last message.
+         */
+        val `head`: kotlin.String) : TimelineFocus()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineFocus : FfiConverterRustBuffer<TimelineFocus>{
+    override fun read(buf: ByteBuffer): TimelineFocus {
+        return when(buf.getInt()) {
+            1 -> TimelineFocus.Live
+            2 -> TimelineFocus.Message(
+                FfiConverterString.read(buf),
+                )
+            3 -> TimelineFocus.Branch(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TimelineFocus): ULong = when(value) {
+        is TimelineFocus.Live -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineFocus.Message -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`id`)
+            )
+        }
+        is TimelineFocus.Branch -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`head`)
+            )
+        }
+    }
+
+    override fun write(value: TimelineFocus, buf: ByteBuffer) {
+        when(value) {
+            is TimelineFocus.Live -> {
+                buf.putInt(1)
+                Unit
+            }
+            is TimelineFocus.Message -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`id`, buf)
+                Unit
+            }
+            is TimelineFocus.Branch -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`head`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What a row of a timeline shows.
+ */
+sealed class TimelineItemKind {
+
+    /**
+     * A message. Its status is `Pending` as long as it is not saved, and `Streaming` while it is being written.
+     */
+    data class Message(
+        /**
+         * The message.
+         */
+        val `message`: dev.tertulia.Message,
+        /**
+         * How far it got, for what a user sent; nothing for everything else.
+         */
+        val `delivery`: dev.tertulia.Delivery?,
+        /**
+         * Why it was not saved, or why its turn rests without an answer.
+         */
+        val `error`: dev.tertulia.ErrorInfo?) : TimelineItemKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Another day begins.
+     */
+    data class DayDivider(
+        /**
+         * The day, as `2026-11-22`.
+         */
+        val `day`: kotlin.String) : TimelineItemKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * What follows was not read yet.
+     */
+    object UnreadMarker : TimelineItemKind()
+
+
+    /**
+     * An answer is on its way, and no word of it is there. The row becomes that answer.
+     */
+    data class Typing(
+        /**
+         * The turn that is answered.
+         */
+        val `turnId`: kotlin.String) : TimelineItemKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Messages follow that are not loaded.
+     */
+    object Gap : TimelineItemKind()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineItemKind : FfiConverterRustBuffer<TimelineItemKind>{
+    override fun read(buf: ByteBuffer): TimelineItemKind {
+        return when(buf.getInt()) {
+            1 -> TimelineItemKind.Message(
+                FfiConverterTypeMessage.read(buf),
+                FfiConverterOptionalTypeDelivery.read(buf),
+                FfiConverterOptionalTypeErrorInfo.read(buf),
+                )
+            2 -> TimelineItemKind.DayDivider(
+                FfiConverterString.read(buf),
+                )
+            3 -> TimelineItemKind.UnreadMarker
+            4 -> TimelineItemKind.Typing(
+                FfiConverterString.read(buf),
+                )
+            5 -> TimelineItemKind.Gap
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TimelineItemKind): ULong = when(value) {
+        is TimelineItemKind.Message -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeMessage.allocationSize(value.`message`)
+                + FfiConverterOptionalTypeDelivery.allocationSize(value.`delivery`)
+                + FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
+            )
+        }
+        is TimelineItemKind.DayDivider -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`day`)
+            )
+        }
+        is TimelineItemKind.UnreadMarker -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineItemKind.Typing -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`turnId`)
+            )
+        }
+        is TimelineItemKind.Gap -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: TimelineItemKind, buf: ByteBuffer) {
+        when(value) {
+            is TimelineItemKind.Message -> {
+                buf.putInt(1)
+                FfiConverterTypeMessage.write(value.`message`, buf)
+                FfiConverterOptionalTypeDelivery.write(value.`delivery`, buf)
+                FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
+                Unit
+            }
+            is TimelineItemKind.DayDivider -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`day`, buf)
+                Unit
+            }
+            is TimelineItemKind.UnreadMarker -> {
+                buf.putInt(3)
+                Unit
+            }
+            is TimelineItemKind.Typing -> {
+                buf.putInt(4)
+                FfiConverterString.write(value.`turnId`, buf)
+                Unit
+            }
+            is TimelineItemKind.Gap -> {
+                buf.putInt(5)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Whether and which tool the model calls.
  */
 sealed class ToolChoice {
@@ -18724,6 +23593,38 @@ public object FfiConverterOptionalTypeCost: FfiConverterRustBuffer<Cost?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeEngineEvent: FfiConverterRustBuffer<EngineEvent?> {
+    override fun read(buf: ByteBuffer): EngineEvent? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeEngineEvent.read(buf)
+    }
+
+    override fun allocationSize(value: EngineEvent?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeEngineEvent.allocationSize(value)
+        }
+    }
+
+    override fun write(value: EngineEvent?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeEngineEvent.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo?> {
     override fun read(buf: ByteBuffer): ErrorInfo? {
         if (buf.get().toInt() == 0) {
@@ -18842,6 +23743,38 @@ public object FfiConverterOptionalTypeMessagePage: FfiConverterRustBuffer<Messag
         } else {
             buf.put(1)
             FfiConverterTypeMessagePage.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeOutboxItem: FfiConverterRustBuffer<OutboxItem?> {
+    override fun read(buf: ByteBuffer): OutboxItem? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeOutboxItem.read(buf)
+    }
+
+    override fun allocationSize(value: OutboxItem?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeOutboxItem.allocationSize(value)
+        }
+    }
+
+    override fun write(value: OutboxItem?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeOutboxItem.write(value, buf)
         }
     }
 }
@@ -19034,6 +23967,38 @@ public object FfiConverterOptionalTypeCacheMode: FfiConverterRustBuffer<CacheMod
         } else {
             buf.put(1)
             FfiConverterTypeCacheMode.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeDelivery: FfiConverterRustBuffer<Delivery?> {
+    override fun read(buf: ByteBuffer): Delivery? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeDelivery.read(buf)
+    }
+
+    override fun allocationSize(value: Delivery?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeDelivery.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Delivery?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeDelivery.write(value, buf)
         }
     }
 }
@@ -19428,6 +24393,38 @@ public object FfiConverterOptionalTypeTextChange: FfiConverterRustBuffer<TextCha
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeTimelineFocus: FfiConverterRustBuffer<TimelineFocus?> {
+    override fun read(buf: ByteBuffer): TimelineFocus? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTimelineFocus.read(buf)
+    }
+
+    override fun allocationSize(value: TimelineFocus?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTimelineFocus.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TimelineFocus?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTimelineFocus.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolChoice?> {
     override fun read(buf: ByteBuffer): ToolChoice? {
         if (buf.get().toInt() == 0) {
@@ -19514,6 +24511,70 @@ public object FfiConverterOptionalSequenceString: FfiConverterRustBuffer<List<ko
         } else {
             buf.put(1)
             FfiConverterSequenceString.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceTypeConversationDiff: FfiConverterRustBuffer<List<ConversationDiff>?> {
+    override fun read(buf: ByteBuffer): List<ConversationDiff>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeConversationDiff.read(buf)
+    }
+
+    override fun allocationSize(value: List<ConversationDiff>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeConversationDiff.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<ConversationDiff>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeConversationDiff.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceTypeTimelineDiff: FfiConverterRustBuffer<List<TimelineDiff>?> {
+    override fun read(buf: ByteBuffer): List<TimelineDiff>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeTimelineDiff.read(buf)
+    }
+
+    override fun allocationSize(value: List<TimelineDiff>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeTimelineDiff.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<TimelineDiff>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeTimelineDiff.write(value, buf)
         }
     }
 }
@@ -20032,6 +25093,62 @@ public object FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer<List<Ne
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeOutboxItem: FfiConverterRustBuffer<List<OutboxItem>> {
+    override fun read(buf: ByteBuffer): List<OutboxItem> {
+        val len = buf.getInt()
+        return List<OutboxItem>(len) {
+            FfiConverterTypeOutboxItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<OutboxItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeOutboxItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<OutboxItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeOutboxItem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypePartHealth: FfiConverterRustBuffer<List<PartHealth>> {
+    override fun read(buf: ByteBuffer): List<PartHealth> {
+        val len = buf.getInt()
+        return List<PartHealth>(len) {
+            FfiConverterTypePartHealth.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<PartHealth>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypePartHealth.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<PartHealth>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypePartHealth.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeProviderInfo: FfiConverterRustBuffer<List<ProviderInfo>> {
     override fun read(buf: ByteBuffer): List<ProviderInfo> {
         val len = buf.getInt()
@@ -20228,6 +25345,34 @@ public object FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer<List<S
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeTimelineItem: FfiConverterRustBuffer<List<TimelineItem>> {
+    override fun read(buf: ByteBuffer): List<TimelineItem> {
+        val len = buf.getInt()
+        return List<TimelineItem>(len) {
+            FfiConverterTypeTimelineItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<TimelineItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeTimelineItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<TimelineItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeTimelineItem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeToolSpec: FfiConverterRustBuffer<List<ToolSpec>> {
     override fun read(buf: ByteBuffer): List<ToolSpec> {
         val len = buf.getInt()
@@ -20284,6 +25429,34 @@ public object FfiConverterSequenceTypeUsageRow: FfiConverterRustBuffer<List<Usag
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeConversationDiff: FfiConverterRustBuffer<List<ConversationDiff>> {
+    override fun read(buf: ByteBuffer): List<ConversationDiff> {
+        val len = buf.getInt()
+        return List<ConversationDiff>(len) {
+            FfiConverterTypeConversationDiff.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ConversationDiff>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeConversationDiff.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ConversationDiff>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeConversationDiff.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypePart: FfiConverterRustBuffer<List<Part>> {
     override fun read(buf: ByteBuffer): List<Part> {
         val len = buf.getInt()
@@ -20302,6 +25475,34 @@ public object FfiConverterSequenceTypePart: FfiConverterRustBuffer<List<Part>> {
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypePart.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeTimelineDiff: FfiConverterRustBuffer<List<TimelineDiff>> {
+    override fun read(buf: ByteBuffer): List<TimelineDiff> {
+        val len = buf.getInt()
+        return List<TimelineDiff>(len) {
+            FfiConverterTypeTimelineDiff.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<TimelineDiff>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeTimelineDiff.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<TimelineDiff>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeTimelineDiff.write(it, buf)
         }
     }
 }
@@ -20419,6 +25620,45 @@ public object FfiConverterMapStringTypeTier: FfiConverterRustBuffer<Map<kotlin.S
         value.forEach { (k, v) ->
             FfiConverterString.write(k, buf)
             FfiConverterTypeTier.write(v, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterMapStringOptionalString: FfiConverterRustBuffer<Map<kotlin.String, kotlin.String?>> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, kotlin.String?> {
+        val len = buf.getInt()
+        return buildMap<kotlin.String, kotlin.String?>(len) {
+            repeat(len) {
+                val k = FfiConverterString.read(buf)
+                val v = FfiConverterOptionalString.read(buf)
+                this[k] = v
+            }
+        }
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, kotlin.String?>): ULong {
+        val spaceForMapSize = 4UL
+        val spaceForChildren = value.map { (k, v) ->
+            FfiConverterString.allocationSize(k) +
+            FfiConverterOptionalString.allocationSize(v)
+        }.sum()
+        return spaceForMapSize + spaceForChildren
+    }
+
+    override fun write(value: Map<kotlin.String, kotlin.String?>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        // The parens on `(k, v)` here ensure we're calling the right method,
+        // which is important for compatibility with older android devices.
+        // Ref https://blog.danlew.net/2017/03/16/kotlin-puzzler-whose-line-is-it-anyways/
+        value.forEach { (k, v) ->
+            FfiConverterString.write(k, buf)
+            FfiConverterOptionalString.write(v, buf)
         }
     }
 }
