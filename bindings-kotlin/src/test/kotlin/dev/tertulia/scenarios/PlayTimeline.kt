@@ -8,9 +8,11 @@ import dev.tertulia.TimelineItem
 import dev.tertulia.TimelineSse
 import dev.tertulia.applyTo
 import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.jsonObject
 
 /** How many rows a screen loads unless told otherwise. */
 private const val ROWS = 50
@@ -28,7 +30,7 @@ internal class ShownConversations(val watch: ConversationsWatch) {
 /** The verbs of a timeline. */
 internal suspend fun ofTimeline(shown: ShownTimeline, verb: String, step: JsonObject): Made = with(shown.timeline) {
     when (verb) {
-        "next" -> untilRows(step, shown.rows) {
+        "next" -> untilRows(step, { JsonArray(shown.rows.map { plain(told(it)) }) }) {
             next()?.onEach { it.applyTo(shown.rows) } != null
         }
         "load_older" -> Made(told(loadOlder(step.int("count") ?: ROWS)))
@@ -44,7 +46,7 @@ internal suspend fun ofTimeline(shown: ShownTimeline, verb: String, step: JsonOb
 
 /** The verbs of a list of conversations. */
 internal suspend fun ofConversationsWatch(shown: ShownConversations, verb: String, step: JsonObject): Made = when (verb) {
-    "next" -> untilRows(step, shown.rows) {
+    "next" -> untilRows(step, { told(shown.rows) }) {
         shown.watch.next()?.onEach { it.applyTo(shown.rows) } != null
     }
     "load_older" -> Made(told(shown.watch.loadOlder(step.int("count") ?: ROWS)))
@@ -57,6 +59,13 @@ internal fun focus(step: JsonObject): TimelineFocus? {
     if (message != null && branch != null) throw Wrong("a timeline shows what is about a message, or a branch, not both")
     return message?.let { TimelineFocus.Message(it) } ?: branch?.let { TimelineFocus.Branch(it) }
 }
+
+/** A row as it is: what is told besides the fields of a message or an error is none of it. */
+private fun plain(row: JsonElement): JsonObject = JsonObject(
+    row.jsonObject.mapValues { (name, value) ->
+        if (value is JsonObject && name in setOf("message", "error")) JsonObject(value - "text") else value
+    },
+)
 
 /** What a page is told first of a timeline: all rows. */
 private suspend fun firstTold(sse: TimelineSse): JsonElement {

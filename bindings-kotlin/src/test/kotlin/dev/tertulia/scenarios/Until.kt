@@ -6,12 +6,12 @@ import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 
 /** Reads changes until the rows are as the step says. */
-internal suspend fun untilRows(step: JsonObject, rows: List<Any>, next: suspend () -> Boolean): Made {
+internal suspend fun untilRows(step: JsonObject, rows: () -> JsonElement, next: suspend () -> Boolean): Made {
     val wanted = step["until"]!!
     withTimeoutOrNull(WAIT) {
-        while (!holds(wanted, told(rows))) if (!next()) throw Wrong("it ended before")
+        while (!holds(wanted, rows())) if (!next()) throw Wrong("it ended before")
     }
-    return Made(told(rows).also { check(wanted, it, "") })
+    return Made(rows().also { check(wanted, it, "") })
 }
 
 /** Reads one thing after the other until one is as the step says. */
