@@ -16,7 +16,7 @@ from typing import Any
 from same import Same
 from verbs import FOLDER
 
-NOTHING = (None, [], {}, False)
+NOTHING: tuple[Any, ...] = (None, [], {}, False)
 
 
 class Told(Same):
