@@ -16,7 +16,7 @@ from typing import Any
 from same import Same
 from verbs import FOLDER
 
-NOTHING = (None, [], {}, False)
+NOTHING: tuple[Any, ...] = (None, [], {}, False)
 
 
 class Told(Same):
@@ -30,7 +30,14 @@ class Told(Same):
             if "" in (there.get("operation"), here.get("operation")):
                 there = {**there, "operation": here.get("operation")}
             there, here = said(there, here), said(here, there)
+        if number(there) and number(here):  # 1 and 1.0 are the same
+            there, here = float(there), float(here)
         super().value(place, there, here)
+
+
+def number(value: Any) -> bool:
+    """Whether it is one, which true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def said(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def swift() -> dict[str, set[str]]:
             if found[1]:
                 subject = found[1]
             else:
+                if found[2] == "makeAsyncIterator":  # what makes a sequence of a class
+                    continue
                 name = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", found[2])
                 methods.setdefault(subject, set()).add(name)
     return methods

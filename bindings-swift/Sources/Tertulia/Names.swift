@@ -4,6 +4,12 @@ public typealias TertuliaConversation = Conversation
 public typealias TertuliaReplyStream = ReplyStream
 public typealias TertuliaMessages = Messages
 public typealias TertuliaSseStream = SseStream
+public typealias TertuliaTimeline = Timeline
+public typealias TertuliaTimelineSse = TimelineSse
+public typealias TertuliaConversationsWatch = ConversationsWatch
+public typealias TertuliaOutbox = Outbox
+public typealias TertuliaOutboxWatch = OutboxWatch
+public typealias TertuliaEvents = Events
 public typealias TertuliaSettings = Settings
 public typealias TertuliaFailure = TertuliaError
 
@@ -15,6 +21,12 @@ extension Tertulia {
     public typealias ReplyStream = TertuliaReplyStream
     public typealias Messages = TertuliaMessages
     public typealias SseStream = TertuliaSseStream
+    public typealias Timeline = TertuliaTimeline
+    public typealias TimelineSse = TertuliaTimelineSse
+    public typealias ConversationsWatch = TertuliaConversationsWatch
+    public typealias Outbox = TertuliaOutbox
+    public typealias OutboxWatch = TertuliaOutboxWatch
+    public typealias Events = TertuliaEvents
     public typealias Settings = TertuliaSettings
     public typealias TertuliaError = TertuliaFailure
 }

@@ -10,7 +10,7 @@ import TertuliaFFI
 ///
 /// Letting go of it without ``close()`` loses nothing that was said to be saved.
 public final class Tertulia: Sendable {
-    private let handle: TertuliaFFI.Tertulia
+    let handle: TertuliaFFI.Tertulia
 
     private init(_ handle: TertuliaFFI.Tertulia) {
         self.handle = handle

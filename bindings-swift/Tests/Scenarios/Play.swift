@@ -88,7 +88,7 @@ actor Play {
 
     /// Plays a verb; one that says until when, again and again until then.
     private func waited(_ verb: String, _ handle: Handle?, _ step: Words) async throws -> Made {
-        guard let wanted = step.fields["until"] else { return try await play(verb, handle, step) }
+        guard verb != "next", let wanted = step.fields["until"] else { return try await play(verb, handle, step) }
         let end = ContinuousClock.now + Self.wait
         while true {
             let made = try await play(verb, handle, step)
@@ -115,6 +115,11 @@ actor Play {
         case (.engine(let handle)?, _): return try await ofEngine(handle, verb, step)
         case (.user(let handle)?, _): return try await ofUser(handle, verb, step)
         case (.conversation(let handle)?, _): return try await ofConversation(handle, verb, step)
+        case (.timeline(let shown)?, _): return (try await ofTimeline(shown, verb, step), nil)
+        case (.conversationsWatch(let shown)?, _): return (try await ofConversationsWatch(shown, verb, step), nil)
+        case (.outbox(let outbox)?, _): return try await ofOutbox(outbox, verb, step)
+        case (.outboxWatch(let watch)?, "next"): return (try await until(step) { try await watch.next() }, nil)
+        case (.events(let events)?, "next"): return (try await until(step) { await events.next() }, nil)
         default: throw Wrong("this runner cannot play `\(verb)`")
         }
     }

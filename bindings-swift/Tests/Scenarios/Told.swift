@@ -4,11 +4,14 @@ import Tertulia
 
 /// Fields that are JSON as text; told as what that text says.
 private let asText: Set<String> = [
-    "Part.opaque.data", "Reply.raw", "StreamEventKind.other.data", "ToolCall.arguments", "ToolResult.output",
+    "Health.report", "Part.opaque.data", "Reply.raw", "StreamEventKind.other.data", "ToolCall.arguments",
+    "ToolResult.output",
     "Usage.raw",
 ]
 /// Fields whose own fields stand in the record around them.
-private let flat: Set<String> = ["StreamEvent.kind"]
+private let flat: Set<String> = ["StreamEvent.kind", "TimelineItem.kind"]
+/// Messages that are told by their fields alone.
+private let bare: Set<String> = ["TimelineItemKind.message.message"]
 /// Variants that are told by another word than `type`.
 private let tags = ["Progress": "step"]
 /// Variants that are told from outside: `"never"`, `{"after": {"after_ms": 1}}`.
@@ -60,6 +63,8 @@ private func fields(_ record: Mirror, of name: String) throws -> [String: JSON] 
         let value = try told(field.value)
         if flat.contains("\(name).\(label)") {
             found.merge(value.object ?? [:]) { $1 }
+        } else if bare.contains("\(name).\(label)") {
+            found[label] = .object((value.object ?? [:]).filter { $0.key != "text" })
         } else if asText.contains("\(name).\(label)"), let text = value.text {
             found[label] = try JSON(parsing: text)
         } else {

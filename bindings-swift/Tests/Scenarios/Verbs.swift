@@ -7,9 +7,14 @@ enum Handle: Sendable {
     case engine(Tertulia)
     case user(UserScope)
     case conversation(Conversation)
+    case timeline(Rows<Timeline, TimelineItem>)
+    case conversationsWatch(Rows<ConversationsWatch, ConversationSummary>)
+    case outbox(Outbox)
+    case outboxWatch(OutboxWatch)
+    case events(Events)
 
     /// What the keys of its verbs begin with.
-    var kind: String { Mirror(reflecting: self).children.first?.label ?? "" }
+    var kind: String { snake(Mirror(reflecting: self).children.first?.label ?? "") }
 }
 
 /// What a verb gave: its result, and the handle that it made.
@@ -17,9 +22,7 @@ typealias Made = (JSON, Handle?)
 
 func ofEngine(_ engine: Tertulia, _ verb: String, _ step: Words) async throws -> Made {
     switch verb {
-    case "close":
-        try await engine.close()
-        return (.null, nil)
+    case "close": try await engine.close()
     case "ask":
         if step.fields["messages"] != nil {
             return (try told(try await engine.ask(messages: step.messages(), options: step.call())), nil)
@@ -28,8 +31,14 @@ func ofEngine(_ engine: Tertulia, _ verb: String, _ step: Words) async throws ->
     case "user":
         let user = engine.user(try step.need("id"), keys: try step.pairs("keys"))
         return (named(user.id), .user(user))
+    case "suspend": try await engine.suspend()
+    case "resume": try await engine.resume()
+    case "network_changed": engine.networkChanged()
+    case "events": return (.object([:]), .events(engine.events))
+    case "health": return (try told(engine.health), nil)
     default: throw Wrong("this runner cannot play `engine.\(verb)`")
     }
+    return (.null, nil)
 }
 
 func ofUser(_ user: UserScope, _ verb: String, _ step: Words) async throws -> Made {
@@ -63,6 +72,10 @@ func ofUser(_ user: UserScope, _ verb: String, _ step: Words) async throws -> Ma
         let report = try await user.importConversations(step.need("path"), dryRun: step.bool("dry_run") ?? false)
         return (try told(report), nil)
     case "erase": return (try told(try await user.erase()), nil)
+    case "preferences": return (try told(try await user.preferences()), nil)
+    case "update_preferences": return (try told(try await user.updatePreferences(step.preferences())), nil)
+    case "outbox": return (.object([:]), .outbox(user.outbox()))
+    case "watch_conversations": return (.object([:]), .conversationsWatch(Rows(try user.watchConversations())))
     default: throw Wrong("this runner cannot play `user.\(verb)`")
     }
 }
@@ -84,6 +97,10 @@ func ofConversation(_ chat: Conversation, _ verb: String, _ step: Words) async t
     let result: Any
     switch verb {
     case "at": return made(try chat.at(step.need("message")))
+    case "timeline":
+        let timeline = try await chat.timeline(
+            step.focus(), utcOffsetMinutes: step.whole("utc_offset_minutes") ?? 0, readUpto: step.text("read_upto"))
+        return (.object([:]), .timeline(Rows(timeline)))
     case "duplicate": return made(try await chat.duplicate(step.need("message")))
     case "send": result = try await chat.send(step.said(), options: step.call())
     case "stream": result = try await streamed(chat.stream(step.said(), options: step.call()), step)

@@ -98,7 +98,7 @@ struct Words: Sendable {
     }
 
     /// A text that a change leaves, sets or clears.
-    private func textChange(_ word: String) throws -> TextChange? {
+    func textChange(_ word: String) throws -> TextChange? {
         fields[word] == .null ? .clear : try text(word).map { .set(text: $0) }
     }
 
