@@ -8,6 +8,7 @@ import dev.tertulia.StoreUpkeep
 import dev.tertulia.Tertulia
 import dev.tertulia.Tier
 import dev.tertulia.Window
+import dev.tertulia.id
 import dev.tertulia.requests
 import dev.tertulia.text
 import dev.tertulia.tokens
@@ -34,9 +35,9 @@ private suspend fun plainly(engine: Tertulia, verb: String, step: JsonObject): A
     "load_catalogue" -> engine.loadCatalogue(step.need("path"))
     "reconfigure" -> engine.reconfigure(step.json("settings"), step.textMap("keys").orEmpty(), step.json("catalogue"))
     "warm_up" -> engine.warmUp(step.texts("models")!!)
-    "set_budget" -> step.budget().also { engine.setBudget(it) }
+    "set_budget" -> described(step.budget().also { engine.setBudget(it) })
     "remove_budget" -> engine.removeBudget(step.need("budget"))
-    "list_budgets" -> engine.listBudgets()
+    "list_budgets" -> engine.listBudgets().map(::described)
     "budgets" -> engine.budgets()
     "set_tier" -> engine.setTier(step.need("name"), step.tier())
     "remove_tier" -> engine.removeTier(step.need("name"))
@@ -46,6 +47,8 @@ private suspend fun plainly(engine: Tertulia, verb: String, step: JsonObject): A
     "forecast" -> engine.forecast(step.word("window")!!)
     else -> throw Wrong("this runner cannot play `engine.$verb`")
 }
+
+private fun described(budget: Budget) = JsonObject((told(budget) as JsonObject) + ("id" to told(budget.id)))
 
 /** A budget as it is described: one limit, a window, whose. */
 private fun JsonObject.budget(): Budget {
