@@ -14,6 +14,8 @@ private let flat: Set<String> = ["StreamEvent.kind", "TimelineItem.kind"]
 private let bare: Set<String> = ["TimelineItemKind.message.message"]
 /// Variants that are told by another word than `type`.
 private let tags = ["Progress": "step"]
+/// Variants that are told by their fields alone.
+private let alone: Set<String> = ["BudgetLimit"]
 /// Variants that are told from outside: `"never"`, `{"after": {"after_ms": 1}}`.
 private let outside: Set<String> = ["Retry"]
 
@@ -46,10 +48,11 @@ func told(_ value: Any) throws -> JSON {
     case .enum:
         guard let variant = mirror.children.first, let word = variant.label.map(snake) else {
             let word = JSON.text(snake("\(value)"))
-            let alone = value is any CaseIterable || outside.contains(name)
-            return alone ? word : .object([tags[name] ?? "type": word])
+            let isPlain = value is any CaseIterable || outside.contains(name)
+            return isPlain ? word : .object([tags[name] ?? "type": word])
         }
         let inner = try fields(Mirror(reflecting: variant.value), of: "\(name).\(variant.label ?? "")")
+        if alone.contains(name) { return .object(inner) }
         if outside.contains(name) { return .object([word: .object(inner)]) }
         return .object(inner.merging([tags[name] ?? "type": .text(word)]) { $1 })
     default: throw Wrong("nobody can tell a \(name)")

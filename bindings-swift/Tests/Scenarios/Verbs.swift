@@ -36,7 +36,7 @@ func ofEngine(_ engine: Tertulia, _ verb: String, _ step: Words) async throws ->
     case "network_changed": engine.networkChanged()
     case "events": return (.object([:]), .events(engine.events))
     case "health": return (try told(engine.health), nil)
-    default: throw Wrong("this runner cannot play `engine.\(verb)`")
+    default: return (try await ofMoney(engine, verb, step), nil)
     }
     return (.null, nil)
 }
@@ -76,7 +76,7 @@ func ofUser(_ user: UserScope, _ verb: String, _ step: Words) async throws -> Ma
     case "update_preferences": return (try told(try await user.updatePreferences(step.preferences())), nil)
     case "outbox": return (.object([:]), .outbox(user.outbox()))
     case "watch_conversations": return (.object([:]), .conversationsWatch(Rows(try user.watchConversations())))
-    default: throw Wrong("this runner cannot play `user.\(verb)`")
+    default: return (try await ofMoney(user, verb, step), nil)
     }
 }
 
@@ -135,6 +135,7 @@ func ofConversation(_ chat: Conversation, _ verb: String, _ step: Words) async t
     case "delete_message":
         result = try await chat.deleteMessage(step.need("message"), subtree: step.bool("subtree") ?? false)
     case "summary": result = try await chat.summary()
+    case "budgets": result = try await chat.budgets()
     case "update": result = try await chat.update(step.change())
     case "delete": result = try await chat.delete()
     default: throw Wrong("this runner cannot play `conversation.\(verb)`")

@@ -53,6 +53,28 @@ struct KeptTests {
         }
     }
 
+    @Test("a budget is kept, and says what is left of it")
+    func money() async throws {
+        try await bench { bench in
+            let tertulia = try await bench.engine("text=ok")
+            let me = tertulia.user("ana")
+            try await tertulia.setBudget(.requests(2, per: .day, each: .user, warnAt: [0.5]))
+            let chat = me.newConversation()
+            _ = try await chat.send("one")
+            _ = try await chat.send("two")
+            let refused = await failure { try await chat.send("three") }
+            #expect(refused?.kind == .budgetExceeded)
+            #expect(try await bench.simulator.requests().count == 2)
+            #expect(try await me.budgets().map(\.remaining) == [0])
+            #expect(try await me.usage(by: .model).rows.count == 1)
+            #expect(await failure { try await me.forecast(.minute) }?.reason == "bad_window")
+            let bad = await failure { try await tertulia.setBudget(.usd(.nan)) }
+            #expect(bad?.kind == .invalid)
+            try await tertulia.removeBudget(try #require(try await tertulia.listBudgets().first).id())
+            #expect(try await chat.send("three").text == "ok")
+        }
+    }
+
     @Test("a page is told a reply, and who lets go of it stops the call")
     func pages() async throws {
         try await bench { bench in

@@ -16,7 +16,6 @@ import dev.tertulia.StoreUpkeep
 import dev.tertulia.Tertulia
 import dev.tertulia.TertuliaException
 import dev.tertulia.UserScope
-import dev.tertulia.info
 import dev.tertulia.open
 import java.io.File
 import java.net.http.HttpTimeoutException
@@ -136,7 +135,7 @@ private class Play(
             }.result
         } catch (failure: TertuliaException) {
             if ("fails" !in step) throw Wrong("it failed: $failure", failure)
-            told(failure.info)
+            told(failure)
         }
         (step["expect"] ?: step["fails"])?.let { check(it, result, "") }
         step.text("as")?.let { results[it] = result }

@@ -60,11 +60,9 @@ internal fun focus(step: JsonObject): TimelineFocus? {
     return message?.let { TimelineFocus.Message(it) } ?: branch?.let { TimelineFocus.Branch(it) }
 }
 
-/** A row as it is: what is told besides the fields of a message or an error is none of it. */
+/** A row as it is: what is told besides the fields of a message is none of it. */
 private fun plain(row: JsonElement): JsonObject = JsonObject(
-    row.jsonObject.mapValues { (name, value) ->
-        if (value is JsonObject && name in setOf("message", "error")) JsonObject(value - "text") else value
-    },
+    row.jsonObject.mapValues { (name, value) -> if (name == "message") JsonObject(value.jsonObject - "text") else value },
 )
 
 /** What a page is told first of a timeline: all rows. */

@@ -1,9 +1,10 @@
 package dev.tertulia.scenarios
 
-import dev.tertulia.ErrorInfo
 import dev.tertulia.LibraryValue
 import dev.tertulia.Message
 import dev.tertulia.Reply
+import dev.tertulia.TertuliaException
+import dev.tertulia.info
 import dev.tertulia.notice
 import dev.tertulia.text
 import java.lang.reflect.Modifier
@@ -57,6 +58,10 @@ internal fun told(value: Any?): JsonElement = when (value) {
     else -> record(value)
 }
 
+/** A failure, with what had arrived. */
+internal fun told(failure: TertuliaException): JsonElement =
+    JsonObject((told(failure.info) as JsonObject) + ("text" to told(failure.info.text)))
+
 private fun record(value: Any): JsonElement {
     val fields = fields(value) + words(value).mapValues { told(it.value) }
     val family = value.javaClass.superclass
@@ -84,7 +89,6 @@ private fun fields(value: Any): Map<String, JsonElement> = buildMap {
 private fun words(value: Any): Map<String, String?> = when (value) {
     is Reply -> mapOf("text" to value.text, "notice" to value.notice)
     is Message -> mapOf("text" to value.text)
-    is ErrorInfo -> mapOf("text" to value.text)
     else -> emptyMap()
 }
 
