@@ -179,7 +179,7 @@ async fn a_list_of_conversations_changes_by_itself() {
     let user = tertulia.user(Some("ana".to_owned()), HashMap::new());
     let watch = user.watch_conversations().unwrap();
     assert_eq!(watch.next(None).await.unwrap(), Some(vec![ConversationDiff::Reset { items: Vec::new() }]));
-    let chat = user.new_conversation(None, None, Some("Trip".to_owned()), HashMap::new());
+    let chat = user.new_conversation(None, None, Some("Trip".to_owned()), HashMap::new(), Vec::new(), None);
     chat.send(say("Hi"), CallOptions::default(), None).await.unwrap();
     let mut shown = None;
     while shown.as_ref().is_none_or(|row: &ConversationSummary| row.message_count < 2) {
@@ -209,7 +209,7 @@ async fn a_message_that_waits_is_told_of_sent_and_taken_back() {
     let options = OpenOptions { settings: Some(patient.to_owned()), ..options(&simulator) };
     let tertulia = open_tertulia(options, None).await.unwrap();
     let user = tertulia.user(None, HashMap::new());
-    let chat = user.new_conversation(None, None, None, HashMap::new());
+    let chat = user.new_conversation(None, None, None, HashMap::new(), Vec::new(), None);
     let (outbox, events) = (user.outbox(), tertulia.events());
     let watch = outbox.watch();
     let later = |model: &str| CallOptions {
