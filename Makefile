@@ -16,7 +16,7 @@ IMAGES ?= 5000
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin scenarios simulate check bindings conformance crash bench load profile deny clean
+.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings conformance crash bench load profile deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -30,6 +30,9 @@ test: python ## Run every test and check; ends with "N passed, N failed"
 
 test-kotlin: rust python ## Run the tests in Kotlin alone; needs a JDK of 17 or newer and Maven
 	@$(PYTHON) tools/run_tests.py kotlin
+
+test-swift: rust python ## Run the tests in Swift alone; `tools/swift.py setup` fetches Swift 6
+	@$(PYTHON) tools/run_tests.py swift
 
 scenarios: rust python ## Play the scenarios that all languages share; says for each how many passed
 	@$(PYTHON) tools/run_tests.py scenarios

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the Kotlin that UniFFI makes of the native library, or say whether the committed one is that.
+"""Write the Kotlin and the Swift that UniFFI makes of the native library, or say whether the committed ones are that.
 
     tools/border.py write     after a change of core/src/facade
     tools/border.py check     part of ``make test``
@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMITTED = ROOT / "bindings-kotlin" / "src" / "generated" / "kotlin"
+KOTLIN = "bindings-kotlin/src/generated/kotlin"
+SWIFT = "bindings-swift/Sources"
+TYPES = f"{SWIFT}/Tertulia/Generated/Types.swift"
+# Folders that hold nothing else than this.
+COMMITTED = (f"{KOTLIN}/**/*.kt", f"{SWIFT}/TertuliaFFI/*.swift", f"{SWIFT}/CTertulia/*.h", TYPES)
 # The library, the program that reads it, and the server that the tests in Kotlin talk to. As a part of the whole
 # workspace with all features, because that is how the tests build it: alone its dependencies would be built anew.
 BUILD = (
@@ -26,6 +31,8 @@ BUILD = (
 )  # fmt: skip
 LIBRARIES = {"darwin": "libtertulia_ffi.dylib", "win32": "tertulia_ffi.dll"}
 SHOWN = 40
+# What is generated for itself, the errors that the package has in a form of its own, and how an engine is opened.
+NOT_HANDED_ON = re.compile(r"FfiConverter|[Uu]niffi|TertuliaError$|OpenOptions$")
 # A job that is cancelled in the very moment in which its call is done never takes the result, and UniFFI frees the call
 # without it: a stream nobody holds would go on to its end, and what it was written to would stay in memory.
 UNTAKEN = """\
@@ -46,6 +53,8 @@ TAKEN = """\
         freeFunc(rustFuture)
     }
 """
+# Nothing uses it, and it would be taken for our own `Library`.
+HIDES = "import com.sun.jna.Library\n"
 
 
 def target() -> Path:
@@ -55,30 +64,56 @@ def target() -> Path:
     return ROOT / "target" / "debug"
 
 
-def generate(folder: Path) -> None:
-    """Write the Kotlin of the library that was built into this folder."""
+def generate(folder: Path) -> dict[str, str]:
+    """Make everything of the library that was built, in this folder; tell it by the paths where it is committed."""
     library = target() / LIBRARIES.get(sys.platform, "libtertulia_ffi.so")
     bindgen = target() / ("tertulia-bindgen.exe" if sys.platform == "win32" else "tertulia-bindgen")
-    subprocess.run(
-        [bindgen, "generate", library, "--language", "kotlin", "--no-format", "--out-dir", folder],
-        cwd=ROOT, check=True,
-    )  # fmt: skip
-    for path in folder.rglob("*.kt"):
-        # Blanks at line ends are the generator's own.
-        lines = path.read_text("utf-8").splitlines()
-        path.write_text(mended("\n".join(line.rstrip() for line in lines).rstrip() + "\n"), "utf-8")
+    made: dict[str, str] = {}
+    for language in ("kotlin", "swift"):
+        place = folder / language
+        subprocess.run(
+            [bindgen, "generate", library, "--language", language, "--no-format", "--out-dir", place],
+            cwd=ROOT, check=True,
+        )  # fmt: skip
+        for path in sorted(place.rglob("*.*")):
+            # Blanks at line ends are the generator's own.
+            lines = path.read_text("utf-8").splitlines()
+            text = "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+            if language == "kotlin":
+                made[f"{KOTLIN}/{path.relative_to(place)}"] = mended(text)
+            else:
+                made[f"{SWIFT}/{path.stem}/{path.name}"] = text
+                made |= {TYPES: types(text)} if path.suffix == ".swift" else {}
+    return made
+
+
+def types(swift: str) -> str:
+    """Hand on the records and enums of the border, and nothing else of it: its handles are wrapped.
+
+    Each has a second name within the class, for apps that have a `Message` of their own: as module and class share
+    their name, `Tertulia.Message` means nothing else.
+    """
+    found = re.findall(r"^public (?:indirect )?(struct|enum) (\w+)", swift, re.MULTILINE)
+    kinds = {name: kind for kind, name in sorted(found, key=lambda one: one[1]) if not NOT_HANDED_ON.match(name)}
+    exported = "".join(f"@_exported import {kind} TertuliaFFI.{name}\n" for name, kind in kinds.items())
+    named = "".join(f"    public typealias {name} = TertuliaFFI.{name}\n" for name in kinds)
+    return (
+        "// Written by tools/border.py.\n\nimport TertuliaFFI\n"
+        f"{exported}\n/// Everything by the name of the package.\nextension Tertulia {{\n{named}}}\n"
+    )
 
 
 def mended(kotlin: str) -> str:
-    """Free what a call gave that nobody takes any more."""
+    """Free what a call gave that nobody takes any more, and let no import hide a name of ours."""
     if kotlin.count(UNTAKEN) != 1:
         raise SystemExit("UniFFI waits for calls in another way than it did: see what it does with cancelled ones")
-    return kotlin.replace(UNTAKEN, TAKEN)
+    return kotlin.replace(UNTAKEN, TAKEN).replace(HIDES, "")
 
 
 def files(folder: Path) -> dict[str, str]:
-    """Every file below the folder, by its path in it."""
-    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in sorted(folder.rglob("*.kt"))}
+    """Every file of ours below the folder, by its path in it."""
+    found = [path for pattern in COMMITTED for path in sorted(folder.glob(pattern))]
+    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in found}
 
 
 def differences(committed: dict[str, str], made: dict[str, str]) -> list[str]:
@@ -103,24 +138,23 @@ def main() -> int:
         return 2
     subprocess.run(BUILD, cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder))
-        made = files(Path(folder))
-    if not made:
-        sys.stderr.write("the generator wrote nothing\n")
+        made = generate(Path(folder))
+    if len(made) < len(COMMITTED):
+        sys.stderr.write("the generator wrote too little\n")
         return 1
     if sys.argv[1] == "check":
-        found = differences(files(COMMITTED), made)
+        found = differences(files(ROOT), made)
         for line in found:
             sys.stdout.write(f"{line}\n")
         if found:
-            sys.stdout.write("the committed Kotlin is not that of the library: run `make bindings` and commit it\n")
+            sys.stdout.write("what is committed is not that of the library: run `make bindings` and commit it\n")
         return 1 if found else 0
     for name, text in made.items():
-        path = COMMITTED / name
+        path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    for name in set(files(COMMITTED)) - set(made):
-        (COMMITTED / name).unlink()
+    for name in set(files(ROOT)) - set(made):
+        (ROOT / name).unlink()
     return 0
 
 

@@ -4,6 +4,7 @@
     tools/run_tests.py            everything (``make test``)
     tools/run_tests.py check      the quick part (``make check``)
     tools/run_tests.py kotlin     the mobile border alone (``make test-kotlin``)
+    tools/run_tests.py swift      the same in Swift (``make test-swift``)
     tools/run_tests.py scenarios  what all languages do alike alone (``make scenarios``)
     tools/run_tests.py simulate   the proofs by simulation alone (``make simulate``)
 
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import border
+import swift
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv" / "bin"
@@ -39,6 +41,7 @@ STEP_LIMIT_SECONDS = 60 * 60
 FLOORS = "rust: floors"
 # What the steps of the scenarios gave in Rust.
 TOLD = border.target().parent / "scenarios"
+TOLD_IN_SWIFT = border.target().parent / "scenarios-swift"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,18 @@ def scenario_counts(output: str) -> Counts:
     return Counts(*map(int, lines[-1])) if lines else Counts()
 
 
+def swift_counts(output: str) -> Counts:
+    """Count what Swift Testing says of each test: ``Test "a reply" passed after 0.1 seconds.``; its sum counts none."""
+    said = re.findall(
+        r"^\S+ Test (?!run with )(.+) (passed|failed) after [\d.]+ seconds(?: with \d+ issues?)?\.$",
+        output,
+        re.MULTILINE,
+    )
+    skipped = len(re.findall(r"^\S+ Test .+ skipped", output, re.MULTILINE))
+    failed = sum(word == "failed" for _, word in said)
+    return Counts(len(said) - failed, failed, skipped)
+
+
 @dataclass(frozen=True)
 class Step:
     """One command. With ``count`` it is a step of tests, without one a check, which only passes or fails."""
@@ -153,23 +168,76 @@ def no_wasm() -> str | None:
     return None if added.returncode == 0 else f"rustup could not add the target {WASM}"
 
 
+def no_swift() -> str | None:
+    """Set the toolchain of Swift up where everything must run; say so when it is not there."""
+    if swift.at_hand():
+        return None
+    if not must_run():
+        return "no Swift; `tools/swift.py setup` fetches Debian's into a folder of its own"
+    made = subprocess.run([sys.executable, "tools/swift.py", "setup"], cwd=ROOT, check=False)
+    return None if made.returncode == 0 else "no Swift, and it could not be set up"
+
+
+def must_run() -> bool:
+    """Whether a missing tool is a failure."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
 def existing(*paths: str) -> tuple[str, ...]:
     """Keep the paths that the project has."""
     return tuple(path for path in paths if (ROOT / path).exists())
 
 
-def border_steps() -> Iterable[Step]:
-    """List the steps of the mobile border: its library, its committed code, its tests in Kotlin."""
-    current = "border: bindings are current"
-    yield Step("border: library", border.BUILD)
-    yield Step(current, (sys.executable, "tools/border.py", "check"), after="border: library")
-    yield Step(
+LIBRARY, CURRENT = "border: library", "border: bindings are current"
+
+
+def border_step() -> Step:
+    """Build what the languages of apps load, and what they are tested with."""
+    return Step(LIBRARY, border.BUILD)
+
+
+def current_step() -> Step:
+    """Check that the committed code is what is made of the library."""
+    return Step(CURRENT, (sys.executable, "tools/border.py", "check"), after=LIBRARY)
+
+
+def kotlin_step() -> Step:
+    """Run the tests in Kotlin, scenarios included."""
+    return Step(
         "kotlin: tests",
         ("mvn", "-B", "-ntp", "-f", "bindings-kotlin/pom.xml", f"-Dnative.dir={border.target()}", "test"),
         maven_counts,
-        after=current,
+        after=CURRENT,
         missing=no_tool("java"),
     )
+
+
+def swift_format_step() -> Step:
+    """Hold what is written in Swift to its form."""
+    return Step("swift: format", (sys.executable, "tools/swift.py", "format"), in_check=True, missing=no_swift)
+
+
+def tested_in_swift() -> Step:
+    """Run the tests in Swift."""
+    command = (sys.executable, "tools/swift.py", "test")
+    return Step("swift: tests", command, swift_counts, after=CURRENT, missing=no_swift)
+
+
+def played_in_swift(after: str = CURRENT) -> Step:
+    """Play in Swift the scenarios of which Swift has the verbs."""
+    command = (sys.executable, "tools/swift.py", "scenarios", "--tell", str(TOLD_IN_SWIFT))
+    return Step("scenarios: swift", command, scenario_counts, after=after, missing=no_swift)
+
+
+def kotlin_steps() -> Iterable[Step]:
+    """List the steps of the mobile border: its library, its committed code, its tests in Kotlin."""
+    yield from (environment_step(), border_step(), current_step(), kotlin_step())
+
+
+def swift_steps() -> Iterable[Step]:
+    """List the same in Swift."""
+    yield from (swift_format_step(), environment_step(), border_step(), current_step())
+    yield from (tested_in_swift(), played_in_swift())
 
 
 WHEEL, INSTALLED, ENVIRONMENT = "python: wheel", "python: installed wheel", "python: environment"
@@ -211,6 +279,13 @@ def played_in_python() -> Step:
     return Step("scenarios: python", runner, scenario_counts, after=INSTALLED)
 
 
+def beside_rust(language: str, told: Path, missing: Callable[[], str | None]) -> Step:
+    """Compare every field that a language told of the scenarios with what Rust told."""
+    command = (sys.executable, "tests/scenarios/beside.py", str(TOLD), str(told))
+    name = f"scenarios: {language} beside rust"
+    return Step(name, command, scenario_counts, after=SCENARIOS_OF_RUST, missing=missing)
+
+
 def scenario_steps() -> Iterable[Step]:
     """List the scenarios in every language, and the check that no public verb is without one."""
     built = "scenarios: runner in rust"
@@ -220,6 +295,10 @@ def scenario_steps() -> Iterable[Step]:
     yield environment_step()
     yield from wheel_steps()
     yield played_in_python()
+    if swift.at_hand() or must_run():
+        yield border_step()
+    yield played_in_swift(LIBRARY)
+    yield beside_rust("swift", TOLD_IN_SWIFT, no_swift)
 
 
 def parity_step() -> Step:
@@ -310,12 +389,15 @@ def all_steps() -> Iterable[Step]:
             yield Step("python: types of the examples", (str(VENV / "pyright"),), after=INSTALLED)
         yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after=INSTALLED)
         yield played_in_python()
-    if existing("bindings-kotlin"):
-        yield from border_steps()
+    yield swift_format_step()
+    yield from (border_step(), current_step(), kotlin_step())
+    yield beside_rust("kotlin", ROOT / "bindings-kotlin/target/told", no_tool("java"))
+    yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
 
 
 PARTS: dict[str, Callable[[], Iterable[Step]]] = {
-    "kotlin": border_steps,
+    "kotlin": kotlin_steps,
+    "swift": swift_steps,
     "scenarios": scenario_steps,
     "simulate": simulation_steps,
 }
@@ -428,7 +510,7 @@ def main() -> int:
         say("Rust is missing: install it from https://rustup.rs")
         say("0 passed, 1 failed")
         return 1
-    strict = os.environ.get("CI", "").lower() in {"1", "true"}
+    strict = must_run()
     if strict:
         environment["CARGO_INCREMENTAL"] = "0"  # nothing is built a second time
         environment["CARGO_PROFILE_DEV_DEBUG"] = "0"  # panics name their line without it

@@ -25,6 +25,19 @@ class DifferencesTest(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "cancelled"):
             border.mended("x\n")
 
+    def test_what_is_generated_for_itself_is_not_handed_on(self) -> None:
+        swift = "public struct Message: Sendable {\n    public enum Inner {}\n}\npublic indirect enum Part {\n}\n"
+        swift += "public struct FfiConverterTypePart {\n}\npublic enum TertuliaError: Swift.Error {\n}\nopen class User {\n}\n"
+        told = border.types(swift)
+        self.assertIn("@_exported import struct TertuliaFFI.Message\n@_exported import enum TertuliaFFI.Part\n", told)
+        self.assertIn("    public typealias Part = TertuliaFFI.Part\n", told)
+        for name in ("Inner", "FfiConverter", "TertuliaError", "User"):
+            self.assertNotIn(name, told)
+
+    def test_every_committed_file_that_is_generated_is_compared(self) -> None:
+        endings = {path.rpartition(".")[2] for path in border.files(border.ROOT)}
+        self.assertEqual(endings, {"kt", "swift", "h"})
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -10,6 +10,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "scenarios"))
 import parity
+from beside import Told
 from same import Same
 from verbs import FORMAT, VERBS
 
@@ -30,7 +31,8 @@ class EveryVerbHasItsScenario(unittest.TestCase):
     def test_a_verb_that_nobody_plays_or_has_is_named(self) -> None:
         with mock.patch.dict(VERBS, {"user.fly": {}}):
             told = problems()
-        for line in ("no scenario plays it", "rust lacks it", "python (UserScope) lacks it", "the facade lacks it"):
+        lacks = ("rust lacks it", "python (UserScope) lacks it", "the facade lacks it", "Swift lacks it")
+        for line in ("no scenario plays it", *lacks):
             self.assertIn(f"user.fly: {line}", told)
 
     def test_a_public_verb_that_scenarios_do_not_know_is_named(self) -> None:
@@ -52,13 +54,25 @@ class EveryVerbHasItsScenario(unittest.TestCase):
         ):
             self.assertEqual(problems(), "user.ask: stands apart in rust without need")
 
-    def test_what_kotlin_has_by_now_must_leave_its_list(self) -> None:
-        lacking = {"kotlin": {"verbs": ["conversation.send"], "scenarios": ["two_turns"]}}
-        with mock.patch.dict(FORMAT, {"missing": lacking}):
+    def test_what_a_language_has_by_now_must_leave_its_list(self) -> None:
+        lists = {"verbs": ["conversation.send", "user.fly"], "scenarios": ["two_turns"]}
+        with mock.patch.dict(FORMAT, {"missing": {"kotlin": lists, "swift": lists}}):
             told = problems()
+        for language in ("Kotlin", "Swift"):
+            self.assertIn(f"take it out of the list of what {language} lacks", told)
+            self.assertIn(f"user.fly: named as lacking in {language}, and no verb", told)
+            self.assertIn(f"two_turns: not there, or left out in {language} for its verbs", told)
+        self.assertIn("conversation.send: Swift has it", told)
         self.assertIn("conversation.send: the facade has it; take it out", told)
-        self.assertIn("conversation.fork: the facade lacks it", told)
-        self.assertIn("two_turns: not there, or left out in Kotlin for its verbs", told)
+
+    def test_what_is_public_in_swift_is_read_from_its_classes(self) -> None:
+        found = parity.swift()
+        self.assertLessEqual({"new_conversation", "conversation_for", "ask", "id"}, found["UserScope"])
+        self.assertLessEqual({"open", "close", "user"}, found["Tertulia"])
+        with mock.patch.object(parity, "swift", return_value={"UserScope": {*found["UserScope"], "fly"}}):
+            told = problems()
+        self.assertIn("user.fly: public in Swift, and no verb of scenarios", told)
+        self.assertIn("conversation.send: Swift lacks it", told)
 
 
 class EveryFieldIsTheSame(unittest.TestCase):
@@ -100,6 +114,14 @@ class EveryFieldIsTheSame(unittest.TestCase):
         self.differ([ID.format(1), ID.format(2)], [ID.format(7), ID.format(7)], "the id")
         with self.assertRaisesRegex(Same.Difference, "2 steps there, 1 here"):
             Same().compare(STEPS, [{}, {}], [{}])
+
+    def test_what_kotlin_tells_besides_says_nothing(self) -> None:
+        there = {"at": {"operation": ""}, "one": 1}
+        here = {"at": {"operation": "user.search"}, "one": 1, "no": None, "none": [], "off": False}
+        Told().compare(STEPS, [{}, there], [{}, here])
+        for more in ({"two": 2}, {"at": {"operation": "user.search", "why": "x"}}):
+            with self.assertRaisesRegex(Same.Difference, "on one side alone"):
+                Told().compare(STEPS, [{}, there], [{}, {**here, **more}])
 
 
 if __name__ == "__main__":

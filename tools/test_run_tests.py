@@ -18,6 +18,18 @@ test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; fin
 test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
 """
 UNITTEST = "Ran 5 tests in 0.001s\n\nFAILED (failures=1, errors=2, skipped=1)\n"
+SWIFT = """
+◇ Test run started.
+◇ Suite Border started.
+◇ Test "a reply" started.
+✔ Test "a reply" passed after 0.673 seconds.
+✔ Test "what failed after 3 seconds" passed after 0.001 seconds.
+✘ Test run() recorded an issue at Border.swift:1:2: Expectation failed: passed after 1.0 seconds
+✘ Test run() failed after 0.913 seconds with 1 issue.
+➜ Test "another" skipped.
+✔ Suite Border passed after 1.157 seconds.
+✘ Test run with 4 tests failed after 5.683 seconds with 1 issue.
+"""
 
 
 def step(code: str, count: bool = True) -> Step:
@@ -67,6 +79,10 @@ class CountsAreRead(unittest.TestCase):
         self.assertEqual(run_tests.maven_counts(bad), Counts(15, 5))
         self.assertEqual(run_tests.maven_counts(of_a_class), Counts())
         self.assertEqual(run_tests.maven_counts("[ERROR] COMPILATION ERROR\n[INFO] BUILD FAILURE\n"), Counts())
+
+    def test_swift_is_counted_test_by_test(self) -> None:
+        self.assertEqual(run_tests.swift_counts(SWIFT), Counts(2, 1, 1))
+        self.assertEqual(run_tests.swift_counts("error: no such module\n"), Counts())
 
     def test_our_own_runners_say_it_plainly(self) -> None:
         self.assertEqual(

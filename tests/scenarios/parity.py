@@ -1,7 +1,7 @@
 """Check that every public verb is played by a scenario, and is there in every language.
 
-It reads what is public from the sources: the engine's handles in Rust, the stub in Python, the facade that Kotlin (and
-later Swift) see. A verb that is public there and not in ``format/verbs.json``, one that no scenario plays, one that a
+It reads what is public from the sources: the engine's handles in Rust, the stub in Python, the facade that Kotlin sees,
+the handles of the package in Swift. A verb that is public there and not in ``format/verbs.json``, one that no scenario plays, one that a
 language lacks without being named in the list of what it lacks, and one that is named there and is no longer lacking:
 each is a line, and the end is ``N passed, N failed``. Needs nothing but Python.
 """
@@ -63,6 +63,25 @@ def python() -> dict[str, dict[str, set[str]]]:
     return classes
 
 
+def swift() -> dict[str, set[str]]:
+    """The public methods and properties of each class of the package, as scenarios name them."""
+    methods: dict[str, set[str]] = {}
+    pattern = re.compile(
+        r"^(?:public final class|extension) (\w+)|^    public (?:static )?(?:func|var) (\w+)", re.MULTILINE
+    )
+    for file in sorted((ROOT / "bindings-swift/Sources/Tertulia").glob("*.swift")):
+        subject = ""
+        for found in pattern.finditer(file.read_text("utf-8")):
+            if found[1]:
+                subject = found[1]
+            else:
+                if found[2] == "makeAsyncIterator":  # what makes a sequence of a class
+                    continue
+                name = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", found[2])
+                methods.setdefault(subject, set()).add(name)
+    return methods
+
+
 def apart(language: str, key: str) -> bool:
     """Whether this is public in a language and no verb of scenarios, for the reason that the list gives."""
     if key not in FORMAT["apart"].get(language, {}):
@@ -82,8 +101,7 @@ def problems() -> Iterator[str]:
     yield from (f"{key}: no such verb" for key in sorted(found - set(VERBS)))
 
     in_rust, in_python = rust(ROOT / "core/src/engine"), python()
-    facade = rust(ROOT / "core/src/facade")
-    lacking = set(FORMAT["missing"]["kotlin"]["verbs"])
+    facade, in_swift = rust(ROOT / "core/src/facade"), swift()
     for kind, names in FORMAT["handles"].items():
         verbs = {key.partition(".")[2]: verb for key, verb in VERBS.items() if key.startswith(f"{kind}.")}
         if "rust" in names:
@@ -97,23 +115,34 @@ def problems() -> Iterator[str]:
                     yield from arguments(f"{name}.{verb}", f"{kind}.{verb}", words)
         offered = facade.get(names.get("facade", ""), set())
         offered = {"close" if verb == "shutdown" else verb for verb in offered}
-        for verb in sorted(verbs):
-            key = f"{kind}.{verb}"
-            there = verb in offered or apart("facade", key)
-            if there and key in lacking:
-                yield f"{key}: the facade has it; take it out of the list of what Kotlin lacks"
-            if not there and key not in lacking:
-                yield f"{key}: the facade lacks it"
-        for verb in sorted(offered - set(verbs)):
-            if not apart("facade", f"{kind}.{verb}"):
-                yield f"{kind}.{verb}: public in the facade, and no verb of scenarios"
-    yield from (f"{key}: named as lacking in Kotlin, and no verb" for key in sorted(lacking - set(VERBS)))
+        yield from lacked("facade", "Kotlin", kind, set(verbs), offered)
+        yield from lacked("swift", "Swift", kind, set(verbs), in_swift.get(names["rust"], set()))
+    for language in FORMAT["missing"]:
+        lacking = set(FORMAT["missing"][language]["verbs"])
+        title = language.title()
+        yield from (f"{key}: named as lacking in {title}, and no verb" for key in sorted(lacking - set(VERBS)))
+        for name in FORMAT["missing"][language]["scenarios"]:
+            file = FOLDER / f"{name}.json"
+            if not file.exists() or lacking & set(keys(json.loads(file.read_text("utf-8"))["steps"])):
+                yield f"{name}: not there, or left out in {title} for its verbs; take it out of the list of scenarios"
     excused = {(language, key) for language, listed in FORMAT["apart"].items() for key in listed}
     yield from (f"{key}: stands apart in {language} without need" for language, key in sorted(excused - EXCUSED))
-    for name in FORMAT["missing"]["kotlin"]["scenarios"]:
-        file = FOLDER / f"{name}.json"
-        if not file.exists() or lacking & set(keys(json.loads(file.read_text("utf-8"))["steps"])):
-            yield f"{name}: not there, or left out in Kotlin for its verbs; take it out of the list of scenarios"
+
+
+def lacked(where: str, language: str, kind: str, verbs: set[str], offered: set[str]) -> Iterator[str]:
+    """What a language lacks, or has, unlike it is said in the list of what it lacks."""
+    lacking = FORMAT["missing"][language.lower()]["verbs"]
+    place = "the facade" if where == "facade" else language
+    for verb in sorted(verbs):
+        key = f"{kind}.{verb}"
+        there = verb in offered or apart(where, key)
+        if there and key in lacking:
+            yield f"{key}: {place} has it; take it out of the list of what {language} lacks"
+        if not there and key not in lacking:
+            yield f"{key}: {place} lacks it"
+    for verb in sorted(offered - verbs):
+        if not apart(where, f"{kind}.{verb}"):
+            yield f"{kind}.{verb}: public in {place}, and no verb of scenarios"
 
 
 def missing(language: str, kind: str, verbs: set[str], public: set[str], name: str = "") -> Iterator[str]:
@@ -149,8 +178,8 @@ def main() -> int:
     scenarios = len(list(FOLDER.glob("*.json")))
     if scenarios < 40:
         wrong.append("fewer than 40 scenarios")
-    lacking = len(FORMAT["missing"]["kotlin"]["verbs"])
-    sys.stdout.write(f"{scenarios} scenarios play {len(VERBS)} verbs, of which Kotlin lacks {lacking}\n")
+    lacking = [f"{language.title()} lacks {len(lists['verbs'])}" for language, lists in FORMAT["missing"].items()]
+    sys.stdout.write(f"{scenarios} scenarios play {len(VERBS)} verbs, of which {', '.join(lacking)}\n")
     sys.stdout.write(f"{len(VERBS)} passed, {len(wrong)} failed\n")
     return 1 if wrong else 0
 

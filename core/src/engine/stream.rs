@@ -308,6 +308,12 @@ impl ReplyStream {
         self.cancel.clone()
     }
 
+    /// Whether dropping this handle stops the call.
+    #[cfg(feature = "uniffi")]
+    pub(crate) fn owns(&self) -> bool {
+        self.owner.is_some()
+    }
+
     /// The events as bytes for readers outside of the program (`text/event-stream`), whatever was read by this handle.
     pub fn sse(self) -> SseStream {
         SseStream::new(self)

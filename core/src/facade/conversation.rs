@@ -3,21 +3,25 @@
 use std::sync::Arc;
 
 use super::cancel::CancelToken;
+use super::conversation_change::ConversationChange;
+use super::conversation_summary::ConversationSummary;
 use super::error::TertuliaError;
 use super::ground::Ground;
-use super::message::{HistoryAnchor, MessagePage, NewMessage};
+use super::id::id;
+use super::message::{self, NewMessage};
 use super::options::CallOptions;
 use super::part::{self, Part};
 use super::reply::Reply;
+use super::row::TimelineFocus;
 use super::stream::ReplyStream;
-use crate::base::{Cursor, Malformed, TurnId};
+use super::timeline::Timeline;
 use crate::{engine, model};
 
 /// One conversation. Touches no disk when made. Its turns run one after the other, in the order they were asked for.
 #[derive(uniffi::Object)]
 pub struct Conversation {
-    chat: engine::Conversation,
-    ground: Arc<Ground>,
+    pub(super) chat: engine::Conversation,
+    pub(super) ground: Arc<Ground>,
 }
 
 impl Conversation {
@@ -26,7 +30,7 @@ impl Conversation {
     }
 
     /// Waits for a stream and hands it out.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         cancel: Option<Arc<CancelToken>>,
         stream: impl Future<Output = model::Result<engine::ReplyStream>> + Send + 'static,
@@ -85,7 +89,7 @@ impl Conversation {
         options: CallOptions,
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<Arc<ReplyStream>, TertuliaError> {
-        let verb = self.chat.retry(turn(&turn_id, "conversation.retry")?).with(options.try_into()?);
+        let verb = self.chat.retry(id(&turn_id, "conversation.retry")?).with(options.try_into()?);
         self.begin(cancel, verb.into_future()).await
     }
 
@@ -102,7 +106,7 @@ impl Conversation {
         after_seq: i64,
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<Arc<ReplyStream>, TertuliaError> {
-        let (chat, turn) = (self.chat.clone(), turn(&turn_id, "conversation.attach")?);
+        let (chat, turn) = (self.chat.clone(), id(&turn_id, "conversation.attach")?);
         self.begin(cancel, async move { chat.attach(turn, after_seq).await }).await
     }
 
@@ -113,7 +117,7 @@ impl Conversation {
     /// `NotFound`.
     #[uniffi::method(default(cancel = None))]
     pub async fn stop(&self, turn_id: String, cancel: Option<Arc<CancelToken>>) -> Result<(), TertuliaError> {
-        let (chat, turn) = (self.chat.clone(), turn(&turn_id, "conversation.stop")?);
+        let (chat, turn) = (self.chat.clone(), id(&turn_id, "conversation.stop")?);
         self.ground.run(cancel, async move { chat.stop(turn).await }).await
     }
 
@@ -127,38 +131,68 @@ impl Conversation {
         messages: Vec<NewMessage>,
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<Vec<String>, TertuliaError> {
-        let messages = messages.into_iter().map(model::NewMessage::try_from).collect::<model::Result<Vec<_>>>()?;
-        let chat = self.chat.clone();
+        let (chat, messages) = (self.chat.clone(), message::taken(messages)?);
         let ids = self.ground.run(cancel, async move { chat.append(messages).await }).await?;
         Ok(ids.iter().map(ToString::to_string).collect())
     }
 
-    /// A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+    /// What a list shows of it, from one row.
     ///
     /// # Errors
-    /// `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
-    #[uniffi::method(default(anchor = None, limit = 50, cancel = None))]
-    pub async fn history(
-        &self,
-        anchor: Option<HistoryAnchor>,
-        limit: i32,
-        cancel: Option<Arc<CancelToken>>,
-    ) -> Result<MessagePage, TertuliaError> {
-        // Below 0 is refused as 0 is.
-        let call = self.chat.history().limit(usize::try_from(limit).unwrap_or(0));
-        let call = match anchor {
-            None => call,
-            Some(HistoryAnchor::Before { cursor }) => call.before(place(&cursor)?),
-            Some(HistoryAnchor::After { cursor }) => call.after(place(&cursor)?),
-        };
-        self.ground.run(cancel, call.into_future()).await.map(MessagePage::from)
+    /// `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn summary(&self, cancel: Option<Arc<CancelToken>>) -> Result<ConversationSummary, TertuliaError> {
+        let chat = self.chat.clone();
+        self.ground.run(cancel, async move { chat.summary().await }).await.map(ConversationSummary::from)
     }
-}
 
-fn turn(id: &str, operation: &'static str) -> model::Result<TurnId> {
-    id.parse().map_err(|e: Malformed| e.into_error("bad_id").during(operation))
-}
+    /// Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+    /// after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+    /// place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn update(
+        &self,
+        change: ConversationChange,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<(), TertuliaError> {
+        let chat = self.chat.clone();
+        self.ground.run(cancel, async move { chat.update(change.into()).await }).await
+    }
 
-fn place(cursor: &str) -> model::Result<Cursor> {
-    cursor.parse().map_err(|e: Malformed| e.into_error("bad_cursor").during("conversation.history"))
+    /// Deletes it with everything in it. Turns that run are stopped first.
+    ///
+    /// # Errors
+    /// `NotFound`; `Storage`; `Cancelled`.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn delete(&self, cancel: Option<Arc<CancelToken>>) -> Result<(), TertuliaError> {
+        let chat = self.chat.clone();
+        self.ground.run(cancel, async move { chat.delete().await }).await
+    }
+
+    /// What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+    /// otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+    /// are told apart. Behind the message `read_upto` the unread marker stands.
+    ///
+    /// # Errors
+    /// `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+    #[uniffi::method(default(focus = None, utc_offset_minutes = 0, read_upto = None, cancel = None))]
+    pub async fn timeline(
+        &self,
+        focus: Option<TimelineFocus>,
+        utc_offset_minutes: i32,
+        read_upto: Option<String>,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<Arc<Timeline>, TertuliaError> {
+        let operation = "conversation.timeline";
+        let read_upto = read_upto.map(|upto| id(&upto, operation)).transpose()?;
+        let mut call = self.chat.timeline().utc_offset_minutes(utc_offset_minutes).read_upto(read_upto);
+        if let Some(focus) = focus {
+            call = call.focus(focus.taken(operation)?);
+        }
+        let timeline = self.ground.run(cancel, call.into_future()).await?;
+        Ok(Arc::new(Timeline::new(timeline, self.ground.clone())))
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::budget::BudgetStatus;
 use super::part::{self, Part};
 use super::words::{ErrorKind, RetryAfterSource};
 use crate::{base, model};
@@ -32,6 +33,8 @@ pub struct ErrorInfo {
     pub turn_id: Option<String>,
     /// What had arrived.
     pub partial: Vec<Part>,
+    /// The limit that refused, and where it stands.
+    pub budget: Option<BudgetStatus>,
     /// How many tokens fit.
     pub limit_tokens: Option<i64>,
     /// How many there were, by estimate.
@@ -62,8 +65,7 @@ impl From<model::ErrorInfo> for ErrorInfo {
             saved,
             turn_id,
             partial,
-            // Says the same as `detail`, until budgets themselves cross the border.
-            budget: _,
+            budget,
             limit_tokens,
             estimated_tokens,
             provider,
@@ -84,6 +86,7 @@ impl From<model::ErrorInfo> for ErrorInfo {
             saved,
             turn_id: turn_id.map(|id| id.to_string()),
             partial: part::all(partial),
+            budget: budget.map(BudgetStatus::from),
             limit_tokens,
             estimated_tokens,
             provider,

@@ -70,5 +70,5 @@ impl Drop for Ground {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "closed", "this engine was shut down; open another one")
+    Error::new(ErrorKind::Closed, "closed", "this engine was closed; open another one")
 }

@@ -8,6 +8,14 @@ pub(super) fn text(json: &Json) -> String {
     json.to_string()
 }
 
+/// The text of a record, in the words that it has in every language.
+///
+/// # Errors
+/// `Internal` when it cannot be written.
+pub(super) fn written(record: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(record).map_err(|e| Error::internal("a record could not be written as JSON").with_source(e))
+}
+
 /// The value of a text.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Messages and the pages they are read in.
+//! Messages.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::part::{self, Part};
 use super::reply::{Cost, Usage};
 use super::words::{FinishReason, MessageStatus, Role};
-use crate::base::{Page, Timestamp};
+use crate::base::Timestamp;
 use crate::model;
 
 /// A stored message.
@@ -92,7 +92,7 @@ impl From<model::Message> for Message {
 }
 
 /// The moment as the language's own type. Before 1970 is 1970: no clock of a message goes there.
-fn moment(at: Timestamp) -> SystemTime {
+pub(super) fn moment(at: Timestamp) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0))
 }
 
@@ -117,49 +117,7 @@ impl TryFrom<NewMessage> for model::NewMessage {
     }
 }
 
-/// Where a page begins.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
-#[non_exhaustive]
-pub enum HistoryAnchor {
-    /// The messages before this place.
-    Before {
-        /// A page's `before`.
-        cursor: String,
-    },
-    /// The messages after this place; also for polling at the end.
-    After {
-        /// A page's `after`.
-        cursor: String,
-    },
-}
-
-/// A page of a conversation, in reading order.
-#[derive(Clone, Debug, PartialEq, uniffi::Record)]
-pub struct MessagePage {
-    /// What is on the page.
-    pub items: Vec<Message>,
-    /// Leads to older messages; nothing when there are none.
-    pub before: Option<String>,
-    /// Leads to newer messages. Also there at the end, so that it can be used for polling.
-    pub after: Option<String>,
-    /// True when the page holds the first message there is.
-    pub reached_start: bool,
-    /// True when the page holds the last message there is.
-    pub reached_end: bool,
-    /// Changes whenever the conversation does.
-    pub version: i64,
-}
-
-impl From<Page<model::Message>> for MessagePage {
-    fn from(page: Page<model::Message>) -> Self {
-        let Page { items, before, after, reached_start, reached_end, version } = page;
-        Self {
-            items: items.into_iter().map(Message::from).collect(),
-            before: before.map(|cursor| cursor.to_string()),
-            after: after.map(|cursor| cursor.to_string()),
-            reached_start,
-            reached_end,
-            version,
-        }
-    }
+/// All messages, as the engine takes them.
+pub(super) fn taken(messages: Vec<NewMessage>) -> model::Result<Vec<model::NewMessage>> {
+    messages.into_iter().map(model::NewMessage::try_from).collect()
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use super::context::ContextOptions;
 use super::json;
-use super::words::{Priority, ReasoningEffort};
-use crate::base::Secret;
+use super::words::{CacheMode, MidStream, Priority, ReasoningEffort};
+use crate::base::{Malformed, Secret};
 use crate::call::AuthScheme;
-use crate::{call, engine, model};
+use crate::{call, engine, model, policy};
 
 /// How an engine is opened. All but the store may be left out.
 ///
@@ -22,6 +23,10 @@ pub struct OpenOptions {
     /// The model that is asked when neither call nor conversation names one, as `provider/model`.
     #[uniffi(default)]
     pub model: Option<String>,
+    /// The models to go on to, in this order, when that one is down, busy, out of credit, refuses the key or has too little
+    /// room. Unless set, as `settings.fallback.targets` says.
+    #[uniffi(default)]
+    pub fallback: Option<Vec<String>>,
     /// Keys by provider.
     #[uniffi(default)]
     pub keys: HashMap<String, String>,
@@ -42,6 +47,9 @@ impl OpenOptions {
         }
         if let Some(model) = self.model {
             builder = builder.model(model);
+        }
+        if let Some(models) = self.fallback {
+            builder = builder.fallback(models);
         }
         for (provider, key) in self.keys {
             builder = builder.key(provider, key);
@@ -134,6 +142,10 @@ pub struct CallOptions {
     /// The model as `provider/model`.
     #[uniffi(default)]
     pub model: Option<String>,
+    /// The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little room;
+    /// an empty list is none. What `settings.fallback.targets` says unless set.
+    #[uniffi(default)]
+    pub fallback: Option<Vec<String>>,
     /// Instructions, for this call instead of the conversation's.
     #[uniffi(default)]
     pub system: Option<String>,
@@ -182,6 +194,10 @@ pub struct CallOptions {
     /// For the whole call, in milliseconds; at least 1. 600 s unless set.
     #[uniffi(default)]
     pub timeout_ms: Option<i64>,
+    /// What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
+    /// set.
+    #[uniffi(default)]
+    pub mid_stream: Option<MidStream>,
     /// How urgent it is while others wait for the same model. Interactive unless set.
     #[uniffi(default)]
     pub priority: Option<Priority>,
@@ -193,6 +209,11 @@ pub struct CallOptions {
     /// Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
     #[uniffi(default)]
     pub client_id: Option<String>,
+    /// The last message of what is shown, as the caller knows it: if another one is the last when the message is about to be
+    /// saved, nothing is stored, and the call fails with `Conflict` (head_moved), which names the one that is. Not looked
+    /// at by `ask`.
+    #[uniffi(default)]
+    pub expected_head: Option<String>,
     /// Kept beside the message, never sent.
     #[uniffi(default)]
     pub metadata: HashMap<String, String>,
@@ -205,6 +226,12 @@ pub struct CallOptions {
     /// Headers that go along. Those that carry keys are refused.
     #[uniffi(default)]
     pub extra_headers: HashMap<String, String>,
+    /// What the call does with the cache of replies; nothing: what `settings.cache` says.
+    #[uniffi(default)]
+    pub cache: Option<CacheMode>,
+    /// How much of the conversation the model is shown. What `settings.context` says unless set. Not looked at by `ask`.
+    #[uniffi(default)]
+    pub context: Option<ContextOptions>,
     /// Let the reply go on when nobody reads it.
     #[uniffi(default)]
     pub detached: bool,
@@ -228,8 +255,8 @@ impl TryFrom<CallOptions> for engine::CallOptions {
         };
         Ok(Self {
             model: options.model,
-            fallback: None,
-            mid_stream: None,
+            fallback: options.fallback,
+            mid_stream: options.mid_stream.map(policy::MidStream::from),
             system: options.system,
             sampling,
             reasoning_effort: options.reasoning_effort.map(model::ReasoningEffort::from),
@@ -243,14 +270,17 @@ impl TryFrom<CallOptions> for engine::CallOptions {
             priority: options.priority.map(model::Priority::from).unwrap_or_default(),
             degrade: options.degrade,
             client_id: options.client_id,
-            expected_head: None,
+            expected_head: options
+                .expected_head
+                .map(|head| head.parse().map_err(|e: Malformed| e.into_error("bad_id")))
+                .transpose()?,
             metadata: options.metadata,
             key: options.key.map(Secret::from),
             extra_body: options.extra_body.map(|body| json::value("extra_body", &body)).transpose()?,
             extra_headers: options.extra_headers,
-            cache: None,
+            cache: options.cache.map(policy::CacheMode::from),
             detached: options.detached,
-            context: engine::ContextOptions::default(),
+            context: options.context.map(engine::ContextOptions::from).unwrap_or_default(),
             max_cost_nano_usd: options.max_cost_nano_usd,
         })
     }

@@ -7,33 +7,39 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::cancel::{CancelToken, unless};
+use super::conversation_change::length;
 use super::error::TertuliaError;
 use super::event::StreamEvent;
 use super::ground::Ground;
 use super::reply::Reply;
-use crate::engine;
+use super::sse::SseStream;
+use crate::{engine, model};
 
 /// A reply on its way. Exists once the message is saved. Freeing it stops the call and keeps what had arrived, unless it
 /// was detached or only watches.
 #[derive(uniffi::Object)]
 pub struct ReplyStream {
-    inner: Mutex<engine::ReplyStream>,
+    /// Nothing once it was handed over to `sse`.
+    inner: Mutex<Option<engine::ReplyStream>>,
     /// Stops the call while somebody reads.
     stopper: CancellationToken,
     turn_id: Option<String>,
-    detached: AtomicBool,
+    /// Whether leaving it stops the call.
+    owns: bool,
+    detached: Arc<AtomicBool>,
     /// Keeps the thread on which the reply is written.
-    _ground: Arc<Ground>,
+    ground: Arc<Ground>,
 }
 
 impl ReplyStream {
     pub(super) fn new(stream: engine::ReplyStream, ground: Arc<Ground>) -> Self {
         Self {
             stopper: stream.stopper(),
+            owns: stream.owns(),
             turn_id: stream.turn_id().map(|id| id.to_string()),
-            inner: Mutex::new(stream),
-            detached: AtomicBool::new(false),
-            _ground: ground,
+            inner: Mutex::new(Some(stream)),
+            detached: Arc::default(),
+            ground,
         }
     }
 }
@@ -58,7 +64,7 @@ impl ReplyStream {
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<Vec<StreamEvent>, TertuliaError> {
         let max = usize::try_from(max).unwrap_or(1).max(1);
-        let events = unless(cancel, async { self.inner.lock().await.next_batch(max).await }).await?;
+        let events = unless(cancel, async { held(&mut *self.inner.lock().await)?.next_batch(max).await }).await?;
         Ok(events.into_iter().map(StreamEvent::from).collect())
     }
 
@@ -69,7 +75,35 @@ impl ReplyStream {
     /// Whatever ended the reply; `partial` holds what had arrived. `Cancelled`.
     #[uniffi::method(default(cancel = None))]
     pub async fn reply(&self, cancel: Option<Arc<CancelToken>>) -> Result<Reply, TertuliaError> {
-        unless(cancel, async { self.inner.lock().await.outcome().await }).await.map(Reply::from)
+        unless(cancel, async { held(&mut *self.inner.lock().await)?.outcome().await }).await.map(Reply::from)
+    }
+
+    /// The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+    /// browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+    /// comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+    /// and how it ended; with `detail` also thoughts, tools, progress and usage.
+    ///
+    /// It takes the stream over: from then on this handle only cancels and detaches.
+    ///
+    /// # Errors
+    /// `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+    #[uniffi::method(default(after_seq = 0, heartbeat_ms = None, detail = false))]
+    #[expect(clippy::result_large_err, reason = "a border has no boxes; the error is written to bytes at once")]
+    pub fn sse(
+        &self,
+        after_seq: i64,
+        heartbeat_ms: Option<i64>,
+        detail: bool,
+    ) -> Result<Arc<SseStream>, TertuliaError> {
+        let stream = self.inner.try_lock().ok().and_then(|mut held| held.take()).ok_or_else(handed_over)?;
+        let mut sse = stream.sse().after_seq(after_seq);
+        if let Some(every) = heartbeat_ms {
+            sse = sse.heartbeat(length(every));
+        }
+        if detail {
+            sse = sse.detailed();
+        }
+        Ok(Arc::new(SseStream::new(sse, self.detached.clone(), self.ground.clone())))
     }
 
     /// Stops the call, closes its connection and keeps what had arrived. Returns at once.
@@ -77,7 +111,15 @@ impl ReplyStream {
         self.stopper.cancel();
     }
 
-    /// Lets the reply go on when this handle is freed.
+    /// Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+    /// before the end and keeps the handle. Returns at once.
+    pub fn leave(&self) {
+        if self.owns && !self.detached.load(Ordering::Acquire) {
+            self.cancel();
+        }
+    }
+
+    /// Lets the reply go on when this handle is left, or it or the one that took it over is freed.
     pub fn detach(&self) {
         self.detached.store(true, Ordering::Release);
     }
@@ -85,8 +127,19 @@ impl ReplyStream {
 
 impl Drop for ReplyStream {
     fn drop(&mut self) {
-        if self.detached.load(Ordering::Acquire) {
-            self.inner.get_mut().detach();
+        if self.detached.load(Ordering::Acquire)
+            && let Some(stream) = self.inner.get_mut()
+        {
+            stream.detach();
         }
     }
+}
+
+fn held(inner: &mut Option<engine::ReplyStream>) -> model::Result<&mut engine::ReplyStream> {
+    inner.as_mut().ok_or_else(handed_over)
+}
+
+fn handed_over() -> model::Error {
+    let detail = "this stream is read elsewhere; `attach` with its turn reads it again";
+    model::Error::invalid("handed_over", detail)
 }

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cancel::CancelToken;
+use super::engine_event::Events;
 use super::error::TertuliaError;
 use super::ground::Ground;
+use super::health::Health;
+use super::message::{self, NewMessage};
 use super::options::{CallOptions, OpenOptions};
 use super::part::{self, Part};
 use super::reply::Reply;
@@ -19,8 +22,8 @@ const LOCAL_USER: &str = "local";
 /// said to be saved.
 #[derive(uniffi::Object)]
 pub struct Tertulia {
-    engine: engine::Tertulia,
-    ground: Arc<Ground>,
+    pub(super) engine: engine::Tertulia,
+    pub(super) ground: Arc<Ground>,
 }
 
 /// Opens an engine.
@@ -64,6 +67,65 @@ impl Tertulia {
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<Reply, TertuliaError> {
         let verb = self.engine.ask(part::taken(parts)?).with(options.try_into()?);
+        self.ground.run(cancel, verb.into_future()).await.map(Reply::from)
+    }
+
+    /// Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
+    /// already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
+    /// under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
+    /// the waiting alone.
+    ///
+    /// # Errors
+    /// `Closed` when the engine is closed; `Cancelled`.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn suspend(&self, cancel: Option<Arc<CancelToken>>) -> Result<(), TertuliaError> {
+        let engine = self.engine.clone();
+        self.ground.run(cancel, async move { engine.suspend().await }).await
+    }
+
+    /// Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
+    /// in the outbox is tried. Does nothing to an engine that is not suspended.
+    ///
+    /// # Errors
+    /// `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
+    /// `Cancelled`.
+    #[uniffi::method(default(cancel = None))]
+    pub async fn resume(&self, cancel: Option<Arc<CancelToken>>) -> Result<(), TertuliaError> {
+        let engine = self.engine.clone();
+        self.ground.run(cancel, async move { engine.resume().await }).await
+    }
+
+    /// Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+    /// waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
+    /// from sleep.
+    pub fn network_changed(&self) {
+        self.engine.network_changed();
+    }
+
+    /// What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+    #[must_use]
+    pub fn events(&self) -> Arc<Events> {
+        Arc::new(Events::new(self.engine.events(), self.ground.clone()))
+    }
+
+    /// How the engine is now. From memory.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.engine.health().into()
+    }
+
+    /// Asks once with these messages, the last of them what is asked now; stores nothing.
+    ///
+    /// # Errors
+    /// Whatever ends the call; `Cancelled`.
+    #[uniffi::method(default(cancel = None, options))]
+    pub async fn ask_messages(
+        &self,
+        messages: Vec<NewMessage>,
+        options: CallOptions,
+        cancel: Option<Arc<CancelToken>>,
+    ) -> Result<Reply, TertuliaError> {
+        let verb = self.engine.ask(message::taken(messages)?).with(options.try_into()?);
         self.ground.run(cancel, verb.into_future()).await.map(Reply::from)
     }
 

@@ -1,6 +1,6 @@
 //! The plain words: enums without content, the same on both sides.
 
-use crate::{base, model};
+use crate::{base, model, policy};
 
 /// An enum of the border with the variants of one inside, and the ways between.
 macro_rules! words {
@@ -24,6 +24,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// How urgent a call is while others wait for the same model.
@@ -34,6 +35,32 @@ words! {
         Normal,
         /// Nobody waits: summaries, evaluations, batches.
         Background,
+    }
+}
+
+words! {
+    /// What a call does with the cache of replies.
+    CacheMode as policy::CacheMode {
+        /// Takes a reply that is there, or waits for one that is on its way; else asks and leaves the reply for others.
+        Use,
+        /// Asks, and neither reads nor leaves anything.
+        Bypass,
+        /// Asks in any case, and leaves the reply in the place of the old one.
+        Refresh,
+    }
+}
+
+words! {
+    /// What becomes of a reply that breaks off after its first content. No delivered byte is ever repeated, whatever
+    /// stands here. Before the first content a call is tried again and goes on to its next target in any case.
+    MidStream as policy::MidStream {
+        /// The call fails with `Truncated`, which holds what had arrived.
+        Surface,
+        /// Begins anew elsewhere while nothing was delivered; after the first content it is `Surface`.
+        Restart,
+        /// Asks again, the same model or the next target, with what had arrived as the beginning of the answer, and goes
+        /// on behind it. For answers in words alone. The model may lose its thread.
+        Continue,
     }
 }
 
@@ -100,6 +127,42 @@ words! {
         Assistant,
         /// Tools, answering the model's calls.
         Tool,
+    }
+}
+
+words! {
+    /// How much of each message a page holds.
+    Detail as model::Detail {
+        /// Where it stands in the tree, whose it is, its status and its version: no parts, no model, no figures, no metadata.
+        Ids,
+        /// The same, and the beginning of its words: one text of at most 160 characters on one line; no part when it has none.
+        Previews,
+        /// All of it.
+        Full,
+    }
+}
+
+words! {
+    /// What stands first among the messages that a search finds.
+    SearchSort as model::SearchSort {
+        /// The newest message.
+        Recent,
+        /// The message that fits best, among the newest 2,000 that are found at all.
+        Relevance,
+    }
+}
+
+words! {
+    /// What a file of conversations looks like.
+    ImportFormat as model::ImportFormat {
+        /// An export of this engine.
+        Tertulia,
+        /// The `conversations.json` of an export from ChatGPT.
+        Chatgpt,
+        /// The `conversations.json` of an export from Claude.
+        Claude,
+        /// Lists of messages with `role` and `content`, as OpenAI's API takes them.
+        Messages,
     }
 }
 
@@ -198,5 +261,65 @@ words! {
         Medium,
         /// Much.
         High,
+    }
+}
+
+words! {
+    /// Where a turn stands.
+    TurnState as model::TurnState {
+        /// The message is on disk; nothing was sent.
+        Saved,
+        /// The request is on its way.
+        Sending,
+        /// The answer is arriving.
+        Streaming,
+        /// Kept; it will be sent by itself.
+        Waiting,
+        /// Answered.
+        Done,
+        /// Broke off; holds what had arrived. `retry` asks again.
+        Interrupted,
+        /// Kept; `retry` sends it.
+        Parked,
+        /// Stopped; holds what had arrived.
+        Cancelled,
+    }
+}
+
+words! {
+    /// The tick in a bubble.
+    Delivery as model::Delivery {
+        /// Kept, not sent.
+        Pending,
+        /// On its way.
+        Sending,
+        /// Reached the model.
+        Sent,
+        /// Will not be sent by itself.
+        Failed,
+    }
+}
+
+words! {
+    /// What a breaker does with calls.
+    BreakerState as model::BreakerState {
+        /// Lets them pass.
+        Closed,
+        /// Lets none pass.
+        Open,
+        /// Lets one pass, to find out.
+        HalfOpen,
+    }
+}
+
+words! {
+    /// How well something is.
+    HealthState as model::HealthState {
+        /// It does what it should.
+        Ok,
+        /// It does, but not for everybody or not at once.
+        Degraded,
+        /// It does not.
+        Down,
     }
 }

@@ -1,5 +1,8 @@
 //! The border without a border: what the other languages call, called from Rust, against the simulator.
 
+mod pages;
+mod service;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,7 +10,9 @@ use serde_json::json;
 use tertulia_simulator::{EventKind, Script, Simulator};
 
 use super::*;
-use crate::{base, call, engine, model};
+use crate::{base, call, engine, model, policy};
+
+mod live;
 
 fn say(text: &str) -> Vec<Part> {
     vec![Part::Text { text: text.to_owned(), citations: Vec::new() }]
@@ -36,6 +41,7 @@ fn options(simulator: &Simulator) -> OpenOptions {
     OpenOptions {
         store: Some("memory:".to_owned()),
         model: Some("lab/any".to_owned()),
+        fallback: None,
         keys: HashMap::new(),
         providers: vec![lab(simulator)],
         settings: Some(
@@ -48,7 +54,7 @@ async fn open(script: &str) -> (Simulator, Arc<Tertulia>, Arc<Conversation>) {
     let simulator = Simulator::start().await.unwrap();
     simulator.set_script("any", Script::parse(script).unwrap());
     let tertulia = open_tertulia(options(&simulator), None).await.unwrap();
-    let chat = tertulia.user(None, HashMap::new()).new_conversation(None, None, None, HashMap::new());
+    let chat = tertulia.user(None, HashMap::new()).new_conversation(None, None, None, HashMap::new(), Vec::new(), None);
     (simulator, tertulia, chat)
 }
 
@@ -78,13 +84,13 @@ async fn a_message_is_sent_answered_and_read_back() {
     let reply = chat.send(say("Hi"), CallOptions::default(), None).await.unwrap();
     assert_eq!((words(&reply.parts).as_str(), reply.status), ("Hello there", ReplyStatus::Done));
     assert_eq!(reply.conversation_id, Some(chat.id()));
-    let page = chat.history(None, 50, None).await.unwrap();
+    let page = chat.history(None, 50, None, None, None).await.unwrap();
     let said: Vec<_> = page.items.iter().map(|m| (m.role, words(&m.parts))).collect();
     assert_eq!(said, [(Role::User, "Hi".to_owned()), (Role::Assistant, "Hello there".to_owned())]);
     assert!(page.items[0].created_at > std::time::UNIX_EPOCH, "the moment is lost");
     assert!(page.reached_start && page.reached_end);
     let newer = HistoryAnchor::After { cursor: page.after.unwrap() };
-    assert!(chat.history(Some(newer), 50, None).await.unwrap().items.is_empty());
+    assert!(chat.history(Some(newer), 50, None, None, None).await.unwrap().items.is_empty());
     let asked = tertulia.ask(say("Once"), CallOptions::default(), None).await.unwrap();
     assert_eq!((asked.turn_id, simulator.request_count()), (None, 2));
 }
@@ -96,7 +102,7 @@ async fn after_the_shutdown_every_handle_says_closed_and_a_second_one_is_nothing
     tertulia.shutdown().await.unwrap();
     tertulia.shutdown().await.unwrap();
     assert_eq!(reason(chat.send(say("Hi"), CallOptions::default(), None).await), "closed closed");
-    assert_eq!(reason(chat.history(None, 50, None).await), "closed closed");
+    assert_eq!(reason(chat.history(None, 50, None, None, None).await), "closed closed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,6 +250,26 @@ async fn a_freed_stream_stops_its_call_and_a_detached_one_does_not() {
 }
 
 #[tokio::test]
+async fn whoever_leaves_a_stream_stops_only_a_call_of_his_own() {
+    let (simulator, _tertulia, chat) = open("text=a%20b%20c;chunks=3;delay_ms=200").await;
+    let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();
+    let watching = chat.attach(stream.turn_id().unwrap(), 0, None).await.unwrap();
+    until_words(&watching).await;
+    watching.leave();
+    stream.detach();
+    stream.leave();
+    let whole = watching.reply(None).await.unwrap();
+    assert_eq!((words(&whole.parts).as_str(), whole.status), ("a b c", ReplyStatus::Done));
+
+    simulator.set_script("any", Script::parse("text=one%20two%20three;chunks=3;stall=2").unwrap());
+    let own = chat.stream(say("Again"), CallOptions::default(), None).await.unwrap();
+    until_words(&own).await;
+    own.leave();
+    hung_up(&simulator).await;
+    assert_eq!(own.reply(None).await.unwrap().status, ReplyStatus::Cancelled);
+}
+
+#[tokio::test]
 async fn a_turn_is_stopped_from_outside_and_asked_for_again() {
     let (simulator, _tertulia, chat) = open("text=one%20two%20three;chunks=3;stall=2").await;
     let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();
@@ -278,9 +304,9 @@ async fn messages_are_appended_all_or_none() {
         reason(chat.append(vec![said(Role::User, "a"), said(Role::User, " ")], None).await),
         "invalid empty_message"
     );
-    assert!(chat.history(None, 50, None).await.unwrap().items.is_empty());
+    assert!(chat.history(None, 50, None, None, None).await.unwrap().items.is_empty());
     let ids = chat.append(vec![said(Role::User, "a"), said(Role::Assistant, "b")], None).await.unwrap();
-    let page = chat.history(None, 50, None).await.unwrap();
+    let page = chat.history(None, 50, None, None, None).await.unwrap();
     assert_eq!(page.items.into_iter().map(|m| m.id).collect::<Vec<_>>(), ids);
     assert_eq!(simulator.request_count(), 0);
 }
@@ -292,9 +318,9 @@ async fn what_cannot_be_read_is_refused_by_name_and_never_quoted() {
     assert_eq!(reason(user.conversation("no-id".to_owned()).map(|chat| chat.id())), "invalid bad_id");
     assert_eq!(reason(chat.stop("no-id".to_owned(), None).await), "invalid bad_id");
     let anchor = HistoryAnchor::Before { cursor: "no cursor".to_owned() };
-    assert_eq!(reason(chat.history(Some(anchor), 50, None).await), "invalid bad_cursor");
+    assert_eq!(reason(chat.history(Some(anchor), 50, None, None, None).await), "invalid bad_cursor");
     for limit in [-1, 0, 201] {
-        assert_eq!(reason(chat.history(None, limit, None).await), "invalid bad_limit");
+        assert_eq!(reason(chat.history(None, limit, None, None, None).await), "invalid bad_limit");
     }
     let bad = CallOptions { extra_body: Some("{secret".to_owned()), ..CallOptions::default() };
     let error = chat.send(say("Hi"), bad, None).await.unwrap_err();
@@ -371,6 +397,7 @@ fn a_caller_without_a_runtime_is_served() {
     let options = OpenOptions {
         store: Some("memory:".to_owned()),
         model: Some("lab/any".to_owned()),
+        fallback: None,
         keys: HashMap::new(),
         // Nobody listens there.
         providers: vec![ProviderSpec { base_url: "http://127.0.0.1:9/v1".to_owned(), ..spec_named("lab") }],
@@ -381,7 +408,7 @@ fn a_caller_without_a_runtime_is_served() {
         let chat = tertulia.user(None, HashMap::new()).conversation_for("diary".to_owned());
         let failed = chat.send(say("Hi"), CallOptions::default(), None).await.unwrap_err();
         assert!(matches!(failed, TertuliaError::Unavailable { .. }) && failed.info().saved, "{failed}");
-        let page = chat.history(None, 50, None).await.unwrap();
+        let page = chat.history(None, 50, None, None, None).await.unwrap();
         assert_eq!(words(&page.items[0].parts), "Hi");
         tertulia.shutdown().await.unwrap();
     });
@@ -482,8 +509,10 @@ fn every_part_comes_back_as_it_went() {
 
 #[test]
 fn every_knob_of_a_call_reaches_the_engine() {
+    let head: base::MessageId = "01936f2c-8a00-7000-8000-000000000001".parse().unwrap();
     let given = CallOptions {
         model: Some("lab/any".to_owned()),
+        fallback: Some(vec!["lab/other".to_owned()]),
         system: Some("Be brief.".to_owned()),
         temperature: Some(0.2),
         top_p: Some(0.9),
@@ -507,13 +536,17 @@ fn every_knob_of_a_call_reaches_the_engine() {
         output_schema: Some(OutputSchema { name: "o".to_owned(), schema: "{}".to_owned(), strict: true }),
         prompt_cache: Some(PromptCache { system: true, messages: vec![1], one_hour: true, key: Some("k".to_owned()) }),
         timeout_ms: Some(30_000),
+        mid_stream: Some(MidStream::Continue),
         priority: Some(Priority::Background),
         client_id: Some("mine".to_owned()),
+        expected_head: Some(head.to_string()),
         metadata: HashMap::from([("screen".to_owned(), "home".to_owned())]),
         key: Some("sk-secret".to_owned()),
         extra_body: Some(r#"{"service_tier":"flex"}"#.to_owned()),
         degrade: Some(true),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
+        cache: Some(CacheMode::Refresh),
+        context: Some(ContextOptions { turns: Some(3), tokens: Some(900), summary: Some(false) }),
         detached: true,
         max_cost_nano_usd: Some(5),
     };
@@ -548,18 +581,18 @@ fn every_knob_of_a_call_reaches_the_engine() {
             key: Some("k".to_owned()),
         }),
         timeout_ms: Some(30_000),
-        fallback: None,
-        mid_stream: None,
+        fallback: Some(vec!["lab/other".to_owned()]),
+        mid_stream: Some(policy::MidStream::Continue),
         priority: model::Priority::Background,
         client_id: Some("mine".to_owned()),
-        expected_head: None,
+        expected_head: Some(head),
         metadata: HashMap::from([("screen".to_owned(), "home".to_owned())]),
         key: Some(base::Secret::new("sk-secret")),
         extra_body: Some(json!({"service_tier": "flex"})),
         degrade: Some(true),
         extra_headers: HashMap::from([("x-a".to_owned(), "b".to_owned())]),
-        cache: None,
-        context: engine::ContextOptions::default(),
+        cache: Some(policy::CacheMode::Refresh),
+        context: engine::ContextOptions { turns: Some(3), tokens: Some(900), summary: Some(false) },
         detached: true,
         max_cost_nano_usd: Some(5),
     };
@@ -572,6 +605,7 @@ fn printed_options_show_no_key() {
     let options = OpenOptions {
         store: Some("chat.db".to_owned()),
         model: None,
+        fallback: None,
         keys: HashMap::from([("openai".to_owned(), "sk-secret".to_owned())]),
         providers: Vec::new(),
         settings: None,

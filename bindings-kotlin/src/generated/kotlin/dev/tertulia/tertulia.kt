@@ -17,7 +17,6 @@ package dev.tertulia
 // compile the Rust component. The easiest way to ensure this is to bundle the Kotlin
 // helpers directly inline like we're doing here.
 
-import com.sun.jna.Library
 import com.sun.jna.IntegerType
 import com.sun.jna.Native
 import com.sun.jna.Pointer
@@ -684,15 +683,55 @@ internal object IntegrityCheckingUniffiLib {
     internal fun ensureInitialized() = Unit
     external fun uniffi_tertulia_checksum_func_open_tertulia(
     ): Int
+    external fun uniffi_tertulia_checksum_method_batch_append(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_archive(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_delete(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_edit(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_export(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_pin(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_retag(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_run(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_start(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_tag(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_unarchive(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_unpin(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_untag(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batch_update(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_cancel(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_progress(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_batchrun_report(
+    ): Int
     external fun uniffi_tertulia_checksum_method_canceltoken_cancel(
     ): Int
     external fun uniffi_tertulia_checksum_method_canceltoken_is_cancelled(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_budgets(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_context(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_append(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_attach(
     ): Int
-    external fun uniffi_tertulia_checksum_method_conversation_history(
+    external fun uniffi_tertulia_checksum_method_conversation_delete(
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_id(
     ): Int
@@ -704,23 +743,221 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_conversation_stream(
     ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_summary(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_timeline(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_update(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_history(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_history_if_changed(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_messages(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_open(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_search(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_at(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_branches(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_delete_message(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_duplicate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_edit(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_fork(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_regenerate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_siblings(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_switch_to(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversation_turn(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversationswatch_load_older(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_conversationswatch_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_events_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_messages_next_batch(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_delete(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_get(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_list(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_put(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_version(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_library_versions(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_librarycache_clear(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_librarycache_health(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_librarycache_invalidate(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_discard(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_list(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_retry(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outbox_watch(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_outboxwatch_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_providerhandle_models(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_providerhandle_request(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_ssestream_next(
+    ): Int
     external fun uniffi_tertulia_checksum_method_replystream_cancel(
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_detach(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_replystream_leave(
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_next_batch(
     ): Int
     external fun uniffi_tertulia_checksum_method_replystream_reply(
     ): Int
+    external fun uniffi_tertulia_checksum_method_replystream_sse(
+    ): Int
     external fun uniffi_tertulia_checksum_method_replystream_turn_id(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_budgets(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_list_budgets(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_remove_budget(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_set_budget(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_load_catalogue(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_models(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_providers(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_reconfigure(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_stats(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_warm_up(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_councils(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_library(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_library_cache(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_personas(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_prompts(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_provider(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_forecast(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_usage(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_ask(
     ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_ask_messages(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_events(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_health(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_network_changed(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_resume(
+    ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_shutdown(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_suspend(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_user(
     ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_assign_tier(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_remove_tier(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_set_tier(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_tiers(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_store(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_dismiss(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_focus(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_load_newer(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_load_older(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_set_read(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_set_visible(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timeline_sse(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_timelinesse_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_backup(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_checkpoint(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_repair(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_storage_report(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_vacuum(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_storeupkeep_verify(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_batch(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_budgets(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_erase(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_councils(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_library(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_personas(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_prompts(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_search(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_forecast(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_usage(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_tier(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_export_conversations(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_import_conversations(
+    ): Int
     external fun uniffi_tertulia_checksum_method_userscope_ask(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_ask_messages(
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_conversation(
     ): Int
@@ -728,7 +965,19 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_userscope_id(
     ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_list_conversations(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed(
+    ): Int
     external fun uniffi_tertulia_checksum_method_userscope_new_conversation(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_outbox(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_preferences(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_update_preferences(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_userscope_watch_conversations(
     ): Int
     external fun uniffi_tertulia_checksum_constructor_canceltoken_new(
     ): Int
@@ -752,6 +1001,50 @@ internal object UniffiLib {
     }
 
     internal fun ensureInitialized() = Unit
+    external fun uniffi_tertulia_fn_clone_batch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_batch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_append(`ptr`: Long,`chat`: Long,`messages`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_archive(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_delete(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_edit(`ptr`: Long,`chat`: Long,`messageId`: RustBuffer.ByValue,`parts`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_export(`ptr`: Long,`path`: RustBuffer.ByValue,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_pin(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_retag(`ptr`: Long,`chats`: RustBuffer.ByValue,`old`: RustBuffer.ByValue,`new`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_run(`ptr`: Long,`bestEffort`: Byte,`dryRun`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_batch_start(`ptr`: Long,`bestEffort`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_batch_tag(`ptr`: Long,`chats`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_unarchive(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_unpin(`ptr`: Long,`chats`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_untag(`ptr`: Long,`chats`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batch_update(`ptr`: Long,`chats`: RustBuffer.ByValue,`change`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_clone_batchrun(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_batchrun(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batchrun_cancel(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_batchrun_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_batchrun_progress(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_batchrun_report(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_clone_canceltoken(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_canceltoken(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -766,11 +1059,15 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_free_conversation(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_conversation_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_context(`ptr`: Long,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_conversation_append(`ptr`: Long,`messages`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_attach(`ptr`: Long,`turnId`: RustBuffer.ByValue,`afterSeq`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
-    external fun uniffi_tertulia_fn_method_conversation_history(`ptr`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_conversation_delete(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -782,6 +1079,120 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_conversation_stream(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_method_conversation_summary(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_timeline(`ptr`: Long,`focus`: RustBuffer.ByValue,`utcOffsetMinutes`: Int,`readUpto`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_update(`ptr`: Long,`change`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_history(`ptr`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_history_if_changed(`ptr`: Long,`unchangedSince`: Long,`anchor`: RustBuffer.ByValue,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_messages(`ptr`: Long,`newestFirst`: Byte,`detail`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_open(`ptr`: Long,`limit`: Int,`turns`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_search(`ptr`: Long,`words`: RustBuffer.ByValue,`sort`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_at(`ptr`: Long,`messageId`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_branches(`ptr`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_delete_message(`ptr`: Long,`messageId`: RustBuffer.ByValue,`subtree`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_duplicate(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_edit(`ptr`: Long,`messageId`: RustBuffer.ByValue,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_fork(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_regenerate(`ptr`: Long,`messageId`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_siblings(`ptr`: Long,`messageId`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_switch_to(`ptr`: Long,`messageId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversation_turn(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_conversationswatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_conversationswatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_conversationswatch_load_older(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_conversationswatch_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_events(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_events(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_events_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_messages(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_messages(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_messages_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_library(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_library(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_library_delete(`ptr`: Long,`name`: RustBuffer.ByValue,`expectedVersion`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_get(`ptr`: Long,`name`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_list(`ptr`: Long,`prefix`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_put(`ptr`: Long,`name`: RustBuffer.ByValue,`value`: RustBuffer.ByValue,`expectedVersion`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_version(`ptr`: Long,`name`: RustBuffer.ByValue,`version`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_library_versions(`ptr`: Long,`name`: RustBuffer.ByValue,`before`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_librarycache(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_librarycache(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_librarycache_clear(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_librarycache_health(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_librarycache_invalidate(`ptr`: Long,`kind`: RustBuffer.ByValue,`name`: RustBuffer.ByValue,`user`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_clone_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_outbox_discard(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_outbox_list(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_outbox_retry(`ptr`: Long,`turnId`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_outbox_watch(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_outboxwatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_outboxwatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_outboxwatch_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_providerhandle(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_providerhandle(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_providerhandle_models(`ptr`: Long,`key`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_providerhandle_request(`ptr`: Long,`method`: RustBuffer.ByValue,`path`: RustBuffer.ByValue,`body`: RustBuffer.ByValue,`key`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_ssestream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_ssestream_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_clone_replystream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_replystream(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -790,9 +1201,13 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_tertulia_fn_method_replystream_detach(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_replystream_leave(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_tertulia_fn_method_replystream_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_replystream_reply(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_replystream_sse(`ptr`: Long,`afterSeq`: Long,`heartbeatMs`: RustBuffer.ByValue,`detail`: Byte,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_method_replystream_turn_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -800,17 +1215,145 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_free_tertulia(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_list_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_remove_budget(`ptr`: Long,`id`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_set_budget(`ptr`: Long,`budget`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_load_catalogue(`ptr`: Long,`path`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_models(`ptr`: Long,`pattern`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_providers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_reconfigure(`ptr`: Long,`settings`: RustBuffer.ByValue,`keys`: RustBuffer.ByValue,`catalogue`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_stats(`ptr`: Long,`windowMs`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_warm_up(`ptr`: Long,`models`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_councils(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_library(`ptr`: Long,`kind`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_library_cache(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_personas(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_prompts(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_provider(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_forecast(`ptr`: Long,`window`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_usage(`ptr`: Long,`by`: RustBuffer.ByValue,`since`: RustBuffer.ByValue,`until`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_tertulia_ask(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_events(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_health(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_network_changed(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_resume(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_shutdown(`ptr`: Long,
     ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_suspend(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_tertulia_user(`ptr`: Long,`id`: RustBuffer.ByValue,`keys`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_assign_tier(`ptr`: Long,`user`: RustBuffer.ByValue,`tier`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_remove_tier(`ptr`: Long,`name`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_set_tier(`ptr`: Long,`name`: RustBuffer.ByValue,`tier`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_tertulia_tiers(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_tertulia_store(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_timeline(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_timeline(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_timeline_dismiss(`ptr`: Long,`messageId`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Byte
+    external fun uniffi_tertulia_fn_method_timeline_focus(`ptr`: Long,`focus`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_load_newer(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_load_older(`ptr`: Long,`count`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_set_read(`ptr`: Long,`upto`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_timeline_set_visible(`ptr`: Long,`first`: Int,`last`: Int,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_timeline_sse(`ptr`: Long,`heartbeatMs`: RustBuffer.ByValue,`detail`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_timelinesse(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_timelinesse(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_timelinesse_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_storeupkeep(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_storeupkeep(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_storeupkeep_backup(`ptr`: Long,`path`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_checkpoint(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_repair(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_storage_report(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_vacuum(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_storeupkeep_verify(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_clone_userscope(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_userscope(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_method_userscope_batch(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_budgets(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_erase(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_councils(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_library(`ptr`: Long,`kind`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_personas(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_prompts(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_search(`ptr`: Long,`words`: RustBuffer.ByValue,`sort`: RustBuffer.ByValue,`limit`: Int,`before`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_forecast(`ptr`: Long,`window`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_usage(`ptr`: Long,`by`: RustBuffer.ByValue,`since`: RustBuffer.ByValue,`until`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`limit`: Int,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_tier(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_userscope_export_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`ids`: RustBuffer.ByValue,`archived`: RustBuffer.ByValue,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`preferences`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_import_conversations(`ptr`: Long,`path`: RustBuffer.ByValue,`dryRun`: Byte,`cancel`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_method_userscope_ask(`ptr`: Long,`parts`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_ask_messages(`ptr`: Long,`messages`: RustBuffer.ByValue,`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_conversation(`ptr`: Long,`id`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -818,11 +1361,27 @@ internal object UniffiLib {
     ): Long
     external fun uniffi_tertulia_fn_method_userscope_id(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
-    external fun uniffi_tertulia_fn_method_userscope_new_conversation(`ptr`: Long,`model`: RustBuffer.ByValue,`system`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,`metadata`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    external fun uniffi_tertulia_fn_method_userscope_list_conversations(`ptr`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`archived`: Byte,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(`ptr`: Long,`unchangedSince`: Long,`limit`: Int,`before`: RustBuffer.ByValue,`after`: RustBuffer.ByValue,`archived`: Byte,`pinned`: RustBuffer.ByValue,`tag`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_new_conversation(`ptr`: Long,`model`: RustBuffer.ByValue,`system`: RustBuffer.ByValue,`title`: RustBuffer.ByValue,`metadata`: RustBuffer.ByValue,`tags`: RustBuffer.ByValue,`expiresInMs`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_outbox(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_preferences(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_update_preferences(`ptr`: Long,`change`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_method_userscope_watch_conversations(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_method_tertuliaerror_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_budget_id(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_errorinfo_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_libraryentry_render(`ptr`: RustBuffer.ByValue,`values`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_calloptions_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -954,10 +1513,70 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_func_open_tertulia() and 0xFFFF) != 49710) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_batch_append() and 0xFFFF) != 23800) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_archive() and 0xFFFF) != 8131) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_delete() and 0xFFFF) != 12923) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_edit() and 0xFFFF) != 62324) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_export() and 0xFFFF) != 36381) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_pin() and 0xFFFF) != 16685) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_retag() and 0xFFFF) != 12359) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_run() and 0xFFFF) != 34920) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_start() and 0xFFFF) != 32450) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_tag() and 0xFFFF) != 61560) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_unarchive() and 0xFFFF) != 62483) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_unpin() and 0xFFFF) != 49646) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_untag() and 0xFFFF) != 64418) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batch_update() and 0xFFFF) != 41079) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_cancel() and 0xFFFF) != 23387) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_next() and 0xFFFF) != 46085) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_progress() and 0xFFFF) != 31787) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_batchrun_report() and 0xFFFF) != 40278) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_canceltoken_cancel() and 0xFFFF) != 10615) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_canceltoken_is_cancelled() and 0xFFFF) != 18551) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_budgets() and 0xFFFF) != 27815) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_context() and 0xFFFF) != 32088) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_append() and 0xFFFF) != 17328) {
@@ -966,7 +1585,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_conversation_attach() and 0xFFFF) != 46038) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_conversation_history() and 0xFFFF) != 26464) {
+    if ((lib.uniffi_tertulia_checksum_method_conversation_delete() and 0xFFFF) != 11538) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_conversation_id() and 0xFFFF) != 47855) {
@@ -984,10 +1603,130 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_conversation_stream() and 0xFFFF) != 46509) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_summary() and 0xFFFF) != 43542) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_timeline() and 0xFFFF) != 17557) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_update() and 0xFFFF) != 974) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_history() and 0xFFFF) != 33980) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_history_if_changed() and 0xFFFF) != 60617) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_messages() and 0xFFFF) != 13642) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_open() and 0xFFFF) != 23313) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_search() and 0xFFFF) != 54158) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_at() and 0xFFFF) != 44064) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_branches() and 0xFFFF) != 64999) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_delete_message() and 0xFFFF) != 54877) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_duplicate() and 0xFFFF) != 15813) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_edit() and 0xFFFF) != 57639) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_fork() and 0xFFFF) != 28220) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_regenerate() and 0xFFFF) != 64690) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_siblings() and 0xFFFF) != 30576) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_switch_to() and 0xFFFF) != 18730) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversation_turn() and 0xFFFF) != 49926) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversationswatch_load_older() and 0xFFFF) != 56608) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_conversationswatch_next() and 0xFFFF) != 11894) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_events_next() and 0xFFFF) != 22462) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_messages_next_batch() and 0xFFFF) != 5293) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_delete() and 0xFFFF) != 18852) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_get() and 0xFFFF) != 23742) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_list() and 0xFFFF) != 32547) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_put() and 0xFFFF) != 48108) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_version() and 0xFFFF) != 38185) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_library_versions() and 0xFFFF) != 31669) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_librarycache_clear() and 0xFFFF) != 34683) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_librarycache_health() and 0xFFFF) != 56766) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_librarycache_invalidate() and 0xFFFF) != 63405) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_discard() and 0xFFFF) != 61153) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_list() and 0xFFFF) != 47092) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_retry() and 0xFFFF) != 33951) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outbox_watch() and 0xFFFF) != 43430) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_outboxwatch_next() and 0xFFFF) != 22952) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_providerhandle_models() and 0xFFFF) != 61453) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_providerhandle_request() and 0xFFFF) != 46031) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_ssestream_next() and 0xFFFF) != 53305) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_replystream_cancel() and 0xFFFF) != 25203) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 37750) {
+    if ((lib.uniffi_tertulia_checksum_method_replystream_detach() and 0xFFFF) != 41714) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_replystream_leave() and 0xFFFF) != 28252) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_replystream_next_batch() and 0xFFFF) != 39561) {
@@ -996,19 +1735,196 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_replystream_reply() and 0xFFFF) != 59938) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_replystream_sse() and 0xFFFF) != 34491) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_replystream_turn_id() and 0xFFFF) != 58173) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_budgets() and 0xFFFF) != 38548) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_list_budgets() and 0xFFFF) != 25688) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_remove_budget() and 0xFFFF) != 33785) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_set_budget() and 0xFFFF) != 15222) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_load_catalogue() and 0xFFFF) != 15810) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_models() and 0xFFFF) != 38599) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_providers() and 0xFFFF) != 63101) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_reconfigure() and 0xFFFF) != 56406) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_stats() and 0xFFFF) != 29432) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_warm_up() and 0xFFFF) != 24371) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_councils() and 0xFFFF) != 11936) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_library() and 0xFFFF) != 9653) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_library_cache() and 0xFFFF) != 40397) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_personas() and 0xFFFF) != 63515) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_prompts() and 0xFFFF) != 595) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_provider() and 0xFFFF) != 49767) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_forecast() and 0xFFFF) != 47607) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_usage() and 0xFFFF) != 57757) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_ask() and 0xFFFF) != 39447) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_ask_messages() and 0xFFFF) != 17068) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_events() and 0xFFFF) != 58118) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_health() and 0xFFFF) != 14534) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_network_changed() and 0xFFFF) != 36651) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_resume() and 0xFFFF) != 36390) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_shutdown() and 0xFFFF) != 65198) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_suspend() and 0xFFFF) != 27921) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_user() and 0xFFFF) != 14870) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_assign_tier() and 0xFFFF) != 39103) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_remove_tier() and 0xFFFF) != 46981) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_set_tier() and 0xFFFF) != 33588) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_tiers() and 0xFFFF) != 20021) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_store() and 0xFFFF) != 29420) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_dismiss() and 0xFFFF) != 16445) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_focus() and 0xFFFF) != 59758) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_load_newer() and 0xFFFF) != 60876) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_load_older() and 0xFFFF) != 32550) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_next() and 0xFFFF) != 5606) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_set_read() and 0xFFFF) != 320) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_set_visible() and 0xFFFF) != 62644) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timeline_sse() and 0xFFFF) != 22493) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_timelinesse_next() and 0xFFFF) != 21325) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_backup() and 0xFFFF) != 50427) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_checkpoint() and 0xFFFF) != 17976) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_repair() and 0xFFFF) != 42143) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_storage_report() and 0xFFFF) != 47595) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_vacuum() and 0xFFFF) != 49635) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_storeupkeep_verify() and 0xFFFF) != 20526) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_batch() and 0xFFFF) != 3522) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_budgets() and 0xFFFF) != 55919) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_erase() and 0xFFFF) != 16991) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_councils() and 0xFFFF) != 32707) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_library() and 0xFFFF) != 40731) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_personas() and 0xFFFF) != 41167) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_prompts() and 0xFFFF) != 3843) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_search() and 0xFFFF) != 54523) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_forecast() and 0xFFFF) != 65188) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_usage() and 0xFFFF) != 12953) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_tier() and 0xFFFF) != 2929) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_export_conversations() and 0xFFFF) != 40894) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_import_conversations() and 0xFFFF) != 40913) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_userscope_ask() and 0xFFFF) != 61571) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_ask_messages() and 0xFFFF) != 47955) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_userscope_conversation() and 0xFFFF) != 47427) {
@@ -1020,7 +1936,25 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_userscope_id() and 0xFFFF) != 17345) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_userscope_new_conversation() and 0xFFFF) != 4554) {
+    if ((lib.uniffi_tertulia_checksum_method_userscope_list_conversations() and 0xFFFF) != 42709) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_list_conversations_if_changed() and 0xFFFF) != 34931) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_new_conversation() and 0xFFFF) != 58807) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_outbox() and 0xFFFF) != 26537) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_preferences() and 0xFFFF) != 14915) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_update_preferences() and 0xFFFF) != 14956) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_userscope_watch_conversations() and 0xFFFF) != 14091) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_constructor_canceltoken_new() and 0xFFFF) != 60252) {
@@ -1539,6 +2473,1058 @@ public object FfiConverterTimestamp: FfiConverterRustBuffer<java.time.Instant> {
 
 
 /**
+ * Many changes to one user's conversations, gathered by its verbs and done together by `run` or `start`.
+ *
+ * **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+ * is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+ * error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+ * when somebody else changes things in such a way that it cannot be done any more. With `best_effort` it does what it
+ * can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+ *
+ * Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+ * the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+ * `chats` are ids of conversations; each is an item of its own.
+ */
+public interface BatchInterface {
+
+    /**
+     * Stores messages without asking a model, all of them one behind the other. The handle of a new conversation begins
+     * that conversation; other items may name it, too.
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    fun `append`(`chat`: Conversation, `messages`: List<NewMessage>)
+
+    /**
+     * Leaves these conversations out of lists that do not ask for them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `archive`(`chats`: List<kotlin.String>)
+
+    /**
+     * Deletes these conversations with everything in them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `delete`(`chats`: List<kotlin.String>)
+
+    /**
+     * Says a message anew without asking a model: the new one stands beside it and is shown in its place. One that waits
+     * to be sent is taken back instead. Words of the model are refused: `Invalid` (not_editable).
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    fun `edit`(`chat`: Conversation, `messageId`: kotlin.String, `parts`: List<Part>)
+
+    /**
+     * Writes these conversations into a file, as `export_conversations` does. It holds what is there before the batch: put
+     * it before the items that change them. With them deleted by the same batch, either the file is whole and they are gone,
+     * or neither.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `export`(`path`: kotlin.String, `chats`: List<kotlin.String>)
+
+    /**
+     * Puts these conversations before all others in lists.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `pin`(`chats`: List<kotlin.String>)
+
+    /**
+     * Moves the conversations from one tag to another, as from folder to folder. One without the first tag is refused:
+     * `Invalid` (not_tagged).
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `retag`(`chats`: List<kotlin.String>, `old`: kotlin.String, `new`: kotlin.String)
+
+    /**
+     * Does it and waits for its end; cancelling ends it. With `best_effort` it does what it can, in place of all or
+     * nothing. With `dry_run` nothing is written: the report says what would be, and names every item that is refused.
+     *
+     * # Errors
+     * As of the report of a batch that was started.
+     */
+    suspend fun `run`(`bestEffort`: kotlin.Boolean = false, `dryRun`: kotlin.Boolean = false, `cancel`: CancelToken? = null): BatchReport
+
+    /**
+     * Begins it. It goes on whether anybody holds what this gives or not.
+     */
+    fun `start`(`bestEffort`: kotlin.Boolean = false): BatchRun
+
+    /**
+     * Adds these tags to the ones that the conversations have; those that they have already stay where they stand.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `tag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+
+    /**
+     * Takes these conversations back out of the archive.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `unarchive`(`chats`: List<kotlin.String>)
+
+    /**
+     * Puts these conversations among the others again.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `unpin`(`chats`: List<kotlin.String>)
+
+    /**
+     * Takes these tags off the conversations; one that a conversation does not have is no error.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `untag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+
+    /**
+     * Changes the same fields of all of these conversations; what is left out stays as it is.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `update`(`chats`: List<kotlin.String>, `change`: ConversationChange)
+
+    companion object
+}
+
+/**
+ * Many changes to one user's conversations, gathered by its verbs and done together by `run` or `start`.
+ *
+ * **All or nothing** unless told otherwise: at most 10,000 items in one transaction. Every item is checked before anything
+ * is written, in its order, as if those before it were done. Where one is refused, the batch fails as that item does, the
+ * error names it by its number, from 0, and nothing is written; the same when it is cancelled, when the store fails, or
+ * when somebody else changes things in such a way that it cannot be done any more. With `best_effort` it does what it
+ * can: at most 100,000 items, up to 500 of them in one transaction; those that are refused are named in the report.
+ *
+ * Either way the messages of a batch hold at most 64 MiB, files included. Messages go behind answers that are under way:
+ * the batch waits for these. Turns of conversations that are deleted are stopped, once nothing is refused.
+ * `chats` are ids of conversations; each is an item of its own.
+ */
+open class Batch: Disposable, AutoCloseable, BatchInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_batch(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_batch(handle, status)
+        }
+    }
+
+
+    /**
+     * Stores messages without asking a model, all of them one behind the other. The handle of a new conversation begins
+     * that conversation; other items may name it, too.
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    @Throws(TertuliaException::class)override fun `append`(`chat`: Conversation, `messages`: List<NewMessage>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_append(
+        it,
+
+        FfiConverterTypeConversation.lower(`chat`),
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Leaves these conversations out of lists that do not ask for them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `archive`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_archive(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Deletes these conversations with everything in them.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `delete`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_delete(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Says a message anew without asking a model: the new one stands beside it and is shown in its place. One that waits
+     * to be sent is taken back instead. Words of the model are refused: `Invalid` (not_editable).
+     *
+     * # Errors
+     * `Invalid` (bad_id, bad_json).
+     */
+    @Throws(TertuliaException::class)override fun `edit`(`chat`: Conversation, `messageId`: kotlin.String, `parts`: List<Part>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_edit(
+        it,
+
+        FfiConverterTypeConversation.lower(`chat`),
+        FfiConverterString.lower(`messageId`),
+        FfiConverterSequenceTypePart.lower(`parts`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Writes these conversations into a file, as `export_conversations` does. It holds what is there before the batch: put
+     * it before the items that change them. With them deleted by the same batch, either the file is whole and they are gone,
+     * or neither.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `export`(`path`: kotlin.String, `chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_export(
+        it,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Puts these conversations before all others in lists.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `pin`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_pin(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Moves the conversations from one tag to another, as from folder to folder. One without the first tag is refused:
+     * `Invalid` (not_tagged).
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `retag`(`chats`: List<kotlin.String>, `old`: kotlin.String, `new`: kotlin.String)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_retag(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterString.lower(`old`),
+        FfiConverterString.lower(`new`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Does it and waits for its end; cancelling ends it. With `best_effort` it does what it can, in place of all or
+     * nothing. With `dry_run` nothing is written: the report says what would be, and names every item that is refused.
+     *
+     * # Errors
+     * As of the report of a batch that was started.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `run`(`bestEffort`: kotlin.Boolean, `dryRun`: kotlin.Boolean, `cancel`: CancelToken?) : BatchReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_batch_run(
+                uniffiHandle,
+
+        FfiConverterBoolean.lower(`bestEffort`),
+        FfiConverterBoolean.lower(`dryRun`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeBatchReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Begins it. It goes on whether anybody holds what this gives or not.
+     */override fun `start`(`bestEffort`: kotlin.Boolean): BatchRun {
+            return FfiConverterTypeBatchRun.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_start(
+        it,
+
+        FfiConverterBoolean.lower(`bestEffort`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Adds these tags to the ones that the conversations have; those that they have already stay where they stand.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `tag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_tag(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterSequenceString.lower(`tags`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Takes these conversations back out of the archive.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `unarchive`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_unarchive(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Puts these conversations among the others again.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `unpin`(`chats`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_unpin(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Takes these tags off the conversations; one that a conversation does not have is no error.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `untag`(`chats`: List<kotlin.String>, `tags`: List<kotlin.String>)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_untag(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterSequenceString.lower(`tags`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Changes the same fields of all of these conversations; what is left out stays as it is.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `update`(`chats`: List<kotlin.String>, `change`: ConversationChange)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batch_update(
+        it,
+
+        FfiConverterSequenceString.lower(`chats`),
+        FfiConverterTypeConversationChange.lower(`change`),_status)
+}
+    }
+
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatch: FfiConverter<Batch, Long> {
+    override fun lower(value: Batch): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Batch {
+        return Batch(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Batch {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Batch) = 8UL
+
+    override fun write(value: Batch, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * A batch that is under way.
+ */
+public interface BatchRunInterface {
+
+    /**
+     * Ends it. What is done whole or not at all is not done, unless it is being written at this very moment; what is done
+     * as far as it goes keeps what is done. Once it is over this does nothing.
+     */
+    fun `cancel`()
+
+    /**
+     * How far it is, as soon as that is not what this told last; nothing once it is over. Who asks seldom is told the
+     * latest.
+     *
+     * # Errors
+     * `Cancelled`: the token ends the waiting, not the batch.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): BatchProgress?
+
+    /**
+     * How far it is now.
+     */
+    fun `progress`(): BatchProgress
+
+    /**
+     * What it has done, once it is over. It may be asked any number of times. The token ends the waiting, not the batch.
+     *
+     * # Errors
+     * `Invalid` (batch_too_large). All or nothing: as the first item that is refused, which it names by its number, from 0;
+     * `Conflict` (changed_meanwhile) when others change the same things again and again; `Cancelled`; `Storage`; `Closed`.
+     * Then nothing is written. Best effort: `Cancelled`, `Storage` and `Closed` before the first write; what comes later is
+     * told of the items.
+     */
+    suspend fun `report`(`cancel`: CancelToken? = null): BatchReport
+
+    companion object
+}
+
+/**
+ * A batch that is under way.
+ */
+open class BatchRun: Disposable, AutoCloseable, BatchRunInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_batchrun(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_batchrun(handle, status)
+        }
+    }
+
+
+    /**
+     * Ends it. What is done whole or not at all is not done, unless it is being written at this very moment; what is done
+     * as far as it goes keeps what is done. Once it is over this does nothing.
+     */override fun `cancel`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batchrun_cancel(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * How far it is, as soon as that is not what this told last; nothing once it is over. Who asks seldom is told the
+     * latest.
+     *
+     * # Errors
+     * `Cancelled`: the token ends the waiting, not the batch.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : BatchProgress? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_batchrun_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeBatchProgress.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * How far it is now.
+     */override fun `progress`(): BatchProgress {
+            return FfiConverterTypeBatchProgress.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_batchrun_progress(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What it has done, once it is over. It may be asked any number of times. The token ends the waiting, not the batch.
+     *
+     * # Errors
+     * `Invalid` (batch_too_large). All or nothing: as the first item that is refused, which it names by its number, from 0;
+     * `Conflict` (changed_meanwhile) when others change the same things again and again; `Cancelled`; `Storage`; `Closed`.
+     * Then nothing is written. Best effort: `Cancelled`, `Storage` and `Closed` before the first write; what comes later is
+     * told of the items.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `report`(`cancel`: CancelToken?) : BatchReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_batchrun_report(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeBatchReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchRun: FfiConverter<BatchRun, Long> {
+    override fun lower(value: BatchRun): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): BatchRun {
+        return BatchRun(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): BatchRun {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: BatchRun) = 8UL
+
+    override fun write(value: BatchRun, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * Stops the calls that it is given to: each then fails with `Cancelled`, and what had arrived is kept. For languages
  * whose tasks cannot drop a call; in Kotlin, cancelling the job does the same without a token.
  */
@@ -1844,6 +3830,23 @@ public object FfiConverterTypeCancelToken: FfiConverter<CancelToken, Long> {
 public interface ConversationInterface {
 
     /**
+     * Where every budget stands that holds for a call in this conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    suspend fun `budgets`(`cancel`: CancelToken? = null): List<BudgetStatus>
+
+    /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+    suspend fun `context`(`options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ContextReport
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -1862,12 +3865,12 @@ public interface ConversationInterface {
     suspend fun `attach`(`turnId`: kotlin.String, `afterSeq`: kotlin.Long = 0L, `cancel`: CancelToken? = null): ReplyStream
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
-    suspend fun `history`(`anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): MessagePage
+    suspend fun `delete`(`cancel`: CancelToken? = null)
 
     /**
      * Names it.
@@ -1906,6 +3909,173 @@ public interface ConversationInterface {
      * What can be refused before the message is sent; `Storage`; `Cancelled`.
      */
     suspend fun `stream`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * What a list shows of it, from one row.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
+     */
+    suspend fun `summary`(`cancel`: CancelToken? = null): ConversationSummary
+
+    /**
+     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+     * are told apart. Behind the message `read_upto` the unread marker stands.
+     *
+     * # Errors
+     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     */
+    suspend fun `timeline`(`focus`: TimelineFocus? = null, `utcOffsetMinutes`: kotlin.Int = 0, `readUpto`: kotlin.String? = null, `cancel`: CancelToken? = null): Timeline
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+    suspend fun `update`(`change`: ConversationChange, `cancel`: CancelToken? = null)
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+    suspend fun `history`(`anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): MessagePage
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+    suspend fun `historyIfChanged`(`unchangedSince`: kotlin.Long, `anchor`: HistoryAnchor? = null, `limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): MessagePage?
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */
+    fun `messages`(`newestFirst`: kotlin.Boolean = false, `detail`: Detail? = null): Messages
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+    suspend fun `open`(`limit`: kotlin.Int = 50, `turns`: kotlin.Int? = null, `detail`: Detail? = null, `cancel`: CancelToken? = null): ConversationOpening
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+    suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort? = null, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `cancel`: CancelToken? = null): SearchPage
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `at`(`messageId`: kotlin.String): Conversation
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    suspend fun `branches`(`limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `cancel`: CancelToken? = null): BranchPage
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+    suspend fun `deleteMessage`(`messageId`: kotlin.String, `subtree`: kotlin.Boolean = false, `cancel`: CancelToken? = null)
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+    suspend fun `duplicate`(`messageId`: kotlin.String, `cancel`: CancelToken? = null): Conversation
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+    suspend fun `edit`(`messageId`: kotlin.String, `parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `fork`(`messageId`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+    suspend fun `regenerate`(`messageId`: kotlin.String, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): ReplyStream
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `siblings`(`messageId`: kotlin.String, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `cancel`: CancelToken? = null): MessagePage
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `switchTo`(`messageId`: kotlin.String, `cancel`: CancelToken? = null): kotlin.String
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    suspend fun `turn`(`turnId`: kotlin.String, `cancel`: CancelToken? = null): Turn
 
     companion object
 }
@@ -2016,6 +4186,64 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
+     * Where every budget stands that holds for a call in this conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `budgets`(`cancel`: CancelToken?) : List<BudgetStatus> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudgetStatus.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What a model would be shown of the conversation as it stands, with these knobs: how many messages, and about how
+     * many tokens. Nothing is sent and nothing changes.
+     *
+     * # Errors
+     * `Invalid` for knobs that `send` would refuse, `NotFound`, `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `context`(`options`: CallOptions, `cancel`: CancelToken?) : ContextReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_context(
+                uniffiHandle,
+
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeContextReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Stores messages without asking a model: all of them, or none. Gives their ids.
      *
      * # Errors
@@ -2077,29 +4305,28 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
 
 
     /**
-     * A page of its messages, in reading order: the latest unless an anchor says where; 1 to 200 of them.
+     * Deletes it with everything in it. Turns that run are stopped first.
      *
      * # Errors
-     * `Invalid` (bad_cursor, bad_limit), `NotFound`, `Storage`.
+     * `NotFound`; `Storage`; `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `history`(`anchor`: HistoryAnchor?, `limit`: kotlin.Int, `cancel`: CancelToken?) : MessagePage {
+    override suspend fun `delete`(`cancel`: CancelToken?) {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
-            UniffiLib.uniffi_tertulia_fn_method_conversation_history(
+            UniffiLib.uniffi_tertulia_fn_method_conversation_delete(
                 uniffiHandle,
 
-        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
-        FfiConverterInt.lower(`limit`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },
-        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
-        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
-        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
         // lift function
-        { FfiConverterTypeMessagePage.lift(it) },
+        { },
+
         // Error FFI converter
         TertuliaException.ErrorHandler,
     )
@@ -2243,6 +4470,560 @@ open class Conversation: Disposable, AutoCloseable, ConversationInterface
     }
 
 
+    /**
+     * What a list shows of it, from one row.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `summary`(`cancel`: CancelToken?) : ConversationSummary {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_summary(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationSummary.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What a screen shows of the conversation, and from then on what changes: its newest messages unless a focus says
+     * otherwise. `utc_offset_minutes` is how far the clocks of who reads are ahead of UTC (-1,080 to 1,080): by that days
+     * are told apart. Behind the message `read_upto` the unread marker stands.
+     *
+     * # Errors
+     * `NotFound`, `Storage`, `Closed`; `Invalid` (bad_offset, bad_id); `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `timeline`(`focus`: TimelineFocus?, `utcOffsetMinutes`: kotlin.Int, `readUpto`: kotlin.String?, `cancel`: CancelToken?) : Timeline {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_timeline(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeTimelineFocus.lower(`focus`),
+        FfiConverterInt.lower(`utcOffsetMinutes`),
+        FfiConverterOptionalString.lower(`readUpto`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeTimeline.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Changes its title, instructions, model, metadata or tags, pins or archives it, or says how long it stays from now on:
+     * after that it is gone for every verb at once, with everything in it. What is left out stays as it is. It keeps its
+     * place among the pinned, or among the others; being archived, it is left out of lists unless they ask for it.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (too_large, unknown_model, bad_tag, bad_expiry, …); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `update`(`change`: ConversationChange, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_update(
+                uniffiHandle,
+
+        FfiConverterTypeConversationChange.lower(`change`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A page of its messages, in reading order: the latest unless an anchor says where. It holds exactly `limit` of them
+     * (1 to 200), or all there are; with `turns` so many whole turns (1 to 200) instead, each a message of the user with
+     * all that follows up to the next one. All of each message unless `detail` says less.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit, bad_position, bad_id), `NotFound`, `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `history`(`anchor`: HistoryAnchor?, `limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : MessagePage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_history(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same page, or nothing when the conversation has still the version `unchanged_since`, which is that of the page
+     * at hand; no message is read then.
+     *
+     * # Errors
+     * As of `history`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `historyIfChanged`(`unchangedSince`: kotlin.Long, `anchor`: HistoryAnchor?, `limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : MessagePage? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_history_if_changed(
+                uniffiHandle,
+
+        FfiConverterLong.lower(`unchangedSince`),
+        FfiConverterOptionalTypeHistoryAnchor.lower(`anchor`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Its messages one after the other, from the first to the last unless told otherwise, however many there are: pages
+     * are read as they are needed. What is said meanwhile, or shown instead, changes nothing.
+     */override fun `messages`(`newestFirst`: kotlin.Boolean, `detail`: Detail?): Messages {
+            return FfiConverterTypeMessages.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_conversation_messages(
+        it,
+
+        FfiConverterBoolean.lower(`newestFirst`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What a screen needs when it opens: what a list shows of it, and its latest messages, both of the same moment.
+     *
+     * # Errors
+     * `NotFound`, also while nothing was said in it; `Invalid` (bad_limit), `Storage`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `open`(`limit`: kotlin.Int, `turns`: kotlin.Int?, `detail`: Detail?, `cancel`: CancelToken?) : ConversationOpening {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_open(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalInt.lower(`turns`),
+        FfiConverterOptionalTypeDetail.lower(`detail`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationOpening.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same in this conversation alone, on all its branches.
+     *
+     * # Errors
+     * As of a user's `search`; `NotFound`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort?, `limit`: kotlin.Int, `before`: kotlin.String?, `cancel`: CancelToken?) : SearchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_search(
+                uniffiHandle,
+
+        FfiConverterString.lower(`words`),
+        FfiConverterOptionalTypeSearchSort.lower(`sort`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeSearchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The conversation as it is seen from this message: `history` ends with it, whatever is shown to others, and what is
+     * sent or appended goes right behind it, each time, and is shown from then on. Reads and writes nothing by itself; a
+     * message that is not there is `NotFound` to whoever reads or sends. Everything else is as for the conversation.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `at`(`messageId`: kotlin.String): Conversation {
+            return FfiConverterTypeConversation.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_conversation_at(
+        it,
+
+        FfiConverterString.lower(`messageId`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The branches of the conversation, each by its last message, the newest first; 1 to 200 of them. `before` and `after`
+     * are those of a page.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `branches`(`limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `cancel`: CancelToken?) : BranchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_branches(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeBranchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Deletes a message: its words, files and metadata are gone, and no model is shown it. It keeps its place, as a message
+     * with the status `deleted`, so that everything else keeps its own. With `subtree` it goes altogether, and everything
+     * below it on all branches; when the branch that is shown goes through it, that one ends before it. A message that
+     * waits to be sent is taken out of the outbox.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming, turn_open) when it is being answered or
+     * written: stop its turn first. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `deleteMessage`(`messageId`: kotlin.String, `subtree`: kotlin.Boolean, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_delete_message(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterBoolean.lower(`subtree`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A conversation of its own, with a copy of what was said up to and including this message, of its title,
+     * instructions, model, metadata and tags, and of the files. What the answers took and cost stays with the original.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Conflict` (still_streaming) when the message is being written;
+     * `Cancelled`, which may leave the beginning of a copy.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `duplicate`(`messageId`: kotlin.String, `cancel`: CancelToken?) : Conversation {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_duplicate(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeConversation.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Says a message anew: the new one stands beside it, is shown in its place, and is answered. The old one stays, with
+     * everything that followed; `switch_to` shows it. One that still waited to be sent is taken back instead. Waits until
+     * the turns before it are over.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (not_editable) for words of the model; `Conflict` (epoch_moved) when the old
+     * one is being sent by another process at this very moment.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `edit`(`messageId`: kotlin.String, `parts`: List<Part>, `options`: CallOptions, `cancel`: CancelToken?) : ReplyStream {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_edit(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterSequenceTypePart.lower(`parts`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeReplyStream.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Begins a new branch behind this message: the conversation is shown up to it, and the next message goes there. What
+     * followed stays; `switch_to` shows it. Copies nothing.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `fork`(`messageId`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_fork(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks for another answer. Give the answer, or the message that was answered; the new one stands beside the old ones,
+     * is shown once it begins, and belongs to the same turn. It is asked of the model that was asked then, unless told
+     * otherwise. If it fails before its first word, everything is as it was.
+     *
+     * # Errors
+     * As of `stream`; `NotFound`; `Invalid` (no_question) when nothing was asked, (deleted) when the question is gone;
+     * `Conflict` (waits) while the message waits in the outbox, (still_running) while another process answers it.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `regenerate`(`messageId`: kotlin.String, `options`: CallOptions, `cancel`: CancelToken?) : ReplyStream {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_regenerate(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_u64(future) },
+        // lift function
+        { FfiConverterTypeReplyStream.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The messages that stand in the same place, this one among them, in the order in which they were made: what a "2/3"
+     * switches between. Those about this one unless a page's own `before` or `after` says where; 1 to 200 of them.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_cursor, bad_limit, bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `siblings`(`messageId`: kotlin.String, `limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `cancel`: CancelToken?) : MessagePage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_siblings(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeMessagePage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Shows the branch on which this message stands, for everybody who reads the conversation, and gives the id of its
+     * last message. A branch is shown as it was left. The conversation keeps its place in the list.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `switchTo`(`messageId`: kotlin.String, `cancel`: CancelToken?) : kotlin.String {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_switch_to(
+                uniffiHandle,
+
+        FfiConverterString.lower(`messageId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterString.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Where a turn stands.
+     *
+     * # Errors
+     * `NotFound`; `Invalid` (bad_id); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `turn`(`turnId`: kotlin.String, `cancel`: CancelToken?) : Turn {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversation_turn(
+                uniffiHandle,
+
+        FfiConverterString.lower(`turnId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeTurn.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
 
 
 
@@ -2377,6 +5158,2715 @@ public object FfiConverterTypeConversation: FfiConverter<Conversation, Long> {
 
 
 /**
+ * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ */
+public interface ConversationsWatchInterface {
+
+    /**
+     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
+     * are no more, or no more are shown.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `loadOlder`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
+     * loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): List<ConversationDiff>?
+
+    companion object
+}
+
+/**
+ * The conversations of a user, pulled batch by batch: first all that are shown, then only what changed. Freeing it ends it.
+ */
+open class ConversationsWatch: Disposable, AutoCloseable, ConversationsWatchInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_conversationswatch(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_conversationswatch(handle, status)
+        }
+    }
+
+
+    /**
+     * Shows so many conversations more (1 to 200), of those with older activity; at most 1,000 in all. True when there
+     * are no more, or no more are shown.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadOlder`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversationswatch_load_older(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`count`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. Nothing once the engine is closed. The token ends the waiting and
+     * loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : List<ConversationDiff>? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_conversationswatch_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalSequenceTypeConversationDiff.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationsWatch: FfiConverter<ConversationsWatch, Long> {
+    override fun lower(value: ConversationsWatch): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): ConversationsWatch {
+        return ConversationsWatch(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): ConversationsWatch {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: ConversationsWatch) = 8UL
+
+    override fun write(value: ConversationsWatch, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
+ *
+ * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
+ * of readers may be there; freeing one changes nothing for the others.
+ */
+public interface EventsInterface {
+
+    /**
+     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): EngineEvent?
+
+    companion object
+}
+
+/**
+ * What happens in an engine, from the moment this was asked for. Ends when the engine is closed.
+ *
+ * Up to 1,024 events wait for a reader. One that is slower loses the oldest and is told how many by `Lagged`. Any number
+ * of readers may be there; freeing one changes nothing for the others.
+ */
+open class Events: Disposable, AutoCloseable, EventsInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_events(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_events(handle, status)
+        }
+    }
+
+
+    /**
+     * The next event; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : EngineEvent? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_events_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeEngineEvent.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEvents: FfiConverter<Events, Long> {
+    override fun lower(value: Events): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Events {
+        return Events(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Events {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Events) = 8UL
+
+    override fun write(value: Events, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
+ * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
+ *
+ * A user sees the application's values as well, unless he has one of the same name; only the application puts and
+ * deletes them. What is read by name is remembered until somebody changes it, in whichever process.
+ */
+public interface LibraryInterface {
+
+    /**
+     * Deletes the value under the name, with all its versions. The application's is seen again in the place of a user's.
+     * Numbers of versions are not given again. With `expected_version` only if that version stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `NotFound` when nothing stands there, or only the application's;
+     * `Conflict` (entry_moved) on another version than the expected one; `Storage`; `Closed`.
+     */
+    suspend fun `delete`(`name`: kotlin.String, `expectedVersion`: kotlin.Long? = null, `cancel`: CancelToken? = null)
+
+    /**
+     * The newest version under this name: the user's own, else the application's; nothing when there is neither.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    suspend fun `get`(`name`: kotlin.String, `cancel`: CancelToken? = null): LibraryEntry?
+
+    /**
+     * The names in the order of their letters (by code point) that begin with the prefix and stand behind `after`; 1 to
+     * 200 of them. Of a user's library the application's names as well, each name once.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    suspend fun `list`(`prefix`: kotlin.String = "", `after`: kotlin.String? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): List<LibraryItem>
+
+    /**
+     * Puts a value under the name, as its next version, and gives the version's number. The value that stands there
+     * already changes nothing. With `expected_version` only if that version stands there; 0 = only if nothing does.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_kind, bad_name, bad_user, too_large, too_deep); `Conflict` (entry_moved) on another
+     * version than the expected one; `Storage`; `Closed`.
+     */
+    suspend fun `put`(`name`: kotlin.String, `value`: LibraryValue, `expectedVersion`: kotlin.Long? = null, `cancel`: CancelToken? = null): kotlin.Long
+
+    /**
+     * This version of what stands under the name: of the user's own value if he has one, else of the application's; nothing
+     * when it is not there (any more).
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    suspend fun `version`(`name`: kotlin.String, `version`: kotlin.Long, `cancel`: CancelToken? = null): LibraryEntry?
+
+    /**
+     * The versions of what stands under the name that are kept, the newest first, from the one before `before` on; 1 to
+     * 200 of them. Of the user's own value if he has one, else of the application's; none when nothing stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    suspend fun `versions`(`name`: kotlin.String, `before`: kotlin.Long? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): List<LibraryVersion>
+
+    companion object
+}
+
+/**
+ * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
+ * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
+ *
+ * A user sees the application's values as well, unless he has one of the same name; only the application puts and
+ * deletes them. What is read by name is remembered until somebody changes it, in whichever process.
+ */
+open class Library: Disposable, AutoCloseable, LibraryInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_library(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_library(handle, status)
+        }
+    }
+
+
+    /**
+     * Deletes the value under the name, with all its versions. The application's is seen again in the place of a user's.
+     * Numbers of versions are not given again. With `expected_version` only if that version stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `NotFound` when nothing stands there, or only the application's;
+     * `Conflict` (entry_moved) on another version than the expected one; `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `delete`(`name`: kotlin.String, `expectedVersion`: kotlin.Long?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_delete(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterOptionalLong.lower(`expectedVersion`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The newest version under this name: the user's own, else the application's; nothing when there is neither.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `get`(`name`: kotlin.String, `cancel`: CancelToken?) : LibraryEntry? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_get(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeLibraryEntry.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The names in the order of their letters (by code point) that begin with the prefix and stand behind `after`; 1 to
+     * 200 of them. Of a user's library the application's names as well, each name once.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `list`(`prefix`: kotlin.String, `after`: kotlin.String?, `limit`: kotlin.Int, `cancel`: CancelToken?) : List<LibraryItem> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_list(
+                uniffiHandle,
+
+        FfiConverterString.lower(`prefix`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeLibraryItem.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Puts a value under the name, as its next version, and gives the version's number. The value that stands there
+     * already changes nothing. With `expected_version` only if that version stands there; 0 = only if nothing does.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_kind, bad_name, bad_user, too_large, too_deep); `Conflict` (entry_moved) on another
+     * version than the expected one; `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `put`(`name`: kotlin.String, `value`: LibraryValue, `expectedVersion`: kotlin.Long?, `cancel`: CancelToken?) : kotlin.Long {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_put(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterTypeLibraryValue.lower(`value`),
+        FfiConverterOptionalLong.lower(`expectedVersion`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i64(future) },
+        // lift function
+        { FfiConverterLong.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * This version of what stands under the name: of the user's own value if he has one, else of the application's; nothing
+     * when it is not there (any more).
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `version`(`name`: kotlin.String, `version`: kotlin.Long, `cancel`: CancelToken?) : LibraryEntry? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_version(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterLong.lower(`version`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeLibraryEntry.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The versions of what stands under the name that are kept, the newest first, from the one before `before` on; 1 to
+     * 200 of them. Of the user's own value if he has one, else of the application's; none when nothing stands there.
+     *
+     * # Errors
+     * `Invalid` (bad_kind, bad_name, bad_user, bad_limit); `Storage`; `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `versions`(`name`: kotlin.String, `before`: kotlin.Long?, `limit`: kotlin.Int, `cancel`: CancelToken?) : List<LibraryVersion> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_library_versions(
+                uniffiHandle,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterOptionalLong.lower(`before`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeLibraryVersion.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibrary: FfiConverter<Library, Long> {
+    override fun lower(value: Library): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Library {
+        return Library(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Library {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Library) = 8UL
+
+    override fun write(value: Library, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What an engine remembers of libraries and of users' preferences. It is never behind: what is changed, here or in another
+ * process, is read anew by itself.
+ */
+public interface LibraryCacheInterface {
+
+    /**
+     * Forgets everything.
+     */
+    fun `clear`()
+
+    /**
+     * How often a value was remembered and how often it had to be read, and what is remembered now; from memory.
+     */
+    fun `health`(): LibraryHealth
+
+    /**
+     * Forgets one value, which is read anew with the next question for it: the application's, or this user's. The kind
+     * `preferences` (without a name) is what a user prefers.
+     */
+    fun `invalidate`(`kind`: kotlin.String, `name`: kotlin.String = "", `user`: kotlin.String = "")
+
+    companion object
+}
+
+/**
+ * What an engine remembers of libraries and of users' preferences. It is never behind: what is changed, here or in another
+ * process, is read anew by itself.
+ */
+open class LibraryCache: Disposable, AutoCloseable, LibraryCacheInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_librarycache(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_librarycache(handle, status)
+        }
+    }
+
+
+    /**
+     * Forgets everything.
+     */override fun `clear`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_librarycache_clear(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * How often a value was remembered and how often it had to be read, and what is remembered now; from memory.
+     */override fun `health`(): LibraryHealth {
+            return FfiConverterTypeLibraryHealth.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_librarycache_health(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Forgets one value, which is read anew with the next question for it: the application's, or this user's. The kind
+     * `preferences` (without a name) is what a user prefers.
+     */override fun `invalidate`(`kind`: kotlin.String, `name`: kotlin.String, `user`: kotlin.String)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_librarycache_invalidate(
+        it,
+
+        FfiConverterString.lower(`kind`),
+        FfiConverterString.lower(`name`),
+        FfiConverterString.lower(`user`),_status)
+}
+    }
+
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryCache: FfiConverter<LibraryCache, Long> {
+    override fun lower(value: LibraryCache): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): LibraryCache {
+        return LibraryCache(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): LibraryCache {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: LibraryCache) = 8UL
+
+    override fun write(value: LibraryCache, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
+ */
+public interface MessagesInterface {
+
+    /**
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
+     *
+     * # Errors
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
+     */
+    suspend fun `nextBatch`(`max`: kotlin.Int = 50, `cancel`: CancelToken? = null): List<Message>
+
+    companion object
+}
+
+/**
+ * The messages of a conversation one after the other, pulled in batches. One task reads.
+ */
+open class Messages: Disposable, AutoCloseable, MessagesInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_messages(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_messages(handle, status)
+        }
+    }
+
+
+    /**
+     * The next messages, as many as are at hand and at most `max` (at least 1). Empty behind the last one.
+     *
+     * # Errors
+     * `NotFound`, `Storage`; `Invalid` (bad_cursor) when the message is deleted with which the page before ended. Asking
+     * again goes on where it failed. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `nextBatch`(`max`: kotlin.Int, `cancel`: CancelToken?) : List<Message> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_messages_next_batch(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`max`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeMessage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMessages: FfiConverter<Messages, Long> {
+    override fun lower(value: Messages): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Messages {
+        return Messages(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Messages {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Messages) = 8UL
+
+    override fun write(value: Messages, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * One user's messages that wait to be sent, are being sent, or were given up.
+ */
+public interface OutboxInterface {
+
+    /**
+     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
+     * shown it. What had arrived of an answer is kept, and then the message with it.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
+     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `discard`(`turnId`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * What is in it, first in first; at most 1,000.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `list`(`cancel`: CancelToken? = null): List<OutboxItem>
+
+    /**
+     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `retry`(`turnId`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
+     */
+    fun `watch`(): OutboxWatch
+
+    companion object
+}
+
+/**
+ * One user's messages that wait to be sent, are being sent, or were given up.
+ */
+open class Outbox: Disposable, AutoCloseable, OutboxInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_outbox(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_outbox(handle, status)
+        }
+    }
+
+
+    /**
+     * Takes a message back: it is not sent, or no longer. It stays in its conversation as `Cancelled`, and no model is
+     * shown it. What had arrived of an answer is kept, and then the message with it.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox, which it also is not once it is answered; `Conflict` (held_elsewhere)
+     * while another process sends it; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `discard`(`turnId`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outbox_discard(
+                uniffiHandle,
+
+        FfiConverterString.lower(`turnId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What is in it, first in first; at most 1,000.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `list`(`cancel`: CancelToken?) : List<OutboxItem> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outbox_list(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeOutboxItem.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends a message now, as soon as its provider lets it, and gives it its whole time again. A parked one waits again.
+     *
+     * # Errors
+     * `NotFound` when it is not in the outbox; `Invalid` (bad_id), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `retry`(`turnId`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outbox_retry(
+                uniffiHandle,
+
+        FfiConverterString.lower(`turnId`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What happens in it from now on, in this process. To miss nothing, watch first and list then.
+     */override fun `watch`(): OutboxWatch {
+            return FfiConverterTypeOutboxWatch.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_outbox_watch(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutbox: FfiConverter<Outbox, Long> {
+    override fun lower(value: Outbox): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Outbox {
+        return Outbox(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Outbox {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Outbox) = 8UL
+
+    override fun write(value: Outbox, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
+ * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
+ */
+public interface OutboxWatchInterface {
+
+    /**
+     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage` when the message cannot be read; `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): OutboxItem?
+
+    companion object
+}
+
+/**
+ * What happens in one user's outbox, as it happens: each message as it stands after a change, the last time when it has
+ * left the outbox. A watcher that is far behind gets all that is there now instead. Freeing it ends it.
+ */
+open class OutboxWatch: Disposable, AutoCloseable, OutboxWatchInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_outboxwatch(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_outboxwatch(handle, status)
+        }
+    }
+
+
+    /**
+     * The next message that has changed; nothing once the engine is closed. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage` when the message cannot be read; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : OutboxItem? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_outboxwatch_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeOutboxItem.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutboxWatch: FfiConverter<OutboxWatch, Long> {
+    override fun lower(value: OutboxWatch): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): OutboxWatch {
+        return OutboxWatch(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): OutboxWatch {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: OutboxWatch) = 8UL
+
+    override fun write(value: OutboxWatch, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * One provider, for requests of your own with its key and address.
+ */
+public interface ProviderHandleInterface {
+
+    /**
+     * Asks the provider which models it offers right now, in its own order. What the list says of a model's window and
+     * output goes first; the rest is what the catalogue knows, so that a model it does not know has no price.
+     *
+     * # Errors
+     * `Invalid` (unknown_provider), `Unauthorized` (key_missing, key_rejected), `Unavailable` (bad_response, …),
+     * `TimedOut`; `Cancelled`.
+     */
+    suspend fun `models`(`key`: kotlin.String? = null, `cancel`: CancelToken? = null): List<ModelInfo>
+
+    /**
+     * Sends a request with this provider's key, or with one for it alone, to a path of its own (`/v1/moderations`), with
+     * a body of JSON if there is one, and gives whatever comes back. Nothing is tried again.
+     *
+     * # Errors
+     * `Invalid` (bad_json, unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`;
+     * `Cancelled`.
+     */
+    suspend fun `request`(`method`: kotlin.String, `path`: kotlin.String, `body`: kotlin.String? = null, `key`: kotlin.String? = null, `cancel`: CancelToken? = null): RawResponse
+
+    companion object
+}
+
+/**
+ * One provider, for requests of your own with its key and address.
+ */
+open class ProviderHandle: Disposable, AutoCloseable, ProviderHandleInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_providerhandle(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_providerhandle(handle, status)
+        }
+    }
+
+
+    /**
+     * Asks the provider which models it offers right now, in its own order. What the list says of a model's window and
+     * output goes first; the rest is what the catalogue knows, so that a model it does not know has no price.
+     *
+     * # Errors
+     * `Invalid` (unknown_provider), `Unauthorized` (key_missing, key_rejected), `Unavailable` (bad_response, …),
+     * `TimedOut`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `models`(`key`: kotlin.String?, `cancel`: CancelToken?) : List<ModelInfo> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_providerhandle_models(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`key`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeModelInfo.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sends a request with this provider's key, or with one for it alone, to a path of its own (`/v1/moderations`), with
+     * a body of JSON if there is one, and gives whatever comes back. Nothing is tried again.
+     *
+     * # Errors
+     * `Invalid` (bad_json, unknown_provider, bad_request), `Unauthorized` (key_missing), `Unavailable`, `TimedOut`;
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `request`(`method`: kotlin.String, `path`: kotlin.String, `body`: kotlin.String?, `key`: kotlin.String?, `cancel`: CancelToken?) : RawResponse {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_providerhandle_request(
+                uniffiHandle,
+
+        FfiConverterString.lower(`method`),
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalString.lower(`body`),
+        FfiConverterOptionalString.lower(`key`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeRawResponse.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeProviderHandle: FfiConverter<ProviderHandle, Long> {
+    override fun lower(value: ProviderHandle): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): ProviderHandle {
+        return ProviderHandle(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): ProviderHandle {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: ProviderHandle) = 8UL
+
+    override fun write(value: ProviderHandle, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * A reply on its way. Exists once the message is saved. Freeing it stops the call and keeps what had arrived, unless it
  * was detached or only watches.
  */
@@ -2388,9 +7878,15 @@ public interface ReplyStreamInterface {
     fun `cancel`()
 
     /**
-     * Lets the reply go on when this handle is freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */
     fun `detach`()
+
+    /**
+     * Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+     * before the end and keeps the handle. Returns at once.
+     */
+    fun `leave`()
 
     /**
      * Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
@@ -2409,6 +7905,19 @@ public interface ReplyStreamInterface {
      * Whatever ended the reply; `partial` holds what had arrived. `Cancelled`.
      */
     suspend fun `reply`(`cancel`: CancelToken? = null): Reply
+
+    /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+    fun `sse`(`afterSeq`: kotlin.Long = 0L, `heartbeatMs`: kotlin.Long? = null, `detail`: kotlin.Boolean = false): SseStream
 
     /**
      * The turn, unless nothing is stored.
@@ -2540,12 +8049,28 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
 
 
     /**
-     * Lets the reply go on when this handle is freed.
+     * Lets the reply go on when this handle is left, or it or the one that took it over is freed.
      */override fun `detach`()
         =
     callWithHandle {
     uniffiRustCall() { _status ->
     UniffiLib.uniffi_tertulia_fn_method_replystream_detach(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Stops the call as freeing this handle does: not when it was detached, or only watches. For whoever stops reading
+     * before the end and keeps the handle. Returns at once.
+     */override fun `leave`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_replystream_leave(
         it,
         _status)
 }
@@ -2611,6 +8136,34 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
         TertuliaException.ErrorHandler,
     )
     }
+
+
+    /**
+     * The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
+     * browser sends as `Last-Event-ID`. After `heartbeat_ms` (15,000 unless set, at least 100) without an event comes a
+     * comment, so that proxies keep the connection and a reader that is gone is found out. Readers are told the answer
+     * and how it ended; with `detail` also thoughts, tools, progress and usage.
+     *
+     * It takes the stream over: from then on this handle only cancels and detaches.
+     *
+     * # Errors
+     * `Invalid` (handed_over) when it was taken over before, or somebody reads at this very moment.
+     */
+    @Throws(TertuliaException::class)override fun `sse`(`afterSeq`: kotlin.Long, `heartbeatMs`: kotlin.Long?, `detail`: kotlin.Boolean): SseStream {
+            return FfiConverterTypeSseStream.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_replystream_sse(
+        it,
+
+        FfiConverterLong.lower(`afterSeq`),
+        FfiConverterOptionalLong.lower(`heartbeatMs`),
+        FfiConverterBoolean.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
 
 
     /**
@@ -2763,10 +8316,918 @@ public object FfiConverterTypeReplyStream: FfiConverter<ReplyStream, Long> {
 
 
 /**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+public interface SseStreamInterface {
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): kotlin.ByteArray?
+
+    companion object
+}
+
+/**
+ * A reply as server-sent events: bytes, to be sent as they come.
+ *
+ * Each event is one JSON object with a `type`; its `id` is its number. Readers are told the answer and how it ended;
+ * with `detail` thoughts, tools, progress and usage as well. `started` begins the answer anew: what was shown of it before
+ * is to be thrown away. A failure is an event, `error`, and no exception. Freeing it stops the reply, unless that was
+ * detached or only watched.
+ */
+open class SseStream: Disposable, AutoCloseable, SseStreamInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_ssestream(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_ssestream(handle, status)
+        }
+    }
+
+
+    /**
+     * Waits for bytes and gives all that are there; nothing after the last. The first tell the reader when to come back.
+     * The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Closed` once the engine is shut down; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : kotlin.ByteArray? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_ssestream_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalByteArray.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSseStream: FfiConverter<SseStream, Long> {
+    override fun lower(value: SseStream): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): SseStream {
+        return SseStream(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): SseStream {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: SseStream) = 8UL
+
+    override fun write(value: SseStream, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * The upkeep of an engine's store. Nothing of it changes what users see.
+ */
+public interface StoreUpkeepInterface {
+
+    /**
+     * Copies everything that is kept at this moment into a file, while others go on. The file gets its name when it is
+     * whole and on the disk, in the place of one that was there; it can be opened like any store. Gives its size in bytes.
+     * Cancelling, or suspending the engine, ends it.
+     *
+     * # Errors
+     * `Invalid` (bad_backup) when the path is one of the store's own files, or a folder; (unsupported) for a store without
+     * files; `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `backup`(`path`: kotlin.String, `cancel`: CancelToken? = null): kotlin.Long
+
+    /**
+     * Moves the log into the database and empties it, which the store does by itself when it is idle. False when somebody
+     * still reads from the log; then what could be moved is.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `checkpoint`(`cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * Mends what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away. All of
+     * it is done or nothing. Nobody writes meanwhile.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `repair`(`cancel`: CancelToken? = null): Repair
+
+    /**
+     * What takes the space, by kind. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `storageReport`(`cancel`: CancelToken? = null): StorageReport
+
+    /**
+     * Gives the space of what was deleted back to the system and puts the index of words together, in steps between which
+     * others go on. Gives the bytes.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `vacuum`(`cancel`: CancelToken? = null): kotlin.Long
+
+    /**
+     * Looks at everything that is kept, while others go on: pages and indexes, tables and indexes against those that this
+     * version makes, every figure that is kept against what it counts. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    suspend fun `verify`(`cancel`: CancelToken? = null): Verification
+
+    companion object
+}
+
+/**
+ * The upkeep of an engine's store. Nothing of it changes what users see.
+ */
+open class StoreUpkeep: Disposable, AutoCloseable, StoreUpkeepInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_storeupkeep(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_storeupkeep(handle, status)
+        }
+    }
+
+
+    /**
+     * Copies everything that is kept at this moment into a file, while others go on. The file gets its name when it is
+     * whole and on the disk, in the place of one that was there; it can be opened like any store. Gives its size in bytes.
+     * Cancelling, or suspending the engine, ends it.
+     *
+     * # Errors
+     * `Invalid` (bad_backup) when the path is one of the store's own files, or a folder; (unsupported) for a store without
+     * files; `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `backup`(`path`: kotlin.String, `cancel`: CancelToken?) : kotlin.Long {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_backup(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i64(future) },
+        // lift function
+        { FfiConverterLong.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Moves the log into the database and empties it, which the store does by itself when it is idle. False when somebody
+     * still reads from the log; then what could be moved is.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `checkpoint`(`cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_checkpoint(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Mends what can be made from the rows: indexes, counts, references. Rows are neither changed nor thrown away. All of
+     * it is done or nothing. Nobody writes meanwhile.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `repair`(`cancel`: CancelToken?) : Repair {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_repair(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeRepair.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What takes the space, by kind. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `storageReport`(`cancel`: CancelToken?) : StorageReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_storage_report(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeStorageReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Gives the space of what was deleted back to the system and puts the index of words together, in steps between which
+     * others go on. Gives the bytes.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `vacuum`(`cancel`: CancelToken?) : kotlin.Long {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_vacuum(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i64(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i64(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i64(future) },
+        // lift function
+        { FfiConverterLong.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Looks at everything that is kept, while others go on: pages and indexes, tables and indexes against those that this
+     * version makes, every figure that is kept against what it counts. Takes time in proportion to the size.
+     *
+     * # Errors
+     * `Storage`, `Closed`; `Invalid` (unsupported) for a store without files.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `verify`(`cancel`: CancelToken?) : Verification {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_storeupkeep_verify(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeVerification.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStoreUpkeep: FfiConverter<StoreUpkeep, Long> {
+    override fun lower(value: StoreUpkeep): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): StoreUpkeep {
+        return StoreUpkeep(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): StoreUpkeep {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: StoreUpkeep) = 8UL
+
+    override fun write(value: StoreUpkeep, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * The conversation engine. Usable from any thread. Freeing the last handle without `shutdown` loses nothing that was
  * said to be saved.
  */
 public interface TertuliaInterface {
+
+    /**
+     * Where the budgets of the application stand.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    suspend fun `budgets`(`cancel`: CancelToken? = null): List<BudgetStatus>
+
+    /**
+     * Every budget that is set.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    suspend fun `listBudgets`(`cancel`: CancelToken? = null): List<Budget>
+
+    /**
+     * Takes a budget away, by its id; one that is not set is no error. What was spent is remembered.
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Storage`, `Closed`.
+     */
+    suspend fun `removeBudget`(`id`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * Sets a budget, for all calls from now on, in every process that shares the store; one with the same scope, key,
+     * window and unit is replaced. What was spent in its window before counts.
+     *
+     * Each try of a call holds back the most that it can cost until it has ended. So many calls that wait can use a small
+     * budget up until they are answered for less, and others are refused meanwhile; `max_tokens` makes what is held back
+     * small.
+     *
+     * # Errors
+     * `Invalid` (bad_budget), `Storage`, `Closed`.
+     */
+    suspend fun `setBudget`(`budget`: Budget, `cancel`: CancelToken? = null)
+
+    /**
+     * Reads a catalogue from a JSON file in the layout of the bundled one, at most 16 MiB, for all calls from now on;
+     * calls that are under way end as they began. What it holds is laid over what is known: a provider takes the
+     * place of one of the same name, whole, with all of its models, and so does an alias; everything else stays, and
+     * what the engine was opened with stays on top. A catalogue says where keys and conversations go: load none that you
+     * would not run as a program.
+     *
+     * # Errors
+     * `Invalid` (bad_catalogue, bad_provider, bad_url, …) that says what is wrong; then nothing has changed. `Closed`.
+     */
+    suspend fun `loadCatalogue`(`path`: kotlin.String, `cancel`: CancelToken? = null)
+
+    /**
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
+     */
+    fun `models`(`pattern`: kotlin.String = "*"): List<ModelInfo>
+
+    /**
+     * Every provider that the engine knows, from memory.
+     */
+    fun `providers`(): List<ProviderInfo>
+
+    /**
+     * Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing: settings that shall be
+     * otherwise, as JSON (`{"retry": {"max_attempts": 3}}`), new keys by provider, and a catalogue as JSON to lay over
+     * what is known. Calls that begin from now on see the new values; those under way end as they began. Who is left alone
+     * stays so, and what was used of a budget stays used; with another key a provider's models begin anew.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed.
+     * `Closed`.
+     */
+    suspend fun `reconfigure`(`settings`: kotlin.String? = null, `keys`: Map<kotlin.String, kotlin.String> = mapOf(), `catalogue`: kotlin.String? = null, `cancel`: CancelToken? = null)
+
+    /**
+     * The figures of the last while, for each model and in all: in whole seconds up to a minute, in whole minutes up to
+     * an hour. From memory. For whoever runs it, not for a screen, so it is one JSON object: `window_ms`, `total` and
+     * `targets`, with the names that they have in Rust and Python.
+     *
+     * # Errors
+     * `Internal` when they cannot be written.
+     */
+    fun `stats`(`windowMs`: kotlin.Long = 60000L): kotlin.String
+
+    /**
+     * Opens connections to the providers of these models ahead of the first call.
+     *
+     * # Errors
+     * `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
+     */
+    suspend fun `warmUp`(`models`: List<kotlin.String>, `cancel`: CancelToken? = null)
+
+    /**
+     * The application's councils, which all its users see.
+     */
+    fun `councils`(): Library
+
+    /**
+     * The application's values of a kind: `setting`, or a word of your own (small letters, digits, `-`, `_`; at most 32).
+     */
+    fun `library`(`kind`: kotlin.String): Library
+
+    /**
+     * What is remembered of libraries and of users' preferences.
+     */
+    fun `libraryCache`(): LibraryCache
+
+    /**
+     * The application's personas, which all its users see.
+     */
+    fun `personas`(): Library
+
+    /**
+     * The application's prompts, which all its users see.
+     */
+    fun `prompts`(): Library
+
+    /**
+     * One provider, for requests of your own with its key and address.
+     */
+    fun `provider`(`name`: kotlin.String): ProviderHandle
+
+    /**
+     * What everybody will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of the application raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window) for a minute and for `Total`; `Storage`, `Closed`.
+     */
+    suspend fun `forecast`(`window`: Window, `cancel`: CancelToken? = null): Forecast
+
+    /**
+     * What everybody has spent through this store, by model unless told otherwise. `since` is rounded down to its hour,
+     * `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_usage_query) by conversation; `Storage`, `Closed`.
+     */
+    suspend fun `usage`(`by`: UsageBy? = null, `since`: java.time.Instant? = null, `until`: java.time.Instant? = null, `after`: kotlin.String? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): UsageReport
 
     /**
      * Asks once and stores nothing.
@@ -2775,6 +9236,41 @@ public interface TertuliaInterface {
      * Whatever ends the call; `Cancelled`.
      */
     suspend fun `ask`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
+
+    /**
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
+
+    /**
+     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+     */
+    fun `eventReader`(): Events
+
+    /**
+     * How the engine is now. From memory.
+     */
+    fun `health`(): Health
+
+    /**
+     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
+     * from sleep.
+     */
+    fun `networkChanged`()
+
+    /**
+     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
+     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     *
+     * # Errors
+     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
+     * `Cancelled`.
+     */
+    suspend fun `resume`(`cancel`: CancelToken? = null)
 
     /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
@@ -2786,10 +9282,53 @@ public interface TertuliaInterface {
     suspend fun `shutdown`()
 
     /**
+     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
+     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
+     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
+     * the waiting alone.
+     *
+     * # Errors
+     * `Closed` when the engine is closed; `Cancelled`.
+     */
+    suspend fun `suspend`(`cancel`: CancelToken? = null)
+
+    /**
      * The conversations of one user; left out, of the one user of this device. Touches no disk. Their own keys, by
      * provider, serve them alone.
      */
     fun `user`(`id`: kotlin.String? = null, `keys`: Map<kotlin.String, kotlin.String> = mapOf()): UserScope
+
+    /**
+     * Says that a user belongs to a tier, or to none. Kept in memory.
+     *
+     * # Errors
+     * `Invalid` (unknown_tier, bad_user); `Closed`.
+     */
+    fun `assignTier`(`user`: kotlin.String, `tier`: kotlin.String?)
+
+    /**
+     * Takes a tier away. Who belongs to it may do whatever the budgets allow, until it is set again.
+     */
+    fun `removeTier`(`name`: kotlin.String)
+
+    /**
+     * Says what users of this tier may do, for all of their calls from now on; calls under way end as they began. Tiers
+     * are kept in memory: set them after the opening.
+     *
+     * # Errors
+     * `Invalid` (bad_tier, bad_budget).
+     */
+    fun `setTier`(`name`: kotlin.String, `tier`: Tier)
+
+    /**
+     * The tiers that are set, by name.
+     */
+    fun `tiers`(): Map<kotlin.String, Tier>
+
+    /**
+     * The store's upkeep: a look at all of it, repairs, backups, what takes the space.
+     */
+    fun `store`(): StoreUpkeep
 
     companion object
 }
@@ -2901,6 +9440,445 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
 
     /**
+     * Where the budgets of the application stand.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `budgets`(`cancel`: CancelToken?) : List<BudgetStatus> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudgetStatus.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Every budget that is set.
+     *
+     * # Errors
+     * `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listBudgets`(`cancel`: CancelToken?) : List<Budget> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_list_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudget.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Takes a budget away, by its id; one that is not set is no error. What was spent is remembered.
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `removeBudget`(`id`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_remove_budget(
+                uniffiHandle,
+
+        FfiConverterString.lower(`id`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Sets a budget, for all calls from now on, in every process that shares the store; one with the same scope, key,
+     * window and unit is replaced. What was spent in its window before counts.
+     *
+     * Each try of a call holds back the most that it can cost until it has ended. So many calls that wait can use a small
+     * budget up until they are answered for less, and others are refused meanwhile; `max_tokens` makes what is held back
+     * small.
+     *
+     * # Errors
+     * `Invalid` (bad_budget), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setBudget`(`budget`: Budget, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_set_budget(
+                uniffiHandle,
+
+        FfiConverterTypeBudget.lower(`budget`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Reads a catalogue from a JSON file in the layout of the bundled one, at most 16 MiB, for all calls from now on;
+     * calls that are under way end as they began. What it holds is laid over what is known: a provider takes the
+     * place of one of the same name, whole, with all of its models, and so does an alias; everything else stays, and
+     * what the engine was opened with stays on top. A catalogue says where keys and conversations go: load none that you
+     * would not run as a program.
+     *
+     * # Errors
+     * `Invalid` (bad_catalogue, bad_provider, bad_url, …) that says what is wrong; then nothing has changed. `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadCatalogue`(`path`: kotlin.String, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_load_catalogue(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Every known model whose `provider/model` fits the pattern: a name, or a beginning with `*` behind it. From memory.
+     */override fun `models`(`pattern`: kotlin.String): List<ModelInfo> {
+            return FfiConverterSequenceTypeModelInfo.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_models(
+        it,
+
+        FfiConverterString.lower(`pattern`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Every provider that the engine knows, from memory.
+     */override fun `providers`(): List<ProviderInfo> {
+            return FfiConverterSequenceTypeProviderInfo.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_providers(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Changes limits, timeouts, retries, breakers, keys and prices, all of it or nothing: settings that shall be
+     * otherwise, as JSON (`{"retry": {"max_attempts": 3}}`), new keys by provider, and a catalogue as JSON to lay over
+     * what is known. Calls that begin from now on see the new values; those under way end as they began. Who is left alone
+     * stays so, and what was used of a budget stays used; with another key a provider's models begin anew.
+     *
+     * # Errors
+     * `Invalid` (bad_json, bad_settings, cannot_change, unknown_provider, bad_catalogue, …): then nothing has changed.
+     * `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `reconfigure`(`settings`: kotlin.String?, `keys`: Map<kotlin.String, kotlin.String>, `catalogue`: kotlin.String?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_reconfigure(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`settings`),
+        FfiConverterMapStringString.lower(`keys`),
+        FfiConverterOptionalString.lower(`catalogue`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The figures of the last while, for each model and in all: in whole seconds up to a minute, in whole minutes up to
+     * an hour. From memory. For whoever runs it, not for a screen, so it is one JSON object: `window_ms`, `total` and
+     * `targets`, with the names that they have in Rust and Python.
+     *
+     * # Errors
+     * `Internal` when they cannot be written.
+     */
+    @Throws(TertuliaException::class)override fun `stats`(`windowMs`: kotlin.Long): kotlin.String {
+            return FfiConverterString.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_stats(
+        it,
+
+        FfiConverterLong.lower(`windowMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Opens connections to the providers of these models ahead of the first call.
+     *
+     * # Errors
+     * `Invalid` for a model whose provider is not known; `Unavailable` when a provider cannot be reached.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `warmUp`(`models`: List<kotlin.String>, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_warm_up(
+                uniffiHandle,
+
+        FfiConverterSequenceString.lower(`models`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The application's councils, which all its users see.
+     */override fun `councils`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_councils(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The application's values of a kind: `setting`, or a word of your own (small letters, digits, `-`, `_`; at most 32).
+     */override fun `library`(`kind`: kotlin.String): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_library(
+        it,
+
+        FfiConverterString.lower(`kind`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What is remembered of libraries and of users' preferences.
+     */override fun `libraryCache`(): LibraryCache {
+            return FfiConverterTypeLibraryCache.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_library_cache(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The application's personas, which all its users see.
+     */override fun `personas`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_personas(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The application's prompts, which all its users see.
+     */override fun `prompts`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_prompts(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * One provider, for requests of your own with its key and address.
+     */override fun `provider`(`name`: kotlin.String): ProviderHandle {
+            return FfiConverterTypeProviderHandle.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_provider(
+        it,
+
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What everybody will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of the application raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window) for a minute and for `Total`; `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `forecast`(`window`: Window, `cancel`: CancelToken?) : Forecast {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_forecast(
+                uniffiHandle,
+
+        FfiConverterTypeWindow.lower(`window`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeForecast.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What everybody has spent through this store, by model unless told otherwise. `since` is rounded down to its hour,
+     * `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_usage_query) by conversation; `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `usage`(`by`: UsageBy?, `since`: java.time.Instant?, `until`: java.time.Instant?, `after`: kotlin.String?, `limit`: kotlin.Int, `cancel`: CancelToken?) : UsageReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_usage(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeUsageBy.lower(`by`),
+        FfiConverterOptionalTimestamp.lower(`since`),
+        FfiConverterOptionalTimestamp.lower(`until`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeUsageReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Asks once and stores nothing.
      *
      * # Errors
@@ -2924,6 +9902,116 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
         { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
         // lift function
         { FfiConverterTypeReply.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks once with these messages, the last of them what is asked now; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions, `cancel`: CancelToken?) : Reply {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_ask_messages(
+                uniffiHandle,
+
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeReply.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
+     */override fun `eventReader`(): Events {
+            return FfiConverterTypeEvents.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_events(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * How the engine is now. From memory.
+     */override fun `health`(): Health {
+            return FfiConverterTypeHealth.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_health(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Tells that the machine is on another network, or on one again: the next calls open fresh connections, and what
+     * waits in the outbox is tried, spread over a second, as soon as its provider lets it. Also for devices that wake
+     * from sleep.
+     */override fun `networkChanged`()
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_network_changed(
+        it,
+        _status)
+}
+    }
+
+
+
+
+    /**
+     * Opens the store again after `suspend`. What waited goes on; connections to providers are made anew, and what waits
+     * in the outbox is tried. Does nothing to an engine that is not suspended.
+     *
+     * # Errors
+     * `Storage` when the store cannot be opened; the engine is still suspended then. `Closed` when it is closed;
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `resume`(`cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_resume(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
         // Error FFI converter
         TertuliaException.ErrorHandler,
     )
@@ -2960,6 +10048,38 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
 
     /**
+     * Gives up every file and lock of the store, so that the system may suspend the program: what is handed to the store
+     * already is finished, every connection is closed. Until `resume` every verb answers `Closed` (suspended); what is
+     * under way waits where it stands, so that nothing is lost. Suspending twice is suspending once, and cancelling ends
+     * the waiting alone.
+     *
+     * # Errors
+     * `Closed` when the engine is closed; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `suspend`(`cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_tertulia_suspend(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * The conversations of one user; left out, of the one user of this device. Touches no disk. Their own keys, by
      * provider, serve them alone.
      */override fun `user`(`id`: kotlin.String?, `keys`: Map<kotlin.String, kotlin.String>): UserScope {
@@ -2971,6 +10091,97 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
 
         FfiConverterOptionalString.lower(`id`),
         FfiConverterMapStringString.lower(`keys`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Says that a user belongs to a tier, or to none. Kept in memory.
+     *
+     * # Errors
+     * `Invalid` (unknown_tier, bad_user); `Closed`.
+     */
+    @Throws(TertuliaException::class)override fun `assignTier`(`user`: kotlin.String, `tier`: kotlin.String?)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_assign_tier(
+        it,
+
+        FfiConverterString.lower(`user`),
+        FfiConverterOptionalString.lower(`tier`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Takes a tier away. Who belongs to it may do whatever the budgets allow, until it is set again.
+     */override fun `removeTier`(`name`: kotlin.String)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_remove_tier(
+        it,
+
+        FfiConverterString.lower(`name`),_status)
+}
+    }
+
+
+
+
+    /**
+     * Says what users of this tier may do, for all of their calls from now on; calls under way end as they began. Tiers
+     * are kept in memory: set them after the opening.
+     *
+     * # Errors
+     * `Invalid` (bad_tier, bad_budget).
+     */
+    @Throws(TertuliaException::class)override fun `setTier`(`name`: kotlin.String, `tier`: Tier)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_set_tier(
+        it,
+
+        FfiConverterString.lower(`name`),
+        FfiConverterTypeTier.lower(`tier`),_status)
+}
+    }
+
+
+
+
+    /**
+     * The tiers that are set, by name.
+     */override fun `tiers`(): Map<kotlin.String, Tier> {
+            return FfiConverterMapStringTypeTier.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_tiers(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * The store's upkeep: a look at all of it, repairs, backups, what takes the space.
+     */override fun `store`(): StoreUpkeep {
+            return FfiConverterTypeStoreUpkeep.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_store(
+        it,
+        _status)
 }
     }
     )
@@ -3112,9 +10323,942 @@ public object FfiConverterTypeTertulia: FfiConverter<Tertulia, Long> {
 
 
 /**
+ * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
+ *
+ * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
+ * it goes on with `resume`.
+ */
+public interface TimelineInterface {
+
+    /**
+     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    fun `dismiss`(`messageId`: kotlin.String): kotlin.Boolean
+
+    /**
+     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
+     *
+     * # Errors
+     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
+     * `Closed`, `Cancelled`.
+     */
+    suspend fun `focus`(`focus`: TimelineFocus? = null, `cancel`: CancelToken? = null)
+
+    /**
+     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `loadNewer`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `loadOlder`(`count`: kotlin.Int = 50, `cancel`: CancelToken? = null): kotlin.Boolean
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
+     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
+     * waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): List<TimelineDiff>?
+
+    /**
+     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Closed`, `Cancelled`.
+     */
+    suspend fun `setRead`(`upto`: kotlin.String?, `cancel`: CancelToken? = null)
+
+    /**
+     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
+     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
+     */
+    fun `setVisible`(`first`: kotlin.Int, `last`: kotlin.Int)
+
+    /**
+     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
+     *
+     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
+     * an end user is to see; with `detail` everything that the rows hold.
+     */
+    fun `sse`(`heartbeatMs`: kotlin.Long? = null, `detail`: kotlin.Boolean = false): TimelineSse
+
+    companion object
+}
+
+/**
+ * What a screen shows of a conversation, pulled batch by batch: first all rows, then only what changed.
+ *
+ * Any number of timelines may be open. One task pulls while others load. Freeing it ends it. A suspended engine keeps it:
+ * it goes on with `resume`.
+ */
+open class Timeline: Disposable, AutoCloseable, TimelineInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_timeline(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_timeline(handle, status)
+        }
+    }
+
+
+    /**
+     * Takes a message off the screen that was refused and is kept nowhere. False when there is none with this id.
+     *
+     * # Errors
+     * `Invalid` (bad_id).
+     */
+    @Throws(TertuliaException::class)override fun `dismiss`(`messageId`: kotlin.String): kotlin.Boolean {
+            return FfiConverterBoolean.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_timeline_dismiss(
+        it,
+
+        FfiConverterString.lower(`messageId`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Shows another part of the conversation; the next batch begins with `Reset`. Left out: the newest messages.
+     *
+     * # Errors
+     * `NotFound` when the message is not there, or not on the branch that is shown; `Invalid` (bad_id); `Storage`,
+     * `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `focus`(`focus`: TimelineFocus?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_focus(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeTimelineFocus.lower(`focus`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Loads so many newer messages (1 to 200), where the newest are not there. True when they are.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadNewer`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_load_newer(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`count`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Loads so many older messages (1 to 200). True when the first message of the branch is there.
+     *
+     * # Errors
+     * `Invalid` (bad_limit), `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `loadOlder`(`count`: kotlin.Int, `cancel`: CancelToken?) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_load_older(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`count`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The next batch of changes: first `Reset` with all rows, then only what changed since the batch before, applied one
+     * after the other. Waits until there is something. The first words of an answer and its end come at once, everything
+     * else not before `timeline.min_interval_ms` have passed. Nothing once the engine is closed. The token ends the
+     * waiting and loses nothing.
+     *
+     * # Errors
+     * `Storage`; asking again goes on where it failed. `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : List<TimelineDiff>? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalSequenceTypeTimelineDiff.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Everything up to this message is read: the unread marker moves behind it, or goes (nothing).
+     *
+     * # Errors
+     * `Invalid` (bad_id), `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `setRead`(`upto`: kotlin.String?, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timeline_set_read(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`upto`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The reader sees the rows from the one at place `first` to the one at place `last`, counted from 0 in the list as
+     * the last batch has left it. These are kept; what is farthest away from them is dropped where the list is too long.
+     */override fun `setVisible`(`first`: kotlin.Int, `last`: kotlin.Int)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_timeline_set_visible(
+        it,
+
+        FfiConverterInt.lower(`first`),
+        FfiConverterInt.lower(`last`),_status)
+}
+    }
+
+
+
+
+    /**
+     * The same as server-sent events for a page. Whoever pulls from this timeline otherwise takes batches away from it.
+     *
+     * A comment is sent when nothing else was for `heartbeat_ms` (15 s unless told, at least 100). Readers are told what
+     * an end user is to see; with `detail` everything that the rows hold.
+     */override fun `sse`(`heartbeatMs`: kotlin.Long?, `detail`: kotlin.Boolean): TimelineSse {
+            return FfiConverterTypeTimelineSse.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_timeline_sse(
+        it,
+
+        FfiConverterOptionalLong.lower(`heartbeatMs`),
+        FfiConverterBoolean.lower(`detail`),_status)
+}
+    }
+    )
+    }
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimeline: FfiConverter<Timeline, Long> {
+    override fun lower(value: Timeline): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): Timeline {
+        return Timeline(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): Timeline {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: Timeline) = 8UL
+
+    override fun write(value: Timeline, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
+ *
+ * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
+ * other. The first brings all rows. A failure is the last event, `error`.
+ */
+public interface TimelineSseInterface {
+
+    /**
+     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
+     * back. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    suspend fun `next`(`cancel`: CancelToken? = null): kotlin.ByteArray?
+
+    companion object
+}
+
+/**
+ * What a screen shows of a conversation as server-sent events: pieces of bytes, to be sent as they come.
+ *
+ * Each event is one JSON object, `{"type": "changes", "diffs": […]}`: a batch of changes, to be applied one after the
+ * other. The first brings all rows. A failure is the last event, `error`.
+ */
+open class TimelineSse: Disposable, AutoCloseable, TimelineSseInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_timelinesse(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_timelinesse(handle, status)
+        }
+    }
+
+
+    /**
+     * The next bytes; nothing once the engine is closed, or behind a failure. The first tell the reader when to come
+     * back. The token ends the waiting and loses nothing.
+     *
+     * # Errors
+     * `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `next`(`cancel`: CancelToken?) : kotlin.ByteArray? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_timelinesse_next(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalByteArray.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineSse: FfiConverter<TimelineSse, Long> {
+    override fun lower(value: TimelineSse): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): TimelineSse {
+        return TimelineSse(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): TimelineSse {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: TimelineSse) = 8UL
+
+    override fun write(value: TimelineSse, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * The conversations of one user. Another user's cannot be named through it.
  */
 public interface UserScopeInterface {
+
+    /**
+     * Changes many of this user's conversations together: delete, archive, pin, change, tag, append, edit, export.
+     */
+    fun `batch`(): Batch
+
+    /**
+     * Where every budget stands that holds for this user: the user's own, those of his tier, and those of the application.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    suspend fun `budgets`(`cancel`: CancelToken? = null): List<BudgetStatus>
+
+    /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+    suspend fun `erase`(`cancel`: CancelToken? = null): ErasureReport
+
+    /**
+     * This user's councils, and the application's.
+     */
+    fun `councils`(): Library
+
+    /**
+     * This user's values of a kind, and the application's: `setting`, or a word of your own (small letters, digits, `-`,
+     * `_`; at most 32).
+     */
+    fun `library`(`kind`: kotlin.String): Library
+
+    /**
+     * This user's personas, and the application's.
+     */
+    fun `personas`(): Library
+
+    /**
+     * This user's prompts, and the application's.
+     */
+    fun `prompts`(): Library
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+    suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort? = null, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `cancel`: CancelToken? = null): SearchPage
+
+    /**
+     * What this user will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of this user raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window, bad_user), `Storage`, `Closed`.
+     */
+    suspend fun `forecast`(`window`: Window, `cancel`: CancelToken? = null): Forecast
+
+    /**
+     * What this user has spent, deleted conversations included; by model unless told otherwise. `since` is rounded down
+     * to its hour, `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_user; bad_usage_query by user); `Storage`, `Closed`.
+     */
+    suspend fun `usage`(`by`: UsageBy? = null, `since`: java.time.Instant? = null, `until`: java.time.Instant? = null, `after`: kotlin.String? = null, `limit`: kotlin.Int = 50, `cancel`: CancelToken? = null): UsageReport
+
+    /**
+     * The tier that this user belongs to.
+     */
+    fun `tier`(): kotlin.String?
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+    suspend fun `exportConversations`(`path`: kotlin.String, `ids`: List<kotlin.String>? = null, `archived`: kotlin.Boolean? = null, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `preferences`: kotlin.Boolean = false, `cancel`: CancelToken? = null): ExportReport
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+    suspend fun `importConversations`(`path`: kotlin.String, `dryRun`: kotlin.Boolean = false, `cancel`: CancelToken? = null): ImportReport
 
     /**
      * Asks once on this user's account and stores nothing.
@@ -3123,6 +11267,14 @@ public interface UserScopeInterface {
      * Whatever ends the call; `Cancelled`.
      */
     suspend fun `ask`(`parts`: List<Part>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions = CallOptions(), `cancel`: CancelToken? = null): Reply
 
     /**
      * A conversation by its id. `NotFound` at its first use when there is none, or when it is another user's.
@@ -3143,10 +11295,61 @@ public interface UserScopeInterface {
     fun `id`(): kotlin.String
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
      */
-    fun `newConversation`(`model`: kotlin.String? = null, `system`: kotlin.String? = null, `title`: kotlin.String? = null, `metadata`: Map<kotlin.String, kotlin.String> = mapOf()): Conversation
+    suspend fun `listConversations`(`limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `archived`: kotlin.Boolean = false, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `cancel`: CancelToken? = null): ConversationPage
+
+    /**
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
+     *
+     * # Errors
+     * As of `list_conversations`.
+     */
+    suspend fun `listConversationsIfChanged`(`unchangedSince`: kotlin.Long, `limit`: kotlin.Int = 50, `before`: kotlin.String? = null, `after`: kotlin.String? = null, `archived`: kotlin.Boolean = false, `pinned`: kotlin.Boolean? = null, `tag`: kotlin.String? = null, `cancel`: CancelToken? = null): ConversationPage?
+
+    /**
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
+     */
+    fun `newConversation`(`model`: kotlin.String? = null, `system`: kotlin.String? = null, `title`: kotlin.String? = null, `metadata`: Map<kotlin.String, kotlin.String> = mapOf(), `tags`: List<kotlin.String> = listOf(), `expiresInMs`: kotlin.Long? = null): Conversation
+
+    /**
+     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
+     */
+    fun `outbox`(): Outbox
+
+    /**
+     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `preferences`(`cancel`: CancelToken? = null): Preferences
+
+    /**
+     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+     *
+     * # Errors
+     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+     */
+    suspend fun `updatePreferences`(`change`: PreferencesChange, `cancel`: CancelToken? = null)
+
+    /**
+     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
+     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
+     *
+     * # Errors
+     * `Closed`; `Invalid` (bad_user).
+     */
+    fun `watchConversations`(): ConversationsWatch
 
     companion object
 }
@@ -3257,6 +11460,346 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
+     * Changes many of this user's conversations together: delete, archive, pin, change, tag, append, edit, export.
+     */override fun `batch`(): Batch {
+            return FfiConverterTypeBatch.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_batch(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Where every budget stands that holds for this user: the user's own, those of his tier, and those of the application.
+     *
+     * # Errors
+     * `Invalid` (bad_user), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `budgets`(`cancel`: CancelToken?) : List<BudgetStatus> {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_budgets(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterSequenceTypeBudgetStatus.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Takes out everything of this user: conversations with all branches, messages, files, drafts, turns, what waits in the
+     * outbox, streams of events, libraries, what the user prefers, and the words of all of it in the search index; then what is
+     * left of them in free places of the store's files. Turns that run here are stopped first. The sums of what was spent
+     * stay, and budgets go on counting them: they hold no content. Files that were exported, backups, and logs of other
+     * programs are not the store's.
+     *
+     * While it is under way, whoever begins a conversation for this user, in any process, hears `Conflict` (erasing). It goes
+     * on when the waiting is cancelled, and at the next opening of the store when the process ends before. Doing it again
+     * does what is left.
+     *
+     * # Errors
+     * `Storage`; `Closed`; `Cancelled`. What is done then stays done.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `erase`(`cancel`: CancelToken?) : ErasureReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_erase(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeErasureReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * This user's councils, and the application's.
+     */override fun `councils`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_councils(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * This user's values of a kind, and the application's: `setting`, or a word of your own (small letters, digits, `-`,
+     * `_`; at most 32).
+     */override fun `library`(`kind`: kotlin.String): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_library(
+        it,
+
+        FfiConverterString.lower(`kind`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * This user's personas, and the application's.
+     */override fun `personas`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_personas(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * This user's prompts, and the application's.
+     */override fun `prompts`(): Library {
+            return FfiConverterTypeLibrary.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_prompts(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Searches what was said in this user's conversations, on all their branches: words, `"phrases"`, `-exclusions` and
+     * `beginnings*`, whatever their case and accents. All of it must be said in one message, whoever's but a tool's. The
+     * newest first unless sorted otherwise, 1 to 200 of them; a page's `before` leads on. Nothing is found for a query
+     * without a word.
+     *
+     * # Errors
+     * `Invalid` (bad_query, bad_limit, bad_cursor, search_off); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `search`(`words`: kotlin.String, `sort`: SearchSort?, `limit`: kotlin.Int, `before`: kotlin.String?, `cancel`: CancelToken?) : SearchPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_search(
+                uniffiHandle,
+
+        FfiConverterString.lower(`words`),
+        FfiConverterOptionalTypeSearchSort.lower(`sort`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeSearchPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What this user will have spent in this window at its end: an hour, a day, a week or a month. Goes by the last 28
+     * days. One that goes beyond a budget in money of this user raises an alert.
+     *
+     * # Errors
+     * `Invalid` (bad_window, bad_user), `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `forecast`(`window`: Window, `cancel`: CancelToken?) : Forecast {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_forecast(
+                uniffiHandle,
+
+        FfiConverterTypeWindow.lower(`window`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeForecast.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * What this user has spent, deleted conversations included; by model unless told otherwise. `since` is rounded down
+     * to its hour, `until` up; `after` is the `next` of the page before; at most `limit` rows (1 to 200).
+     *
+     * # Errors
+     * `Invalid` (bad_user; bad_usage_query by user); `Storage`, `Closed`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `usage`(`by`: UsageBy?, `since`: java.time.Instant?, `until`: java.time.Instant?, `after`: kotlin.String?, `limit`: kotlin.Int, `cancel`: CancelToken?) : UsageReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_usage(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeUsageBy.lower(`by`),
+        FfiConverterOptionalTimestamp.lower(`since`),
+        FfiConverterOptionalTimestamp.lower(`until`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeUsageReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The tier that this user belongs to.
+     */override fun `tier`(): kotlin.String? {
+            return FfiConverterOptionalString.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_tier(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * Writes this user's conversations into a file, as JSON Lines: with all branches and which of them is shown, deleted
+     * messages as such, parts of every kind, files, metadata, tags, pins, archive, titles, times, usage and cost. An answer
+     * on its way stands there as one that broke off. Turns, the outbox, and budgets stay behind.
+     *
+     * All conversations unless told otherwise, in the order of their activity: only `ids`, in their order, or only those
+     * that are `archived`, `pinned`, or have this `tag`; with `preferences` what the user prefers as well. The file gets its
+     * name when it is whole and on the disk, in the place of an export that was there, readable for its owner alone. What
+     * is said meanwhile may be in it or not.
+     *
+     * # Errors
+     * `Invalid` (bad_path, bad_id); `NotFound` for an id that is not there; `Storage` when the file cannot be written;
+     * `Cancelled`, which leaves no file.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `exportConversations`(`path`: kotlin.String, `ids`: List<kotlin.String>?, `archived`: kotlin.Boolean?, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `preferences`: kotlin.Boolean, `cancel`: CancelToken?) : ExportReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_export_conversations(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterOptionalSequenceString.lower(`ids`),
+        FfiConverterOptionalBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterBoolean.lower(`preferences`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeExportReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Adds the conversations of a file to this user's: of an export of this engine, of the `conversations.json` of ChatGPT
+     * or Claude, or lists of messages with `role` and `content` (one list, an object with `messages`, or JSON Lines of
+     * either). What it is, is recognised. With `dry_run` nothing is written: the report says what would be.
+     *
+     * All of the file is read before anything is written; one that is not whole is refused. What is here already stays as
+     * it is, so that the same file twice is the same file once, and an import that was ended is gone on with by doing it
+     * again. Nothing is billed or counted in budgets.
+     *
+     * # Errors
+     * `Invalid` (unreadable_file, unknown_format, newer_format, malformed, truncated, too_deep, too_large), each with the
+     * line and the item; `Storage`; `Cancelled`, which keeps what was added.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `importConversations`(`path`: kotlin.String, `dryRun`: kotlin.Boolean, `cancel`: CancelToken?) : ImportReport {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_import_conversations(
+                uniffiHandle,
+
+        FfiConverterString.lower(`path`),
+        FfiConverterBoolean.lower(`dryRun`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeImportReport.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
      * Asks once on this user's account and stores nothing.
      *
      * # Errors
@@ -3271,6 +11814,36 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
                 uniffiHandle,
 
         FfiConverterSequenceTypePart.lower(`parts`),
+        FfiConverterTypeCallOptions.lower(`options`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeReply.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing.
+     *
+     * # Errors
+     * Whatever ends the call; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `askMessages`(`messages`: List<NewMessage>, `options`: CallOptions, `cancel`: CancelToken?) : Reply {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_ask_messages(
+                uniffiHandle,
+
+        FfiConverterSequenceTypeNewMessage.lower(`messages`),
         FfiConverterTypeCallOptions.lower(`options`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
@@ -3341,9 +11914,83 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
 
 
     /**
-     * A new conversation, with a model, instructions, title or metadata of its own. Nothing is written before its first
-     * message; its id is there from the start.
-     */override fun `newConversation`(`model`: kotlin.String?, `system`: kotlin.String?, `title`: kotlin.String?, `metadata`: Map<kotlin.String, kotlin.String>): Conversation {
+     * This user's conversations that are not archived (or with `archived` those that are): the pinned ones first, then the
+     * latest activity, 1 to 200 of them. With `pinned` only those that are pinned or only those that are not, with `tag`
+     * only those with this tag. A page's `before` goes on down the list; its `after` gives what has had activity since,
+     * pinned or not, the latest first.
+     *
+     * # Errors
+     * `Invalid` (bad_cursor, bad_limit); `Storage`; `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listConversations`(`limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `archived`: kotlin.Boolean, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `cancel`: CancelToken?) : ConversationPage {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_list_conversations(
+                uniffiHandle,
+
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypeConversationPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * The same page, or nothing when no conversation of this user has changed since the page with the version
+     * `unchanged_since`; no conversation is read then.
+     *
+     * # Errors
+     * As of `list_conversations`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `listConversationsIfChanged`(`unchangedSince`: kotlin.Long, `limit`: kotlin.Int, `before`: kotlin.String?, `after`: kotlin.String?, `archived`: kotlin.Boolean, `pinned`: kotlin.Boolean?, `tag`: kotlin.String?, `cancel`: CancelToken?) : ConversationPage? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_list_conversations_if_changed(
+                uniffiHandle,
+
+        FfiConverterLong.lower(`unchangedSince`),
+        FfiConverterInt.lower(`limit`),
+        FfiConverterOptionalString.lower(`before`),
+        FfiConverterOptionalString.lower(`after`),
+        FfiConverterBoolean.lower(`archived`),
+        FfiConverterOptionalBoolean.lower(`pinned`),
+        FfiConverterOptionalString.lower(`tag`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalTypeConversationPage.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * A new conversation, with a model, instructions, title, metadata or tags of its own (at most 32, each of 1 to 64
+     * characters); with `expires_in_ms` (at least 1) it stays so long from its first message on, whatever is said in it.
+     * Nothing is written before its first message; its id is there from the start.
+     */override fun `newConversation`(`model`: kotlin.String?, `system`: kotlin.String?, `title`: kotlin.String?, `metadata`: Map<kotlin.String, kotlin.String>, `tags`: List<kotlin.String>, `expiresInMs`: kotlin.Long?): Conversation {
             return FfiConverterTypeConversation.lift(
     callWithHandle {
     uniffiRustCall() { _status ->
@@ -3353,7 +12000,104 @@ open class UserScope: Disposable, AutoCloseable, UserScopeInterface
         FfiConverterOptionalString.lower(`model`),
         FfiConverterOptionalString.lower(`system`),
         FfiConverterOptionalString.lower(`title`),
-        FfiConverterMapStringString.lower(`metadata`),_status)
+        FfiConverterMapStringString.lower(`metadata`),
+        FfiConverterSequenceString.lower(`tags`),
+        FfiConverterOptionalLong.lower(`expiresInMs`),_status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What of this user's messages waits to be sent by itself, is being sent, or was given up.
+     */override fun `outbox`(): Outbox {
+            return FfiConverterTypeOutbox.lift(
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_outbox(
+        it,
+        _status)
+}
+    }
+    )
+    }
+
+
+
+    /**
+     * What this user prefers: name, language, time zone, and whatever the host keeps beside them.
+     *
+     * # Errors
+     * `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `preferences`(`cancel`: CancelToken?) : Preferences {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_preferences(
+                uniffiHandle,
+
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterTypePreferences.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * Changes what this user prefers; what is left out stays as it is. At most 8 KiB in all.
+     *
+     * # Errors
+     * `Invalid` (bad_language, bad_time_zone, too_large); `Storage`, `Closed`, `Cancelled`.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `updatePreferences`(`change`: PreferencesChange, `cancel`: CancelToken?) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_userscope_update_preferences(
+                uniffiHandle,
+
+        FfiConverterTypePreferencesChange.lower(`change`),
+        FfiConverterOptionalTypeCancelToken.lower(`cancel`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+    /**
+     * This user's conversations as a list that changes by itself: those that are not archived, the pinned ones first and
+     * then the latest activity, 50 to begin with. While an answer is being written nothing is told; its end is.
+     *
+     * # Errors
+     * `Closed`; `Invalid` (bad_user).
+     */
+    @Throws(TertuliaException::class)override fun `watchConversations`(): ConversationsWatch {
+            return FfiConverterTypeConversationsWatch.lift(
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_userscope_watch_conversations(
+        it,
+        _status)
 }
     }
     )
@@ -3472,6 +12216,545 @@ public object FfiConverterTypeAttempt: FfiConverterRustBuffer<Attempt> {
 
 
 /**
+ * One item of a batch, and what became of it.
+ */
+data class BatchItem (
+    /**
+     * Its place in the batch, from 0. A verb that is given several conversations makes one item of each.
+     */
+    val `index`: kotlin.Long
+    ,
+    /**
+     * What it does.
+     */
+    val `verb`: BatchVerb
+    ,
+    /**
+     * What became of it.
+     */
+    val `state`: BatchState
+    ,
+    /**
+     * Its conversation; nothing for an export.
+     */
+    val `conversationId`: kotlin.String?
+    ,
+    /**
+     * The messages that it adds.
+     */
+    val `messageIds`: List<kotlin.String>
+    ,
+    /**
+     * What it has written into its file.
+     */
+    val `export`: ExportReport?
+    ,
+    /**
+     * Why it was refused, and what to do about it.
+     */
+    val `error`: ErrorInfo?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchItem: FfiConverterRustBuffer<BatchItem> {
+    override fun read(buf: ByteBuffer): BatchItem {
+        return BatchItem(
+            FfiConverterLong.read(buf),
+            FfiConverterTypeBatchVerb.read(buf),
+            FfiConverterTypeBatchState.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterOptionalTypeExportReport.read(buf),
+            FfiConverterOptionalTypeErrorInfo.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BatchItem) = (
+            FfiConverterLong.allocationSize(value.`index`) +
+            FfiConverterTypeBatchVerb.allocationSize(value.`verb`) +
+            FfiConverterTypeBatchState.allocationSize(value.`state`) +
+            FfiConverterOptionalString.allocationSize(value.`conversationId`) +
+            FfiConverterSequenceString.allocationSize(value.`messageIds`) +
+            FfiConverterOptionalTypeExportReport.allocationSize(value.`export`) +
+            FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
+    )
+
+    override fun write(value: BatchItem, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`index`, buf)
+            FfiConverterTypeBatchVerb.write(value.`verb`, buf)
+            FfiConverterTypeBatchState.write(value.`state`, buf)
+            FfiConverterOptionalString.write(value.`conversationId`, buf)
+            FfiConverterSequenceString.write(value.`messageIds`, buf)
+            FfiConverterOptionalTypeExportReport.write(value.`export`, buf)
+            FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
+    }
+}
+
+
+
+/**
+ * How far a batch is.
+ */
+data class BatchProgress (
+    /**
+     * What it is doing. A batch may come back to an earlier phase: one that does what it can goes on part by part, and what
+     * has changed under its hands is looked at again.
+     */
+    val `phase`: BatchPhase
+    ,
+    /**
+     * How many items are through: looked at while it is `checking`, otherwise done or refused.
+     */
+    val `done`: kotlin.Long
+    ,
+    /**
+     * How many there are.
+     */
+    val `total`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchProgress: FfiConverterRustBuffer<BatchProgress> {
+    override fun read(buf: ByteBuffer): BatchProgress {
+        return BatchProgress(
+            FfiConverterTypeBatchPhase.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BatchProgress) = (
+            FfiConverterTypeBatchPhase.allocationSize(value.`phase`) +
+            FfiConverterLong.allocationSize(value.`done`) +
+            FfiConverterLong.allocationSize(value.`total`)
+    )
+
+    override fun write(value: BatchProgress, buf: ByteBuffer) {
+            FfiConverterTypeBatchPhase.write(value.`phase`, buf)
+            FfiConverterLong.write(value.`done`, buf)
+            FfiConverterLong.write(value.`total`, buf)
+    }
+}
+
+
+
+/**
+ * What a batch has done, or would do.
+ */
+data class BatchReport (
+    /**
+     * True when nothing was written.
+     */
+    val `dryRun`: kotlin.Boolean
+    ,
+    /**
+     * How many items are done.
+     */
+    val `done`: kotlin.Long
+    ,
+    /**
+     * How many were refused.
+     */
+    val `refused`: kotlin.Long
+    ,
+    /**
+     * How many were not come to.
+     */
+    val `skipped`: kotlin.Long
+    ,
+    /**
+     * All of them, in their order.
+     */
+    val `items`: List<BatchItem>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchReport: FfiConverterRustBuffer<BatchReport> {
+    override fun read(buf: ByteBuffer): BatchReport {
+        return BatchReport(
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypeBatchItem.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BatchReport) = (
+            FfiConverterBoolean.allocationSize(value.`dryRun`) +
+            FfiConverterLong.allocationSize(value.`done`) +
+            FfiConverterLong.allocationSize(value.`refused`) +
+            FfiConverterLong.allocationSize(value.`skipped`) +
+            FfiConverterSequenceTypeBatchItem.allocationSize(value.`items`)
+    )
+
+    override fun write(value: BatchReport, buf: ByteBuffer) {
+            FfiConverterBoolean.write(value.`dryRun`, buf)
+            FfiConverterLong.write(value.`done`, buf)
+            FfiConverterLong.write(value.`refused`, buf)
+            FfiConverterLong.write(value.`skipped`, buf)
+            FfiConverterSequenceTypeBatchItem.write(value.`items`, buf)
+    }
+}
+
+
+
+/**
+ * A branch of a conversation: the way from its beginning to a message behind which nothing was said.
+ */
+data class Branch (
+    /**
+     * Its last message; `switch_to` shows the branch.
+     */
+    val `headId`: kotlin.String
+    ,
+    /**
+     * How many messages stand on it.
+     */
+    val `depth`: kotlin.Int
+    ,
+    /**
+     * Who spoke last.
+     */
+    val `lastRole`: Role
+    ,
+    /**
+     * The beginning of the last message, at most 160 characters; nothing while it is being written.
+     */
+    val `lastPreview`: kotlin.String?
+    ,
+    /**
+     * When the last message was saved.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * True for the branch that is shown.
+     */
+    val `isCurrent`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBranch: FfiConverterRustBuffer<Branch> {
+    override fun read(buf: ByteBuffer): Branch {
+        return Branch(
+            FfiConverterString.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterTypeRole.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Branch) = (
+            FfiConverterString.allocationSize(value.`headId`) +
+            FfiConverterInt.allocationSize(value.`depth`) +
+            FfiConverterTypeRole.allocationSize(value.`lastRole`) +
+            FfiConverterOptionalString.allocationSize(value.`lastPreview`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterBoolean.allocationSize(value.`isCurrent`)
+    )
+
+    override fun write(value: Branch, buf: ByteBuffer) {
+            FfiConverterString.write(value.`headId`, buf)
+            FfiConverterInt.write(value.`depth`, buf)
+            FfiConverterTypeRole.write(value.`lastRole`, buf)
+            FfiConverterOptionalString.write(value.`lastPreview`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterBoolean.write(value.`isCurrent`, buf)
+    }
+}
+
+
+
+/**
+ * A page of a conversation's branches, the newest first.
+ */
+data class BranchPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<Branch>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBranchPage: FfiConverterRustBuffer<BranchPage> {
+    override fun read(buf: ByteBuffer): BranchPage {
+        return BranchPage(
+            FfiConverterSequenceTypeBranch.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BranchPage) = (
+            FfiConverterSequenceTypeBranch.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: BranchPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeBranch.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A limit on what may be spent within a window. A call reserves the most it can cost before it is sent, so that a
+ * budget is never overshot; what it has cost takes the place of the reservation after it.
+ *
+ * Two budgets with the same scope, key, window and unit are the same: setting the second replaces the first.
+ */
+data class Budget (
+    /**
+     * How much may be spent.
+     */
+    val `limit`: BudgetLimit
+    ,
+    /**
+     * When it begins again.
+     */
+    val `window`: Window
+    ,
+    /**
+     * What is counted together.
+     */
+    val `scope`: BudgetScope
+    ,
+    /**
+     * The one user, conversation or run that it is for; nothing = for each one apart. Always nothing for the application.
+     */
+    val `key`: kotlin.String? = null
+    ,
+    /**
+     * At which shares of the limit an alert is raised: more than 0, at most 1. At most 16 of them.
+     */
+    val `warnAt`: List<kotlin.Double> = listOf()
+
+){
+
+    /**
+     * Names the budget: by its scope, key, window and unit, so that budgets that replace each other have one id.
+     */ fun `id`(): kotlin.String {
+            return FfiConverterString.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_budget_id(FfiConverterTypeBudget.lower(this),
+        _status)
+}
+    )
+    }
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudget: FfiConverterRustBuffer<Budget> {
+    override fun read(buf: ByteBuffer): Budget {
+        return Budget(
+            FfiConverterTypeBudgetLimit.read(buf),
+            FfiConverterTypeWindow.read(buf),
+            FfiConverterTypeBudgetScope.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterSequenceDouble.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Budget) = (
+            FfiConverterTypeBudgetLimit.allocationSize(value.`limit`) +
+            FfiConverterTypeWindow.allocationSize(value.`window`) +
+            FfiConverterTypeBudgetScope.allocationSize(value.`scope`) +
+            FfiConverterOptionalString.allocationSize(value.`key`) +
+            FfiConverterSequenceDouble.allocationSize(value.`warnAt`)
+    )
+
+    override fun write(value: Budget, buf: ByteBuffer) {
+            FfiConverterTypeBudgetLimit.write(value.`limit`, buf)
+            FfiConverterTypeWindow.write(value.`window`, buf)
+            FfiConverterTypeBudgetScope.write(value.`scope`, buf)
+            FfiConverterOptionalString.write(value.`key`, buf)
+            FfiConverterSequenceDouble.write(value.`warnAt`, buf)
+    }
+}
+
+
+
+/**
+ * Where a budget stands for one user, conversation or run, or for the application. Amounts are in the unit of its
+ * limit.
+ */
+data class BudgetStatus (
+    /**
+     * The budget.
+     */
+    val `budget`: Budget
+    ,
+    /**
+     * For which user, conversation or run; nothing for the application.
+     */
+    val `key`: kotlin.String?
+    ,
+    /**
+     * What was spent in the running window.
+     */
+    val `spent`: kotlin.Long
+    ,
+    /**
+     * What running calls may spend at most.
+     */
+    val `reserved`: kotlin.Long
+    ,
+    /**
+     * What is left for further calls; never below 0.
+     */
+    val `remaining`: kotlin.Long
+    ,
+    /**
+     * When the next window begins; nothing = never.
+     */
+    val `resetsAt`: java.time.Instant?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudgetStatus: FfiConverterRustBuffer<BudgetStatus> {
+    override fun read(buf: ByteBuffer): BudgetStatus {
+        return BudgetStatus(
+            FfiConverterTypeBudget.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: BudgetStatus) = (
+            FfiConverterTypeBudget.allocationSize(value.`budget`) +
+            FfiConverterOptionalString.allocationSize(value.`key`) +
+            FfiConverterLong.allocationSize(value.`spent`) +
+            FfiConverterLong.allocationSize(value.`reserved`) +
+            FfiConverterLong.allocationSize(value.`remaining`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`resetsAt`)
+    )
+
+    override fun write(value: BudgetStatus, buf: ByteBuffer) {
+            FfiConverterTypeBudget.write(value.`budget`, buf)
+            FfiConverterOptionalString.write(value.`key`, buf)
+            FfiConverterLong.write(value.`spent`, buf)
+            FfiConverterLong.write(value.`reserved`, buf)
+            FfiConverterLong.write(value.`remaining`, buf)
+            FfiConverterOptionalTimestamp.write(value.`resetsAt`, buf)
+    }
+}
+
+
+
+/**
  * The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.
  *
  * Printing it shows no key and nothing of what is said.
@@ -3481,6 +12764,12 @@ data class CallOptions (
      * The model as `provider/model`.
      */
     val `model`: kotlin.String? = null
+    ,
+    /**
+     * The models to go on to, in this order, when it is down, busy, out of credit, refuses the key or has too little room;
+     * an empty list is none. What `settings.fallback.targets` says unless set.
+     */
+    val `fallback`: List<kotlin.String>? = null
     ,
     /**
      * Instructions, for this call instead of the conversation's.
@@ -3563,6 +12852,12 @@ data class CallOptions (
     val `timeoutMs`: kotlin.Long? = null
     ,
     /**
+     * What becomes of a reply that breaks off after its first content. What `settings.fallback.mid_stream` says unless
+     * set.
+     */
+    val `midStream`: MidStream? = null
+    ,
+    /**
      * How urgent it is while others wait for the same model. Interactive unless set.
      */
     val `priority`: Priority? = null
@@ -3578,6 +12873,13 @@ data class CallOptions (
      * Your own id for the message: sending it twice stores and asks once; another body under the same id is `Conflict`.
      */
     val `clientId`: kotlin.String? = null
+    ,
+    /**
+     * The last message of what is shown, as the caller knows it: if another one is the last when the message is about to be
+     * saved, nothing is stored, and the call fails with `Conflict` (head_moved), which names the one that is. Not looked
+     * at by `ask`.
+     */
+    val `expectedHead`: kotlin.String? = null
     ,
     /**
      * Kept beside the message, never sent.
@@ -3598,6 +12900,16 @@ data class CallOptions (
      * Headers that go along. Those that carry keys are refused.
      */
     val `extraHeaders`: Map<kotlin.String, kotlin.String> = mapOf()
+    ,
+    /**
+     * What the call does with the cache of replies; nothing: what `settings.cache` says.
+     */
+    val `cache`: CacheMode? = null
+    ,
+    /**
+     * How much of the conversation the model is shown. What `settings.context` says unless set. Not looked at by `ask`.
+     */
+    val `context`: ContextOptions? = null
     ,
     /**
      * Let the reply go on when nobody reads it.
@@ -3634,6 +12946,7 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
     override fun read(buf: ByteBuffer): CallOptions {
         return CallOptions(
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalDouble.read(buf),
             FfiConverterOptionalDouble.read(buf),
@@ -3650,13 +12963,17 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.read(buf),
             FfiConverterOptionalTypePromptCache.read(buf),
             FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalTypeMidStream.read(buf),
             FfiConverterOptionalTypePriority.read(buf),
             FfiConverterOptionalBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterMapStringString.read(buf),
+            FfiConverterOptionalTypeCacheMode.read(buf),
+            FfiConverterOptionalTypeContextOptions.read(buf),
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalLong.read(buf),
         )
@@ -3664,6 +12981,7 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
 
     override fun allocationSize(value: CallOptions) = (
             FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`fallback`) +
             FfiConverterOptionalString.allocationSize(value.`system`) +
             FfiConverterOptionalDouble.allocationSize(value.`temperature`) +
             FfiConverterOptionalDouble.allocationSize(value.`topP`) +
@@ -3680,19 +12998,24 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.allocationSize(value.`outputSchema`) +
             FfiConverterOptionalTypePromptCache.allocationSize(value.`promptCache`) +
             FfiConverterOptionalLong.allocationSize(value.`timeoutMs`) +
+            FfiConverterOptionalTypeMidStream.allocationSize(value.`midStream`) +
             FfiConverterOptionalTypePriority.allocationSize(value.`priority`) +
             FfiConverterOptionalBoolean.allocationSize(value.`degrade`) +
             FfiConverterOptionalString.allocationSize(value.`clientId`) +
+            FfiConverterOptionalString.allocationSize(value.`expectedHead`) +
             FfiConverterMapStringString.allocationSize(value.`metadata`) +
             FfiConverterOptionalString.allocationSize(value.`key`) +
             FfiConverterOptionalString.allocationSize(value.`extraBody`) +
             FfiConverterMapStringString.allocationSize(value.`extraHeaders`) +
+            FfiConverterOptionalTypeCacheMode.allocationSize(value.`cache`) +
+            FfiConverterOptionalTypeContextOptions.allocationSize(value.`context`) +
             FfiConverterBoolean.allocationSize(value.`detached`) +
             FfiConverterOptionalLong.allocationSize(value.`maxCostNanoUsd`)
     )
 
     override fun write(value: CallOptions, buf: ByteBuffer) {
             FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterOptionalSequenceString.write(value.`fallback`, buf)
             FfiConverterOptionalString.write(value.`system`, buf)
             FfiConverterOptionalDouble.write(value.`temperature`, buf)
             FfiConverterOptionalDouble.write(value.`topP`, buf)
@@ -3709,15 +13032,106 @@ public object FfiConverterTypeCallOptions: FfiConverterRustBuffer<CallOptions> {
             FfiConverterOptionalTypeOutputSchema.write(value.`outputSchema`, buf)
             FfiConverterOptionalTypePromptCache.write(value.`promptCache`, buf)
             FfiConverterOptionalLong.write(value.`timeoutMs`, buf)
+            FfiConverterOptionalTypeMidStream.write(value.`midStream`, buf)
             FfiConverterOptionalTypePriority.write(value.`priority`, buf)
             FfiConverterOptionalBoolean.write(value.`degrade`, buf)
             FfiConverterOptionalString.write(value.`clientId`, buf)
+            FfiConverterOptionalString.write(value.`expectedHead`, buf)
             FfiConverterMapStringString.write(value.`metadata`, buf)
             FfiConverterOptionalString.write(value.`key`, buf)
             FfiConverterOptionalString.write(value.`extraBody`, buf)
             FfiConverterMapStringString.write(value.`extraHeaders`, buf)
+            FfiConverterOptionalTypeCacheMode.write(value.`cache`, buf)
+            FfiConverterOptionalTypeContextOptions.write(value.`context`, buf)
             FfiConverterBoolean.write(value.`detached`, buf)
             FfiConverterOptionalLong.write(value.`maxCostNanoUsd`, buf)
+    }
+}
+
+
+
+/**
+ * What a model can do. Nothing = not known.
+ */
+data class Capabilities (
+    /**
+     * Answers piece by piece.
+     */
+    val `streaming`: kotlin.Boolean?
+    ,
+    /**
+     * Calls tools.
+     */
+    val `tools`: kotlin.Boolean?
+    ,
+    /**
+     * Answers in a given JSON schema.
+     */
+    val `outputSchema`: kotlin.Boolean?
+    ,
+    /**
+     * Thinks before it answers.
+     */
+    val `reasoning`: kotlin.Boolean?
+    ,
+    /**
+     * Sees pictures.
+     */
+    val `images`: kotlin.Boolean?
+    ,
+    /**
+     * Hears sounds.
+     */
+    val `audio`: kotlin.Boolean?
+    ,
+    /**
+     * Reads documents.
+     */
+    val `files`: kotlin.Boolean?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCapabilities: FfiConverterRustBuffer<Capabilities> {
+    override fun read(buf: ByteBuffer): Capabilities {
+        return Capabilities(
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Capabilities) = (
+            FfiConverterOptionalBoolean.allocationSize(value.`streaming`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`tools`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`outputSchema`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`reasoning`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`images`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`audio`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`files`)
+    )
+
+    override fun write(value: Capabilities, buf: ByteBuffer) {
+            FfiConverterOptionalBoolean.write(value.`streaming`, buf)
+            FfiConverterOptionalBoolean.write(value.`tools`, buf)
+            FfiConverterOptionalBoolean.write(value.`outputSchema`, buf)
+            FfiConverterOptionalBoolean.write(value.`reasoning`, buf)
+            FfiConverterOptionalBoolean.write(value.`images`, buf)
+            FfiConverterOptionalBoolean.write(value.`audio`, buf)
+            FfiConverterOptionalBoolean.write(value.`files`, buf)
     }
 }
 
@@ -3795,6 +13209,554 @@ public object FfiConverterTypeCitation: FfiConverterRustBuffer<Citation> {
 
 
 /**
+ * How much of a conversation the model of one call is shown.
+ */
+data class ContextOptions (
+    /**
+     * At most so many turns, the newest ones; at least 1. What `settings.context.max_turns` says unless set.
+     */
+    val `turns`: kotlin.Long? = null
+    ,
+    /**
+     * At most so many tokens in all that is sent, by estimate; at least 1. What `settings.context.max_tokens` says unless
+     * set.
+     */
+    val `tokens`: kotlin.Long? = null
+    ,
+    /**
+     * Whether a summary stands for what is left out, and is written where it is not there yet. What
+     * `settings.context.summary.enabled` says unless set.
+     */
+    val `summary`: kotlin.Boolean? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeContextOptions: FfiConverterRustBuffer<ContextOptions> {
+    override fun read(buf: ByteBuffer): ContextOptions {
+        return ContextOptions(
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ContextOptions) = (
+            FfiConverterOptionalLong.allocationSize(value.`turns`) +
+            FfiConverterOptionalLong.allocationSize(value.`tokens`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`summary`)
+    )
+
+    override fun write(value: ContextOptions, buf: ByteBuffer) {
+            FfiConverterOptionalLong.write(value.`turns`, buf)
+            FfiConverterOptionalLong.write(value.`tokens`, buf)
+            FfiConverterOptionalBoolean.write(value.`summary`, buf)
+    }
+}
+
+
+
+/**
+ * What a model would be shown of a conversation.
+ */
+data class ContextReport (
+    /**
+     * How many messages, a summary in front of them not counted.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many turns: what a user says and all that answers it is one.
+     */
+    val `turns`: kotlin.Long
+    ,
+    /**
+     * About how many tokens they are, with the summary, instructions, tools and the shape of the answer.
+     */
+    val `tokens`: kotlin.Long
+    ,
+    /**
+     * How many tokens there is room for, a reserve for the estimate's error included.
+     */
+    val `limitTokens`: kotlin.Long
+    ,
+    /**
+     * True when no message is left out.
+     */
+    val `isWhole`: kotlin.Boolean
+    ,
+    /**
+     * The summary that would stand in front, for what is left out; nothing while none is written, or none is wanted.
+     */
+    val `summary`: SummaryReport?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeContextReport: FfiConverterRustBuffer<ContextReport> {
+    override fun read(buf: ByteBuffer): ContextReport {
+        return ContextReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTypeSummaryReport.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ContextReport) = (
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`turns`) +
+            FfiConverterLong.allocationSize(value.`tokens`) +
+            FfiConverterLong.allocationSize(value.`limitTokens`) +
+            FfiConverterBoolean.allocationSize(value.`isWhole`) +
+            FfiConverterOptionalTypeSummaryReport.allocationSize(value.`summary`)
+    )
+
+    override fun write(value: ContextReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`turns`, buf)
+            FfiConverterLong.write(value.`tokens`, buf)
+            FfiConverterLong.write(value.`limitTokens`, buf)
+            FfiConverterBoolean.write(value.`isWhole`, buf)
+            FfiConverterOptionalTypeSummaryReport.write(value.`summary`, buf)
+    }
+}
+
+
+
+/**
+ * Changes of a conversation. What is left out stays as it is.
+ */
+data class ConversationChange (
+    /**
+     * Its title.
+     */
+    val `title`: TextChange? = null
+    ,
+    /**
+     * Instructions that stand before its messages.
+     */
+    val `system`: TextChange? = null
+    ,
+    /**
+     * The model it speaks with, as `provider/model`.
+     */
+    val `model`: TextChange? = null
+    ,
+    /**
+     * What the host puts beside it, in place of what stood there; at most 8 KiB.
+     */
+    val `metadata`: Map<kotlin.String, kotlin.String>? = null
+    ,
+    /**
+     * Whether it stands before all others in lists.
+     */
+    val `pinned`: kotlin.Boolean? = null
+    ,
+    /**
+     * Whether lists leave it out unless it is asked for.
+     */
+    val `archived`: kotlin.Boolean? = null
+    ,
+    /**
+     * How long it stays from now on.
+     */
+    val `expiry`: Expiry? = null
+    ,
+    /**
+     * What it can be found by in a list, in place of what it was found by before: at most 32, each of 1 to 64 characters.
+     */
+    val `tags`: List<kotlin.String>? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationChange: FfiConverterRustBuffer<ConversationChange> {
+    override fun read(buf: ByteBuffer): ConversationChange {
+        return ConversationChange(
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalMapStringString.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalTypeExpiry.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationChange) = (
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`title`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`system`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`model`) +
+            FfiConverterOptionalMapStringString.allocationSize(value.`metadata`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`pinned`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`archived`) +
+            FfiConverterOptionalTypeExpiry.allocationSize(value.`expiry`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`tags`)
+    )
+
+    override fun write(value: ConversationChange, buf: ByteBuffer) {
+            FfiConverterOptionalTypeTextChange.write(value.`title`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`system`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`model`, buf)
+            FfiConverterOptionalMapStringString.write(value.`metadata`, buf)
+            FfiConverterOptionalBoolean.write(value.`pinned`, buf)
+            FfiConverterOptionalBoolean.write(value.`archived`, buf)
+            FfiConverterOptionalTypeExpiry.write(value.`expiry`, buf)
+            FfiConverterOptionalSequenceString.write(value.`tags`, buf)
+    }
+}
+
+
+
+/**
+ * What a screen needs when it opens, both of the same moment.
+ */
+data class ConversationOpening (
+    /**
+     * What a list shows of the conversation.
+     */
+    val `summary`: ConversationSummary
+    ,
+    /**
+     * Its latest messages.
+     */
+    val `page`: MessagePage
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationOpening: FfiConverterRustBuffer<ConversationOpening> {
+    override fun read(buf: ByteBuffer): ConversationOpening {
+        return ConversationOpening(
+            FfiConverterTypeConversationSummary.read(buf),
+            FfiConverterTypeMessagePage.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationOpening) = (
+            FfiConverterTypeConversationSummary.allocationSize(value.`summary`) +
+            FfiConverterTypeMessagePage.allocationSize(value.`page`)
+    )
+
+    override fun write(value: ConversationOpening, buf: ByteBuffer) {
+            FfiConverterTypeConversationSummary.write(value.`summary`, buf)
+            FfiConverterTypeMessagePage.write(value.`page`, buf)
+    }
+}
+
+
+
+/**
+ * A page of a user's conversations: the pinned ones first, then the latest activity.
+ */
+data class ConversationPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<ConversationSummary>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationPage: FfiConverterRustBuffer<ConversationPage> {
+    override fun read(buf: ByteBuffer): ConversationPage {
+        return ConversationPage(
+            FfiConverterSequenceTypeConversationSummary.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationPage) = (
+            FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: ConversationPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A conversation as a list shows it.
+ */
+data class ConversationSummary (
+    /**
+     * Names it.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * Its title.
+     */
+    val `title`: kotlin.String?
+    ,
+    /**
+     * Instructions that stand before its messages.
+     */
+    val `system`: kotlin.String?
+    ,
+    /**
+     * The model it speaks with unless told otherwise, as `provider/model`.
+     */
+    val `model`: kotlin.String?
+    ,
+    /**
+     * What the host put beside it.
+     */
+    val `metadata`: Map<kotlin.String, kotlin.String>
+    ,
+    /**
+     * How many messages it holds, on all branches.
+     */
+    val `messageCount`: kotlin.Long
+    ,
+    /**
+     * The beginning of the last message, at most 160 characters.
+     */
+    val `lastPreview`: kotlin.String?
+    ,
+    /**
+     * Who spoke last.
+     */
+    val `lastRole`: Role?
+    ,
+    /**
+     * The last message of the branch that is shown.
+     */
+    val `headId`: kotlin.String?
+    ,
+    /**
+     * How many messages stand on that branch: the position of the last one.
+     */
+    val `depth`: kotlin.Int
+    ,
+    /**
+     * Tokens sent in, over all turns.
+     */
+    val `inputTokens`: kotlin.Long
+    ,
+    /**
+     * Tokens written by models, over all turns.
+     */
+    val `outputTokens`: kotlin.Long
+    ,
+    /**
+     * What it cost in billionths of a US dollar, as far as prices are known.
+     */
+    val `costNanoUsd`: kotlin.Long
+    ,
+    /**
+     * When it began.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * When it changed last.
+     */
+    val `updatedAt`: java.time.Instant
+    ,
+    /**
+     * Grows with every change of the conversation.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * True when it stands before all others in lists.
+     */
+    val `pinned`: kotlin.Boolean
+    ,
+    /**
+     * True when lists leave it out unless it is asked for.
+     */
+    val `archived`: kotlin.Boolean
+    ,
+    /**
+     * From this moment on it is not there any more.
+     */
+    val `expiresAt`: java.time.Instant?
+    ,
+    /**
+     * What it can be found by in a list.
+     */
+    val `tags`: List<kotlin.String>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationSummary: FfiConverterRustBuffer<ConversationSummary> {
+    override fun read(buf: ByteBuffer): ConversationSummary {
+        return ConversationSummary(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterMapStringString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalTypeRole.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterSequenceString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ConversationSummary) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterOptionalString.allocationSize(value.`title`) +
+            FfiConverterOptionalString.allocationSize(value.`system`) +
+            FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterMapStringString.allocationSize(value.`metadata`) +
+            FfiConverterLong.allocationSize(value.`messageCount`) +
+            FfiConverterOptionalString.allocationSize(value.`lastPreview`) +
+            FfiConverterOptionalTypeRole.allocationSize(value.`lastRole`) +
+            FfiConverterOptionalString.allocationSize(value.`headId`) +
+            FfiConverterInt.allocationSize(value.`depth`) +
+            FfiConverterLong.allocationSize(value.`inputTokens`) +
+            FfiConverterLong.allocationSize(value.`outputTokens`) +
+            FfiConverterLong.allocationSize(value.`costNanoUsd`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterTimestamp.allocationSize(value.`updatedAt`) +
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterBoolean.allocationSize(value.`pinned`) +
+            FfiConverterBoolean.allocationSize(value.`archived`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
+            FfiConverterSequenceString.allocationSize(value.`tags`)
+    )
+
+    override fun write(value: ConversationSummary, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterOptionalString.write(value.`title`, buf)
+            FfiConverterOptionalString.write(value.`system`, buf)
+            FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterMapStringString.write(value.`metadata`, buf)
+            FfiConverterLong.write(value.`messageCount`, buf)
+            FfiConverterOptionalString.write(value.`lastPreview`, buf)
+            FfiConverterOptionalTypeRole.write(value.`lastRole`, buf)
+            FfiConverterOptionalString.write(value.`headId`, buf)
+            FfiConverterInt.write(value.`depth`, buf)
+            FfiConverterLong.write(value.`inputTokens`, buf)
+            FfiConverterLong.write(value.`outputTokens`, buf)
+            FfiConverterLong.write(value.`costNanoUsd`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterTimestamp.write(value.`updatedAt`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterBoolean.write(value.`pinned`, buf)
+            FfiConverterBoolean.write(value.`archived`, buf)
+            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
+            FfiConverterSequenceString.write(value.`tags`, buf)
+    }
+}
+
+
+
+/**
  * What a call cost. Nothing = unknown, never 0. Printed as `$0.0012` or `unknown`.
  */
 data class Cost (
@@ -3859,6 +13821,149 @@ public object FfiConverterTypeCost: FfiConverterRustBuffer<Cost> {
 
 
 /**
+ * Something that happened in an engine. Holds neither what was said nor a key.
+ */
+data class EngineEvent (
+    /**
+     * When.
+     */
+    val `at`: java.time.Instant
+    ,
+    /**
+     * Whom it concerns, where it concerns one user.
+     */
+    val `owner`: kotlin.String?
+    ,
+    /**
+     * The conversation it belongs to.
+     */
+    val `conversationId`: kotlin.String?
+    ,
+    /**
+     * The turn it belongs to.
+     */
+    val `turnId`: kotlin.String?
+    ,
+    /**
+     * What happened.
+     */
+    val `kind`: EngineEventKind
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEngineEvent: FfiConverterRustBuffer<EngineEvent> {
+    override fun read(buf: ByteBuffer): EngineEvent {
+        return EngineEvent(
+            FfiConverterTimestamp.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterTypeEngineEventKind.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: EngineEvent) = (
+            FfiConverterTimestamp.allocationSize(value.`at`) +
+            FfiConverterOptionalString.allocationSize(value.`owner`) +
+            FfiConverterOptionalString.allocationSize(value.`conversationId`) +
+            FfiConverterOptionalString.allocationSize(value.`turnId`) +
+            FfiConverterTypeEngineEventKind.allocationSize(value.`kind`)
+    )
+
+    override fun write(value: EngineEvent, buf: ByteBuffer) {
+            FfiConverterTimestamp.write(value.`at`, buf)
+            FfiConverterOptionalString.write(value.`owner`, buf)
+            FfiConverterOptionalString.write(value.`conversationId`, buf)
+            FfiConverterOptionalString.write(value.`turnId`, buf)
+            FfiConverterTypeEngineEventKind.write(value.`kind`, buf)
+    }
+}
+
+
+
+/**
+ * What an erasure has taken out.
+ */
+data class ErasureReport (
+    /**
+     * How many conversations, those among them whose time was up.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages, on all branches.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many streams of events.
+     */
+    val `streams`: kotlin.Long
+    ,
+    /**
+     * How many values of the user's libraries, deleted ones among them.
+     */
+    val `entries`: kotlin.Long
+    ,
+    /**
+     * True when the files of the store hold no byte of it any more. False when another program read from the store's log
+     * the whole time: what is left there goes as soon as nobody hinders it.
+     */
+    val `scrubbed`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeErasureReport: FfiConverterRustBuffer<ErasureReport> {
+    override fun read(buf: ByteBuffer): ErasureReport {
+        return ErasureReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ErasureReport) = (
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`streams`) +
+            FfiConverterLong.allocationSize(value.`entries`) +
+            FfiConverterBoolean.allocationSize(value.`scrubbed`)
+    )
+
+    override fun write(value: ErasureReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`streams`, buf)
+            FfiConverterLong.write(value.`entries`, buf)
+            FfiConverterBoolean.write(value.`scrubbed`, buf)
+    }
+}
+
+
+
+/**
  * An error as plain data.
  */
 data class ErrorInfo (
@@ -3916,6 +14021,11 @@ data class ErrorInfo (
      * What had arrived.
      */
     val `partial`: List<Part>
+    ,
+    /**
+     * The limit that refused, and where it stands.
+     */
+    val `budget`: BudgetStatus?
     ,
     /**
      * How many tokens fit.
@@ -3987,6 +14097,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterBoolean.read(buf),
             FfiConverterOptionalString.read(buf),
             FfiConverterSequenceTypePart.read(buf),
+            FfiConverterOptionalTypeBudgetStatus.read(buf),
             FfiConverterOptionalLong.read(buf),
             FfiConverterOptionalLong.read(buf),
             FfiConverterOptionalString.read(buf),
@@ -4009,6 +14120,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterBoolean.allocationSize(value.`saved`) +
             FfiConverterOptionalString.allocationSize(value.`turnId`) +
             FfiConverterSequenceTypePart.allocationSize(value.`partial`) +
+            FfiConverterOptionalTypeBudgetStatus.allocationSize(value.`budget`) +
             FfiConverterOptionalLong.allocationSize(value.`limitTokens`) +
             FfiConverterOptionalLong.allocationSize(value.`estimatedTokens`) +
             FfiConverterOptionalString.allocationSize(value.`provider`) +
@@ -4030,6 +14142,7 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterBoolean.write(value.`saved`, buf)
             FfiConverterOptionalString.write(value.`turnId`, buf)
             FfiConverterSequenceTypePart.write(value.`partial`, buf)
+            FfiConverterOptionalTypeBudgetStatus.write(value.`budget`, buf)
             FfiConverterOptionalLong.write(value.`limitTokens`, buf)
             FfiConverterOptionalLong.write(value.`estimatedTokens`, buf)
             FfiConverterOptionalString.write(value.`provider`, buf)
@@ -4037,6 +14150,747 @@ public object FfiConverterTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo> {
             FfiConverterOptionalInt.write(value.`status`, buf)
             FfiConverterOptionalString.write(value.`requestId`, buf)
             FfiConverterSequenceTypeAttempt.write(value.`attempts`, buf)
+    }
+}
+
+
+
+/**
+ * What an export has written.
+ */
+data class ExportReport (
+    /**
+     * How many conversations.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages, on all branches.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many files that belong to messages.
+     */
+    val `files`: kotlin.Long
+    ,
+    /**
+     * How long the file is.
+     */
+    val `bytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeExportReport: FfiConverterRustBuffer<ExportReport> {
+    override fun read(buf: ByteBuffer): ExportReport {
+        return ExportReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ExportReport) = (
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`files`) +
+            FfiConverterLong.allocationSize(value.`bytes`)
+    )
+
+    override fun write(value: ExportReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`files`, buf)
+            FfiConverterLong.write(value.`bytes`, buf)
+    }
+}
+
+
+
+/**
+ * What will have been spent at the end of a window, if spending goes on as it did in the last weeks. Amounts are
+ * billionths of a US dollar; calls whose cost nobody knows are not in them.
+ */
+data class Forecast (
+    /**
+     * What is spent in the window so far.
+     */
+    val `spentNanoUsd`: kotlin.Long
+    ,
+    /**
+     * What is spent at its end, most likely.
+     */
+    val `expectedNanoUsd`: kotlin.Long
+    ,
+    /**
+     * The lower end of the interval; never below what is spent.
+     */
+    val `lowNanoUsd`: kotlin.Long
+    ,
+    /**
+     * The upper end of the interval.
+     */
+    val `highNanoUsd`: kotlin.Long
+    ,
+    /**
+     * How likely the end is within the interval: 0.9.
+     */
+    val `confidence`: kotlin.Double
+    ,
+    /**
+     * When the window ends.
+     */
+    val `endsAt`: java.time.Instant
+    ,
+    /**
+     * When a budget in money for this window is used up, if spending goes on as expected; nothing when none is, or none
+     * is set.
+     */
+    val `exceedsAt`: java.time.Instant?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeForecast: FfiConverterRustBuffer<Forecast> {
+    override fun read(buf: ByteBuffer): Forecast {
+        return Forecast(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Forecast) = (
+            FfiConverterLong.allocationSize(value.`spentNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`expectedNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`lowNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`highNanoUsd`) +
+            FfiConverterDouble.allocationSize(value.`confidence`) +
+            FfiConverterTimestamp.allocationSize(value.`endsAt`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`exceedsAt`)
+    )
+
+    override fun write(value: Forecast, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`spentNanoUsd`, buf)
+            FfiConverterLong.write(value.`expectedNanoUsd`, buf)
+            FfiConverterLong.write(value.`lowNanoUsd`, buf)
+            FfiConverterLong.write(value.`highNanoUsd`, buf)
+            FfiConverterDouble.write(value.`confidence`, buf)
+            FfiConverterTimestamp.write(value.`endsAt`, buf)
+            FfiConverterOptionalTimestamp.write(value.`exceedsAt`, buf)
+    }
+}
+
+
+
+/**
+ * How an engine is at a moment.
+ */
+data class Health (
+    /**
+     * When.
+     */
+    val `at`: java.time.Instant
+    ,
+    /**
+     * The worst that concerns all of it: down when the store is, degraded when any part is not well.
+     */
+    val `state`: HealthState
+    ,
+    /**
+     * Where conversations are kept.
+     */
+    val `store`: PartHealth
+    ,
+    /**
+     * The cache of replies.
+     */
+    val `cache`: PartHealth
+    ,
+    /**
+     * What is to be sent later.
+     */
+    val `outbox`: PartHealth
+    ,
+    /**
+     * How many messages wait there.
+     */
+    val `outboxPending`: kotlin.Long
+    ,
+    /**
+     * Every provider that was asked, by name.
+     */
+    val `providers`: List<PartHealth>
+    ,
+    /**
+     * Calls that wait in the queue.
+     */
+    val `queueWaiting`: kotlin.Long
+    ,
+    /**
+     * Replies that are on their way.
+     */
+    val `openStreams`: kotlin.Long
+    ,
+    /**
+     * All of this and what only operators read (breakers, limits, tasks, what the store was asked), as JSON.
+     */
+    val `report`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHealth: FfiConverterRustBuffer<Health> {
+    override fun read(buf: ByteBuffer): Health {
+        return Health(
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTypeHealthState.read(buf),
+            FfiConverterTypePartHealth.read(buf),
+            FfiConverterTypePartHealth.read(buf),
+            FfiConverterTypePartHealth.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypePartHealth.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Health) = (
+            FfiConverterTimestamp.allocationSize(value.`at`) +
+            FfiConverterTypeHealthState.allocationSize(value.`state`) +
+            FfiConverterTypePartHealth.allocationSize(value.`store`) +
+            FfiConverterTypePartHealth.allocationSize(value.`cache`) +
+            FfiConverterTypePartHealth.allocationSize(value.`outbox`) +
+            FfiConverterLong.allocationSize(value.`outboxPending`) +
+            FfiConverterSequenceTypePartHealth.allocationSize(value.`providers`) +
+            FfiConverterLong.allocationSize(value.`queueWaiting`) +
+            FfiConverterLong.allocationSize(value.`openStreams`) +
+            FfiConverterString.allocationSize(value.`report`)
+    )
+
+    override fun write(value: Health, buf: ByteBuffer) {
+            FfiConverterTimestamp.write(value.`at`, buf)
+            FfiConverterTypeHealthState.write(value.`state`, buf)
+            FfiConverterTypePartHealth.write(value.`store`, buf)
+            FfiConverterTypePartHealth.write(value.`cache`, buf)
+            FfiConverterTypePartHealth.write(value.`outbox`, buf)
+            FfiConverterLong.write(value.`outboxPending`, buf)
+            FfiConverterSequenceTypePartHealth.write(value.`providers`, buf)
+            FfiConverterLong.write(value.`queueWaiting`, buf)
+            FfiConverterLong.write(value.`openStreams`, buf)
+            FfiConverterString.write(value.`report`, buf)
+    }
+}
+
+
+
+/**
+ * Something in a file that was not as it should be.
+ */
+data class ImportProblem (
+    /**
+     * The line on which its item begins, from 1.
+     */
+    val `line`: kotlin.Long
+    ,
+    /**
+     * The number of its item, from 1: of the line in JSON Lines, of the conversation or message in a list.
+     */
+    val `item`: kotlin.Long
+    ,
+    /**
+     * A stable word for what is wrong.
+     */
+    val `reason`: kotlin.String
+    ,
+    /**
+     * What is wrong and what was done about it, without anything that was said.
+     */
+    val `detail`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportProblem: FfiConverterRustBuffer<ImportProblem> {
+    override fun read(buf: ByteBuffer): ImportProblem {
+        return ImportProblem(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ImportProblem) = (
+            FfiConverterLong.allocationSize(value.`line`) +
+            FfiConverterLong.allocationSize(value.`item`) +
+            FfiConverterString.allocationSize(value.`reason`) +
+            FfiConverterString.allocationSize(value.`detail`)
+    )
+
+    override fun write(value: ImportProblem, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`line`, buf)
+            FfiConverterLong.write(value.`item`, buf)
+            FfiConverterString.write(value.`reason`, buf)
+            FfiConverterString.write(value.`detail`, buf)
+    }
+}
+
+
+
+/**
+ * What an import has done, or would do.
+ */
+data class ImportReport (
+    /**
+     * What the file was recognised as.
+     */
+    val `format`: ImportFormat
+    ,
+    /**
+     * True when nothing was written.
+     */
+    val `dryRun`: kotlin.Boolean
+    ,
+    /**
+     * How many conversations were begun.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages were added.
+     */
+    val `messages`: kotlin.Long
+    ,
+    /**
+     * How many messages were left out: those that are here already, and those that could not be taken.
+     */
+    val `skipped`: kotlin.Long
+    ,
+    /**
+     * How many things of the file were not as they should be.
+     */
+    val `problemCount`: kotlin.Long
+    ,
+    /**
+     * The first hundred of them.
+     */
+    val `problems`: List<ImportProblem>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportReport: FfiConverterRustBuffer<ImportReport> {
+    override fun read(buf: ByteBuffer): ImportReport {
+        return ImportReport(
+            FfiConverterTypeImportFormat.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypeImportProblem.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ImportReport) = (
+            FfiConverterTypeImportFormat.allocationSize(value.`format`) +
+            FfiConverterBoolean.allocationSize(value.`dryRun`) +
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`) +
+            FfiConverterLong.allocationSize(value.`skipped`) +
+            FfiConverterLong.allocationSize(value.`problemCount`) +
+            FfiConverterSequenceTypeImportProblem.allocationSize(value.`problems`)
+    )
+
+    override fun write(value: ImportReport, buf: ByteBuffer) {
+            FfiConverterTypeImportFormat.write(value.`format`, buf)
+            FfiConverterBoolean.write(value.`dryRun`, buf)
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+            FfiConverterLong.write(value.`skipped`, buf)
+            FfiConverterLong.write(value.`problemCount`, buf)
+            FfiConverterSequenceTypeImportProblem.write(value.`problems`, buf)
+    }
+}
+
+
+
+/**
+ * A value of a library, in one of its versions.
+ */
+data class LibraryEntry (
+    /**
+     * What it is: `prompt`, `persona`, `council`, `setting`, or a kind of your own.
+     */
+    val `kind`: kotlin.String
+    ,
+    /**
+     * Its name.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * The number of the version, from 1.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * The value.
+     */
+    val `value`: LibraryValue
+    ,
+    /**
+     * True when it is the application's; false when it is the user's own.
+     */
+    val `shared`: kotlin.Boolean
+    ,
+    /**
+     * When the first version was put there.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * When this version was put there.
+     */
+    val `updatedAt`: java.time.Instant
+
+){
+
+    /**
+     * The text with `{{name}}` replaced by the value of that name, wherever it stands; blanks within the braces are
+     * allowed. A name is made of letters, digits, `_`, `-` and `.`; braces about anything else stay as they are. A value
+     * is put in as it is: what looks like a place in it is none. Values that no place asks for are left out.
+     *
+     * # Errors
+     * `Invalid`: missing_value names a value that is asked for and not given; not_text when the value is no text.
+     */
+    @Throws(TertuliaException::class) fun `render`(`values`: Map<kotlin.String, kotlin.String>): kotlin.String {
+            return FfiConverterString.lift(
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_libraryentry_render(FfiConverterTypeLibraryEntry.lower(this),
+
+        FfiConverterMapStringString.lower(`values`),_status)
+}
+    )
+    }
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryEntry: FfiConverterRustBuffer<LibraryEntry> {
+    override fun read(buf: ByteBuffer): LibraryEntry {
+        return LibraryEntry(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterTypeLibraryValue.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryEntry) = (
+            FfiConverterString.allocationSize(value.`kind`) +
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterTypeLibraryValue.allocationSize(value.`value`) +
+            FfiConverterBoolean.allocationSize(value.`shared`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterTimestamp.allocationSize(value.`updatedAt`)
+    )
+
+    override fun write(value: LibraryEntry, buf: ByteBuffer) {
+            FfiConverterString.write(value.`kind`, buf)
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterTypeLibraryValue.write(value.`value`, buf)
+            FfiConverterBoolean.write(value.`shared`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterTimestamp.write(value.`updatedAt`, buf)
+    }
+}
+
+
+
+/**
+ * What the library's cache has done since the engine was opened, and what it holds.
+ */
+data class LibraryHealth (
+    /**
+     * Values that were remembered and still true.
+     */
+    val `hits`: kotlin.Long
+    ,
+    /**
+     * Values that had to be read.
+     */
+    val `misses`: kotlin.Long
+    ,
+    /**
+     * Of so many hits and misses the share of hits, from 0 to 1; 0 before the first.
+     */
+    val `hitRate`: kotlin.Double
+    ,
+    /**
+     * Values that somebody else was reading at that time; counted as hits.
+     */
+    val `coalesced`: kotlin.Long
+    ,
+    /**
+     * Values that were forgotten: somebody changed them, here or in another process, or asked for it.
+     */
+    val `dropped`: kotlin.Long
+    ,
+    /**
+     * Values that made room for others.
+     */
+    val `evicted`: kotlin.Long
+    ,
+    /**
+     * Values that are remembered.
+     */
+    val `entries`: kotlin.Long
+    ,
+    /**
+     * What they take in memory, about, in bytes.
+     */
+    val `bytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryHealth: FfiConverterRustBuffer<LibraryHealth> {
+    override fun read(buf: ByteBuffer): LibraryHealth {
+        return LibraryHealth(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryHealth) = (
+            FfiConverterLong.allocationSize(value.`hits`) +
+            FfiConverterLong.allocationSize(value.`misses`) +
+            FfiConverterDouble.allocationSize(value.`hitRate`) +
+            FfiConverterLong.allocationSize(value.`coalesced`) +
+            FfiConverterLong.allocationSize(value.`dropped`) +
+            FfiConverterLong.allocationSize(value.`evicted`) +
+            FfiConverterLong.allocationSize(value.`entries`) +
+            FfiConverterLong.allocationSize(value.`bytes`)
+    )
+
+    override fun write(value: LibraryHealth, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`hits`, buf)
+            FfiConverterLong.write(value.`misses`, buf)
+            FfiConverterDouble.write(value.`hitRate`, buf)
+            FfiConverterLong.write(value.`coalesced`, buf)
+            FfiConverterLong.write(value.`dropped`, buf)
+            FfiConverterLong.write(value.`evicted`, buf)
+            FfiConverterLong.write(value.`entries`, buf)
+            FfiConverterLong.write(value.`bytes`, buf)
+    }
+}
+
+
+
+/**
+ * A name in a library's list.
+ */
+data class LibraryItem (
+    /**
+     * The name.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * The newest version.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * True when it is the application's; false when it is the user's own.
+     */
+    val `shared`: kotlin.Boolean
+    ,
+    /**
+     * When the first version was put there.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * When the newest was.
+     */
+    val `updatedAt`: java.time.Instant
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryItem: FfiConverterRustBuffer<LibraryItem> {
+    override fun read(buf: ByteBuffer): LibraryItem {
+        return LibraryItem(
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryItem) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterBoolean.allocationSize(value.`shared`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterTimestamp.allocationSize(value.`updatedAt`)
+    )
+
+    override fun write(value: LibraryItem, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterBoolean.write(value.`shared`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterTimestamp.write(value.`updatedAt`, buf)
+    }
+}
+
+
+
+/**
+ * A version of a value, without the value.
+ */
+data class LibraryVersion (
+    /**
+     * Its number.
+     */
+    val `version`: kotlin.Long
+    ,
+    /**
+     * When it was put there.
+     */
+    val `createdAt`: java.time.Instant
+    ,
+    /**
+     * How long it is as JSON, in bytes.
+     */
+    val `sizeBytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryVersion: FfiConverterRustBuffer<LibraryVersion> {
+    override fun read(buf: ByteBuffer): LibraryVersion {
+        return LibraryVersion(
+            FfiConverterLong.read(buf),
+            FfiConverterTimestamp.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LibraryVersion) = (
+            FfiConverterLong.allocationSize(value.`version`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`) +
+            FfiConverterLong.allocationSize(value.`sizeBytes`)
+    )
+
+    override fun write(value: LibraryVersion, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`version`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+            FfiConverterLong.write(value.`sizeBytes`, buf)
     }
 }
 
@@ -4273,7 +15127,7 @@ public object FfiConverterTypeMessage: FfiConverterRustBuffer<Message> {
 
 
 /**
- * A page of a conversation, in reading order.
+ * A page of messages, in reading order.
  */
 data class MessagePage (
     /**
@@ -4282,27 +15136,27 @@ data class MessagePage (
     val `items`: List<Message>
     ,
     /**
-     * Leads to older messages; nothing when there are none.
+     * Leads to older items; nothing when there are none.
      */
     val `before`: kotlin.String?
     ,
     /**
-     * Leads to newer messages. Also there at the end, so that it can be used for polling.
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
      */
     val `after`: kotlin.String?
     ,
     /**
-     * True when the page holds the first message there is.
+     * True when the page holds the first item there is.
      */
     val `reachedStart`: kotlin.Boolean
     ,
     /**
-     * True when the page holds the last message there is.
+     * True when the page holds the last item there is.
      */
     val `reachedEnd`: kotlin.Boolean
     ,
     /**
-     * Changes whenever the conversation does.
+     * Changes whenever the list does.
      */
     val `version`: kotlin.Long
 
@@ -4346,6 +15200,77 @@ public object FfiConverterTypeMessagePage: FfiConverterRustBuffer<MessagePage> {
             FfiConverterBoolean.write(value.`reachedStart`, buf)
             FfiConverterBoolean.write(value.`reachedEnd`, buf)
             FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A model of the catalogue.
+ */
+data class ModelInfo (
+    /**
+     * The model as `provider/model`.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * How many tokens fit in all.
+     */
+    val `contextWindow`: kotlin.Long?
+    ,
+    /**
+     * How many tokens it writes at most.
+     */
+    val `maxOutputTokens`: kotlin.Long?
+    ,
+    /**
+     * What it costs.
+     */
+    val `price`: Price?
+    ,
+    /**
+     * What it can do.
+     */
+    val `capabilities`: Capabilities
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeModelInfo: FfiConverterRustBuffer<ModelInfo> {
+    override fun read(buf: ByteBuffer): ModelInfo {
+        return ModelInfo(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalTypePrice.read(buf),
+            FfiConverterTypeCapabilities.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ModelInfo) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterOptionalLong.allocationSize(value.`contextWindow`) +
+            FfiConverterOptionalLong.allocationSize(value.`maxOutputTokens`) +
+            FfiConverterOptionalTypePrice.allocationSize(value.`price`) +
+            FfiConverterTypeCapabilities.allocationSize(value.`capabilities`)
+    )
+
+    override fun write(value: ModelInfo, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterOptionalLong.write(value.`contextWindow`, buf)
+            FfiConverterOptionalLong.write(value.`maxOutputTokens`, buf)
+            FfiConverterOptionalTypePrice.write(value.`price`, buf)
+            FfiConverterTypeCapabilities.write(value.`capabilities`, buf)
     }
 }
 
@@ -4424,6 +15349,12 @@ data class OpenOptions (
     val `model`: kotlin.String? = null
     ,
     /**
+     * The models to go on to, in this order, when that one is down, busy, out of credit, refuses the key or has too little
+     * room. Unless set, as `settings.fallback.targets` says.
+     */
+    val `fallback`: List<kotlin.String>? = null
+    ,
+    /**
      * Keys by provider.
      */
     val `keys`: Map<kotlin.String, kotlin.String> = mapOf()
@@ -4464,6 +15395,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
         return OpenOptions(
             FfiConverterOptionalString.read(buf),
             FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalSequenceString.read(buf),
             FfiConverterMapStringString.read(buf),
             FfiConverterSequenceTypeProviderSpec.read(buf),
             FfiConverterOptionalString.read(buf),
@@ -4473,6 +15405,7 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun allocationSize(value: OpenOptions) = (
             FfiConverterOptionalString.allocationSize(value.`store`) +
             FfiConverterOptionalString.allocationSize(value.`model`) +
+            FfiConverterOptionalSequenceString.allocationSize(value.`fallback`) +
             FfiConverterMapStringString.allocationSize(value.`keys`) +
             FfiConverterSequenceTypeProviderSpec.allocationSize(value.`providers`) +
             FfiConverterOptionalString.allocationSize(value.`settings`)
@@ -4481,9 +15414,106 @@ public object FfiConverterTypeOpenOptions: FfiConverterRustBuffer<OpenOptions> {
     override fun write(value: OpenOptions, buf: ByteBuffer) {
             FfiConverterOptionalString.write(value.`store`, buf)
             FfiConverterOptionalString.write(value.`model`, buf)
+            FfiConverterOptionalSequenceString.write(value.`fallback`, buf)
             FfiConverterMapStringString.write(value.`keys`, buf)
             FfiConverterSequenceTypeProviderSpec.write(value.`providers`, buf)
             FfiConverterOptionalString.write(value.`settings`, buf)
+    }
+}
+
+
+
+/**
+ * A message in the outbox.
+ */
+data class OutboxItem (
+    /**
+     * The turn it began.
+     */
+    val `turnId`: kotlin.String
+    ,
+    /**
+     * The conversation it stands in.
+     */
+    val `conversationId`: kotlin.String
+    ,
+    /**
+     * `Pending` while it waits, `Sending`, `Failed` when it is parked; in what `watch` gives also `Sent`, when it has
+     * left the outbox.
+     */
+    val `delivery`: Delivery
+    ,
+    /**
+     * The reason word of what went wrong last.
+     */
+    val `reason`: kotlin.String?
+    ,
+    /**
+     * How often it was tried.
+     */
+    val `attempt`: kotlin.Int
+    ,
+    /**
+     * Not sent before this moment; nothing while it is sent, and when it is parked.
+     */
+    val `notBefore`: java.time.Instant?
+    ,
+    /**
+     * Parked when it was not sent before this moment.
+     */
+    val `expiresAt`: java.time.Instant?
+    ,
+    /**
+     * The beginning of its words, at most 160 characters, on one line.
+     */
+    val `preview`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOutboxItem: FfiConverterRustBuffer<OutboxItem> {
+    override fun read(buf: ByteBuffer): OutboxItem {
+        return OutboxItem(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTypeDelivery.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: OutboxItem) = (
+            FfiConverterString.allocationSize(value.`turnId`) +
+            FfiConverterString.allocationSize(value.`conversationId`) +
+            FfiConverterTypeDelivery.allocationSize(value.`delivery`) +
+            FfiConverterOptionalString.allocationSize(value.`reason`) +
+            FfiConverterInt.allocationSize(value.`attempt`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`notBefore`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
+            FfiConverterString.allocationSize(value.`preview`)
+    )
+
+    override fun write(value: OutboxItem, buf: ByteBuffer) {
+            FfiConverterString.write(value.`turnId`, buf)
+            FfiConverterString.write(value.`conversationId`, buf)
+            FfiConverterTypeDelivery.write(value.`delivery`, buf)
+            FfiConverterOptionalString.write(value.`reason`, buf)
+            FfiConverterInt.write(value.`attempt`, buf)
+            FfiConverterOptionalTimestamp.write(value.`notBefore`, buf)
+            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
+            FfiConverterString.write(value.`preview`, buf)
     }
 }
 
@@ -4539,6 +15569,266 @@ public object FfiConverterTypeOutputSchema: FfiConverterRustBuffer<OutputSchema>
             FfiConverterString.write(value.`name`, buf)
             FfiConverterString.write(value.`schema`, buf)
             FfiConverterBoolean.write(value.`strict`, buf)
+    }
+}
+
+
+
+/**
+ * How a part of the engine is.
+ */
+data class PartHealth (
+    /**
+     * The part.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * How it is.
+     */
+    val `state`: HealthState
+    ,
+    /**
+     * Since when, unless it was never otherwise.
+     */
+    val `since`: java.time.Instant?
+    ,
+    /**
+     * Why, as a reason word, unless it is well.
+     */
+    val `why`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePartHealth: FfiConverterRustBuffer<PartHealth> {
+    override fun read(buf: ByteBuffer): PartHealth {
+        return PartHealth(
+            FfiConverterString.read(buf),
+            FfiConverterTypeHealthState.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PartHealth) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterTypeHealthState.allocationSize(value.`state`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`since`) +
+            FfiConverterOptionalString.allocationSize(value.`why`)
+    )
+
+    override fun write(value: PartHealth, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterTypeHealthState.write(value.`state`, buf)
+            FfiConverterOptionalTimestamp.write(value.`since`, buf)
+            FfiConverterOptionalString.write(value.`why`, buf)
+    }
+}
+
+
+
+/**
+ * What a user prefers, as the host has said. Kept for the host; nothing of it is sent to a provider.
+ */
+data class Preferences (
+    /**
+     * What the user is called.
+     */
+    val `name`: kotlin.String?
+    ,
+    /**
+     * The language to speak with the user, by its BCP 47 tag (`pt-BR`).
+     */
+    val `language`: kotlin.String?
+    ,
+    /**
+     * Where the user's clock stands, by its name in the time zone database (`America/Sao_Paulo`).
+     */
+    val `timeZone`: kotlin.String?
+    ,
+    /**
+     * Whatever else the host keeps.
+     */
+    val `values`: Map<kotlin.String, kotlin.String>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePreferences: FfiConverterRustBuffer<Preferences> {
+    override fun read(buf: ByteBuffer): Preferences {
+        return Preferences(
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterMapStringString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Preferences) = (
+            FfiConverterOptionalString.allocationSize(value.`name`) +
+            FfiConverterOptionalString.allocationSize(value.`language`) +
+            FfiConverterOptionalString.allocationSize(value.`timeZone`) +
+            FfiConverterMapStringString.allocationSize(value.`values`)
+    )
+
+    override fun write(value: Preferences, buf: ByteBuffer) {
+            FfiConverterOptionalString.write(value.`name`, buf)
+            FfiConverterOptionalString.write(value.`language`, buf)
+            FfiConverterOptionalString.write(value.`timeZone`, buf)
+            FfiConverterMapStringString.write(value.`values`, buf)
+    }
+}
+
+
+
+/**
+ * Changes of what a user prefers. What is left out stays as it is.
+ */
+data class PreferencesChange (
+    /**
+     * What the user is called.
+     */
+    val `name`: TextChange? = null
+    ,
+    /**
+     * The language to speak with the user.
+     */
+    val `language`: TextChange? = null
+    ,
+    /**
+     * Where the user's clock stands.
+     */
+    val `timeZone`: TextChange? = null
+    ,
+    /**
+     * Of whatever else the host keeps: what is set, and (nothing) what is taken out. What is not named stays.
+     */
+    val `values`: Map<kotlin.String, kotlin.String?> = mapOf()
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePreferencesChange: FfiConverterRustBuffer<PreferencesChange> {
+    override fun read(buf: ByteBuffer): PreferencesChange {
+        return PreferencesChange(
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterOptionalTypeTextChange.read(buf),
+            FfiConverterMapStringOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: PreferencesChange) = (
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`name`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`language`) +
+            FfiConverterOptionalTypeTextChange.allocationSize(value.`timeZone`) +
+            FfiConverterMapStringOptionalString.allocationSize(value.`values`)
+    )
+
+    override fun write(value: PreferencesChange, buf: ByteBuffer) {
+            FfiConverterOptionalTypeTextChange.write(value.`name`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`language`, buf)
+            FfiConverterOptionalTypeTextChange.write(value.`timeZone`, buf)
+            FfiConverterMapStringOptionalString.write(value.`values`, buf)
+    }
+}
+
+
+
+/**
+ * What a model costs, in billionths of a US dollar: 3 US dollars are 3,000,000,000.
+ */
+data class Price (
+    /**
+     * For a million tokens sent in.
+     */
+    val `inputNanoUsd`: kotlin.Long
+    ,
+    /**
+     * For a million tokens written.
+     */
+    val `outputNanoUsd`: kotlin.Long
+    ,
+    /**
+     * For a million tokens from the provider's cache; left out: as sent in.
+     */
+    val `cacheReadNanoUsd`: kotlin.Long?
+    ,
+    /**
+     * The day the price was taken down, as `2026-11-21`.
+     */
+    val `date`: kotlin.String?
+    ,
+    /**
+     * All of it as JSON: also other prices for sound, pictures and reasoning, for long prompts, and at other times.
+     */
+    val `whole`: kotlin.String
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypePrice: FfiConverterRustBuffer<Price> {
+    override fun read(buf: ByteBuffer): Price {
+        return Price(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Price) = (
+            FfiConverterLong.allocationSize(value.`inputNanoUsd`) +
+            FfiConverterLong.allocationSize(value.`outputNanoUsd`) +
+            FfiConverterOptionalLong.allocationSize(value.`cacheReadNanoUsd`) +
+            FfiConverterOptionalString.allocationSize(value.`date`) +
+            FfiConverterString.allocationSize(value.`whole`)
+    )
+
+    override fun write(value: Price, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`inputNanoUsd`, buf)
+            FfiConverterLong.write(value.`outputNanoUsd`, buf)
+            FfiConverterOptionalLong.write(value.`cacheReadNanoUsd`, buf)
+            FfiConverterOptionalString.write(value.`date`, buf)
+            FfiConverterString.write(value.`whole`, buf)
     }
 }
 
@@ -4602,6 +15892,69 @@ public object FfiConverterTypePromptCache: FfiConverterRustBuffer<PromptCache> {
             FfiConverterSequenceInt.write(value.`messages`, buf)
             FfiConverterBoolean.write(value.`oneHour`, buf)
             FfiConverterOptionalString.write(value.`key`, buf)
+    }
+}
+
+
+
+/**
+ * A provider of the catalogue.
+ */
+data class ProviderInfo (
+    /**
+     * The prefix of its models.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * Its name for people.
+     */
+    val `title`: kotlin.String
+    ,
+    /**
+     * Where it is.
+     */
+    val `baseUrl`: kotlin.String
+    ,
+    /**
+     * The environment variable that holds its key; nothing when it needs none.
+     */
+    val `keyVariable`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeProviderInfo: FfiConverterRustBuffer<ProviderInfo> {
+    override fun read(buf: ByteBuffer): ProviderInfo {
+        return ProviderInfo(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ProviderInfo) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterString.allocationSize(value.`title`) +
+            FfiConverterString.allocationSize(value.`baseUrl`) +
+            FfiConverterOptionalString.allocationSize(value.`keyVariable`)
+    )
+
+    override fun write(value: ProviderInfo, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterString.write(value.`title`, buf)
+            FfiConverterString.write(value.`baseUrl`, buf)
+            FfiConverterOptionalString.write(value.`keyVariable`, buf)
     }
 }
 
@@ -4689,6 +16042,108 @@ public object FfiConverterTypeProviderSpec: FfiConverterRustBuffer<ProviderSpec>
             FfiConverterOptionalString.write(value.`keyVariable`, buf)
             FfiConverterBoolean.write(value.`allowHttp`, buf)
             FfiConverterOptionalString.write(value.`models`, buf)
+    }
+}
+
+
+
+/**
+ * What a provider answered to a request of your own, whatever its status.
+ */
+data class RawResponse (
+    /**
+     * The HTTP status.
+     */
+    val `status`: kotlin.Int
+    ,
+    /**
+     * The headers, names in lower case; all values that came under a name, in their order.
+     */
+    val `headers`: Map<kotlin.String, List<kotlin.String>>
+    ,
+    /**
+     * The body, decoded.
+     */
+    val `body`: kotlin.ByteArray
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRawResponse: FfiConverterRustBuffer<RawResponse> {
+    override fun read(buf: ByteBuffer): RawResponse {
+        return RawResponse(
+            FfiConverterInt.read(buf),
+            FfiConverterMapStringSequenceString.read(buf),
+            FfiConverterByteArray.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: RawResponse) = (
+            FfiConverterInt.allocationSize(value.`status`) +
+            FfiConverterMapStringSequenceString.allocationSize(value.`headers`) +
+            FfiConverterByteArray.allocationSize(value.`body`)
+    )
+
+    override fun write(value: RawResponse, buf: ByteBuffer) {
+            FfiConverterInt.write(value.`status`, buf)
+            FfiConverterMapStringSequenceString.write(value.`headers`, buf)
+            FfiConverterByteArray.write(value.`body`, buf)
+    }
+}
+
+
+
+/**
+ * What a repair of a store has done.
+ */
+data class Repair (
+    /**
+     * What was wrong and is mended.
+     */
+    val `repaired`: List<StoreProblem>
+    ,
+    /**
+     * What is still wrong. For what is damaged, restore a backup.
+     */
+    val `left`: List<StoreProblem>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeRepair: FfiConverterRustBuffer<Repair> {
+    override fun read(buf: ByteBuffer): Repair {
+        return Repair(
+            FfiConverterSequenceTypeStoreProblem.read(buf),
+            FfiConverterSequenceTypeStoreProblem.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Repair) = (
+            FfiConverterSequenceTypeStoreProblem.allocationSize(value.`repaired`) +
+            FfiConverterSequenceTypeStoreProblem.allocationSize(value.`left`)
+    )
+
+    override fun write(value: Repair, buf: ByteBuffer) {
+            FfiConverterSequenceTypeStoreProblem.write(value.`repaired`, buf)
+            FfiConverterSequenceTypeStoreProblem.write(value.`left`, buf)
     }
 }
 
@@ -4878,6 +16333,400 @@ public object FfiConverterTypeReply: FfiConverterRustBuffer<Reply> {
 
 
 /**
+ * A message that a search has found.
+ */
+data class SearchHit (
+    /**
+     * The message.
+     */
+    val `messageId`: kotlin.String
+    ,
+    /**
+     * The conversation it stands in.
+     */
+    val `conversationId`: kotlin.String
+    ,
+    /**
+     * How well it fits: more is better. To be compared within one search alone; 0 where the newest stand first.
+     */
+    val `score`: kotlin.Double
+    ,
+    /**
+     * The place in the message where it was found, about 160 characters on one line.
+     */
+    val `snippet`: List<Span>
+    ,
+    /**
+     * True when the message is on the branch that is shown; `switch_to` shows the others.
+     */
+    val `onCurrentBranch`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchHit: FfiConverterRustBuffer<SearchHit> {
+    override fun read(buf: ByteBuffer): SearchHit {
+        return SearchHit(
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterDouble.read(buf),
+            FfiConverterSequenceTypeSpan.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SearchHit) = (
+            FfiConverterString.allocationSize(value.`messageId`) +
+            FfiConverterString.allocationSize(value.`conversationId`) +
+            FfiConverterDouble.allocationSize(value.`score`) +
+            FfiConverterSequenceTypeSpan.allocationSize(value.`snippet`) +
+            FfiConverterBoolean.allocationSize(value.`onCurrentBranch`)
+    )
+
+    override fun write(value: SearchHit, buf: ByteBuffer) {
+            FfiConverterString.write(value.`messageId`, buf)
+            FfiConverterString.write(value.`conversationId`, buf)
+            FfiConverterDouble.write(value.`score`, buf)
+            FfiConverterSequenceTypeSpan.write(value.`snippet`, buf)
+            FfiConverterBoolean.write(value.`onCurrentBranch`, buf)
+    }
+}
+
+
+
+/**
+ * A page of what a search has found.
+ */
+data class SearchPage (
+    /**
+     * What is on the page.
+     */
+    val `items`: List<SearchHit>
+    ,
+    /**
+     * Leads to older items; nothing when there are none.
+     */
+    val `before`: kotlin.String?
+    ,
+    /**
+     * Leads to newer items. Also there at the end, so that it can be used for polling.
+     */
+    val `after`: kotlin.String?
+    ,
+    /**
+     * True when the page holds the first item there is.
+     */
+    val `reachedStart`: kotlin.Boolean
+    ,
+    /**
+     * True when the page holds the last item there is.
+     */
+    val `reachedEnd`: kotlin.Boolean
+    ,
+    /**
+     * Changes whenever the list does.
+     */
+    val `version`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchPage: FfiConverterRustBuffer<SearchPage> {
+    override fun read(buf: ByteBuffer): SearchPage {
+        return SearchPage(
+            FfiConverterSequenceTypeSearchHit.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterBoolean.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SearchPage) = (
+            FfiConverterSequenceTypeSearchHit.allocationSize(value.`items`) +
+            FfiConverterOptionalString.allocationSize(value.`before`) +
+            FfiConverterOptionalString.allocationSize(value.`after`) +
+            FfiConverterBoolean.allocationSize(value.`reachedStart`) +
+            FfiConverterBoolean.allocationSize(value.`reachedEnd`) +
+            FfiConverterLong.allocationSize(value.`version`)
+    )
+
+    override fun write(value: SearchPage, buf: ByteBuffer) {
+            FfiConverterSequenceTypeSearchHit.write(value.`items`, buf)
+            FfiConverterOptionalString.write(value.`before`, buf)
+            FfiConverterOptionalString.write(value.`after`, buf)
+            FfiConverterBoolean.write(value.`reachedStart`, buf)
+            FfiConverterBoolean.write(value.`reachedEnd`, buf)
+            FfiConverterLong.write(value.`version`, buf)
+    }
+}
+
+
+
+/**
+ * A piece of text with one look.
+ */
+data class Span (
+    /**
+     * The text.
+     */
+    val `text`: kotlin.String
+    ,
+    /**
+     * True for words that were looked for.
+     */
+    val `hit`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSpan: FfiConverterRustBuffer<Span> {
+    override fun read(buf: ByteBuffer): Span {
+        return Span(
+            FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Span) = (
+            FfiConverterString.allocationSize(value.`text`) +
+            FfiConverterBoolean.allocationSize(value.`hit`)
+    )
+
+    override fun write(value: Span, buf: ByteBuffer) {
+            FfiConverterString.write(value.`text`, buf)
+            FfiConverterBoolean.write(value.`hit`, buf)
+    }
+}
+
+
+
+/**
+ * What one kind of thing takes of the disk.
+ */
+data class StorageKind (
+    /**
+     * `messages`, `conversations`, `turns`, `drafts`, `outbox`, `attachments`, `spending`, `changes`, `search` or `other`.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * The things themselves.
+     */
+    val `bytes`: kotlin.Long
+    ,
+    /**
+     * The indexes by which they are found.
+     */
+    val `indexBytes`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStorageKind: FfiConverterRustBuffer<StorageKind> {
+    override fun read(buf: ByteBuffer): StorageKind {
+        return StorageKind(
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: StorageKind) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterLong.allocationSize(value.`bytes`) +
+            FfiConverterLong.allocationSize(value.`indexBytes`)
+    )
+
+    override fun write(value: StorageKind, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterLong.write(value.`bytes`, buf)
+            FfiConverterLong.write(value.`indexBytes`, buf)
+    }
+}
+
+
+
+/**
+ * What a store takes of the disk.
+ */
+data class StorageReport (
+    /**
+     * The size of the database.
+     */
+    val `fileBytes`: kotlin.Long
+    ,
+    /**
+     * The size of the log beside it, which holds the latest changes.
+     */
+    val `logBytes`: kotlin.Long
+    ,
+    /**
+     * The size of a page.
+     */
+    val `pageBytes`: kotlin.Long
+    ,
+    /**
+     * How many pages the database has.
+     */
+    val `pages`: kotlin.Long
+    ,
+    /**
+     * How many of them are free; `vacuum` gives them back.
+     */
+    val `freePages`: kotlin.Long
+    ,
+    /**
+     * What the others hold, the largest first.
+     */
+    val `kinds`: List<StorageKind>
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStorageReport: FfiConverterRustBuffer<StorageReport> {
+    override fun read(buf: ByteBuffer): StorageReport {
+        return StorageReport(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterSequenceTypeStorageKind.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: StorageReport) = (
+            FfiConverterLong.allocationSize(value.`fileBytes`) +
+            FfiConverterLong.allocationSize(value.`logBytes`) +
+            FfiConverterLong.allocationSize(value.`pageBytes`) +
+            FfiConverterLong.allocationSize(value.`pages`) +
+            FfiConverterLong.allocationSize(value.`freePages`) +
+            FfiConverterSequenceTypeStorageKind.allocationSize(value.`kinds`)
+    )
+
+    override fun write(value: StorageReport, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`fileBytes`, buf)
+            FfiConverterLong.write(value.`logBytes`, buf)
+            FfiConverterLong.write(value.`pageBytes`, buf)
+            FfiConverterLong.write(value.`pages`, buf)
+            FfiConverterLong.write(value.`freePages`, buf)
+            FfiConverterSequenceTypeStorageKind.write(value.`kinds`, buf)
+    }
+}
+
+
+
+/**
+ * Something that is wrong with a store.
+ */
+data class StoreProblem (
+    /**
+     * What kind of thing is wrong.
+     */
+    val `kind`: StoreProblemKind
+    ,
+    /**
+     * The table or index it is in; empty when nobody can say.
+     */
+    val `place`: kotlin.String
+    ,
+    /**
+     * What is wrong, without anything that users have said.
+     */
+    val `detail`: kotlin.String
+    ,
+    /**
+     * True when `repair` mends it without losing anything.
+     */
+    val `repairable`: kotlin.Boolean
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStoreProblem: FfiConverterRustBuffer<StoreProblem> {
+    override fun read(buf: ByteBuffer): StoreProblem {
+        return StoreProblem(
+            FfiConverterTypeStoreProblemKind.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterBoolean.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: StoreProblem) = (
+            FfiConverterTypeStoreProblemKind.allocationSize(value.`kind`) +
+            FfiConverterString.allocationSize(value.`place`) +
+            FfiConverterString.allocationSize(value.`detail`) +
+            FfiConverterBoolean.allocationSize(value.`repairable`)
+    )
+
+    override fun write(value: StoreProblem, buf: ByteBuffer) {
+            FfiConverterTypeStoreProblemKind.write(value.`kind`, buf)
+            FfiConverterString.write(value.`place`, buf)
+            FfiConverterString.write(value.`detail`, buf)
+            FfiConverterBoolean.write(value.`repairable`, buf)
+    }
+}
+
+
+
+/**
  * One event of a stream.
  */
 data class StreamEvent (
@@ -4935,6 +16784,189 @@ public object FfiConverterTypeStreamEvent: FfiConverterRustBuffer<StreamEvent> {
             FfiConverterOptionalString.write(value.`turnId`, buf)
             FfiConverterInt.write(value.`partIndex`, buf)
             FfiConverterTypeStreamEventKind.write(value.`kind`, buf)
+    }
+}
+
+
+
+/**
+ * A summary of what was said before the messages that a model is shown.
+ */
+data class SummaryReport (
+    /**
+     * The last message in it. What stands between this one and the first one that is shown is left out.
+     */
+    val `upto`: kotlin.String
+    ,
+    /**
+     * About how many tokens it is, as it stands in front.
+     */
+    val `tokens`: kotlin.Long
+    ,
+    /**
+     * The model that wrote it, as `provider/model`.
+     */
+    val `model`: kotlin.String
+    ,
+    /**
+     * When it was written.
+     */
+    val `createdAt`: java.time.Instant
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSummaryReport: FfiConverterRustBuffer<SummaryReport> {
+    override fun read(buf: ByteBuffer): SummaryReport {
+        return SummaryReport(
+            FfiConverterString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterTimestamp.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: SummaryReport) = (
+            FfiConverterString.allocationSize(value.`upto`) +
+            FfiConverterLong.allocationSize(value.`tokens`) +
+            FfiConverterString.allocationSize(value.`model`) +
+            FfiConverterTimestamp.allocationSize(value.`createdAt`)
+    )
+
+    override fun write(value: SummaryReport, buf: ByteBuffer) {
+            FfiConverterString.write(value.`upto`, buf)
+            FfiConverterLong.write(value.`tokens`, buf)
+            FfiConverterString.write(value.`model`, buf)
+            FfiConverterTimestamp.write(value.`createdAt`, buf)
+    }
+}
+
+
+
+/**
+ * What each user of a group may do, as those of a plan. What is left out is not limited.
+ */
+data class Tier (
+    /**
+     * So many requests in a minute of the clock.
+     */
+    val `requestsPerMinute`: kotlin.Long? = null
+    ,
+    /**
+     * So many tokens in a minute of the clock, those sent in and those written.
+     */
+    val `tokensPerMinute`: kotlin.Long? = null
+    ,
+    /**
+     * Budgets of each user, or of each conversation, besides those that are set: without a key, with a window of an hour
+     * or longer. One of the application's scope is one of each user. They raise no alerts.
+     */
+    val `budgets`: List<Budget> = listOf()
+    ,
+    /**
+     * The models that may be asked: by name, or by a beginning with `*` behind it; none named: all of them.
+     */
+    val `models`: List<kotlin.String> = listOf()
+    ,
+    /**
+     * No call goes before others of this class, however urgent it says it is. Nothing: as it says.
+     */
+    val `priority`: Priority? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTier: FfiConverterRustBuffer<Tier> {
+    override fun read(buf: ByteBuffer): Tier {
+        return Tier(
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterSequenceTypeBudget.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterOptionalTypePriority.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Tier) = (
+            FfiConverterOptionalLong.allocationSize(value.`requestsPerMinute`) +
+            FfiConverterOptionalLong.allocationSize(value.`tokensPerMinute`) +
+            FfiConverterSequenceTypeBudget.allocationSize(value.`budgets`) +
+            FfiConverterSequenceString.allocationSize(value.`models`) +
+            FfiConverterOptionalTypePriority.allocationSize(value.`priority`)
+    )
+
+    override fun write(value: Tier, buf: ByteBuffer) {
+            FfiConverterOptionalLong.write(value.`requestsPerMinute`, buf)
+            FfiConverterOptionalLong.write(value.`tokensPerMinute`, buf)
+            FfiConverterSequenceTypeBudget.write(value.`budgets`, buf)
+            FfiConverterSequenceString.write(value.`models`, buf)
+            FfiConverterOptionalTypePriority.write(value.`priority`, buf)
+    }
+}
+
+
+
+/**
+ * One row of a timeline.
+ */
+data class TimelineItem (
+    /**
+     * Names the row as long as it is there, whatever becomes of it: what is sent has one id from the moment it is said, an
+     * answer from before its first word. That of a message is the message's.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * What the row shows.
+     */
+    val `kind`: TimelineItemKind
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineItem: FfiConverterRustBuffer<TimelineItem> {
+    override fun read(buf: ByteBuffer): TimelineItem {
+        return TimelineItem(
+            FfiConverterString.read(buf),
+            FfiConverterTypeTimelineItemKind.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: TimelineItem) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterTypeTimelineItemKind.allocationSize(value.`kind`)
+    )
+
+    override fun write(value: TimelineItem, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterTypeTimelineItemKind.write(value.`kind`, buf)
     }
 }
 
@@ -5155,6 +17187,109 @@ public object FfiConverterTypeToolSpec: FfiConverterRustBuffer<ToolSpec> {
 
 
 /**
+ * One message of the user and the way to its answer.
+ */
+data class Turn (
+    /**
+     * Names it.
+     */
+    val `id`: kotlin.String
+    ,
+    /**
+     * Where it stands.
+     */
+    val `state`: TurnState
+    ,
+    /**
+     * How often it was tried.
+     */
+    val `attempt`: kotlin.Int
+    ,
+    /**
+     * The user's message.
+     */
+    val `messageId`: kotlin.String
+    ,
+    /**
+     * The answer, once there is one.
+     */
+    val `replyId`: kotlin.String?
+    ,
+    /**
+     * The number of the last event. Numbers grow; they leap when a process ends in the middle of the turn.
+     */
+    val `lastSeq`: kotlin.Long
+    ,
+    /**
+     * Not to be sent before this moment.
+     */
+    val `notBefore`: java.time.Instant?
+    ,
+    /**
+     * Given up after this moment.
+     */
+    val `expiresAt`: java.time.Instant?
+    ,
+    /**
+     * What went wrong last.
+     */
+    val `error`: ErrorInfo?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTurn: FfiConverterRustBuffer<Turn> {
+    override fun read(buf: ByteBuffer): Turn {
+        return Turn(
+            FfiConverterString.read(buf),
+            FfiConverterTypeTurnState.read(buf),
+            FfiConverterInt.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTimestamp.read(buf),
+            FfiConverterOptionalTypeErrorInfo.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Turn) = (
+            FfiConverterString.allocationSize(value.`id`) +
+            FfiConverterTypeTurnState.allocationSize(value.`state`) +
+            FfiConverterInt.allocationSize(value.`attempt`) +
+            FfiConverterString.allocationSize(value.`messageId`) +
+            FfiConverterOptionalString.allocationSize(value.`replyId`) +
+            FfiConverterLong.allocationSize(value.`lastSeq`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`notBefore`) +
+            FfiConverterOptionalTimestamp.allocationSize(value.`expiresAt`) +
+            FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
+    )
+
+    override fun write(value: Turn, buf: ByteBuffer) {
+            FfiConverterString.write(value.`id`, buf)
+            FfiConverterTypeTurnState.write(value.`state`, buf)
+            FfiConverterInt.write(value.`attempt`, buf)
+            FfiConverterString.write(value.`messageId`, buf)
+            FfiConverterOptionalString.write(value.`replyId`, buf)
+            FfiConverterLong.write(value.`lastSeq`, buf)
+            FfiConverterOptionalTimestamp.write(value.`notBefore`, buf)
+            FfiConverterOptionalTimestamp.write(value.`expiresAt`, buf)
+            FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
+    }
+}
+
+
+
+/**
  * Tokens of a call. The parts (cached, written to the cache, reasoning) are included in the two totals.
  */
 data class Usage (
@@ -5258,6 +17393,1112 @@ public object FfiConverterTypeUsage: FfiConverterRustBuffer<Usage> {
 
 
 /**
+ * What was spent within some time.
+ */
+data class UsageReport (
+    /**
+     * All of it, also what stands on other pages.
+     */
+    val `total`: UsageTotal
+    ,
+    /**
+     * This page, in the order of the keys.
+     */
+    val `rows`: List<UsageRow>
+    ,
+    /**
+     * The last key of this page when more follow; nothing on the last page.
+     */
+    val `next`: kotlin.String?
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageReport: FfiConverterRustBuffer<UsageReport> {
+    override fun read(buf: ByteBuffer): UsageReport {
+        return UsageReport(
+            FfiConverterTypeUsageTotal.read(buf),
+            FfiConverterSequenceTypeUsageRow.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: UsageReport) = (
+            FfiConverterTypeUsageTotal.allocationSize(value.`total`) +
+            FfiConverterSequenceTypeUsageRow.allocationSize(value.`rows`) +
+            FfiConverterOptionalString.allocationSize(value.`next`)
+    )
+
+    override fun write(value: UsageReport, buf: ByteBuffer) {
+            FfiConverterTypeUsageTotal.write(value.`total`, buf)
+            FfiConverterSequenceTypeUsageRow.write(value.`rows`, buf)
+            FfiConverterOptionalString.write(value.`next`, buf)
+    }
+}
+
+
+
+/**
+ * One line of a report.
+ */
+data class UsageRow (
+    /**
+     * The model, day, conversation or user.
+     */
+    val `key`: kotlin.String
+    ,
+    /**
+     * What it took and cost.
+     */
+    val `usage`: UsageTotal
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageRow: FfiConverterRustBuffer<UsageRow> {
+    override fun read(buf: ByteBuffer): UsageRow {
+        return UsageRow(
+            FfiConverterString.read(buf),
+            FfiConverterTypeUsageTotal.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: UsageRow) = (
+            FfiConverterString.allocationSize(value.`key`) +
+            FfiConverterTypeUsageTotal.allocationSize(value.`usage`)
+    )
+
+    override fun write(value: UsageRow, buf: ByteBuffer) {
+            FfiConverterString.write(value.`key`, buf)
+            FfiConverterTypeUsageTotal.write(value.`usage`, buf)
+    }
+}
+
+
+
+/**
+ * What some calls took and cost together. Sums stop at the largest number instead of beginning anew.
+ */
+data class UsageTotal (
+    /**
+     * How many requests were sent.
+     */
+    val `requests`: kotlin.Long
+    ,
+    /**
+     * Everything that was sent in, cached and cache-written tokens included.
+     */
+    val `inputTokens`: kotlin.Long
+    ,
+    /**
+     * Everything that was written, reasoning included.
+     */
+    val `outputTokens`: kotlin.Long
+    ,
+    /**
+     * How much of the input came from a provider's cache.
+     */
+    val `cacheReadInputTokens`: kotlin.Long
+    ,
+    /**
+     * How much of the input was written to a provider's cache.
+     */
+    val `cacheCreationInputTokens`: kotlin.Long
+    ,
+    /**
+     * How much of the output was reasoning.
+     */
+    val `reasoningOutputTokens`: kotlin.Long
+    ,
+    /**
+     * What is known of the cost, in billionths of a US dollar. The requests of `unknown_cost_requests` are not in it.
+     */
+    val `nanoUsd`: kotlin.Long
+    ,
+    /**
+     * Requests whose cost nobody knows.
+     */
+    val `unknownCostRequests`: kotlin.Long
+    ,
+    /**
+     * Requests whose tokens or cost are an estimate.
+     */
+    val `estimatedRequests`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageTotal: FfiConverterRustBuffer<UsageTotal> {
+    override fun read(buf: ByteBuffer): UsageTotal {
+        return UsageTotal(
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: UsageTotal) = (
+            FfiConverterLong.allocationSize(value.`requests`) +
+            FfiConverterLong.allocationSize(value.`inputTokens`) +
+            FfiConverterLong.allocationSize(value.`outputTokens`) +
+            FfiConverterLong.allocationSize(value.`cacheReadInputTokens`) +
+            FfiConverterLong.allocationSize(value.`cacheCreationInputTokens`) +
+            FfiConverterLong.allocationSize(value.`reasoningOutputTokens`) +
+            FfiConverterLong.allocationSize(value.`nanoUsd`) +
+            FfiConverterLong.allocationSize(value.`unknownCostRequests`) +
+            FfiConverterLong.allocationSize(value.`estimatedRequests`)
+    )
+
+    override fun write(value: UsageTotal, buf: ByteBuffer) {
+            FfiConverterLong.write(value.`requests`, buf)
+            FfiConverterLong.write(value.`inputTokens`, buf)
+            FfiConverterLong.write(value.`outputTokens`, buf)
+            FfiConverterLong.write(value.`cacheReadInputTokens`, buf)
+            FfiConverterLong.write(value.`cacheCreationInputTokens`, buf)
+            FfiConverterLong.write(value.`reasoningOutputTokens`, buf)
+            FfiConverterLong.write(value.`nanoUsd`, buf)
+            FfiConverterLong.write(value.`unknownCostRequests`, buf)
+            FfiConverterLong.write(value.`estimatedRequests`, buf)
+    }
+}
+
+
+
+/**
+ * What a look at a whole store has found.
+ */
+data class Verification (
+    /**
+     * What is wrong; empty when the store is sound.
+     */
+    val `problems`: List<StoreProblem>
+    ,
+    /**
+     * How many conversations were looked at.
+     */
+    val `conversations`: kotlin.Long
+    ,
+    /**
+     * How many messages were looked at.
+     */
+    val `messages`: kotlin.Long
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeVerification: FfiConverterRustBuffer<Verification> {
+    override fun read(buf: ByteBuffer): Verification {
+        return Verification(
+            FfiConverterSequenceTypeStoreProblem.read(buf),
+            FfiConverterLong.read(buf),
+            FfiConverterLong.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Verification) = (
+            FfiConverterSequenceTypeStoreProblem.allocationSize(value.`problems`) +
+            FfiConverterLong.allocationSize(value.`conversations`) +
+            FfiConverterLong.allocationSize(value.`messages`)
+    )
+
+    override fun write(value: Verification, buf: ByteBuffer) {
+            FfiConverterSequenceTypeStoreProblem.write(value.`problems`, buf)
+            FfiConverterLong.write(value.`conversations`, buf)
+            FfiConverterLong.write(value.`messages`, buf)
+    }
+}
+
+
+
+/**
+ * What a batch is doing.
+ */
+
+enum class BatchPhase {
+
+    /**
+     * It looks at every item. Nothing is written yet.
+     */
+    CHECKING,
+    /**
+     * It waits until turns are over that it would come between.
+     */
+    WAITING,
+    /**
+     * It writes files, which have no name yet.
+     */
+    EXPORTING,
+    /**
+     * It writes.
+     */
+    WRITING,
+    /**
+     * It is over.
+     */
+    OVER;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchPhase: FfiConverterRustBuffer<BatchPhase> {
+    override fun read(buf: ByteBuffer) = try {
+        BatchPhase.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BatchPhase) = 4UL
+
+    override fun write(value: BatchPhase, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What became of an item of a batch.
+ */
+
+enum class BatchState {
+
+    /**
+     * It was not come to: the batch was cancelled before.
+     */
+    SKIPPED,
+    /**
+     * It is done; in a dry run: it would be.
+     */
+    DONE,
+    /**
+     * It was refused, and nothing of it is done.
+     */
+    REFUSED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchState: FfiConverterRustBuffer<BatchState> {
+    override fun read(buf: ByteBuffer) = try {
+        BatchState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BatchState) = 4UL
+
+    override fun write(value: BatchState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What an item of a batch does.
+ */
+
+enum class BatchVerb {
+
+    /**
+     * Deletes a conversation.
+     */
+    DELETE,
+    /**
+     * Changes fields of a conversation.
+     */
+    UPDATE,
+    /**
+     * Puts tags on a conversation.
+     */
+    TAG,
+    /**
+     * Takes tags off a conversation.
+     */
+    UNTAG,
+    /**
+     * Puts one tag in the place of another.
+     */
+    RETAG,
+    /**
+     * Adds messages to a conversation, which may begin with them.
+     */
+    APPEND,
+    /**
+     * Says a message anew.
+     */
+    EDIT,
+    /**
+     * Writes conversations into a file.
+     */
+    EXPORT;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBatchVerb: FfiConverterRustBuffer<BatchVerb> {
+    override fun read(buf: ByteBuffer) = try {
+        BatchVerb.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BatchVerb) = 4UL
+
+    override fun write(value: BatchVerb, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What a breaker does with calls.
+ */
+
+enum class BreakerState {
+
+    /**
+     * Lets them pass.
+     */
+    CLOSED,
+    /**
+     * Lets none pass.
+     */
+    OPEN,
+    /**
+     * Lets one pass, to find out.
+     */
+    HALF_OPEN;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBreakerState: FfiConverterRustBuffer<BreakerState> {
+    override fun read(buf: ByteBuffer) = try {
+        BreakerState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BreakerState) = 4UL
+
+    override fun write(value: BreakerState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How much may be spent, and of what.
+ */
+sealed class BudgetLimit {
+
+    /**
+     * Money.
+     */
+    data class NanoUsd(
+        /**
+         * In billionths of a US dollar.
+         */
+        val `nanoUsd`: kotlin.Long) : BudgetLimit()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Tokens.
+     */
+    data class Tokens(
+        /**
+         * Those sent in and those written.
+         */
+        val `tokens`: kotlin.Long) : BudgetLimit()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Requests.
+     */
+    data class Requests(
+        /**
+         * Those that were sent.
+         */
+        val `requests`: kotlin.Long) : BudgetLimit()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudgetLimit : FfiConverterRustBuffer<BudgetLimit>{
+    override fun read(buf: ByteBuffer): BudgetLimit {
+        return when(buf.getInt()) {
+            1 -> BudgetLimit.NanoUsd(
+                FfiConverterLong.read(buf),
+                )
+            2 -> BudgetLimit.Tokens(
+                FfiConverterLong.read(buf),
+                )
+            3 -> BudgetLimit.Requests(
+                FfiConverterLong.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: BudgetLimit): ULong = when(value) {
+        is BudgetLimit.NanoUsd -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`nanoUsd`)
+            )
+        }
+        is BudgetLimit.Tokens -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`tokens`)
+            )
+        }
+        is BudgetLimit.Requests -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`requests`)
+            )
+        }
+    }
+
+    override fun write(value: BudgetLimit, buf: ByteBuffer) {
+        when(value) {
+            is BudgetLimit.NanoUsd -> {
+                buf.putInt(1)
+                FfiConverterLong.write(value.`nanoUsd`, buf)
+                Unit
+            }
+            is BudgetLimit.Tokens -> {
+                buf.putInt(2)
+                FfiConverterLong.write(value.`tokens`, buf)
+                Unit
+            }
+            is BudgetLimit.Requests -> {
+                buf.putInt(3)
+                FfiConverterLong.write(value.`requests`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What a budget counts together.
+ */
+
+enum class BudgetScope {
+
+    /**
+     * Everything that is spent through this store.
+     */
+    APPLICATION,
+    /**
+     * What one user spends.
+     */
+    USER,
+    /**
+     * What one conversation spends.
+     */
+    CONVERSATION,
+    /**
+     * What one run spends.
+     */
+    RUN;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeBudgetScope: FfiConverterRustBuffer<BudgetScope> {
+    override fun read(buf: ByteBuffer) = try {
+        BudgetScope.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: BudgetScope) = 4UL
+
+    override fun write(value: BudgetScope, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What a call does with the cache of replies.
+ */
+
+enum class CacheMode {
+
+    /**
+     * Takes a reply that is there, or waits for one that is on its way; else asks and leaves the reply for others.
+     */
+    USE,
+    /**
+     * Asks, and neither reads nor leaves anything.
+     */
+    BYPASS,
+    /**
+     * Asks in any case, and leaves the reply in the place of the old one.
+     */
+    REFRESH;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeCacheMode: FfiConverterRustBuffer<CacheMode> {
+    override fun read(buf: ByteBuffer) = try {
+        CacheMode.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: CacheMode) = 4UL
+
+    override fun write(value: CacheMode, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * One change of a list of conversations, as of a timeline.
+ */
+sealed class ConversationDiff {
+
+    /**
+     * These rows come at the end.
+     */
+    data class Append(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.ConversationSummary>) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * All rows go.
+     */
+    object Clear : ConversationDiff()
+
+
+    /**
+     * This row comes before all others.
+     */
+    data class PushFront(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row comes behind all others.
+     */
+    data class PushBack(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The first row goes.
+     */
+    object PopFront : ConversationDiff()
+
+
+    /**
+     * The last row goes.
+     */
+    object PopBack : ConversationDiff()
+
+
+    /**
+     * This row comes to this place; those from there on move by one.
+     */
+    data class Insert(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row takes the place of the one that stands there.
+     */
+    data class Set(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.ConversationSummary) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The row at this place goes.
+     */
+    data class Remove(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Only so many rows stay, from the first on.
+     */
+    data class Truncate(
+        /**
+         * How many.
+         */
+        val `length`: kotlin.Int) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * These are the rows, whatever there was.
+     */
+    data class Reset(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.ConversationSummary>) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
+     * but one of a timeline's messages has words that grow.
+     */
+    data class AppendText(
+        /**
+         * The place of the row.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The part of the message: words, thoughts or a refusal.
+         */
+        val `partIndex`: kotlin.Int,
+        /**
+         * How long the part was before.
+         */
+        val `from`: kotlin.Int,
+        /**
+         * The words that come.
+         */
+        val `text`: kotlin.String,
+        /**
+         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
+         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
+         * exception.
+         */
+        val `stablePrefix`: kotlin.Int) : ConversationDiff()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeConversationDiff : FfiConverterRustBuffer<ConversationDiff>{
+    override fun read(buf: ByteBuffer): ConversationDiff {
+        return when(buf.getInt()) {
+            1 -> ConversationDiff.Append(
+                FfiConverterSequenceTypeConversationSummary.read(buf),
+                )
+            2 -> ConversationDiff.Clear
+            3 -> ConversationDiff.PushFront(
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            4 -> ConversationDiff.PushBack(
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            5 -> ConversationDiff.PopFront
+            6 -> ConversationDiff.PopBack
+            7 -> ConversationDiff.Insert(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            8 -> ConversationDiff.Set(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeConversationSummary.read(buf),
+                )
+            9 -> ConversationDiff.Remove(
+                FfiConverterInt.read(buf),
+                )
+            10 -> ConversationDiff.Truncate(
+                FfiConverterInt.read(buf),
+                )
+            11 -> ConversationDiff.Reset(
+                FfiConverterSequenceTypeConversationSummary.read(buf),
+                )
+            12 -> ConversationDiff.AppendText(
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterInt.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: ConversationDiff): ULong = when(value) {
+        is ConversationDiff.Append -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`)
+            )
+        }
+        is ConversationDiff.Clear -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is ConversationDiff.PushFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.PushBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.PopFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is ConversationDiff.PopBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is ConversationDiff.Insert -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.Set -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeConversationSummary.allocationSize(value.`item`)
+            )
+        }
+        is ConversationDiff.Remove -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+            )
+        }
+        is ConversationDiff.Truncate -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`length`)
+            )
+        }
+        is ConversationDiff.Reset -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeConversationSummary.allocationSize(value.`items`)
+            )
+        }
+        is ConversationDiff.AppendText -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterInt.allocationSize(value.`partIndex`)
+                + FfiConverterInt.allocationSize(value.`from`)
+                + FfiConverterString.allocationSize(value.`text`)
+                + FfiConverterInt.allocationSize(value.`stablePrefix`)
+            )
+        }
+    }
+
+    override fun write(value: ConversationDiff, buf: ByteBuffer) {
+        when(value) {
+            is ConversationDiff.Append -> {
+                buf.putInt(1)
+                FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
+                Unit
+            }
+            is ConversationDiff.Clear -> {
+                buf.putInt(2)
+                Unit
+            }
+            is ConversationDiff.PushFront -> {
+                buf.putInt(3)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.PushBack -> {
+                buf.putInt(4)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.PopFront -> {
+                buf.putInt(5)
+                Unit
+            }
+            is ConversationDiff.PopBack -> {
+                buf.putInt(6)
+                Unit
+            }
+            is ConversationDiff.Insert -> {
+                buf.putInt(7)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.Set -> {
+                buf.putInt(8)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeConversationSummary.write(value.`item`, buf)
+                Unit
+            }
+            is ConversationDiff.Remove -> {
+                buf.putInt(9)
+                FfiConverterInt.write(value.`index`, buf)
+                Unit
+            }
+            is ConversationDiff.Truncate -> {
+                buf.putInt(10)
+                FfiConverterInt.write(value.`length`, buf)
+                Unit
+            }
+            is ConversationDiff.Reset -> {
+                buf.putInt(11)
+                FfiConverterSequenceTypeConversationSummary.write(value.`items`, buf)
+                Unit
+            }
+            is ConversationDiff.AppendText -> {
+                buf.putInt(12)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterInt.write(value.`partIndex`, buf)
+                FfiConverterInt.write(value.`from`, buf)
+                FfiConverterString.write(value.`text`, buf)
+                FfiConverterInt.write(value.`stablePrefix`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Where the figure of a cost comes from.
  */
 
@@ -5301,6 +18542,584 @@ public object FfiConverterTypeCostSource: FfiConverterRustBuffer<CostSource> {
 
     override fun write(value: CostSource, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * The tick in a bubble.
+ */
+
+enum class Delivery {
+
+    /**
+     * Kept, not sent.
+     */
+    PENDING,
+    /**
+     * On its way.
+     */
+    SENDING,
+    /**
+     * Reached the model.
+     */
+    SENT,
+    /**
+     * Will not be sent by itself.
+     */
+    FAILED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDelivery: FfiConverterRustBuffer<Delivery> {
+    override fun read(buf: ByteBuffer) = try {
+        Delivery.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Delivery) = 4UL
+
+    override fun write(value: Delivery, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How much of each message a page holds.
+ */
+
+enum class Detail {
+
+    /**
+     * Where it stands in the tree, whose it is, its status and its version: no parts, no model, no figures, no metadata.
+     */
+    IDS,
+    /**
+     * The same, and the beginning of its words: one text of at most 160 characters on one line; no part when it has none.
+     */
+    PREVIEWS,
+    /**
+     * All of it.
+     */
+    FULL;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeDetail: FfiConverterRustBuffer<Detail> {
+    override fun read(buf: ByteBuffer) = try {
+        Detail.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Detail) = 4UL
+
+    override fun write(value: Detail, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What happened in an engine.
+ */
+sealed class EngineEventKind {
+
+    /**
+     * A try failed and another one will follow.
+     */
+    data class RetryScheduled(
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String,
+        /**
+         * The number of the try that comes, from 2.
+         */
+        val `attempt`: kotlin.Int,
+        /**
+         * How the last one failed.
+         */
+        val `kind`: dev.tertulia.ErrorKind,
+        /**
+         * The reason word of that failure.
+         */
+        val `reason`: kotlin.String,
+        /**
+         * The wait before the next try in milliseconds.
+         */
+        val `delayMs`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A model is left alone from now on, or no longer.
+     */
+    data class BreakerChanged(
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String,
+        /**
+         * What its breaker is now.
+         */
+        val `state`: dev.tertulia.BreakerState,
+        /**
+         * For how long nothing is sent, in milliseconds; 0 once it is back.
+         */
+        val `waitMs`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A provider told its limits, or they were found out.
+     */
+    data class LimitLearned(
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String,
+        /**
+         * Requests a minute, where that is known.
+         */
+        val `requestsPerMinute`: kotlin.Long?,
+        /**
+         * Tokens a minute, where that is known.
+         */
+        val `tokensPerMinute`: kotlin.Long?) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A budget reached a threshold, was used up, or will be.
+     */
+    data class BudgetAlert(
+        /**
+         * The budget, in words such as `user ana, day`.
+         */
+        val `budget`: kotlin.String,
+        /**
+         * Why: `threshold`, `exhausted`, `forecast`.
+         */
+        val `reason`: kotlin.String,
+        /**
+         * What is spent and reserved, in the budget's unit.
+         */
+        val `spent`: kotlin.Long,
+        /**
+         * What may be spent, in the same unit.
+         */
+        val `limit`: kotlin.Long,
+        /**
+         * When it begins anew.
+         */
+        val `resetsAt`: java.time.Instant?) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A message came into the outbox or left it.
+     */
+    data class OutboxChanged(
+        /**
+         * How many wait now.
+         */
+        val `pending`: kotlin.Long,
+        /**
+         * What happened: `queued`, `sent`, `parked`, `discarded`, `expired`.
+         */
+        val `reason`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A turn is in another state; it is written down as well.
+     */
+    data class TurnChanged(
+        /**
+         * The state it is in now.
+         */
+        val `state`: dev.tertulia.TurnState,
+        /**
+         * The model, as `provider/model`.
+         */
+        val `model`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Work in the background ended with an error or a panic.
+     */
+    data class TaskFailed(
+        /**
+         * What the work is called.
+         */
+        val `task`: kotlin.String,
+        /**
+         * `panicked`, or the reason word of its error.
+         */
+        val `reason`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The store took longer than `store.slow_query_ms`.
+     */
+    data class SlowQuery(
+        /**
+         * What it was asked.
+         */
+        val `query`: kotlin.String,
+        /**
+         * How long it took, waiting for its turn included.
+         */
+        val `durationMs`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * What a dead process left open was put to rest.
+     */
+    data class StoreRepaired(
+        /**
+         * So many turns.
+         */
+        val `turns`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * A provider does not take a key.
+     */
+    data class KeyRejected(
+        /**
+         * The provider that refused it.
+         */
+        val `provider`: kotlin.String) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The reader was too slow: older events are lost to it.
+     */
+    data class Lagged(
+        /**
+         * So many.
+         */
+        val `missed`: kotlin.Long) : EngineEventKind()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeEngineEventKind : FfiConverterRustBuffer<EngineEventKind>{
+    override fun read(buf: ByteBuffer): EngineEventKind {
+        return when(buf.getInt()) {
+            1 -> EngineEventKind.RetryScheduled(
+                FfiConverterString.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterTypeErrorKind.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterLong.read(buf),
+                )
+            2 -> EngineEventKind.BreakerChanged(
+                FfiConverterString.read(buf),
+                FfiConverterTypeBreakerState.read(buf),
+                FfiConverterLong.read(buf),
+                )
+            3 -> EngineEventKind.LimitLearned(
+                FfiConverterString.read(buf),
+                FfiConverterOptionalLong.read(buf),
+                FfiConverterOptionalLong.read(buf),
+                )
+            4 -> EngineEventKind.BudgetAlert(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterLong.read(buf),
+                FfiConverterLong.read(buf),
+                FfiConverterOptionalTimestamp.read(buf),
+                )
+            5 -> EngineEventKind.OutboxChanged(
+                FfiConverterLong.read(buf),
+                FfiConverterString.read(buf),
+                )
+            6 -> EngineEventKind.TurnChanged(
+                FfiConverterTypeTurnState.read(buf),
+                FfiConverterString.read(buf),
+                )
+            7 -> EngineEventKind.TaskFailed(
+                FfiConverterString.read(buf),
+                FfiConverterString.read(buf),
+                )
+            8 -> EngineEventKind.SlowQuery(
+                FfiConverterString.read(buf),
+                FfiConverterLong.read(buf),
+                )
+            9 -> EngineEventKind.StoreRepaired(
+                FfiConverterLong.read(buf),
+                )
+            10 -> EngineEventKind.KeyRejected(
+                FfiConverterString.read(buf),
+                )
+            11 -> EngineEventKind.Lagged(
+                FfiConverterLong.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: EngineEventKind): ULong = when(value) {
+        is EngineEventKind.RetryScheduled -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`model`)
+                + FfiConverterInt.allocationSize(value.`attempt`)
+                + FfiConverterTypeErrorKind.allocationSize(value.`kind`)
+                + FfiConverterString.allocationSize(value.`reason`)
+                + FfiConverterLong.allocationSize(value.`delayMs`)
+            )
+        }
+        is EngineEventKind.BreakerChanged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`model`)
+                + FfiConverterTypeBreakerState.allocationSize(value.`state`)
+                + FfiConverterLong.allocationSize(value.`waitMs`)
+            )
+        }
+        is EngineEventKind.LimitLearned -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`model`)
+                + FfiConverterOptionalLong.allocationSize(value.`requestsPerMinute`)
+                + FfiConverterOptionalLong.allocationSize(value.`tokensPerMinute`)
+            )
+        }
+        is EngineEventKind.BudgetAlert -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`budget`)
+                + FfiConverterString.allocationSize(value.`reason`)
+                + FfiConverterLong.allocationSize(value.`spent`)
+                + FfiConverterLong.allocationSize(value.`limit`)
+                + FfiConverterOptionalTimestamp.allocationSize(value.`resetsAt`)
+            )
+        }
+        is EngineEventKind.OutboxChanged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`pending`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+        }
+        is EngineEventKind.TurnChanged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeTurnState.allocationSize(value.`state`)
+                + FfiConverterString.allocationSize(value.`model`)
+            )
+        }
+        is EngineEventKind.TaskFailed -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`task`)
+                + FfiConverterString.allocationSize(value.`reason`)
+            )
+        }
+        is EngineEventKind.SlowQuery -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`query`)
+                + FfiConverterLong.allocationSize(value.`durationMs`)
+            )
+        }
+        is EngineEventKind.StoreRepaired -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`turns`)
+            )
+        }
+        is EngineEventKind.KeyRejected -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`provider`)
+            )
+        }
+        is EngineEventKind.Lagged -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`missed`)
+            )
+        }
+    }
+
+    override fun write(value: EngineEventKind, buf: ByteBuffer) {
+        when(value) {
+            is EngineEventKind.RetryScheduled -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`model`, buf)
+                FfiConverterInt.write(value.`attempt`, buf)
+                FfiConverterTypeErrorKind.write(value.`kind`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                FfiConverterLong.write(value.`delayMs`, buf)
+                Unit
+            }
+            is EngineEventKind.BreakerChanged -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`model`, buf)
+                FfiConverterTypeBreakerState.write(value.`state`, buf)
+                FfiConverterLong.write(value.`waitMs`, buf)
+                Unit
+            }
+            is EngineEventKind.LimitLearned -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`model`, buf)
+                FfiConverterOptionalLong.write(value.`requestsPerMinute`, buf)
+                FfiConverterOptionalLong.write(value.`tokensPerMinute`, buf)
+                Unit
+            }
+            is EngineEventKind.BudgetAlert -> {
+                buf.putInt(4)
+                FfiConverterString.write(value.`budget`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                FfiConverterLong.write(value.`spent`, buf)
+                FfiConverterLong.write(value.`limit`, buf)
+                FfiConverterOptionalTimestamp.write(value.`resetsAt`, buf)
+                Unit
+            }
+            is EngineEventKind.OutboxChanged -> {
+                buf.putInt(5)
+                FfiConverterLong.write(value.`pending`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is EngineEventKind.TurnChanged -> {
+                buf.putInt(6)
+                FfiConverterTypeTurnState.write(value.`state`, buf)
+                FfiConverterString.write(value.`model`, buf)
+                Unit
+            }
+            is EngineEventKind.TaskFailed -> {
+                buf.putInt(7)
+                FfiConverterString.write(value.`task`, buf)
+                FfiConverterString.write(value.`reason`, buf)
+                Unit
+            }
+            is EngineEventKind.SlowQuery -> {
+                buf.putInt(8)
+                FfiConverterString.write(value.`query`, buf)
+                FfiConverterLong.write(value.`durationMs`, buf)
+                Unit
+            }
+            is EngineEventKind.StoreRepaired -> {
+                buf.putInt(9)
+                FfiConverterLong.write(value.`turns`, buf)
+                Unit
+            }
+            is EngineEventKind.KeyRejected -> {
+                buf.putInt(10)
+                FfiConverterString.write(value.`provider`, buf)
+                Unit
+            }
+            is EngineEventKind.Lagged -> {
+                buf.putInt(11)
+                FfiConverterLong.write(value.`missed`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
     }
 }
 
@@ -5412,6 +19231,91 @@ public object FfiConverterTypeErrorKind: FfiConverterRustBuffer<ErrorKind> {
 
 
 /**
+ * How long a conversation stays.
+ */
+sealed class Expiry {
+
+    /**
+     * From now on so long, whatever is said in it; then it is gone with everything in it.
+     */
+    data class In(
+        /**
+         * In milliseconds; at least 1.
+         */
+        val `ms`: kotlin.Long) : Expiry()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Until it is deleted.
+     */
+    object Never : Expiry()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeExpiry : FfiConverterRustBuffer<Expiry>{
+    override fun read(buf: ByteBuffer): Expiry {
+        return when(buf.getInt()) {
+            1 -> Expiry.In(
+                FfiConverterLong.read(buf),
+                )
+            2 -> Expiry.Never
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: Expiry): ULong = when(value) {
+        is Expiry.In -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterLong.allocationSize(value.`ms`)
+            )
+        }
+        is Expiry.Never -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: Expiry, buf: ByteBuffer) {
+        when(value) {
+            is Expiry.In -> {
+                buf.putInt(1)
+                FfiConverterLong.write(value.`ms`, buf)
+                Unit
+            }
+            is Expiry.Never -> {
+                buf.putInt(2)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Why the model stopped.
  */
 
@@ -5479,6 +19383,53 @@ public object FfiConverterTypeFinishReason: FfiConverterRustBuffer<FinishReason>
 
 
 /**
+ * How well something is.
+ */
+
+enum class HealthState {
+
+    /**
+     * It does what it should.
+     */
+    OK,
+    /**
+     * It does, but not for everybody or not at once.
+     */
+    DEGRADED,
+    /**
+     * It does not.
+     */
+    DOWN;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeHealthState: FfiConverterRustBuffer<HealthState> {
+    override fun read(buf: ByteBuffer) = try {
+        HealthState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: HealthState) = 4UL
+
+    override fun write(value: HealthState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * Where a page begins.
  */
 sealed class HistoryAnchor {
@@ -5513,6 +19464,36 @@ sealed class HistoryAnchor {
         companion object
     }
 
+    /**
+     * A message in the middle of the page, as far as the ends let it.
+     */
+    data class Around(
+        /**
+         * The message, which must be on the branch.
+         */
+        val `messageId`: kotlin.String) : HistoryAnchor()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The messages from this place of the branch on.
+     */
+    data class Position(
+        /**
+         * Counts from 1: the first message. Behind the last message the page is empty.
+         */
+        val `position`: kotlin.Int) : HistoryAnchor()
+
+    {
+
+
+        companion object
+    }
+
 
 
 
@@ -5535,6 +19516,12 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
             2 -> HistoryAnchor.After(
                 FfiConverterString.read(buf),
                 )
+            3 -> HistoryAnchor.Around(
+                FfiConverterString.read(buf),
+                )
+            4 -> HistoryAnchor.Position(
+                FfiConverterInt.read(buf),
+                )
             else -> throw RuntimeException("invalid enum value, something is very wrong!!")
         }
     }
@@ -5554,6 +19541,20 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
                 + FfiConverterString.allocationSize(value.`cursor`)
             )
         }
+        is HistoryAnchor.Around -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`messageId`)
+            )
+        }
+        is HistoryAnchor.Position -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`position`)
+            )
+        }
     }
 
     override fun write(value: HistoryAnchor, buf: ByteBuffer) {
@@ -5566,6 +19567,165 @@ public object FfiConverterTypeHistoryAnchor : FfiConverterRustBuffer<HistoryAnch
             is HistoryAnchor.After -> {
                 buf.putInt(2)
                 FfiConverterString.write(value.`cursor`, buf)
+                Unit
+            }
+            is HistoryAnchor.Around -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`messageId`, buf)
+                Unit
+            }
+            is HistoryAnchor.Position -> {
+                buf.putInt(4)
+                FfiConverterInt.write(value.`position`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What a file of conversations looks like.
+ */
+
+enum class ImportFormat {
+
+    /**
+     * An export of this engine.
+     */
+    TERTULIA,
+    /**
+     * The `conversations.json` of an export from ChatGPT.
+     */
+    CHATGPT,
+    /**
+     * The `conversations.json` of an export from Claude.
+     */
+    CLAUDE,
+    /**
+     * Lists of messages with `role` and `content`, as OpenAI's API takes them.
+     */
+    MESSAGES;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeImportFormat: FfiConverterRustBuffer<ImportFormat> {
+    override fun read(buf: ByteBuffer) = try {
+        ImportFormat.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: ImportFormat) = 4UL
+
+    override fun write(value: ImportFormat, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What is kept under a name.
+ */
+sealed class LibraryValue {
+
+    /**
+     * Words, as those of a prompt.
+     */
+    data class Text(
+        /**
+         * The words.
+         */
+        val `text`: kotlin.String) : LibraryValue()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Anything else.
+     */
+    data class Json(
+        /**
+         * The value as JSON. JSON that is nothing but a text comes back as text.
+         */
+        val `json`: kotlin.String) : LibraryValue()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLibraryValue : FfiConverterRustBuffer<LibraryValue>{
+    override fun read(buf: ByteBuffer): LibraryValue {
+        return when(buf.getInt()) {
+            1 -> LibraryValue.Text(
+                FfiConverterString.read(buf),
+                )
+            2 -> LibraryValue.Json(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: LibraryValue): ULong = when(value) {
+        is LibraryValue.Text -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is LibraryValue.Json -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`json`)
+            )
+        }
+    }
+
+    override fun write(value: LibraryValue, buf: ByteBuffer) {
+        when(value) {
+            is LibraryValue.Text -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is LibraryValue.Json -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`json`, buf)
                 Unit
             }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
@@ -5822,6 +19982,55 @@ public object FfiConverterTypeMessageStatus: FfiConverterRustBuffer<MessageStatu
     override fun allocationSize(value: MessageStatus) = 4UL
 
     override fun write(value: MessageStatus, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What becomes of a reply that breaks off after its first content. No delivered byte is ever repeated, whatever
+ * stands here. Before the first content a call is tried again and goes on to its next target in any case.
+ */
+
+enum class MidStream {
+
+    /**
+     * The call fails with `Truncated`, which holds what had arrived.
+     */
+    SURFACE,
+    /**
+     * Begins anew elsewhere while nothing was delivered; after the first content it is `Surface`.
+     */
+    RESTART,
+    /**
+     * Asks again, the same model or the next target, with what had arrived as the beginning of the answer, and goes
+     * on behind it. For answers in words alone. The model may lose its thread.
+     */
+    CONTINUE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeMidStream: FfiConverterRustBuffer<MidStream> {
+    override fun read(buf: ByteBuffer) = try {
+        MidStream.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: MidStream) = 4UL
+
+    override fun write(value: MidStream, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -6755,6 +20964,100 @@ public object FfiConverterTypeRole: FfiConverterRustBuffer<Role> {
     override fun allocationSize(value: Role) = 4UL
 
     override fun write(value: Role, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What stands first among the messages that a search finds.
+ */
+
+enum class SearchSort {
+
+    /**
+     * The newest message.
+     */
+    RECENT,
+    /**
+     * The message that fits best, among the newest 2,000 that are found at all.
+     */
+    RELEVANCE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSearchSort: FfiConverterRustBuffer<SearchSort> {
+    override fun read(buf: ByteBuffer) = try {
+        SearchSort.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: SearchSort) = 4UL
+
+    override fun write(value: SearchSort, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * What kind of thing is wrong with a store.
+ */
+
+enum class StoreProblemKind {
+
+    /**
+     * The file is not as SQLite left it.
+     */
+    DAMAGED,
+    /**
+     * A table or an index is missing or another one than this version makes.
+     */
+    SCHEMA,
+    /**
+     * A row names another one that is not there.
+     */
+    REFERENCE,
+    /**
+     * A figure that is kept differs from what it counts.
+     */
+    COUNT;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeStoreProblemKind: FfiConverterRustBuffer<StoreProblemKind> {
+    override fun read(buf: ByteBuffer) = try {
+        StoreProblemKind.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: StoreProblemKind) = 4UL
+
+    override fun write(value: StoreProblemKind, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -7746,6 +22049,787 @@ public object FfiConverterTypeTertuliaError : FfiConverterRustBuffer<TertuliaExc
 
 
 /**
+ * What becomes of a text that need not be there.
+ */
+sealed class TextChange {
+
+    /**
+     * It is this from now on.
+     */
+    data class Set(
+        /**
+         * The text.
+         */
+        val `text`: kotlin.String) : TextChange()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * There is none any more.
+     */
+    object Clear : TextChange()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTextChange : FfiConverterRustBuffer<TextChange>{
+    override fun read(buf: ByteBuffer): TextChange {
+        return when(buf.getInt()) {
+            1 -> TextChange.Set(
+                FfiConverterString.read(buf),
+                )
+            2 -> TextChange.Clear
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TextChange): ULong = when(value) {
+        is TextChange.Set -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`text`)
+            )
+        }
+        is TextChange.Clear -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: TextChange, buf: ByteBuffer) {
+        when(value) {
+            is TextChange.Set -> {
+                buf.putInt(1)
+                FfiConverterString.write(value.`text`, buf)
+                Unit
+            }
+            is TextChange.Clear -> {
+                buf.putInt(2)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * One change of a timeline. Those of a batch are applied one after the other; each counts its places (from 0) in the
+ * list as the one before it has left it.
+ */
+sealed class TimelineDiff {
+
+    /**
+     * These rows come at the end.
+     */
+    data class Append(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.TimelineItem>) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * All rows go.
+     */
+    object Clear : TimelineDiff()
+
+
+    /**
+     * This row comes before all others.
+     */
+    data class PushFront(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row comes behind all others.
+     */
+    data class PushBack(
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The first row goes.
+     */
+    object PopFront : TimelineDiff()
+
+
+    /**
+     * The last row goes.
+     */
+    object PopBack : TimelineDiff()
+
+
+    /**
+     * This row comes to this place; those from there on move by one.
+     */
+    data class Insert(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * This row takes the place of the one that stands there.
+     */
+    data class Set(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The row.
+         */
+        val `item`: dev.tertulia.TimelineItem) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The row at this place goes.
+     */
+    data class Remove(
+        /**
+         * The place.
+         */
+        val `index`: kotlin.Int) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Only so many rows stay, from the first on.
+     */
+    data class Truncate(
+        /**
+         * How many.
+         */
+        val `length`: kotlin.Int) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * These are the rows, whatever there was.
+     */
+    data class Reset(
+        /**
+         * The rows.
+         */
+        val `items`: List<dev.tertulia.TimelineItem>) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Words come behind those of one part of a message. Lengths count characters (Unicode scalar values). No row
+     * but one of a timeline's messages has words that grow.
+     */
+    data class AppendText(
+        /**
+         * The place of the row.
+         */
+        val `index`: kotlin.Int,
+        /**
+         * The part of the message: words, thoughts or a refusal.
+         */
+        val `partIndex`: kotlin.Int,
+        /**
+         * How long the part was before.
+         */
+        val `from`: kotlin.Int,
+        /**
+         * The words that come.
+         */
+        val `text`: kotlin.String,
+        /**
+         * So much of the part, counted with these words, is whole Markdown blocks that nothing will change which
+         * follows: only what stands behind has to be read anew. Links whose address is given further down are the
+         * exception.
+         */
+        val `stablePrefix`: kotlin.Int) : TimelineDiff()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineDiff : FfiConverterRustBuffer<TimelineDiff>{
+    override fun read(buf: ByteBuffer): TimelineDiff {
+        return when(buf.getInt()) {
+            1 -> TimelineDiff.Append(
+                FfiConverterSequenceTypeTimelineItem.read(buf),
+                )
+            2 -> TimelineDiff.Clear
+            3 -> TimelineDiff.PushFront(
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            4 -> TimelineDiff.PushBack(
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            5 -> TimelineDiff.PopFront
+            6 -> TimelineDiff.PopBack
+            7 -> TimelineDiff.Insert(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            8 -> TimelineDiff.Set(
+                FfiConverterInt.read(buf),
+                FfiConverterTypeTimelineItem.read(buf),
+                )
+            9 -> TimelineDiff.Remove(
+                FfiConverterInt.read(buf),
+                )
+            10 -> TimelineDiff.Truncate(
+                FfiConverterInt.read(buf),
+                )
+            11 -> TimelineDiff.Reset(
+                FfiConverterSequenceTypeTimelineItem.read(buf),
+                )
+            12 -> TimelineDiff.AppendText(
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterInt.read(buf),
+                FfiConverterString.read(buf),
+                FfiConverterInt.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TimelineDiff): ULong = when(value) {
+        is TimelineDiff.Append -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeTimelineItem.allocationSize(value.`items`)
+            )
+        }
+        is TimelineDiff.Clear -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineDiff.PushFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.PushBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.PopFront -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineDiff.PopBack -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineDiff.Insert -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.Set -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterTypeTimelineItem.allocationSize(value.`item`)
+            )
+        }
+        is TimelineDiff.Remove -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+            )
+        }
+        is TimelineDiff.Truncate -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`length`)
+            )
+        }
+        is TimelineDiff.Reset -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterSequenceTypeTimelineItem.allocationSize(value.`items`)
+            )
+        }
+        is TimelineDiff.AppendText -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterInt.allocationSize(value.`index`)
+                + FfiConverterInt.allocationSize(value.`partIndex`)
+                + FfiConverterInt.allocationSize(value.`from`)
+                + FfiConverterString.allocationSize(value.`text`)
+                + FfiConverterInt.allocationSize(value.`stablePrefix`)
+            )
+        }
+    }
+
+    override fun write(value: TimelineDiff, buf: ByteBuffer) {
+        when(value) {
+            is TimelineDiff.Append -> {
+                buf.putInt(1)
+                FfiConverterSequenceTypeTimelineItem.write(value.`items`, buf)
+                Unit
+            }
+            is TimelineDiff.Clear -> {
+                buf.putInt(2)
+                Unit
+            }
+            is TimelineDiff.PushFront -> {
+                buf.putInt(3)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.PushBack -> {
+                buf.putInt(4)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.PopFront -> {
+                buf.putInt(5)
+                Unit
+            }
+            is TimelineDiff.PopBack -> {
+                buf.putInt(6)
+                Unit
+            }
+            is TimelineDiff.Insert -> {
+                buf.putInt(7)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.Set -> {
+                buf.putInt(8)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterTypeTimelineItem.write(value.`item`, buf)
+                Unit
+            }
+            is TimelineDiff.Remove -> {
+                buf.putInt(9)
+                FfiConverterInt.write(value.`index`, buf)
+                Unit
+            }
+            is TimelineDiff.Truncate -> {
+                buf.putInt(10)
+                FfiConverterInt.write(value.`length`, buf)
+                Unit
+            }
+            is TimelineDiff.Reset -> {
+                buf.putInt(11)
+                FfiConverterSequenceTypeTimelineItem.write(value.`items`, buf)
+                Unit
+            }
+            is TimelineDiff.AppendText -> {
+                buf.putInt(12)
+                FfiConverterInt.write(value.`index`, buf)
+                FfiConverterInt.write(value.`partIndex`, buf)
+                FfiConverterInt.write(value.`from`, buf)
+                FfiConverterString.write(value.`text`, buf)
+                FfiConverterInt.write(value.`stablePrefix`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * Which part of a conversation a timeline shows.
+ */
+sealed class TimelineFocus {
+
+    /**
+     * The newest messages, and what is said from now on.
+     */
+    object Live : TimelineFocus()
+
+
+    /**
+     * This message, which must be on the branch that is shown, and those about it.
+     */
+    data class Message(
+        /**
+         * The message.
+         */
+        val `id`: kotlin.String) : TimelineFocus()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * The newest messages of the branch that ends with this one, whichever branch is shown. What follows it is not shown.
+     */
+    data class Branch(
+        /**
+         * The last message.
+         */
+        val `head`: kotlin.String) : TimelineFocus()
+
+    {
+
+
+        companion object
+    }
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineFocus : FfiConverterRustBuffer<TimelineFocus>{
+    override fun read(buf: ByteBuffer): TimelineFocus {
+        return when(buf.getInt()) {
+            1 -> TimelineFocus.Live
+            2 -> TimelineFocus.Message(
+                FfiConverterString.read(buf),
+                )
+            3 -> TimelineFocus.Branch(
+                FfiConverterString.read(buf),
+                )
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TimelineFocus): ULong = when(value) {
+        is TimelineFocus.Live -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineFocus.Message -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`id`)
+            )
+        }
+        is TimelineFocus.Branch -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`head`)
+            )
+        }
+    }
+
+    override fun write(value: TimelineFocus, buf: ByteBuffer) {
+        when(value) {
+            is TimelineFocus.Live -> {
+                buf.putInt(1)
+                Unit
+            }
+            is TimelineFocus.Message -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`id`, buf)
+                Unit
+            }
+            is TimelineFocus.Branch -> {
+                buf.putInt(3)
+                FfiConverterString.write(value.`head`, buf)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * What a row of a timeline shows.
+ */
+sealed class TimelineItemKind {
+
+    /**
+     * A message. Its status is `Pending` as long as it is not saved, and `Streaming` while it is being written.
+     */
+    data class Message(
+        /**
+         * The message.
+         */
+        val `message`: dev.tertulia.Message,
+        /**
+         * How far it got, for what a user sent; nothing for everything else.
+         */
+        val `delivery`: dev.tertulia.Delivery?,
+        /**
+         * Why it was not saved, or why its turn rests without an answer.
+         */
+        val `error`: dev.tertulia.ErrorInfo?) : TimelineItemKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Another day begins.
+     */
+    data class DayDivider(
+        /**
+         * The day, as `2026-11-22`.
+         */
+        val `day`: kotlin.String) : TimelineItemKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * What follows was not read yet.
+     */
+    object UnreadMarker : TimelineItemKind()
+
+
+    /**
+     * An answer is on its way, and no word of it is there. The row becomes that answer.
+     */
+    data class Typing(
+        /**
+         * The turn that is answered.
+         */
+        val `turnId`: kotlin.String) : TimelineItemKind()
+
+    {
+
+
+        companion object
+    }
+
+    /**
+     * Messages follow that are not loaded.
+     */
+    object Gap : TimelineItemKind()
+
+
+
+
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTimelineItemKind : FfiConverterRustBuffer<TimelineItemKind>{
+    override fun read(buf: ByteBuffer): TimelineItemKind {
+        return when(buf.getInt()) {
+            1 -> TimelineItemKind.Message(
+                FfiConverterTypeMessage.read(buf),
+                FfiConverterOptionalTypeDelivery.read(buf),
+                FfiConverterOptionalTypeErrorInfo.read(buf),
+                )
+            2 -> TimelineItemKind.DayDivider(
+                FfiConverterString.read(buf),
+                )
+            3 -> TimelineItemKind.UnreadMarker
+            4 -> TimelineItemKind.Typing(
+                FfiConverterString.read(buf),
+                )
+            5 -> TimelineItemKind.Gap
+            else -> throw RuntimeException("invalid enum value, something is very wrong!!")
+        }
+    }
+
+    override fun allocationSize(value: TimelineItemKind): ULong = when(value) {
+        is TimelineItemKind.Message -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterTypeMessage.allocationSize(value.`message`)
+                + FfiConverterOptionalTypeDelivery.allocationSize(value.`delivery`)
+                + FfiConverterOptionalTypeErrorInfo.allocationSize(value.`error`)
+            )
+        }
+        is TimelineItemKind.DayDivider -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`day`)
+            )
+        }
+        is TimelineItemKind.UnreadMarker -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+        is TimelineItemKind.Typing -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+                + FfiConverterString.allocationSize(value.`turnId`)
+            )
+        }
+        is TimelineItemKind.Gap -> {
+            // Add the size for the Int that specifies the variant plus the size needed for all fields
+            (
+                4UL
+            )
+        }
+    }
+
+    override fun write(value: TimelineItemKind, buf: ByteBuffer) {
+        when(value) {
+            is TimelineItemKind.Message -> {
+                buf.putInt(1)
+                FfiConverterTypeMessage.write(value.`message`, buf)
+                FfiConverterOptionalTypeDelivery.write(value.`delivery`, buf)
+                FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
+                Unit
+            }
+            is TimelineItemKind.DayDivider -> {
+                buf.putInt(2)
+                FfiConverterString.write(value.`day`, buf)
+                Unit
+            }
+            is TimelineItemKind.UnreadMarker -> {
+                buf.putInt(3)
+                Unit
+            }
+            is TimelineItemKind.Typing -> {
+                buf.putInt(4)
+                FfiConverterString.write(value.`turnId`, buf)
+                Unit
+            }
+            is TimelineItemKind.Gap -> {
+                buf.putInt(5)
+                Unit
+            }
+        }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
  * Whether and which tool the model calls.
  */
 sealed class ToolChoice {
@@ -7865,6 +22949,124 @@ public object FfiConverterTypeToolChoice : FfiConverterRustBuffer<ToolChoice>{
 
 
 /**
+ * Where a turn stands.
+ */
+
+enum class TurnState {
+
+    /**
+     * The message is on disk; nothing was sent.
+     */
+    SAVED,
+    /**
+     * The request is on its way.
+     */
+    SENDING,
+    /**
+     * The answer is arriving.
+     */
+    STREAMING,
+    /**
+     * Kept; it will be sent by itself.
+     */
+    WAITING,
+    /**
+     * Answered.
+     */
+    DONE,
+    /**
+     * Broke off; holds what had arrived. `retry` asks again.
+     */
+    INTERRUPTED,
+    /**
+     * Kept; `retry` sends it.
+     */
+    PARKED,
+    /**
+     * Stopped; holds what had arrived.
+     */
+    CANCELLED;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeTurnState: FfiConverterRustBuffer<TurnState> {
+    override fun read(buf: ByteBuffer) = try {
+        TurnState.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: TurnState) = 4UL
+
+    override fun write(value: TurnState, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * By what a report sums up.
+ */
+
+enum class UsageBy {
+
+    /**
+     * By model, as `provider/model`.
+     */
+    MODEL,
+    /**
+     * By day of UTC, as `2026-11-21`.
+     */
+    DAY,
+    /**
+     * By conversation. Only for one user.
+     */
+    CONVERSATION,
+    /**
+     * By user. Only for the whole application.
+     */
+    USER;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeUsageBy: FfiConverterRustBuffer<UsageBy> {
+    override fun read(buf: ByteBuffer) = try {
+        UsageBy.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: UsageBy) = 4UL
+
+    override fun write(value: UsageBy, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
  * Where the figures of a usage come from.
  */
 
@@ -7903,6 +23105,66 @@ public object FfiConverterTypeUsageSource: FfiConverterRustBuffer<UsageSource> {
     override fun allocationSize(value: UsageSource) = 4UL
 
     override fun write(value: UsageSource, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
+    }
+}
+
+
+
+
+
+/**
+ * How long something is counted before it begins again at nothing. In UTC: days begin at midnight, weeks on Monday,
+ * months on their first day.
+ */
+
+enum class Window {
+
+    /**
+     * A minute of the clock.
+     */
+    MINUTE,
+    /**
+     * An hour of the clock.
+     */
+    HOUR,
+    /**
+     * A day.
+     */
+    DAY,
+    /**
+     * A week, from Monday.
+     */
+    WEEK,
+    /**
+     * A month of the calendar.
+     */
+    MONTH,
+    /**
+     * For ever.
+     */
+    TOTAL;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeWindow: FfiConverterRustBuffer<Window> {
+    override fun read(buf: ByteBuffer) = try {
+        Window.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: Window) = 4UL
+
+    override fun write(value: Window, buf: ByteBuffer) {
         buf.putInt(value.ordinal + 1)
     }
 }
@@ -8075,6 +23337,70 @@ public object FfiConverterOptionalString: FfiConverterRustBuffer<kotlin.String?>
 /**
  * @suppress
  */
+public object FfiConverterOptionalByteArray: FfiConverterRustBuffer<kotlin.ByteArray?> {
+    override fun read(buf: ByteBuffer): kotlin.ByteArray? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterByteArray.read(buf)
+    }
+
+    override fun allocationSize(value: kotlin.ByteArray?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterByteArray.allocationSize(value)
+        }
+    }
+
+    override fun write(value: kotlin.ByteArray?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterByteArray.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTimestamp: FfiConverterRustBuffer<java.time.Instant?> {
+    override fun read(buf: ByteBuffer): java.time.Instant? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTimestamp.read(buf)
+    }
+
+    override fun allocationSize(value: java.time.Instant?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTimestamp.allocationSize(value)
+        }
+    }
+
+    override fun write(value: java.time.Instant?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTimestamp.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeCancelToken: FfiConverterRustBuffer<CancelToken?> {
     override fun read(buf: ByteBuffer): CancelToken? {
         if (buf.get().toInt() == 0) {
@@ -8097,6 +23423,134 @@ public object FfiConverterOptionalTypeCancelToken: FfiConverterRustBuffer<Cancel
         } else {
             buf.put(1)
             FfiConverterTypeCancelToken.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeBatchProgress: FfiConverterRustBuffer<BatchProgress?> {
+    override fun read(buf: ByteBuffer): BatchProgress? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeBatchProgress.read(buf)
+    }
+
+    override fun allocationSize(value: BatchProgress?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeBatchProgress.allocationSize(value)
+        }
+    }
+
+    override fun write(value: BatchProgress?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeBatchProgress.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeBudgetStatus: FfiConverterRustBuffer<BudgetStatus?> {
+    override fun read(buf: ByteBuffer): BudgetStatus? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeBudgetStatus.read(buf)
+    }
+
+    override fun allocationSize(value: BudgetStatus?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeBudgetStatus.allocationSize(value)
+        }
+    }
+
+    override fun write(value: BudgetStatus?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeBudgetStatus.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeContextOptions: FfiConverterRustBuffer<ContextOptions?> {
+    override fun read(buf: ByteBuffer): ContextOptions? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeContextOptions.read(buf)
+    }
+
+    override fun allocationSize(value: ContextOptions?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeContextOptions.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ContextOptions?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeContextOptions.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeConversationPage: FfiConverterRustBuffer<ConversationPage?> {
+    override fun read(buf: ByteBuffer): ConversationPage? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeConversationPage.read(buf)
+    }
+
+    override fun allocationSize(value: ConversationPage?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeConversationPage.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ConversationPage?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeConversationPage.write(value, buf)
         }
     }
 }
@@ -8139,6 +23593,38 @@ public object FfiConverterOptionalTypeCost: FfiConverterRustBuffer<Cost?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeEngineEvent: FfiConverterRustBuffer<EngineEvent?> {
+    override fun read(buf: ByteBuffer): EngineEvent? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeEngineEvent.read(buf)
+    }
+
+    override fun allocationSize(value: EngineEvent?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeEngineEvent.allocationSize(value)
+        }
+    }
+
+    override fun write(value: EngineEvent?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeEngineEvent.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeErrorInfo: FfiConverterRustBuffer<ErrorInfo?> {
     override fun read(buf: ByteBuffer): ErrorInfo? {
         if (buf.get().toInt() == 0) {
@@ -8161,6 +23647,134 @@ public object FfiConverterOptionalTypeErrorInfo: FfiConverterRustBuffer<ErrorInf
         } else {
             buf.put(1)
             FfiConverterTypeErrorInfo.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeExportReport: FfiConverterRustBuffer<ExportReport?> {
+    override fun read(buf: ByteBuffer): ExportReport? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeExportReport.read(buf)
+    }
+
+    override fun allocationSize(value: ExportReport?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeExportReport.allocationSize(value)
+        }
+    }
+
+    override fun write(value: ExportReport?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeExportReport.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeLibraryEntry: FfiConverterRustBuffer<LibraryEntry?> {
+    override fun read(buf: ByteBuffer): LibraryEntry? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeLibraryEntry.read(buf)
+    }
+
+    override fun allocationSize(value: LibraryEntry?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeLibraryEntry.allocationSize(value)
+        }
+    }
+
+    override fun write(value: LibraryEntry?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeLibraryEntry.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeMessagePage: FfiConverterRustBuffer<MessagePage?> {
+    override fun read(buf: ByteBuffer): MessagePage? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeMessagePage.read(buf)
+    }
+
+    override fun allocationSize(value: MessagePage?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeMessagePage.allocationSize(value)
+        }
+    }
+
+    override fun write(value: MessagePage?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeMessagePage.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeOutboxItem: FfiConverterRustBuffer<OutboxItem?> {
+    override fun read(buf: ByteBuffer): OutboxItem? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeOutboxItem.read(buf)
+    }
+
+    override fun allocationSize(value: OutboxItem?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeOutboxItem.allocationSize(value)
+        }
+    }
+
+    override fun write(value: OutboxItem?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeOutboxItem.write(value, buf)
         }
     }
 }
@@ -8203,6 +23817,38 @@ public object FfiConverterOptionalTypeOutputSchema: FfiConverterRustBuffer<Outpu
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypePrice: FfiConverterRustBuffer<Price?> {
+    override fun read(buf: ByteBuffer): Price? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypePrice.read(buf)
+    }
+
+    override fun allocationSize(value: Price?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypePrice.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Price?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypePrice.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypePromptCache: FfiConverterRustBuffer<PromptCache?> {
     override fun read(buf: ByteBuffer): PromptCache? {
         if (buf.get().toInt() == 0) {
@@ -8225,6 +23871,38 @@ public object FfiConverterOptionalTypePromptCache: FfiConverterRustBuffer<Prompt
         } else {
             buf.put(1)
             FfiConverterTypePromptCache.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeSummaryReport: FfiConverterRustBuffer<SummaryReport?> {
+    override fun read(buf: ByteBuffer): SummaryReport? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSummaryReport.read(buf)
+    }
+
+    override fun allocationSize(value: SummaryReport?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSummaryReport.allocationSize(value)
+        }
+    }
+
+    override fun write(value: SummaryReport?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSummaryReport.write(value, buf)
         }
     }
 }
@@ -8267,6 +23945,102 @@ public object FfiConverterOptionalTypeUsage: FfiConverterRustBuffer<Usage?> {
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeCacheMode: FfiConverterRustBuffer<CacheMode?> {
+    override fun read(buf: ByteBuffer): CacheMode? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeCacheMode.read(buf)
+    }
+
+    override fun allocationSize(value: CacheMode?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeCacheMode.allocationSize(value)
+        }
+    }
+
+    override fun write(value: CacheMode?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeCacheMode.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeDelivery: FfiConverterRustBuffer<Delivery?> {
+    override fun read(buf: ByteBuffer): Delivery? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeDelivery.read(buf)
+    }
+
+    override fun allocationSize(value: Delivery?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeDelivery.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Delivery?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeDelivery.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeDetail: FfiConverterRustBuffer<Detail?> {
+    override fun read(buf: ByteBuffer): Detail? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeDetail.read(buf)
+    }
+
+    override fun allocationSize(value: Detail?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeDetail.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Detail?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeDetail.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeErrorKind: FfiConverterRustBuffer<ErrorKind?> {
     override fun read(buf: ByteBuffer): ErrorKind? {
         if (buf.get().toInt() == 0) {
@@ -8289,6 +24063,38 @@ public object FfiConverterOptionalTypeErrorKind: FfiConverterRustBuffer<ErrorKin
         } else {
             buf.put(1)
             FfiConverterTypeErrorKind.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeExpiry: FfiConverterRustBuffer<Expiry?> {
+    override fun read(buf: ByteBuffer): Expiry? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeExpiry.read(buf)
+    }
+
+    override fun allocationSize(value: Expiry?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeExpiry.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Expiry?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeExpiry.write(value, buf)
         }
     }
 }
@@ -8353,6 +24159,38 @@ public object FfiConverterOptionalTypeHistoryAnchor: FfiConverterRustBuffer<Hist
         } else {
             buf.put(1)
             FfiConverterTypeHistoryAnchor.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeMidStream: FfiConverterRustBuffer<MidStream?> {
+    override fun read(buf: ByteBuffer): MidStream? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeMidStream.read(buf)
+    }
+
+    override fun allocationSize(value: MidStream?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeMidStream.allocationSize(value)
+        }
+    }
+
+    override fun write(value: MidStream?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeMidStream.write(value, buf)
         }
     }
 }
@@ -8459,6 +24297,134 @@ public object FfiConverterOptionalTypeRetryAfterSource: FfiConverterRustBuffer<R
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeRole: FfiConverterRustBuffer<Role?> {
+    override fun read(buf: ByteBuffer): Role? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeRole.read(buf)
+    }
+
+    override fun allocationSize(value: Role?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeRole.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Role?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeRole.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeSearchSort: FfiConverterRustBuffer<SearchSort?> {
+    override fun read(buf: ByteBuffer): SearchSort? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeSearchSort.read(buf)
+    }
+
+    override fun allocationSize(value: SearchSort?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeSearchSort.allocationSize(value)
+        }
+    }
+
+    override fun write(value: SearchSort?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeSearchSort.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTextChange: FfiConverterRustBuffer<TextChange?> {
+    override fun read(buf: ByteBuffer): TextChange? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTextChange.read(buf)
+    }
+
+    override fun allocationSize(value: TextChange?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTextChange.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TextChange?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTextChange.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeTimelineFocus: FfiConverterRustBuffer<TimelineFocus?> {
+    override fun read(buf: ByteBuffer): TimelineFocus? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeTimelineFocus.read(buf)
+    }
+
+    override fun allocationSize(value: TimelineFocus?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeTimelineFocus.allocationSize(value)
+        }
+    }
+
+    override fun write(value: TimelineFocus?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeTimelineFocus.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolChoice?> {
     override fun read(buf: ByteBuffer): ToolChoice? {
         if (buf.get().toInt() == 0) {
@@ -8491,6 +24457,166 @@ public object FfiConverterOptionalTypeToolChoice: FfiConverterRustBuffer<ToolCho
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeUsageBy: FfiConverterRustBuffer<UsageBy?> {
+    override fun read(buf: ByteBuffer): UsageBy? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeUsageBy.read(buf)
+    }
+
+    override fun allocationSize(value: UsageBy?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeUsageBy.allocationSize(value)
+        }
+    }
+
+    override fun write(value: UsageBy?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeUsageBy.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceString: FfiConverterRustBuffer<List<kotlin.String>?> {
+    override fun read(buf: ByteBuffer): List<kotlin.String>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceString.read(buf)
+    }
+
+    override fun allocationSize(value: List<kotlin.String>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceString.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<kotlin.String>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceString.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceTypeConversationDiff: FfiConverterRustBuffer<List<ConversationDiff>?> {
+    override fun read(buf: ByteBuffer): List<ConversationDiff>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeConversationDiff.read(buf)
+    }
+
+    override fun allocationSize(value: List<ConversationDiff>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeConversationDiff.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<ConversationDiff>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeConversationDiff.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalSequenceTypeTimelineDiff: FfiConverterRustBuffer<List<TimelineDiff>?> {
+    override fun read(buf: ByteBuffer): List<TimelineDiff>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterSequenceTypeTimelineDiff.read(buf)
+    }
+
+    override fun allocationSize(value: List<TimelineDiff>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterSequenceTypeTimelineDiff.allocationSize(value)
+        }
+    }
+
+    override fun write(value: List<TimelineDiff>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterSequenceTypeTimelineDiff.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalMapStringString: FfiConverterRustBuffer<Map<kotlin.String, kotlin.String>?> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, kotlin.String>? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterMapStringString.read(buf)
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, kotlin.String>?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterMapStringString.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Map<kotlin.String, kotlin.String>?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterMapStringString.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceInt: FfiConverterRustBuffer<List<kotlin.Int>> {
     override fun read(buf: ByteBuffer): List<kotlin.Int> {
         val len = buf.getInt()
@@ -8509,6 +24635,34 @@ public object FfiConverterSequenceInt: FfiConverterRustBuffer<List<kotlin.Int>> 
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterInt.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceDouble: FfiConverterRustBuffer<List<kotlin.Double>> {
+    override fun read(buf: ByteBuffer): List<kotlin.Double> {
+        val len = buf.getInt()
+        return List<kotlin.Double>(len) {
+            FfiConverterDouble.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<kotlin.Double>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterDouble.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<kotlin.Double>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterDouble.write(it, buf)
         }
     }
 }
@@ -8575,6 +24729,118 @@ public object FfiConverterSequenceTypeAttempt: FfiConverterRustBuffer<List<Attem
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeBatchItem: FfiConverterRustBuffer<List<BatchItem>> {
+    override fun read(buf: ByteBuffer): List<BatchItem> {
+        val len = buf.getInt()
+        return List<BatchItem>(len) {
+            FfiConverterTypeBatchItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<BatchItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBatchItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<BatchItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBatchItem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeBranch: FfiConverterRustBuffer<List<Branch>> {
+    override fun read(buf: ByteBuffer): List<Branch> {
+        val len = buf.getInt()
+        return List<Branch>(len) {
+            FfiConverterTypeBranch.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Branch>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBranch.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Branch>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBranch.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeBudget: FfiConverterRustBuffer<List<Budget>> {
+    override fun read(buf: ByteBuffer): List<Budget> {
+        val len = buf.getInt()
+        return List<Budget>(len) {
+            FfiConverterTypeBudget.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Budget>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBudget.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Budget>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBudget.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeBudgetStatus: FfiConverterRustBuffer<List<BudgetStatus>> {
+    override fun read(buf: ByteBuffer): List<BudgetStatus> {
+        val len = buf.getInt()
+        return List<BudgetStatus>(len) {
+            FfiConverterTypeBudgetStatus.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<BudgetStatus>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeBudgetStatus.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<BudgetStatus>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeBudgetStatus.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeCitation: FfiConverterRustBuffer<List<Citation>> {
     override fun read(buf: ByteBuffer): List<Citation> {
         val len = buf.getInt()
@@ -8593,6 +24859,118 @@ public object FfiConverterSequenceTypeCitation: FfiConverterRustBuffer<List<Cita
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeCitation.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeConversationSummary: FfiConverterRustBuffer<List<ConversationSummary>> {
+    override fun read(buf: ByteBuffer): List<ConversationSummary> {
+        val len = buf.getInt()
+        return List<ConversationSummary>(len) {
+            FfiConverterTypeConversationSummary.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ConversationSummary>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeConversationSummary.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ConversationSummary>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeConversationSummary.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer<List<ImportProblem>> {
+    override fun read(buf: ByteBuffer): List<ImportProblem> {
+        val len = buf.getInt()
+        return List<ImportProblem>(len) {
+            FfiConverterTypeImportProblem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ImportProblem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeImportProblem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ImportProblem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeImportProblem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeLibraryItem: FfiConverterRustBuffer<List<LibraryItem>> {
+    override fun read(buf: ByteBuffer): List<LibraryItem> {
+        val len = buf.getInt()
+        return List<LibraryItem>(len) {
+            FfiConverterTypeLibraryItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<LibraryItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeLibraryItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<LibraryItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeLibraryItem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeLibraryVersion: FfiConverterRustBuffer<List<LibraryVersion>> {
+    override fun read(buf: ByteBuffer): List<LibraryVersion> {
+        val len = buf.getInt()
+        return List<LibraryVersion>(len) {
+            FfiConverterTypeLibraryVersion.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<LibraryVersion>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeLibraryVersion.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<LibraryVersion>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeLibraryVersion.write(it, buf)
         }
     }
 }
@@ -8659,6 +25037,34 @@ public object FfiConverterSequenceTypeMessage: FfiConverterRustBuffer<List<Messa
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeModelInfo: FfiConverterRustBuffer<List<ModelInfo>> {
+    override fun read(buf: ByteBuffer): List<ModelInfo> {
+        val len = buf.getInt()
+        return List<ModelInfo>(len) {
+            FfiConverterTypeModelInfo.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ModelInfo>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeModelInfo.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ModelInfo>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeModelInfo.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer<List<NewMessage>> {
     override fun read(buf: ByteBuffer): List<NewMessage> {
         val len = buf.getInt()
@@ -8677,6 +25083,90 @@ public object FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer<List<Ne
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeNewMessage.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeOutboxItem: FfiConverterRustBuffer<List<OutboxItem>> {
+    override fun read(buf: ByteBuffer): List<OutboxItem> {
+        val len = buf.getInt()
+        return List<OutboxItem>(len) {
+            FfiConverterTypeOutboxItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<OutboxItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeOutboxItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<OutboxItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeOutboxItem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypePartHealth: FfiConverterRustBuffer<List<PartHealth>> {
+    override fun read(buf: ByteBuffer): List<PartHealth> {
+        val len = buf.getInt()
+        return List<PartHealth>(len) {
+            FfiConverterTypePartHealth.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<PartHealth>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypePartHealth.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<PartHealth>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypePartHealth.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeProviderInfo: FfiConverterRustBuffer<List<ProviderInfo>> {
+    override fun read(buf: ByteBuffer): List<ProviderInfo> {
+        val len = buf.getInt()
+        return List<ProviderInfo>(len) {
+            FfiConverterTypeProviderInfo.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ProviderInfo>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeProviderInfo.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ProviderInfo>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeProviderInfo.write(it, buf)
         }
     }
 }
@@ -8715,6 +25205,118 @@ public object FfiConverterSequenceTypeProviderSpec: FfiConverterRustBuffer<List<
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer<List<SearchHit>> {
+    override fun read(buf: ByteBuffer): List<SearchHit> {
+        val len = buf.getInt()
+        return List<SearchHit>(len) {
+            FfiConverterTypeSearchHit.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<SearchHit>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSearchHit.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<SearchHit>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSearchHit.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeSpan: FfiConverterRustBuffer<List<Span>> {
+    override fun read(buf: ByteBuffer): List<Span> {
+        val len = buf.getInt()
+        return List<Span>(len) {
+            FfiConverterTypeSpan.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Span>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeSpan.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Span>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeSpan.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeStorageKind: FfiConverterRustBuffer<List<StorageKind>> {
+    override fun read(buf: ByteBuffer): List<StorageKind> {
+        val len = buf.getInt()
+        return List<StorageKind>(len) {
+            FfiConverterTypeStorageKind.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<StorageKind>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeStorageKind.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<StorageKind>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeStorageKind.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeStoreProblem: FfiConverterRustBuffer<List<StoreProblem>> {
+    override fun read(buf: ByteBuffer): List<StoreProblem> {
+        val len = buf.getInt()
+        return List<StoreProblem>(len) {
+            FfiConverterTypeStoreProblem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<StoreProblem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeStoreProblem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<StoreProblem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeStoreProblem.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer<List<StreamEvent>> {
     override fun read(buf: ByteBuffer): List<StreamEvent> {
         val len = buf.getInt()
@@ -8733,6 +25335,34 @@ public object FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer<List<S
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypeStreamEvent.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeTimelineItem: FfiConverterRustBuffer<List<TimelineItem>> {
+    override fun read(buf: ByteBuffer): List<TimelineItem> {
+        val len = buf.getInt()
+        return List<TimelineItem>(len) {
+            FfiConverterTypeTimelineItem.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<TimelineItem>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeTimelineItem.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<TimelineItem>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeTimelineItem.write(it, buf)
         }
     }
 }
@@ -8771,6 +25401,62 @@ public object FfiConverterSequenceTypeToolSpec: FfiConverterRustBuffer<List<Tool
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeUsageRow: FfiConverterRustBuffer<List<UsageRow>> {
+    override fun read(buf: ByteBuffer): List<UsageRow> {
+        val len = buf.getInt()
+        return List<UsageRow>(len) {
+            FfiConverterTypeUsageRow.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<UsageRow>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeUsageRow.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<UsageRow>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeUsageRow.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeConversationDiff: FfiConverterRustBuffer<List<ConversationDiff>> {
+    override fun read(buf: ByteBuffer): List<ConversationDiff> {
+        val len = buf.getInt()
+        return List<ConversationDiff>(len) {
+            FfiConverterTypeConversationDiff.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<ConversationDiff>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeConversationDiff.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<ConversationDiff>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeConversationDiff.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypePart: FfiConverterRustBuffer<List<Part>> {
     override fun read(buf: ByteBuffer): List<Part> {
         val len = buf.getInt()
@@ -8789,6 +25475,34 @@ public object FfiConverterSequenceTypePart: FfiConverterRustBuffer<List<Part>> {
         buf.putInt(value.size)
         value.iterator().forEach {
             FfiConverterTypePart.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterSequenceTypeTimelineDiff: FfiConverterRustBuffer<List<TimelineDiff>> {
+    override fun read(buf: ByteBuffer): List<TimelineDiff> {
+        val len = buf.getInt()
+        return List<TimelineDiff>(len) {
+            FfiConverterTypeTimelineDiff.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<TimelineDiff>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeTimelineDiff.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<TimelineDiff>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeTimelineDiff.write(it, buf)
         }
     }
 }
@@ -8867,6 +25581,123 @@ public object FfiConverterMapStringString: FfiConverterRustBuffer<Map<kotlin.Str
         value.forEach { (k, v) ->
             FfiConverterString.write(k, buf)
             FfiConverterString.write(v, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterMapStringTypeTier: FfiConverterRustBuffer<Map<kotlin.String, Tier>> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, Tier> {
+        val len = buf.getInt()
+        return buildMap<kotlin.String, Tier>(len) {
+            repeat(len) {
+                val k = FfiConverterString.read(buf)
+                val v = FfiConverterTypeTier.read(buf)
+                this[k] = v
+            }
+        }
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, Tier>): ULong {
+        val spaceForMapSize = 4UL
+        val spaceForChildren = value.map { (k, v) ->
+            FfiConverterString.allocationSize(k) +
+            FfiConverterTypeTier.allocationSize(v)
+        }.sum()
+        return spaceForMapSize + spaceForChildren
+    }
+
+    override fun write(value: Map<kotlin.String, Tier>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        // The parens on `(k, v)` here ensure we're calling the right method,
+        // which is important for compatibility with older android devices.
+        // Ref https://blog.danlew.net/2017/03/16/kotlin-puzzler-whose-line-is-it-anyways/
+        value.forEach { (k, v) ->
+            FfiConverterString.write(k, buf)
+            FfiConverterTypeTier.write(v, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterMapStringOptionalString: FfiConverterRustBuffer<Map<kotlin.String, kotlin.String?>> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, kotlin.String?> {
+        val len = buf.getInt()
+        return buildMap<kotlin.String, kotlin.String?>(len) {
+            repeat(len) {
+                val k = FfiConverterString.read(buf)
+                val v = FfiConverterOptionalString.read(buf)
+                this[k] = v
+            }
+        }
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, kotlin.String?>): ULong {
+        val spaceForMapSize = 4UL
+        val spaceForChildren = value.map { (k, v) ->
+            FfiConverterString.allocationSize(k) +
+            FfiConverterOptionalString.allocationSize(v)
+        }.sum()
+        return spaceForMapSize + spaceForChildren
+    }
+
+    override fun write(value: Map<kotlin.String, kotlin.String?>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        // The parens on `(k, v)` here ensure we're calling the right method,
+        // which is important for compatibility with older android devices.
+        // Ref https://blog.danlew.net/2017/03/16/kotlin-puzzler-whose-line-is-it-anyways/
+        value.forEach { (k, v) ->
+            FfiConverterString.write(k, buf)
+            FfiConverterOptionalString.write(v, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterMapStringSequenceString: FfiConverterRustBuffer<Map<kotlin.String, List<kotlin.String>>> {
+    override fun read(buf: ByteBuffer): Map<kotlin.String, List<kotlin.String>> {
+        val len = buf.getInt()
+        return buildMap<kotlin.String, List<kotlin.String>>(len) {
+            repeat(len) {
+                val k = FfiConverterString.read(buf)
+                val v = FfiConverterSequenceString.read(buf)
+                this[k] = v
+            }
+        }
+    }
+
+    override fun allocationSize(value: Map<kotlin.String, List<kotlin.String>>): ULong {
+        val spaceForMapSize = 4UL
+        val spaceForChildren = value.map { (k, v) ->
+            FfiConverterString.allocationSize(k) +
+            FfiConverterSequenceString.allocationSize(v)
+        }.sum()
+        return spaceForMapSize + spaceForChildren
+    }
+
+    override fun write(value: Map<kotlin.String, List<kotlin.String>>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        // The parens on `(k, v)` here ensure we're calling the right method,
+        // which is important for compatibility with older android devices.
+        // Ref https://blog.danlew.net/2017/03/16/kotlin-puzzler-whose-line-is-it-anyways/
+        value.forEach { (k, v) ->
+            FfiConverterString.write(k, buf)
+            FfiConverterSequenceString.write(v, buf)
         }
     }
 }

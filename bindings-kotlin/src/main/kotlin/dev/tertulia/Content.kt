@@ -42,6 +42,10 @@ public suspend fun Conversation.stream(text: String, options: CallOptions = Call
 public suspend fun Conversation.stream(vararg parts: Part, options: CallOptions = CallOptions()): ReplyStream =
     stream(parts.asList(), options)
 
+/** Says a message anew, and gives the answer as it comes. The old one stays beside it; `switchTo` shows it. */
+public suspend fun Conversation.edit(messageId: String, text: String, options: CallOptions = CallOptions()): ReplyStream =
+    edit(messageId, listOf(text(text)), options)
+
 /** Asks once and stores nothing. */
 public suspend fun Tertulia.ask(text: String, options: CallOptions = CallOptions()): Reply =
     ask(listOf(text(text)), options)
@@ -49,3 +53,11 @@ public suspend fun Tertulia.ask(text: String, options: CallOptions = CallOptions
 /** Asks once on this user's account and stores nothing. */
 public suspend fun UserScope.ask(text: String, options: CallOptions = CallOptions()): Reply =
     ask(listOf(text(text)), options)
+
+/** Asks once with these messages, the last of them what is asked now; stores nothing. */
+public suspend fun Tertulia.ask(messages: List<NewMessage>, options: CallOptions = CallOptions()): Reply =
+    askMessages(messages, options)
+
+/** Asks once with these messages, the last of them what is asked now, on this user's account; stores nothing. */
+public suspend fun UserScope.ask(messages: List<NewMessage>, options: CallOptions = CallOptions()): Reply =
+    askMessages(messages, options)

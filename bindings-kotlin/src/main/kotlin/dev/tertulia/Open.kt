@@ -19,6 +19,9 @@ public class Opening internal constructor(private val store: String?) {
     /** The model that is asked when neither call nor conversation names one, as `provider/model`. */
     public var model: String? = null
 
+    /** The models to go on to, in this order, when that one fails. Left out: as the settings say. */
+    public var fallback: List<String>? = null
+
     /** All settings. */
     public var settings: Settings = Settings.server()
 
@@ -35,7 +38,7 @@ public class Opening internal constructor(private val store: String?) {
         providers += spec
     }
 
-    internal fun options() = OpenOptions(store, model, keys.toMap(), providers.toList(), settings.json)
+    internal fun options() = OpenOptions(store, model, fallback, keys.toMap(), providers.toList(), settings.json)
 }
 
 /** Settings, as JSON: a `profile` and areas with the fields that differ from it. */

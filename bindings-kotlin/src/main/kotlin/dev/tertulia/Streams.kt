@@ -9,7 +9,8 @@ private const val BATCH = 64
 
 /**
  * The events of the reply. Whoever stops collecting before the end, or is cancelled, stops the call: its connection is
- * closed and what had arrived is kept; [ReplyStream.reply] then gives that, with the status `CANCELLED`.
+ * closed and what had arrived is kept; [ReplyStream.reply] then gives that, with the status `CANCELLED`. Not so when the
+ * stream was detached, or only watches.
  *
  * The events are there once: a second collector gets what the first has left.
  */
@@ -24,7 +25,7 @@ public fun ReplyStream.events(): Flow<StreamEvent> = flow {
         ended = true
     } finally {
         try {
-            if (!ended) cancel()
+            if (!ended) leave()
         } catch (_: IllegalStateException) {
             // The collector has closed the stream, which stops the call; what it threw comes out, not this.
         }

@@ -161,6 +161,17 @@ class BorderTest {
     }
 
     @Test
+    fun `whoever stops collecting what he detached, or only watches, stops nothing`() = play {
+        val chat = engine("text=a%20b%20c;chunks=3;delay_ms=200").user().newConversation()
+        val stream = chat.stream("Count")
+        val turn = stream.turnId()!!
+        chat.attach(turn).use { it.text().first() }
+        stream.detach()
+        stream.use { it.events().first() }
+        assertEquals("a b c", chat.attach(turn).use { it.reply().text })
+    }
+
+    @Test
     fun `what a collector throws comes out though it has closed the stream`() = play {
         val chat = engine(STALLS).user().newConversation()
         val stream = chat.stream("Count")

@@ -1,0 +1,32 @@
+// Within the class the names of the types outside of it are hidden by those that it gets here.
+public typealias TertuliaUserScope = UserScope
+public typealias TertuliaConversation = Conversation
+public typealias TertuliaReplyStream = ReplyStream
+public typealias TertuliaMessages = Messages
+public typealias TertuliaSseStream = SseStream
+public typealias TertuliaTimeline = Timeline
+public typealias TertuliaTimelineSse = TimelineSse
+public typealias TertuliaConversationsWatch = ConversationsWatch
+public typealias TertuliaOutbox = Outbox
+public typealias TertuliaOutboxWatch = OutboxWatch
+public typealias TertuliaEvents = Events
+public typealias TertuliaSettings = Settings
+public typealias TertuliaFailure = TertuliaError
+
+/// For apps that have a `Conversation` of their own: as module and class share their name, `Tertulia.Conversation` means
+/// nothing else.
+extension Tertulia {
+    public typealias UserScope = TertuliaUserScope
+    public typealias Conversation = TertuliaConversation
+    public typealias ReplyStream = TertuliaReplyStream
+    public typealias Messages = TertuliaMessages
+    public typealias SseStream = TertuliaSseStream
+    public typealias Timeline = TertuliaTimeline
+    public typealias TimelineSse = TertuliaTimelineSse
+    public typealias ConversationsWatch = TertuliaConversationsWatch
+    public typealias Outbox = TertuliaOutbox
+    public typealias OutboxWatch = TertuliaOutboxWatch
+    public typealias Events = TertuliaEvents
+    public typealias Settings = TertuliaSettings
+    public typealias TertuliaError = TertuliaFailure
+}
