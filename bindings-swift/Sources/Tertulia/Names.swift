@@ -16,6 +16,10 @@ public typealias TertuliaBatch = Batch
 public typealias TertuliaBatchRun = BatchRun
 public typealias TertuliaStoreUpkeep = StoreUpkeep
 public typealias TertuliaProviderHandle = ProviderHandle
+@available(iOS 17, macOS 14, *)
+public typealias TertuliaTimelineModel = TimelineModel
+@available(iOS 17, macOS 14, *)
+public typealias TertuliaTimelineRow = TimelineRow
 public typealias TertuliaSettings = Settings
 public typealias TertuliaFailure = TertuliaError
 
@@ -39,6 +43,10 @@ extension Tertulia {
     public typealias BatchRun = TertuliaBatchRun
     public typealias StoreUpkeep = TertuliaStoreUpkeep
     public typealias ProviderHandle = TertuliaProviderHandle
+    @available(iOS 17, macOS 14, *)
+    public typealias TimelineModel = TertuliaTimelineModel
+    @available(iOS 17, macOS 14, *)
+    public typealias TimelineRow = TertuliaTimelineRow
     public typealias Settings = TertuliaSettings
     public typealias TertuliaError = TertuliaFailure
 }
