@@ -9,7 +9,12 @@ let package = Package(
     platforms: [.iOS(.v16), .macOS(.v13)],
     products: [.library(name: "Tertulia", targets: ["Tertulia"])],
     targets: [
-        .target(name: "Tertulia", dependencies: ["TertuliaFFI"]),
+        // What is observed needs a symbol that Swift 6.0's own library for Linux does not find.
+        .target(
+            name: "Tertulia",
+            dependencies: ["TertuliaFFI"],
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"], .when(platforms: [.linux]))]
+        ),
         // Generated, as is its header. Its form is that of language mode 5; in 6 the compiler of Swift 6.0 gives up on it.
         .target(
             name: "TertuliaFFI",

@@ -10,6 +10,16 @@ public typealias TertuliaConversationsWatch = ConversationsWatch
 public typealias TertuliaOutbox = Outbox
 public typealias TertuliaOutboxWatch = OutboxWatch
 public typealias TertuliaEvents = Events
+public typealias TertuliaLibrary = Library
+public typealias TertuliaLibraryCache = LibraryCache
+public typealias TertuliaBatch = Batch
+public typealias TertuliaBatchRun = BatchRun
+public typealias TertuliaStoreUpkeep = StoreUpkeep
+public typealias TertuliaProviderHandle = ProviderHandle
+@available(iOS 17, macOS 14, *)
+public typealias TertuliaTimelineModel = TimelineModel
+@available(iOS 17, macOS 14, *)
+public typealias TertuliaTimelineRow = TimelineRow
 public typealias TertuliaSettings = Settings
 public typealias TertuliaFailure = TertuliaError
 
@@ -27,6 +37,16 @@ extension Tertulia {
     public typealias Outbox = TertuliaOutbox
     public typealias OutboxWatch = TertuliaOutboxWatch
     public typealias Events = TertuliaEvents
+    public typealias Library = TertuliaLibrary
+    public typealias LibraryCache = TertuliaLibraryCache
+    public typealias Batch = TertuliaBatch
+    public typealias BatchRun = TertuliaBatchRun
+    public typealias StoreUpkeep = TertuliaStoreUpkeep
+    public typealias ProviderHandle = TertuliaProviderHandle
+    @available(iOS 17, macOS 14, *)
+    public typealias TimelineModel = TertuliaTimelineModel
+    @available(iOS 17, macOS 14, *)
+    public typealias TimelineRow = TertuliaTimelineRow
     public typealias Settings = TertuliaSettings
     public typealias TertuliaError = TertuliaFailure
 }

@@ -120,6 +120,17 @@ actor Play {
         case (.outbox(let outbox)?, _): return try await ofOutbox(outbox, verb, step)
         case (.outboxWatch(let watch)?, "next"): return (try await until(step) { try await watch.next() }, nil)
         case (.events(let events)?, "next"): return (try await until(step) { await events.next() }, nil)
+        case (.library(let library)?, _): return (try await ofLibrary(library, verb, step), nil)
+        case (.libraryCache(let cache)?, _): return (try ofLibraryCache(cache, verb, step), nil)
+        case (.batch(let batch)?, _):
+            let handles = handles
+            return try await ofBatch(batch, verb, step) { name in
+                guard case .conversation(let chat)? = handles[name] else { throw Wrong("`\(name)` is no conversation") }
+                return chat
+            }
+        case (.batchRun(let run)?, _): return (try await ofBatchRun(run, verb, step), nil)
+        case (.store(let store)?, _): return (try await ofStore(store, verb, step), nil)
+        case (.provider(let provider)?, _): return (try await ofProvider(provider, verb, step), nil)
         default: throw Wrong("this runner cannot play `\(verb)`")
         }
     }

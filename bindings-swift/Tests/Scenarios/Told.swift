@@ -4,12 +4,12 @@ import Tertulia
 
 /// Fields that are JSON as text; told as what that text says.
 private let asText: Set<String> = [
-    "Health.report", "Part.opaque.data", "Reply.raw", "StreamEventKind.other.data", "ToolCall.arguments",
+    "Health.report", "Part.opaque.data", "Price.whole", "Reply.raw", "StreamEventKind.other.data", "ToolCall.arguments",
     "ToolResult.output",
     "Usage.raw",
 ]
 /// Fields whose own fields stand in the record around them.
-private let flat: Set<String> = ["StreamEvent.kind", "TimelineItem.kind"]
+private let flat: Set<String> = ["Price.whole", "StreamEvent.kind", "TimelineItem.kind"]
 /// Messages that are told by their fields alone.
 private let bare: Set<String> = ["TimelineItemKind.message.message"]
 /// Variants that are told by another word than `type`.
@@ -30,6 +30,8 @@ func told(_ value: Any) throws -> JSON {
     case let int as any BinaryInteger: return .int(Int64(int))
     case let moment as Date: return .int(Int64((moment.timeIntervalSince1970 * 1000).rounded()))
     case let bytes as Data: return .text(bytes.base64EncodedString())
+    case LibraryValue.text(let text): return .text(text)
+    case LibraryValue.json(let json): return try JSON(parsing: json)
     default: break
     }
     let (mirror, name) = (Mirror(reflecting: value), "\(type(of: value))")
@@ -63,13 +65,12 @@ private func fields(_ record: Mirror, of name: String) throws -> [String: JSON] 
     var found: [String: JSON] = [:]
     for field in record.children {
         let label = snake(field.label ?? "")
-        let value = try told(field.value)
+        var value = try told(field.value)
+        if asText.contains("\(name).\(label)"), let text = value.text { value = try JSON(parsing: text) }
         if flat.contains("\(name).\(label)") {
             found.merge(value.object ?? [:]) { $1 }
         } else if bare.contains("\(name).\(label)") {
             found[label] = .object((value.object ?? [:]).filter { $0.key != "text" })
-        } else if asText.contains("\(name).\(label)"), let text = value.text {
-            found[label] = try JSON(parsing: text)
         } else {
             found[label] = value
         }

@@ -12,6 +12,12 @@ enum Handle: Sendable {
     case outbox(Outbox)
     case outboxWatch(OutboxWatch)
     case events(Events)
+    case library(Library)
+    case libraryCache(LibraryCache)
+    case batch(Batch)
+    case batchRun(BatchRun)
+    case store(StoreUpkeep)
+    case provider(ProviderHandle)
 
     /// What the keys of its verbs begin with.
     var kind: String { snake(Mirror(reflecting: self).children.first?.label ?? "") }
@@ -36,7 +42,7 @@ func ofEngine(_ engine: Tertulia, _ verb: String, _ step: Words) async throws ->
     case "network_changed": engine.networkChanged()
     case "events": return (.object([:]), .events(engine.events))
     case "health": return (try told(engine.health), nil)
-    default: return (try await ofMoney(engine, verb, step), nil)
+    default: return try await ofService(engine, verb, step)
     }
     return (.null, nil)
 }
@@ -76,6 +82,11 @@ func ofUser(_ user: UserScope, _ verb: String, _ step: Words) async throws -> Ma
     case "update_preferences": return (try told(try await user.updatePreferences(step.preferences())), nil)
     case "outbox": return (.object([:]), .outbox(user.outbox()))
     case "watch_conversations": return (.object([:]), .conversationsWatch(Rows(try user.watchConversations())))
+    case "prompts": return (.object([:]), .library(user.prompts()))
+    case "personas": return (.object([:]), .library(user.personas()))
+    case "councils": return (.object([:]), .library(user.councils()))
+    case "library": return (.object([:]), .library(user.library(try step.need("kind"))))
+    case "batch": return (.object([:]), .batch(user.batch()))
     default: return (try await ofMoney(user, verb, step), nil)
     }
 }
