@@ -104,7 +104,11 @@ public class TimelineState(
 
     private suspend fun opened(): Timeline = timeline ?: opening.withLock {
         check(!closed) { "the timeline is closed" }
-        timeline ?: chat.timeline(focus, utcOffsetMinutes, readUpto).also { timeline = it }
+        timeline ?: chat.timeline(focus, utcOffsetMinutes, readUpto).also {
+            timeline = it
+            // Whoever closed it meanwhile found nothing to close.
+            if (closed) it.close()
+        }
     }
 }
 
