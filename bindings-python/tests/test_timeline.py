@@ -226,3 +226,29 @@ def test_the_same_awaited(sim: Simulator) -> None:
         assert await ends is None
 
     asyncio.run(run())
+
+
+def test_whoever_stops_waiting_loses_nothing_at_whatever_moment(sim: Simulator) -> None:
+    async def run() -> None:
+        async with t.AsyncTertulia("memory:", providers=[sim.provider()], model="sim/any", settings=NOW) as tertulia:
+            chat = tertulia.user("ana").new_conversation()
+            await chat.append([{"role": "user", "content": "first"}])
+            timeline = chat.timeline()
+            rows: list[t.TimelineItem] = []
+            while len(rows) < 300:
+                # The change may come before the cancelled one hears of it, meanwhile, or after.
+                waiting = asyncio.ensure_future(timeline.next())
+                await asyncio.sleep(0)
+                saving = asyncio.ensure_future(chat.append([{"role": "user", "content": str(len(rows))}]))
+                for _ in range(len(rows) % 7):
+                    await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.wait([waiting, saving])
+                for diff in () if waiting.cancelled() else waiting.result() or ():
+                    diff.apply(rows)
+                saved = (await saving)[0]
+                while not rows or rows[-1].id != saved:
+                    for diff in await asyncio.wait_for(timeline.next(), 10) or ():
+                        diff.apply(rows)
+
+    asyncio.run(run())

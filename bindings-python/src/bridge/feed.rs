@@ -4,14 +4,17 @@
 //! batch goes back to the engine, for everything that has come together meanwhile.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 use pyo3::prelude::*;
 use tertulia::model::StreamEvent;
 use tertulia::{Error, ErrorKind};
+use tokio::sync::Notify;
 
 use super::{runtime, wait};
+use crate::convert::ToPython;
 
 /// How many events are taken over at once.
 const BATCH: usize = 64;
@@ -27,9 +30,22 @@ pub(crate) trait Source: Send + 'static {
 
 /// Events on their way to Python.
 pub(crate) struct Feed<S: Source> {
-    ready: Arc<Mutex<VecDeque<S::Item>>>,
+    ready: Arc<Ready<S::Item>>,
     source: Option<Arc<tokio::sync::Mutex<S>>>,
     generation: u64,
+}
+
+/// What has come and was not taken, and how much is on its way to who waited for it.
+struct Ready<I> {
+    events: Mutex<VecDeque<I>>,
+    handed: AtomicUsize,
+    settled: Notify,
+}
+
+impl<I> Ready<I> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<I>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<S: Source> Clone for Feed<S> {
@@ -42,7 +58,7 @@ impl<S: Source> Feed<S> {
     /// A feed from this source.
     pub(crate) fn new(source: S) -> Self {
         Self {
-            ready: Arc::default(),
+            ready: Arc::new(Ready { events: Mutex::default(), handed: AtomicUsize::new(0), settled: Notify::new() }),
             source: Some(Arc::new(tokio::sync::Mutex::new(source))),
             generation: runtime::generation(),
         }
@@ -50,41 +66,54 @@ impl<S: Source> Feed<S> {
 
     /// The next event, if it is there already.
     pub(crate) fn take(&self) -> Option<S::Item> {
-        // In the child of a fork the parent's lock may be held for ever by a thread that is not there.
-        if self.is_ours() { self.lock().pop_front() } else { None }
+        if self.is_settled() { self.ready.lock().pop_front() } else { None }
     }
 
     /// The events that are there already, at most `max`.
     pub(crate) fn take_batch(&self, max: usize) -> Vec<S::Item> {
-        if !self.is_ours() {
+        if !self.is_settled() {
             return Vec::new();
         }
-        let mut ready = self.lock();
+        let mut ready = self.ready.lock();
         let count = ready.len().min(max);
         ready.drain(..count).collect()
+    }
+
+    /// Forgets the events that are there already.
+    pub(crate) fn clear(&self) {
+        if self.is_ours() {
+            self.ready.lock().clear();
+        }
     }
 
     /// Waits for the next event, or the end.
     pub(crate) async fn next(self) -> Result<Option<Handed<S::Item, S::Item>>, Error> {
         let mut source = self.source()?.lock_owned().await;
-        // Whoever had the source before may have left some.
-        let mut batch = VecDeque::from(self.take_batch(1));
-        if batch.is_empty() {
-            batch = source.next_batch(BATCH).await?.into();
-        }
+        let mut batch = VecDeque::from(self.come(&mut *source, 1, BATCH).await?);
         let first = batch.pop_front();
-        self.lock().extend(batch);
-        Ok(first.map(|event| Handed { event: Some(event), ready: Arc::clone(&self.ready), back: give_back_one }))
+        self.ready.lock().extend(batch);
+        Ok(first.map(|event| self.hand(event, give_back_one)))
     }
 
     /// Waits for the next events, or the end.
     pub(crate) async fn next_batch(self, max: usize) -> Result<Handed<Vec<S::Item>, S::Item>, Error> {
         let mut source = self.source()?.lock_owned().await;
-        let mut batch = self.take_batch(max);
-        if batch.is_empty() {
-            batch = source.next_batch(max).await?;
+        let batch = self.come(&mut *source, max, max).await?;
+        Ok(self.hand(batch, give_back_all))
+    }
+
+    /// What is left, at most so much of it; else what comes, at most `max`.
+    async fn come(&self, source: &mut S, left: usize, max: usize) -> Result<Vec<S::Item>, Error> {
+        while !self.is_settled() {
+            self.ready.settled.notified().await;
         }
-        Ok(Handed { event: Some(batch), ready: Arc::clone(&self.ready), back: give_back_all })
+        let batch = self.take_batch(left);
+        if batch.is_empty() { source.next_batch(max).await } else { Ok(batch) }
+    }
+
+    fn hand<T>(&self, event: T, back: fn(T, &mut VecDeque<S::Item>)) -> Handed<T, S::Item> {
+        self.ready.handed.fetch_add(1, Ordering::AcqRel);
+        Handed { event: Some(event), ready: Arc::clone(&self.ready), back }
     }
 
     /// The source, for whoever reads it otherwise.
@@ -104,12 +133,15 @@ impl<S: Source> Feed<S> {
         }
     }
 
-    fn is_ours(&self) -> bool {
-        self.generation == runtime::generation()
+    /// Whether nothing is on its way to somebody who waited. He may have gone; then it comes back, and before anything newer.
+    ///
+    /// In the child of a fork never: there the parent's lock may be held for ever by a thread that is not there.
+    fn is_settled(&self) -> bool {
+        self.is_ours() && self.ready.handed.load(Ordering::Acquire) == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<S::Item>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_ours(&self) -> bool {
+        self.generation == runtime::generation()
     }
 
     /// The next event, waited for on this thread.
@@ -140,7 +172,7 @@ impl<S: Source> Drop for Feed<S> {
 /// step), it goes back to the front of the feed, so that the next reader misses nothing.
 pub(crate) struct Handed<T, I = StreamEvent> {
     event: Option<T>,
-    ready: Arc<Mutex<VecDeque<I>>>,
+    ready: Arc<Ready<I>>,
     back: fn(T, &mut VecDeque<I>),
 }
 
@@ -156,11 +188,23 @@ impl<T, I> Handed<T, I> {
     }
 }
 
+impl<T: ToPython> ToPython for Handed<T, T> {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.event.to_python(py)
+    }
+
+    fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        self.take().into_python(py)
+    }
+}
+
 impl<T, I> Drop for Handed<T, I> {
     fn drop(&mut self) {
         if let Some(event) = self.event.take() {
-            (self.back)(event, &mut self.ready.lock().unwrap_or_else(PoisonError::into_inner));
+            (self.back)(event, &mut self.ready.lock());
         }
+        self.ready.handed.fetch_sub(1, Ordering::AcqRel);
+        self.ready.settled.notify_one();
     }
 }
 

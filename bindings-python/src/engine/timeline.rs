@@ -6,13 +6,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
+use tertulia::model::{ConversationSummary, TimelineDiff};
 use tertulia::{Error, ErrorKind, MessageId, Result, TimelineFocus};
 use tokio::sync::Mutex;
 
 use super::conversation::Open;
 use super::sse::{AsyncSseStream, How, SseStream, Told};
 use super::user::User;
-use crate::bridge::{Awaitable, Done, generation, wait};
+use crate::bridge::{Awaitable, Done, Feed, Handed, Source, generation, wait};
 use crate::convert::{FromPython, Place, ToPython};
 
 /// What opens an engine's handle.
@@ -59,6 +60,42 @@ impl<H: Clone + Send + Sync + 'static> Lazy<H> {
     }
 }
 
+/// A handle, and the batches of changes that are pulled from it: one whose reader has gone is there for the next.
+pub(super) struct Pulled<H>
+where
+    Lazy<H>: Source,
+{
+    lazy: Lazy<H>,
+    batches: Feed<Lazy<H>>,
+}
+
+impl<H> Pulled<H>
+where
+    Lazy<H>: Source,
+{
+    fn new(lazy: Lazy<H>) -> Self {
+        Self { batches: Feed::new(lazy.clone()), lazy }
+    }
+}
+
+impl Source for Lazy<tertulia::Timeline> {
+    type Item = Vec<TimelineDiff>;
+
+    fn next_batch(&mut self, _max: usize) -> BoxFuture<'_, Result<Vec<Self::Item>>> {
+        let handle = self.clone().handle();
+        async move { Ok(handle.await?.next().await?.into_iter().collect()) }.boxed()
+    }
+}
+
+impl Source for Lazy<tertulia::ConversationsWatch> {
+    type Item = Vec<TimelineDiff<ConversationSummary>>;
+
+    fn next_batch(&mut self, _max: usize) -> BoxFuture<'_, Result<Vec<Self::Item>>> {
+        let handle = self.clone().handle();
+        async move { Ok(handle.await?.next().await?.into_iter().collect()) }.boxed()
+    }
+}
+
 fn message_id(value: Option<&Bound<'_, PyAny>>, name: &'static str) -> PyResult<Option<MessageId>> {
     value.map(|value| FromPython::from_python(value, &Place::named(name))).transpose()
 }
@@ -88,10 +125,10 @@ pub(super) fn timeline(
     branch: Option<&Bound<'_, PyAny>>,
     utc_offset_minutes: i32,
     read_upto: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Lazy<tertulia::Timeline>> {
+) -> PyResult<Pulled<tertulia::Timeline>> {
     let (focus, read_upto) = (focus(py, message, branch)?, message_id(read_upto, "read_upto")?);
     let open = Arc::new(open);
-    Ok(Lazy::new(move || {
+    Ok(Pulled::new(Lazy::new(move || {
         let open = open.clone();
         async move {
             let call = open.chat().await?.timeline().utc_offset_minutes(utc_offset_minutes).read_upto(read_upto);
@@ -101,21 +138,21 @@ pub(super) fn timeline(
             }
         }
         .boxed()
-    }))
+    })))
 }
 
 /// The live list of a user's conversations.
-pub(super) fn conversations(user: User) -> Lazy<tertulia::ConversationsWatch> {
+pub(super) fn conversations(user: User) -> Pulled<tertulia::ConversationsWatch> {
     let user = Arc::new(user);
-    Lazy::new(move || {
+    Pulled::new(Lazy::new(move || {
         let user = user.clone();
         async move { user.open().await?.watch_conversations() }.boxed()
-    })
+    }))
 }
 
 /// What `async for` gets: a batch, or the end.
-fn step<T: ToPython + Send + 'static>(next: Option<T>) -> Done {
-    Box::new(move |py| match next {
+fn step<T: ToPython + Send + 'static>(next: Option<Handed<T, T>>) -> Done {
+    Box::new(move |py| match next.and_then(Handed::take) {
         Some(batch) => batch.into_python(py).map(Bound::unbind),
         None => Err(PyStopAsyncIteration::new_err(())),
     })
@@ -123,45 +160,44 @@ fn step<T: ToPython + Send + 'static>(next: Option<T>) -> Done {
 
 twins! {
     /// What a screen shows of a conversation: an iterator over batches of changes.
-    Timeline / AsyncTimeline (Lazy<tertulia::Timeline>), "timeline.";
+    Timeline / AsyncTimeline (Pulled<tertulia::Timeline>), "timeline.";
     verbs {
         /// The next batch of changes; nothing once the engine is closed.
         fn next(&self, _py) {
-            let handle = self.0.clone().handle();
-            async move { handle.await?.next().await }
+            self.0.batches.clone().next()
         }
 
         /// Loads older messages. True when the first one is there.
         #[pyo3(signature = (count = 50))]
         fn load_older(&self, _py, count: usize) {
-            let handle = self.0.clone().handle();
+            let handle = self.0.lazy.clone().handle();
             async move { handle.await?.load_older(count).await }
         }
 
         /// Loads newer messages. True when the newest are there.
         #[pyo3(signature = (count = 50))]
         fn load_newer(&self, _py, count: usize) {
-            let handle = self.0.clone().handle();
+            let handle = self.0.lazy.clone().handle();
             async move { handle.await?.load_newer(count).await }
         }
 
         /// Shows another part of the conversation.
         #[pyo3(signature = (*, message = None, branch = None))]
         fn focus(&self, py, message: Option<&Bound<'_, PyAny>>, branch: Option<&Bound<'_, PyAny>>) {
-            let (focus, handle) = (self::focus(py, message, branch)?.unwrap_or_default(), self.0.clone().handle());
+            let (focus, handle) = (self::focus(py, message, branch)?.unwrap_or_default(), self.0.lazy.clone().handle());
             async move { handle.await?.focus(focus).await }
         }
 
         /// Moves the unread marker behind this message, or takes it away.
         fn set_read(&self, _py, upto: Option<&Bound<'_, PyAny>>) {
-            let (upto, handle) = (message_id(upto, "upto")?, self.0.clone().handle());
+            let (upto, handle) = (message_id(upto, "upto")?, self.0.lazy.clone().handle());
             async move { handle.await?.set_read(upto).await }
         }
     }
     both {
         /// Says which rows are seen.
         fn set_visible(&self, first: usize, last: usize) {
-            if let Some(timeline) = self.0.opened() {
+            if let Some(timeline) = self.0.lazy.opened() {
                 timeline.set_visible(first, last);
             }
         }
@@ -169,14 +205,14 @@ twins! {
         /// Takes a refused message off the screen.
         fn dismiss(&self, message_id: &Bound<'_, PyAny>) -> PyResult<bool> {
             let id = FromPython::from_python(message_id, &Place::named("message_id"))?;
-            Ok(self.0.opened().is_some_and(|timeline| timeline.dismiss(id)))
+            Ok(self.0.lazy.opened().is_some_and(|timeline| timeline.dismiss(id)))
         }
     }
     sync {
         /// The batches as bytes for readers outside of the program.
         #[pyo3(signature = (heartbeat_s = None, *, detail = false))]
         fn sse(&self, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<SseStream> {
-            Ok(SseStream::new(Told::Timeline(self.0.clone()), Arc::default(), How::new(0, heartbeat_s, detail)?))
+            Ok(SseStream::new(Told::Timeline(self.0.lazy.clone()), Arc::default(), How::new(0, heartbeat_s, detail)?))
         }
 
         fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -184,15 +220,15 @@ twins! {
         }
 
         fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-            let handle = self.0.clone().handle();
-            wait(py, async move { handle.await?.next().await })?.map(|batch| batch.into_python(py)).transpose()
+            let batch = wait(py, self.0.batches.clone().next())?.and_then(Handed::take);
+            batch.map(|batch| batch.into_python(py)).transpose()
         }
     }
     async {
         /// The batches as bytes for readers outside of the program.
         #[pyo3(signature = (heartbeat_s = None, *, detail = false))]
         fn sse(&self, heartbeat_s: Option<&Bound<'_, PyAny>>, detail: bool) -> PyResult<AsyncSseStream> {
-            Ok(AsyncSseStream::new(Told::Timeline(self.0.clone()), Arc::default(), How::new(0, heartbeat_s, detail)?))
+            Ok(AsyncSseStream::new(Told::Timeline(self.0.lazy.clone()), Arc::default(), How::new(0, heartbeat_s, detail)?))
         }
 
         fn __aiter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -200,26 +236,25 @@ twins! {
         }
 
         fn __anext__(&self) -> Awaitable {
-            let handle = self.0.clone().handle();
-            Awaitable::spawned(async move { handle.await?.next().await.map(step) })
+            let batches = self.0.batches.clone();
+            Awaitable::spawned(async move { batches.next().await.map(step) })
         }
     }
 }
 
 twins! {
     /// A user's conversations: an iterator over batches of changes.
-    ConversationsWatch / AsyncConversationsWatch (Lazy<tertulia::ConversationsWatch>), "conversations.";
+    ConversationsWatch / AsyncConversationsWatch (Pulled<tertulia::ConversationsWatch>), "conversations.";
     verbs {
         /// The next batch of changes; nothing once the engine is closed.
         fn next(&self, _py) {
-            let handle = self.0.clone().handle();
-            async move { handle.await?.next().await }
+            self.0.batches.clone().next()
         }
 
         /// Shows more conversations. True when there are no more.
         #[pyo3(signature = (count = 50))]
         fn load_older(&self, _py, count: usize) {
-            let handle = self.0.clone().handle();
+            let handle = self.0.lazy.clone().handle();
             async move { handle.await?.load_older(count).await }
         }
     }
@@ -230,8 +265,8 @@ twins! {
         }
 
         fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-            let handle = self.0.clone().handle();
-            wait(py, async move { handle.await?.next().await })?.map(|batch| batch.into_python(py)).transpose()
+            let batch = wait(py, self.0.batches.clone().next())?.and_then(Handed::take);
+            batch.map(|batch| batch.into_python(py)).transpose()
         }
     }
     async {
@@ -240,8 +275,8 @@ twins! {
         }
 
         fn __anext__(&self) -> Awaitable {
-            let handle = self.0.clone().handle();
-            Awaitable::spawned(async move { handle.await?.next().await.map(step) })
+            let batches = self.0.batches.clone();
+            Awaitable::spawned(async move { batches.next().await.map(step) })
         }
     }
 }
