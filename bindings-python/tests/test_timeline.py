@@ -235,12 +235,12 @@ def test_whoever_stops_waiting_loses_nothing_at_whatever_moment(sim: Simulator) 
             await chat.append([{"role": "user", "content": "first"}])
             timeline = chat.timeline()
             rows: list[t.TimelineItem] = []
-            while len(rows) < 300:
+            for moment in range(150):
                 # The change may come before the cancelled one hears of it, meanwhile, or after.
                 waiting = asyncio.ensure_future(timeline.next())
                 await asyncio.sleep(0)
-                saving = asyncio.ensure_future(chat.append([{"role": "user", "content": str(len(rows))}]))
-                for _ in range(len(rows) % 7):
+                saving = asyncio.ensure_future(chat.append([{"role": "user", "content": str(moment)}]))
+                for _ in range(moment % 7):
                     await asyncio.sleep(0)
                 waiting.cancel()
                 await asyncio.wait([waiting, saving])
