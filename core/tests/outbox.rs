@@ -13,11 +13,12 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::stream;
+use futures::{FutureExt as _, stream};
 use serde_json::json;
+use support::over::{Between, Over};
 use support::{Lab, cause_of, within};
 use tertulia::base::{Clock as _, ManualClock, Timestamp};
-use tertulia::store::{MemoryStore, Store};
+use tertulia::store::{MemoryStore, Store, StoreFuture};
 use tertulia::{
     CallOptions, ChatRequest, Delivery, Error, ErrorKind, EventStream, MessageStatus, OutboxItem, Part, Provider,
     ProviderSpec, Reply, ReplyStatus, Result, Retry, Role, Settings, StreamEventKind, Tertulia, TertuliaBuilder,
@@ -665,6 +666,40 @@ async fn a_watcher_is_told_of_every_message_until_it_is_sent() {
     t.close().await.unwrap();
     assert_eq!(within(watch.next()).await.unwrap(), None);
     assert_eq!(within(strangers.next()).await.unwrap(), None, "it is nobody else's business");
+}
+
+/// A store that answers nothing at once.
+struct Unhurried;
+
+impl Between for Unhurried {
+    fn asked<'a, T: Send + 'a>(
+        &'a self,
+        _: &'a dyn Store,
+        _: &'static str,
+        work: StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            work.await
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_that_stops_waiting_while_a_message_is_read_is_told_of_it_later() {
+    let house = House::default();
+    let store = Over::new(Arc::new(MemoryStore::new()), Unhurried);
+    let t = patient(&house).with_store(store).open().await.unwrap();
+    let me = t.user("ana");
+    let mut watch = me.outbox().watch();
+    house.down();
+    let reply = me.new_conversation().send("hello").degrade().await.unwrap();
+    for _ in 0..20 {
+        assert!(watch.next().now_or_never().is_none(), "the store answers nothing at once");
+    }
+    let item = within(watch.next()).await.unwrap().unwrap();
+    assert_eq!((Some(item.turn_id), item.delivery), (reply.turn_id, Delivery::Pending));
+    t.close().await.unwrap();
 }
 
 #[tokio::test]

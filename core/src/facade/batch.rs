@@ -8,7 +8,7 @@ use super::conversation_change::ConversationChange;
 use super::error::{ErrorInfo, TertuliaError};
 use super::ground::Ground;
 use super::id::id;
-use super::message::NewMessage;
+use super::message::{self, NewMessage};
 use super::part::{self, Part};
 use super::transfer::ExportReport;
 use super::user::UserScope;
@@ -151,7 +151,7 @@ impl Batch {
     /// # Errors
     /// `Invalid` (bad_id, bad_json).
     pub fn append(&self, chat: Arc<Conversation>, messages: Vec<NewMessage>) -> Result<(), TertuliaError> {
-        let messages = messages.into_iter().map(model::NewMessage::try_from).collect::<model::Result<Vec<_>>>()?;
+        let messages = message::taken(messages)?;
         self.add(|batch| batch.append(&chat.chat, messages));
         Ok(())
     }
