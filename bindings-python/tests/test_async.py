@@ -215,6 +215,12 @@ def test_a_stream_that_was_never_begun_sends_nothing_and_warns() -> None:
             gc.collect()
         assert len(caught) == 2 and all("never awaited" in str(warning.message) for warning in caught)
         assert sim.request_count == 0
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            reply = await engine.user().new_conversation().stream("hi").reply()
+            batch = await engine.user().new_conversation().stream("hi").next_batch()
+            gc.collect()
+        assert reply.text and batch and not caught, "a handle that is let go of at once has begun all the same"
 
     run(body)
 

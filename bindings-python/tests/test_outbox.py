@@ -166,3 +166,27 @@ def test_asynchronously_it_is_the_same(sim: Simulator) -> None:
         assert [item async for item in watch] == []
 
     asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+def test_whoever_stops_waiting_loses_nothing_at_whatever_moment(sim: Simulator) -> None:
+    async def run() -> None:
+        tertulia = t.AsyncTertulia("memory:", providers=[sim.provider()], model="sim/any", settings=PATIENT)
+        async with tertulia:
+            me = tertulia.user("ana")
+            watch = await me.outbox().watch()
+            for moment in range(100):
+                # The change may come before the cancelled one hears of it, meanwhile, or after.
+                waiting = asyncio.ensure_future(anext(watch))
+                await asyncio.sleep(0)
+                sending = asyncio.ensure_future(me.new_conversation().send(str(moment), degrade=True))
+                while not sending.done() and len(await me.outbox().list()) <= moment:
+                    pass
+                for _ in range(moment % 5):
+                    await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.wait([waiting, sending])
+                seen = set() if waiting.cancelled() else {waiting.result().turn_id}
+                while (await sending).turn_id not in seen:
+                    seen.add((await asyncio.wait_for(anext(watch), 10)).turn_id)
+
+    asyncio.run(run())

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
+use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
 use tertulia::model::StreamEvent;
 use tertulia::{Error, ErrorKind};
 use tokio::sync::Notify;
 
-use super::{runtime, wait};
+use super::{Done, runtime, wait};
 use crate::convert::ToPython;
 
 /// How many events are taken over at once.
@@ -206,6 +207,22 @@ impl<T, I> Drop for Handed<T, I> {
         self.ready.handed.fetch_sub(1, Ordering::AcqRel);
         self.ready.settled.notify_one();
     }
+}
+
+/// What a step of `async for` gives: what was waited for, or the end.
+pub(crate) fn step<T: ToPython + Send + 'static>(handed: Option<Handed<T, T>>) -> Done {
+    step_as(handed, |event| event)
+}
+
+/// As [`step`], and as another value.
+pub(crate) fn step_as<T: Send + 'static, V: ToPython + 'static>(
+    handed: Option<Handed<T, T>>,
+    make: fn(T) -> V,
+) -> Done {
+    Box::new(move |py| match handed.and_then(Handed::take) {
+        Some(event) => make(event).into_python(py).map(Bound::unbind),
+        None => Err(PyStopAsyncIteration::new_err(())),
+    })
 }
 
 fn give_back_one<I>(event: I, ready: &mut VecDeque<I>) {

@@ -13,6 +13,6 @@ mod wake;
 
 pub(crate) use awaitable::{Awaitable, Done, done};
 pub(crate) use blocking::{never_wait_here, wait};
-pub(crate) use feed::{Feed, Handed, Source};
+pub(crate) use feed::{Feed, Handed, Source, step, step_as};
 pub(crate) use runtime::{after_fork, after_fork_in_parent, before_fork, generation, handle, park_for_ever_when_gone};
 pub(crate) use wake::{Bell, bell};

@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::PyStopAsyncIteration;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use tertulia::{
-    BatchReport, ConversationChange, ConversationId, Error, ErrorKind, MessageId, NewMessage, Part, Result,
+    BatchProgress, BatchReport, ConversationChange, ConversationId, Error, ErrorKind, MessageId, NewMessage, Part,
+    Result,
 };
 
 use super::conversation::{AsyncConversation, Conversation, Open, change};
 use super::twins::during;
 use super::user::{Scope, User};
-use crate::bridge::{Awaitable, Done, done, generation, wait};
+use crate::bridge::{Awaitable, Feed, Source, done, generation, step, wait};
 use crate::content::parts;
 use crate::convert::{FromPython, Place, ToPython};
 
@@ -343,25 +345,23 @@ gathering! {
     }
 }
 
-/// What an iteration over a batch that is under way holds.
+impl Source for Started {
+    type Item = BatchProgress;
+
+    fn next_batch(&mut self, _max: usize) -> BoxFuture<'_, Result<Vec<BatchProgress>>> {
+        async move { Ok(self.run.next().await.into_iter().collect()) }.boxed()
+    }
+}
+
+/// A batch that is under way, and how far it was each time that somebody asked.
 struct Steady {
     started: Started,
-    /// Where the reading of its progress stands: one reader at a time.
-    reader: Arc<tokio::sync::Mutex<tertulia::BatchRun>>,
+    progress: Feed<Started>,
 }
 
 impl Steady {
     fn new(started: Started) -> Self {
-        let reader = Arc::new(tokio::sync::Mutex::new(started.run.clone()));
-        Self { started, reader }
-    }
-
-    fn next(&self) -> impl Future<Output = Result<Option<tertulia::BatchProgress>>> + Send + use<> {
-        let (reader, is_here) = (self.reader.clone(), self.started.run().map(drop));
-        async move {
-            is_here?;
-            Ok(reader.lock().await.next().await)
-        }
+        Self { progress: Feed::new(started.clone()), started }
     }
 }
 
@@ -398,7 +398,7 @@ impl BatchRun {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        wait(py, self.0.next())?.map(|progress| progress.into_python(py)).transpose()
+        self.0.progress.wait(py)?.map(|progress| progress.into_python(py)).transpose()
     }
 }
 
@@ -436,14 +436,7 @@ impl AsyncBatchRun {
     }
 
     fn __anext__(&self) -> Awaitable {
-        let next = self.0.next();
-        Awaitable::spawned(async move {
-            let next = next.await?;
-            let done: Done = Box::new(move |py| match next {
-                Some(progress) => progress.into_python(py).map(Bound::unbind),
-                None => Err(PyStopAsyncIteration::new_err(())),
-            });
-            Ok(done)
-        })
+        let progress = self.0.progress.clone();
+        Awaitable::spawned(async move { progress.next().await.map(step) })
     }
 }

@@ -2,13 +2,12 @@
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
 use tertulia::model::EngineEvent;
 use tertulia::{Error, Result};
 
 use super::root::Way;
-use crate::bridge::{Awaitable, Done, Feed, Handed, Source};
+use crate::bridge::{Awaitable, Feed, Source, step};
 use crate::convert::ToPython;
 
 /// The engine's end: opened by whoever reads first, where the engine is not open yet.
@@ -96,12 +95,4 @@ impl AsyncEngineEvents {
         let events = self.0.clone();
         Ok(Awaitable::inline(async move { events.next().await.map(step) }))
     }
-}
-
-/// What a step of `async for` gives: an event, or the end.
-fn step(handed: Option<Handed<EngineEvent, EngineEvent>>) -> Done {
-    Box::new(move |py| match handed.and_then(Handed::take) {
-        Some(event) => event.into_python(py).map(Bound::unbind),
-        None => Err(PyStopAsyncIteration::new_err(())),
-    })
 }

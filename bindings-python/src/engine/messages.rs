@@ -2,12 +2,11 @@
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
 use tertulia::{Detail, Error, Message, Result};
 
 use super::conversation::Open;
-use crate::bridge::{Awaitable, Done, Feed, Handed, Source};
+use crate::bridge::{Awaitable, Feed, Source, step};
 use crate::convert::ToPython as _;
 
 /// The engine's end, which begins with the first message that is asked for.
@@ -70,12 +69,4 @@ impl AsyncMessages {
         let messages = self.0.clone();
         Ok(Awaitable::spawned(async move { messages.next().await.map(step) }))
     }
-}
-
-/// What a step of `async for` gives: a message, or the end.
-fn step(handed: Option<Handed<Message, Message>>) -> Done {
-    Box::new(move |py| match handed.and_then(Handed::take) {
-        Some(message) => message.into_python(py).map(Bound::unbind),
-        None => Err(PyStopAsyncIteration::new_err(())),
-    })
 }

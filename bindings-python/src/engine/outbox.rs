@@ -1,15 +1,13 @@
 //! One user's outbox, and watching it.
 
-use std::sync::Arc;
-
-use pyo3::exceptions::PyStopAsyncIteration;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use pyo3::prelude::*;
 use tertulia::model::OutboxItem;
-use tertulia::{Error, ErrorKind, Result, TurnId};
-use tokio::sync::Mutex;
+use tertulia::{Result, TurnId};
 
 use super::user::{Scope, User};
-use crate::bridge::{Awaitable, Done, generation, wait};
+use crate::bridge::{Awaitable, Done, Feed, Source, step, wait};
 use crate::convert::{FromPython, Place, ToPython as _};
 
 fn turn_id(value: &Bound<'_, PyAny>) -> PyResult<TurnId> {
@@ -42,9 +40,9 @@ twins! {
     sync {
         /// What happens in it from now on.
         fn watch(&self, py: Python<'_>) -> PyResult<OutboxWatch> {
-            let watch = Watch::new(self.0.user(py)?);
-            wait(py, watch.clone().begin())?;
-            Ok(OutboxWatch { watch })
+            let changes = Feed::new(Watching::New(self.0.user(py)?));
+            wait(py, begun(changes.clone()))?;
+            Ok(OutboxWatch(changes))
         }
 
         fn __repr__(&self) -> String {
@@ -54,7 +52,7 @@ twins! {
     async {
         /// What happens in it from now on: from the moment on at which it is entered, awaited or first asked.
         fn watch(&self, py: Python<'_>) -> PyResult<AsyncOutboxWatch> {
-            Ok(AsyncOutboxWatch { watch: Watch::new(self.0.user(py)?) })
+            Ok(AsyncOutboxWatch(Feed::new(Watching::New(self.0.user(py)?))))
         }
 
         fn __repr__(&self) -> String {
@@ -63,64 +61,38 @@ twins! {
     }
 }
 
-/// A watch that begins with its first use.
-#[derive(Clone)]
-struct Watch {
-    stage: Arc<Mutex<Stage>>,
-    generation: u64,
-}
-
-enum Stage {
+/// The engine's end, which begins with its first use.
+enum Watching {
     New(User),
     Open(Box<tertulia::OutboxWatch>),
-    Over,
 }
 
-impl Watch {
-    fn new(user: User) -> Self {
-        Self { stage: Arc::new(Mutex::new(Stage::New(user))), generation: generation() }
-    }
-
-    async fn begin(self) -> Result<()> {
-        self.check()?;
-        begun(&mut *self.stage.lock().await).await
-    }
-
-    async fn next(self) -> Result<Option<OutboxItem>> {
-        self.check()?;
-        let mut stage = self.stage.lock().await;
-        begun(&mut stage).await?;
-        let next = match &mut *stage {
-            Stage::Open(watch) => watch.next().await?,
-            _ => None,
-        };
-        if next.is_none() {
-            *stage = Stage::Over;
+impl Watching {
+    async fn watch(&mut self) -> Result<&mut tertulia::OutboxWatch> {
+        loop {
+            match self {
+                Self::Open(watch) => return Ok(watch),
+                Self::New(user) => *self = Self::Open(Box::new(user.open().await?.outbox().watch())),
+            }
         }
-        Ok(next)
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.generation == generation() {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Closed, "forked", "this watch was begun by the parent process"))
     }
 }
 
-async fn begun(stage: &mut Stage) -> Result<()> {
-    if let Stage::New(user) = stage {
-        let watch = user.open().await?.outbox().watch();
-        *stage = Stage::Open(Box::new(watch));
+impl Source for Watching {
+    type Item = OutboxItem;
+
+    fn next_batch(&mut self, _max: usize) -> BoxFuture<'_, Result<Vec<OutboxItem>>> {
+        async move { Ok(self.watch().await?.next().await?.into_iter().collect()) }.boxed()
     }
-    Ok(())
+}
+
+async fn begun(changes: Feed<Watching>) -> Result<()> {
+    changes.source()?.lock().await.watch().await.map(drop)
 }
 
 /// What happens in an outbox: an iterator over messages as they stand after a change.
 #[pyclass(frozen, module = "tertulia")]
-pub(crate) struct OutboxWatch {
-    watch: Watch,
-}
+pub(crate) struct OutboxWatch(Feed<Watching>);
 
 #[pymethods]
 impl OutboxWatch {
@@ -129,23 +101,21 @@ impl OutboxWatch {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        wait(py, self.watch.clone().next())?.map(|item| item.into_python(py)).transpose()
+        self.0.wait(py)?.map(|item| item.into_python(py)).transpose()
     }
 }
 
 /// What happens in an outbox: an asynchronous iterator over messages as they stand after a change.
 #[pyclass(frozen, module = "tertulia")]
-pub(crate) struct AsyncOutboxWatch {
-    watch: Watch,
-}
+pub(crate) struct AsyncOutboxWatch(Feed<Watching>);
 
 #[pymethods]
 impl AsyncOutboxWatch {
     fn __await__(slf: Bound<'_, Self>) -> Awaitable {
-        let watch = slf.get().watch.clone();
+        let changes = slf.get().0.clone();
         let slf = slf.into_any().unbind();
         Awaitable::spawned(async move {
-            watch.begin().await?;
+            begun(changes).await?;
             let done: Done = Box::new(move |_| Ok(slf));
             Ok(done)
         })
@@ -155,15 +125,11 @@ impl AsyncOutboxWatch {
         slf
     }
 
-    fn __anext__(&self) -> Awaitable {
-        let watch = self.watch.clone();
-        Awaitable::spawned(async move {
-            let next = watch.next().await?;
-            let done: Done = Box::new(move |py| match next {
-                Some(item) => item.into_python(py).map(Bound::unbind),
-                None => Err(PyStopAsyncIteration::new_err(())),
-            });
-            Ok(done)
-        })
+    fn __anext__(&self, py: Python<'_>) -> PyResult<Awaitable> {
+        if let Some(item) = self.0.take() {
+            return Ok(Awaitable::ready(item.into_python(py)?.unbind()));
+        }
+        let changes = self.0.clone();
+        Ok(Awaitable::spawned(async move { changes.next().await.map(step) }))
     }
 }

@@ -7,16 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use tertulia::{Error, Result};
 use tokio::sync::Notify;
 
 use super::incoming::{Asked, Events, hand_over};
 use super::timeline::Lazy;
-use crate::bridge::{Awaitable, Done, Feed, Handed, Source, done};
-use crate::convert::{Place, duration_ms};
+use crate::bridge::{Awaitable, Feed, Source, done, step};
+use crate::convert::{Place, ToPython as _, duration_ms};
 
 /// How the events are to be told.
 #[derive(Clone, Copy)]
@@ -188,18 +186,6 @@ impl Pieces {
     }
 }
 
-fn bytes(py: Python<'_>, piece: &Bytes) -> Py<PyAny> {
-    PyBytes::new(py, piece).into_any().unbind()
-}
-
-/// What a step of `async for` gives: bytes, or the end.
-fn step(handed: Option<Handed<Bytes, Bytes>>) -> Done {
-    Box::new(move |py| match handed.and_then(Handed::take) {
-        Some(piece) => Ok(bytes(py, &piece)),
-        None => Err(PyStopAsyncIteration::new_err(())),
-    })
-}
-
 /// Server-sent events: an iterator over bytes, as WSGI takes it.
 #[pyclass(frozen, module = "tertulia")]
 pub(crate) struct SseStream(Pieces);
@@ -216,8 +202,8 @@ impl SseStream {
         slf
     }
 
-    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        Ok(self.0.feed.wait(py)?.map(|piece| bytes(py, &piece)))
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.feed.wait(py)?.map(|piece| piece.into_python(py)).transpose()
     }
 
     /// Lets go of what is told. WSGI servers call it when the reader is gone.
@@ -242,12 +228,12 @@ impl AsyncSseStream {
         slf
     }
 
-    fn __anext__(&self, py: Python<'_>) -> Awaitable {
+    fn __anext__(&self, py: Python<'_>) -> PyResult<Awaitable> {
         if let Some(piece) = self.0.feed.take() {
-            return Awaitable::ready(bytes(py, &piece));
+            return Ok(Awaitable::ready(piece.into_python(py)?.unbind()));
         }
         let feed = self.0.feed.clone();
-        Awaitable::inline(async move { feed.next().await.map(step) })
+        Ok(Awaitable::inline(async move { feed.next().await.map(step) }))
     }
 
     /// Lets go of what is told.

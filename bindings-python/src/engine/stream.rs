@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeWarning, PyStopAsyncIteration};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeWarning};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use tertulia::Result;
@@ -10,7 +10,7 @@ use tertulia::model::{StreamEvent, StreamEventKind};
 
 use super::incoming::{Asked, Events, Incoming, begin, leave, reply};
 use super::sse::{AsyncSseStream, How, SseStream, Told};
-use crate::bridge::{Awaitable, Done, Feed, Handed, done, wait};
+use crate::bridge::{Awaitable, Done, Feed, Handed, done, step, step_as, wait};
 use crate::convert::ToPython;
 
 async fn next_text(events: Events) -> Result<Option<Handed<StreamEvent>>> {
@@ -29,17 +29,6 @@ fn is_text(event: &StreamEvent) -> bool {
 
 fn text_of(event: StreamEvent) -> String {
     if let StreamEventKind::Text { delta } = event.kind { delta } else { String::new() }
-}
-
-/// What a step of `async for` gives: a value, or the end.
-fn step<T>(handed: Option<Handed<StreamEvent>>, make: fn(StreamEvent) -> T) -> Done
-where
-    T: ToPython + 'static,
-{
-    Box::new(move |py| match handed.and_then(Handed::take) {
-        Some(event) => make(event).into_python(py).map(Bound::unbind),
-        None => Err(PyStopAsyncIteration::new_err(())),
-    })
 }
 
 fn list(py: Python<'_>, events: Vec<StreamEvent>) -> PyResult<Bound<'_, PyList>> {
@@ -215,8 +204,9 @@ impl AsyncReplyStream {
         if let Some(event) = self.events.take() {
             return Ok(Awaitable::ready(event.into_python(py)?.unbind()));
         }
+        self.asked.begin();
         let events = self.events.clone();
-        Ok(Awaitable::inline(async move { events.next().await.map(|next| step(next, |event| event)) }))
+        Ok(Awaitable::inline(async move { events.next().await.map(step) }))
     }
 
     fn __aenter__(slf: Bound<'_, Self>) -> Awaitable {
@@ -245,6 +235,7 @@ impl AsyncReplyStream {
     /// Waits for the next events and gives all that are there, at most `max`. Empty after the last.
     #[pyo3(signature = (max = 64))]
     fn next_batch(&self, max: usize) -> Awaitable {
+        self.asked.begin();
         let events = self.events.clone();
         Awaitable::inline(async move {
             let batch = if max == 0 { None } else { Some(events.next_batch(max).await?) };
@@ -256,6 +247,8 @@ impl AsyncReplyStream {
 
     /// Waits for the end and gives the whole reply.
     fn reply(&self) -> Awaitable {
+        // The handle may be gone before the call begins; whoever forgets to await that is told by the call.
+        self.asked.begin();
         let events = self.events.clone();
         Awaitable::spawned(async move { reply(events).await.map(done) })
     }
@@ -303,6 +296,6 @@ impl AsyncTextStream {
             }
         }
         let events = events.clone();
-        Ok(Awaitable::inline(async move { next_text(events).await.map(|next| step(next, text_of)) }))
+        Ok(Awaitable::inline(async move { next_text(events).await.map(|next| step_as(next, text_of)) }))
     }
 }

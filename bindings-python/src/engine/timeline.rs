@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
 use tertulia::model::{ConversationSummary, TimelineDiff};
 use tertulia::{Error, ErrorKind, MessageId, Result, TimelineFocus};
@@ -13,8 +12,8 @@ use tokio::sync::Mutex;
 use super::conversation::Open;
 use super::sse::{AsyncSseStream, How, SseStream, Told};
 use super::user::User;
-use crate::bridge::{Awaitable, Done, Feed, Handed, Source, generation, wait};
-use crate::convert::{FromPython, Place, ToPython};
+use crate::bridge::{Awaitable, Feed, Source, generation, step};
+use crate::convert::{FromPython, Place, ToPython as _};
 
 /// What opens an engine's handle.
 type Opener<H> = Arc<dyn Fn() -> BoxFuture<'static, Result<H>> + Send + Sync>;
@@ -150,14 +149,6 @@ pub(super) fn conversations(user: User) -> Pulled<tertulia::ConversationsWatch> 
     }))
 }
 
-/// What `async for` gets: a batch, or the end.
-fn step<T: ToPython + Send + 'static>(next: Option<Handed<T, T>>) -> Done {
-    Box::new(move |py| match next.and_then(Handed::take) {
-        Some(batch) => batch.into_python(py).map(Bound::unbind),
-        None => Err(PyStopAsyncIteration::new_err(())),
-    })
-}
-
 twins! {
     /// What a screen shows of a conversation: an iterator over batches of changes.
     Timeline / AsyncTimeline (Pulled<tertulia::Timeline>), "timeline.";
@@ -220,8 +211,7 @@ twins! {
         }
 
         fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-            let batch = wait(py, self.0.batches.clone().next())?.and_then(Handed::take);
-            batch.map(|batch| batch.into_python(py)).transpose()
+            self.0.batches.wait(py)?.map(|batch| batch.into_python(py)).transpose()
         }
     }
     async {
@@ -265,8 +255,7 @@ twins! {
         }
 
         fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-            let batch = wait(py, self.0.batches.clone().next())?.and_then(Handed::take);
-            batch.map(|batch| batch.into_python(py)).transpose()
+            self.0.batches.wait(py)?.map(|batch| batch.into_python(py)).transpose()
         }
     }
     async {
