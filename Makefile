@@ -16,7 +16,7 @@ IMAGES ?= 5000
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings conformance crash bench load profile deny clean
+.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings conformance crash bench load soak profile deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -64,6 +64,9 @@ bench: rust python ## Measure speed beside bare clients; writes target/bench.jso
 load: rust ## Many chats at once through the simulator: N=100, N=1000
 	@cargo build --release -q --locked -p tertulia-simulator
 	@cargo run --release -q --locked -p tertulia-load -- "$(N)"
+
+soak: rust python ## Leave in the middle of replies, over and over: CANCELS=1000, CALLS=40000, STREAMS=10000, LANGUAGES="rust python"
+	@$(PYTHON) tools/run_tests.py soak
 
 profile: rust ## Name the 20 hottest functions, paint a flame graph: WORKLOAD=chat, stream or history
 	@cargo run --profile profiling -q --locked -p tertulia-bench -- profile "$(WORKLOAD)"

@@ -41,6 +41,7 @@ STEP_LIMIT_SECONDS = 60 * 60
 FLOORS = "rust: floors"
 # What the steps of the scenarios gave in Rust.
 TOLD = border.target().parent / "scenarios"
+TOLD_IN_KOTLIN = ROOT / "bindings-kotlin/target/told"
 TOLD_IN_SWIFT = border.target().parent / "scenarios-swift"
 
 
@@ -212,6 +213,13 @@ def kotlin_step() -> Step:
     )
 
 
+def played_in_kotlin() -> Step:
+    """Play in Kotlin the scenarios alone."""
+    mvn = ("mvn", "-B", "-ntp", "-f", "bindings-kotlin/pom.xml", f"-Dnative.dir={border.target()}")
+    command = (*mvn, "test", "-Dtest=ScenariosTest")
+    return Step("scenarios: kotlin", command, scenario_counts, after=LIBRARY, missing=no_tool("java"))
+
+
 def swift_format_step() -> Step:
     """Hold what is written in Swift to its form."""
     return Step("swift: format", (sys.executable, "tools/swift.py", "format"), in_check=True, missing=no_swift)
@@ -224,7 +232,7 @@ def tested_in_swift() -> Step:
 
 
 def played_in_swift(after: str = CURRENT) -> Step:
-    """Play in Swift the scenarios of which Swift has the verbs."""
+    """Play in Swift the scenarios alone."""
     command = (sys.executable, "tools/swift.py", "scenarios", "--tell", str(TOLD_IN_SWIFT))
     return Step("scenarios: swift", command, scenario_counts, after=after, missing=no_swift)
 
@@ -295,10 +303,9 @@ def scenario_steps() -> Iterable[Step]:
     yield environment_step()
     yield from wheel_steps()
     yield played_in_python()
-    if swift.at_hand() or must_run():
-        yield border_step()
-    yield played_in_swift(LIBRARY)
-    yield beside_rust("swift", TOLD_IN_SWIFT, no_swift)
+    yield border_step()
+    yield from (played_in_kotlin(), beside_rust("kotlin", TOLD_IN_KOTLIN, no_tool("java")))
+    yield from (played_in_swift(LIBRARY), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
 
 
 def parity_step() -> Step:
@@ -329,7 +336,7 @@ def all_steps() -> Iterable[Step]:
     conformance, crash, load = (str(border.target() / name) for name in built)
     tests = "rust: tests"
     python = str(VENV / "python")
-    typed = existing("tools", "core/data", "bindings-python/python", "examples/python", "tests/scenarios")
+    typed = existing("tools", "core/data", "bindings-python/python", "examples/python", "tests/scenarios", "tests/soak")
     bound, ready = existing("bindings-python/requirements-dev.txt"), ENVIRONMENT
 
     yield Step(
@@ -389,10 +396,24 @@ def all_steps() -> Iterable[Step]:
             yield Step("python: types of the examples", (str(VENV / "pyright"),), after=INSTALLED)
         yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after=INSTALLED)
         yield played_in_python()
+        yield from soaked("--cancels", "50", "--calls", "2000", "--streams", "1000", "rust", "python")
     yield swift_format_step()
     yield from (border_step(), current_step(), kotlin_step())
-    yield beside_rust("kotlin", ROOT / "bindings-kotlin/target/told", no_tool("java"))
+    yield beside_rust("kotlin", TOLD_IN_KOTLIN, no_tool("java"))
     yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
+
+
+def soaked(*how: str) -> Iterable[Step]:
+    """List what it takes to leave in the middle, over and over; how often and where is said by these or by the environment."""
+    program = "soak: program in rust"
+    build = ("cargo", "build", "--locked", "--workspace", "--all-features", "--bin", "tertulia-soak")
+    yield Step(program, build)
+    yield Step("soak", (sys.executable, "tests/soak/soak.py", *how), plain_counts, after=program)
+
+
+def soak_steps() -> Iterable[Step]:
+    """List the whole of it, in all languages."""
+    yield from (environment_step(), border_step(), *wheel_steps(), *soaked())
 
 
 PARTS: dict[str, Callable[[], Iterable[Step]]] = {
@@ -400,6 +421,7 @@ PARTS: dict[str, Callable[[], Iterable[Step]]] = {
     "swift": swift_steps,
     "scenarios": scenario_steps,
     "simulate": simulation_steps,
+    "soak": soak_steps,
 }
 
 

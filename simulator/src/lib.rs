@@ -36,8 +36,8 @@
 //! With `--record` it tells what happened: `GET /_simulator/requests` gives the requests so far, oldest first, each
 //! with `request` (its number), `connection`, `method`, `path`, `headers` (names in lower case) and `body`, as JSON
 //! (`null` when it is none). `GET /_simulator/hung_up` answers with `seq`, `connection` and `request` once a client has
-//! closed a connection in the middle of a reply. Asking is not recorded. The same works with a [`Simulator`] in the
-//! process.
+//! closed a connection in the middle of a reply; `?after=SEQ` asks for the next one. Asking is not recorded. The same
+//! works with a [`Simulator`] in the process.
 //!
 //! # How it works
 //!

@@ -282,7 +282,7 @@ impl Connection {
                     return self.note(None, EventKind::Closed);
                 }
             };
-            if let Some(question) = Question::of(&request.method, request.path()) {
+            if let Some(question) = Question::of(&request.method, &request.target) {
                 if !self.tell(question).await {
                     return self.note(None, EventKind::ClosedByPeer);
                 }

@@ -14,16 +14,21 @@ const PREFIX: &str = "/_simulator/";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     Requests,
-    HungUp,
+    /// The first hang-up behind this event.
+    HungUp {
+        after: u64,
+    },
     Unknown,
 }
 
 impl Question {
-    /// The question that this path asks; nothing when it asks a provider.
+    /// The question that this path and query ask; nothing when they ask a provider.
     pub(crate) fn of(method: &str, path: &str) -> Option<Self> {
-        Some(match (method, path.strip_prefix(PREFIX)?) {
-            ("GET", "requests") => Self::Requests,
-            ("GET", "hung_up") => Self::HungUp,
+        let what = path.strip_prefix(PREFIX)?;
+        let (what, after) = what.split_once("?after=").unwrap_or((what, "0"));
+        Some(match (method, what, after.parse()) {
+            ("GET", "requests", Ok(0)) => Self::Requests,
+            ("GET", "hung_up", Ok(after)) => Self::HungUp { after },
             _ => Self::Unknown,
         })
     }
@@ -35,12 +40,17 @@ impl Question {
         }
         match self {
             Self::Requests => told(&record.requests().iter().map(request).collect()),
-            Self::HungUp => {
-                let hung_up = |event: &crate::Event| event.kind == EventKind::ClosedByPeer && event.request.is_some();
-                let event = record.wait_for(hung_up).await;
+            Self::HungUp { after } => {
+                let event = record
+                    .wait_for(|event| {
+                        event.seq > after && event.kind == EventKind::ClosedByPeer && event.request.is_some()
+                    })
+                    .await;
                 told(&json!({"seq": event.seq, "connection": event.connection, "request": event.request}))
             }
-            Self::Unknown => refused("GET /_simulator/requests and GET /_simulator/hung_up are what can be asked"),
+            Self::Unknown => refused(
+                "GET /_simulator/requests and GET /_simulator/hung_up (behind an event: ?after=SEQ) are what can be asked",
+            ),
         }
     }
 }

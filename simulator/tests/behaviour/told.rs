@@ -51,6 +51,13 @@ async fn a_client_that_hangs_up_in_the_middle_of_a_reply_is_told_of_whenever_one
     let told = asking.reply().await.unwrap().json();
     assert_eq!((&told["request"], &told["connection"]), (&json!(1), &json!(4)));
     assert_eq!(ask(&mut asking, "hung_up").await.json(), told);
+
+    asking.send(format!("GET /_simulator/hung_up?after={} HTTP/1.1\r\nhost: x\r\n\r\n", told["seq"])).await;
+    let mut client = Client::connect(&simulator).await;
+    client.post(OPENAI, Some("stall"), &body("m", true, "Again")).await;
+    soon(simulator.wait_for(|event| event.kind == EventKind::RequestReceived && event.request == Some(2))).await;
+    drop(client);
+    assert_eq!(asking.reply().await.unwrap().json()["request"], 2);
 }
 
 #[tokio::test]
@@ -60,6 +67,7 @@ async fn a_question_that_cannot_be_answered_is_refused() {
     let reply = ask(&mut asking, "weather").await;
     assert_eq!(reply.status, 404);
     assert!(reply.json()["error"].as_str().unwrap().contains("/_simulator/requests"));
+    assert_eq!(ask(&mut asking, "hung_up?after=soon").await.status, 404);
     simulator.set_recording(false);
     let reply = ask(&mut asking, "requests").await;
     assert_eq!(reply.status, 404);
