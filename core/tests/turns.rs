@@ -21,6 +21,7 @@ use tertulia::{
     ConversationOptions, Error, ErrorKind, HealthState, Message, MessageStatus, Part, ProviderSpec, Retry, Tertulia,
     ToolResult, ToolSpec, TurnState,
 };
+use tokio::sync::Semaphore;
 
 /// Refuses what it is told to refuse.
 struct Struggling {
@@ -58,6 +59,61 @@ impl Between for Struggling {
         }
         store.apply(batch, durability)
     }
+}
+
+/// Keeps an answer back until it is told to give it.
+struct Late {
+    question: &'static str,
+    is_on: AtomicBool,
+    answered: Semaphore,
+    given: Semaphore,
+}
+
+impl Between for Late {
+    fn asked<'a, T: Send + 'a>(
+        &'a self,
+        _: &'a dyn Store,
+        name: &'static str,
+        work: StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
+        if name != self.question || !self.is_on.swap(false, Ordering::AcqRel) {
+            return work;
+        }
+        Box::pin(async move {
+            let answer = work.await;
+            self.answered.add_permits(1);
+            self.given.acquire().await.unwrap().forget();
+            answer
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_message_sent_again_is_the_same_one_also_when_it_is_answered_in_that_moment() {
+    let lab = Lab::memory().await;
+    let late = Late {
+        question: "turn_of_client",
+        is_on: AtomicBool::new(false),
+        answered: Semaphore::new(0),
+        given: Semaphore::new(0),
+    };
+    let store = Over::new(Arc::new(MemoryStore::new()), late);
+    let tertulia = lab.builder().with_store(store.clone()).open().await.unwrap();
+    let chat = tertulia.user("ana").new_conversation();
+    let slow = lab.model("text=said%20once;chunks=2;delay_ms=50");
+    let mut first = chat.stream("hi").client_id("c1").model(&*slow).await.unwrap();
+    within(first.next_text()).await.unwrap();
+    store.is_on.store(true, Ordering::Release);
+    let again = chat.send("hi").client_id("c1").model(&*slow).into_future();
+    let (again, ()) = tokio::join!(again, async {
+        store.answered.acquire().await.unwrap().forget();
+        within(first.reply()).await.unwrap();
+        assert!(chat.history().await.unwrap().items.last().unwrap().status == MessageStatus::Complete);
+        store.given.add_permits(1);
+    });
+    assert_eq!(again.unwrap().text(), "said once");
+    tertulia.close().await.unwrap();
+    lab.close().await;
 }
 
 #[tokio::test]

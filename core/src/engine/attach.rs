@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::conversation::{Conversation, not_found};
 use super::log::TurnLog;
 use super::stream::ReplyStream;
-use super::tertulia::Inner;
+use super::tertulia::{Inner, Live};
 use crate::base::{ErrorKind, TurnId};
 use crate::model::{Error, Part, Reply, ReplyStatus, Result, StreamEventKind, TurnState};
 use crate::policy::Measure;
@@ -14,22 +14,32 @@ use crate::store::TurnRecord;
 /// Reads a turn from behind this event on.
 pub(super) async fn attach(chat: &Conversation, turn: TurnId, after_seq: i64) -> Result<ReplyStream> {
     chat.user.check()?;
-    let record = rested(&chat.user.engine, &chat.user.owner, turn).await?;
+    let record = chat.user.engine.store.turn(&chat.user.owner, turn).await?;
     let record = record.filter(|r| r.conversation_id == chat.id).ok_or_else(|| not_found("turn"))?;
     attach_record(chat, record, after_seq, Some(false)).await
 }
 
 /// The turn; one whose process is gone is put to rest first.
 pub(super) async fn rested(engine: &Inner, owner: &str, turn: TurnId) -> Result<Option<TurnRecord>> {
-    let found = engine.store.turn(owner, turn).await?;
-    let is_left =
-        found.as_ref().is_some_and(|record| record.turn.state.is_open()) && !engine.live().contains_key(&turn);
-    if !is_left {
-        return Ok(found);
+    match engine.store.turn(owner, turn).await? {
+        Some(found) => Ok(standing(engine, found).await?.map(|(record, _)| record)),
+        None => Ok(None),
+    }
+}
+
+/// The turn as it stands, and what of it is at work here; nothing when it is gone. It may have ended since it was read;
+/// one whose process is gone is put to rest first.
+pub(super) async fn standing(engine: &Inner, read: TurnRecord) -> Result<Option<(TurnRecord, Option<Live>)>> {
+    let turn = read.id();
+    let live = || engine.live().get(&turn).cloned();
+    let here = live();
+    if here.is_some() || !read.turn.state.is_open() {
+        return Ok(Some((read, here)));
     }
     let recovered = engine.store.recover(engine.clock.now()).await?;
     super::outbox::settle_recovered(engine, recovered).await;
-    engine.store.turn(owner, turn).await
+    let again = engine.store.turn(&read.owner, turn).await?;
+    Ok(again.map(|record| (record, live())))
 }
 
 /// The reply of this turn. One that did not end well is an error, unless who asks wants a reply (`degrade`).
@@ -42,7 +52,8 @@ pub(super) async fn attach_record(
     let engine = &chat.user.engine;
     let degrades = degrade.unwrap_or(engine.current().settings.outbox.degrade);
     let turn = record.id();
-    if let Some(live) = engine.live().get(&turn).cloned() {
+    let (record, live) = standing(engine, record).await?.ok_or_else(|| not_found("turn"))?;
+    if let Some(live) = live {
         engine.watch.count(&record.model, &Measure::Reattached);
         return Ok(ReplyStream::watching(live.log, turn, live.stopper, after_seq, engine.clock.clone()));
     }

@@ -102,8 +102,9 @@ impl Outbox {
         loop {
             let (record, _) = self.queued(turn).await?;
             engine.recent.forget(record.conversation_id);
+            let (record, live) =
+                attach::standing(engine, record).await?.ok_or_else(|| not_found("message in the outbox"))?;
             if record.turn.state.is_open() {
-                let live = engine.live().get(&turn).cloned();
                 let Some(live) = live else {
                     let detail = "another process sends this message; discard it there";
                     return Err(Error::new(ErrorKind::Conflict, "held_elsewhere", detail));
