@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 BUILT, FOLDER = TARGET / "debug", TARGET / "soak"
 P99_MS, GROWTH, GROWTH_MB = 100.0, 0.1, 8.0
+# Of fewer the hundredth part is the slowest one of all, and says what else the machine does.
+TIMED_RUNS = 1_000
 LIMIT_S = 60 * 60
 # All of it there from the start, so that what grows is not garbage that nobody has collected yet.
 HEAP = "-Xms192m -Xmx192m -XX:+AlwaysPreTouch"
@@ -73,7 +75,7 @@ def complaints(line: Line, wanted: dict[str, int]) -> list[str]:
             found.append(f"{line['wrong']} went wrong: {'; '.join(line['shown'])}")
         if line["runs"] < wanted["cancels"]:
             found.append(f"only {line['runs']} were played")
-        if line["p99_ms"] is None or line["p99_ms"] > P99_MS:
+        if line["runs"] >= TIMED_RUNS and (line["p99_ms"] is None or line["p99_ms"] > P99_MS):
             found.append(f"the provider saw 99 of 100 only within {line['p99_ms']} ms")
         return found
     found = []

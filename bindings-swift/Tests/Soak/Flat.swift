@@ -24,8 +24,8 @@ func cancelledCalls(_ engine: Tertulia, _ runs: Int) async throws -> String {
 
 /// Reads streams from the first event to the last.
 func shortStreams(_ engine: Tertulia, _ runs: Int) async throws -> String {
-    let me = try engine.user("bob")
-    let chats = try (0..<atOnce).map { _ in try me.newConversation() }
+    let me = engine.user("bob")
+    let chats = (0..<atOnce).map { _ in me.newConversation() }
     let options = CallOptions(model: "lab/sim:text=a%20b%20c;chunks=3", context: .init(turns: 1))
     return try await flat("streams", runs) {
         try await withThrowingTaskGroup(of: String.self) { group in

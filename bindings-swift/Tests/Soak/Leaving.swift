@@ -39,8 +39,8 @@ func leave(_ engine: Tertulia, _ provider: Provider, _ way: Way, _ runs: Int) as
 
 /// Leaves one reply; gives after how many milliseconds the provider saw it.
 private func leave(_ engine: Tertulia, _ provider: Provider, _ way: Way) async throws -> Double {
-    let me = try engine.user("ana")
-    let chat = try me.newConversation()
+    let me = engine.user("ana")
+    let chat = me.newConversation()
     var stream: ReplyStream? = try await chat.stream("Count", options: .init(model: stalls))
     guard let turn = stream?.turnId else { throw Wrong("a turn without a number") }
     while try await stream?.nextBatch(max: 1).contains(where: \.isText) == false {}
