@@ -1,0 +1,207 @@
+"""``chat``: talk to a model; streamed, kept, taken up again the next time."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .. import Conversation, Reply, ReplyStream, Tertulia, TertuliaError, UserScope
+from .history import listed, written
+from .partner import find
+from .verb import MEMORY, Refused, json_option, store_options, store_path
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from ..types import StreamEvent
+    from .terminal import Terminal
+    from .verb import Verbs
+
+_COMMANDS = "/list, /open N, /new, /history, /retry; an empty line or Ctrl-D ends it. Ctrl-C stops a reply."
+_LISTED = 9
+_SHOWN = 6
+
+
+def add(verbs: Verbs) -> None:
+    """Add the verb to the parser."""
+    parser = verbs(
+        "chat",
+        help="talk to a model",
+        description="Talk to a model. Without a message on a terminal: one turn after the other. With a message, or with "
+        "one on standard input: a single turn, whose words go to standard output. Goes on with the latest conversation.",
+    )
+    parser.add_argument("message", nargs="?", metavar="MESSAGE", help="say this and end")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--conversation", metavar="ID", help="go on with this one; `history` lists them")
+    which.add_argument("--new", action="store_true", help="begin another conversation")
+    parser.add_argument("--system", metavar="TEXT", help="instructions of a new conversation; needs --new")
+    parser.add_argument("--model", metavar="PROVIDER/MODEL", help="whom to ask; $TERTULIA_MODEL unless given")
+    store_options(parser)
+    json_option(parser)
+    parser.set_defaults(run=run, wrong=parser.error)
+
+
+def run(arguments: Namespace, terminal: Terminal) -> int:
+    """Talk."""
+    if arguments.system is not None and not arguments.new:
+        arguments.wrong("--system is for a new conversation: add --new")
+    alone = arguments.message is not None or arguments.json or not terminal.into.isatty()
+    said: str = (
+        arguments.message if arguments.message is not None else (terminal.into.read().rstrip("\r\n") if alone else "")
+    )
+    if alone and not said.strip():
+        arguments.wrong("there is nothing to say: give a MESSAGE, or one on standard input")
+    with Tertulia(store_path(arguments.store) or MEMORY) as engine:
+        talk = _Talk(engine, arguments, terminal)
+        return talk.once(said, as_json=arguments.json) if alone else talk.on()
+
+
+class _Talk:
+    """One conversation at a time, and what was broken off in it."""
+
+    def __init__(self, engine: Tertulia, arguments: Namespace, terminal: Terminal) -> None:
+        self.engine, self.terminal = engine, terminal
+        self.me: UserScope = engine.user(arguments.user)
+        self.wanted: str | None = arguments.model
+        self.broken_off: str | None = None
+        self.failed = False
+        if arguments.conversation:
+            self.chat = self.me.conversation(arguments.conversation)
+            own = self.chat.summary().model  # here it is found out whether it is there
+        else:
+            latest = None if arguments.new else next(iter(self.me.list_conversations(limit=1)), None)
+            own = latest.model if latest else None
+            self.chat = self.me.conversation(latest.id) if latest else self._new(arguments.system)
+        self._choose(own)
+
+    def _choose(self, own: str | None) -> None:
+        """Who is asked: who was named, else whom the conversation or ``$TERTULIA_MODEL`` names, else who is there."""
+        named = self.wanted or own or os.environ.get("TERTULIA_MODEL")
+        if named:
+            self._introduce(f"Talking to {named}.")
+            return
+        partner = find(self.engine)
+        self.wanted = partner.model
+        self._introduce(partner.introduction)
+
+    def _introduce(self, words: str) -> None:
+        if self.terminal.shows:
+            for line in words.splitlines():
+                self.terminal.note(line)
+
+    def _new(self, system: str | None = None) -> Conversation:
+        return self.me.new_conversation(system=system)
+
+    # A single turn
+
+    def once(self, said: str, *, as_json: bool) -> int:
+        """Say one thing."""
+        stream = self._asked(said)
+        if as_json:
+            with stream:
+                reply = stream.reply()
+            self.terminal.tell(reply.to_dict())
+            return 0 if reply.status == "done" else 1
+        stopped = self._read(stream)
+        return 130 if stopped else int(self.failed)
+
+    def _asked(self, said: str) -> ReplyStream:
+        return self.chat.stream(said, model=self.wanted) if self.wanted else self.chat.stream(said)
+
+    # Many
+
+    def on(self) -> int:
+        """Talk until the other side has had enough."""
+        self.terminal.note(_COMMANDS)
+        written(self.terminal, self.chat.history(limit=_SHOWN))
+        while (line := self._line()) is not None:
+            try:
+                self._do(line)
+            except (Refused, TertuliaError) as error:
+                self.broken_off = getattr(error, "turn_id", None)
+                self.terminal.write("\n")
+                self.terminal.fail(error)
+            except KeyboardInterrupt:
+                self.terminal.note("[stopped]")
+        return 0
+
+    def _line(self) -> str | None:
+        """The next line; nothing when there is none, or it is empty."""
+        while True:
+            try:
+                return self.terminal.ask("\nyou> ") or None
+            except KeyboardInterrupt:
+                self.terminal.note(" (Ctrl-D ends it)")
+
+    def _do(self, line: str) -> None:
+        command, _, rest = line.strip().partition(" ")
+        match command:
+            case "/list":
+                listed(self.terminal, self.me.list_conversations(limit=_LISTED), numbered=True)
+            case "/open":
+                self.chat = self._numbered(rest)
+                written(self.terminal, self.chat.history(limit=_SHOWN))
+            case "/new":
+                self.chat = self._new()
+            case "/history":
+                written(self.terminal, self.chat.history(limit=20))
+            case "/retry":
+                turn, self.broken_off = self.broken_off, None
+                if turn is None:
+                    raise Refused("nothing was broken off")
+                self._read(self.chat.retry(turn, model=self.wanted) if self.wanted else self.chat.retry(turn))
+            case _ if command.startswith("/"):
+                raise Refused(f"{command} is none of {_COMMANDS}")
+            case _:
+                self._read(self._asked(line))
+
+    def _numbered(self, number: str) -> Conversation:
+        page = self.me.list_conversations(limit=_LISTED)
+        if not number.isdecimal() or not 1 <= int(number) <= len(page):
+            raise Refused(f"there is no conversation {number or 'without a number'}: /list shows them")
+        return self.me.conversation(page[int(number) - 1].id)
+
+    # A reply
+
+    def _read(self, stream: ReplyStream) -> bool:
+        """Write a reply as it comes. True when Ctrl-C stopped it."""
+        with stream:
+            try:
+                for event in stream:
+                    self._show(event)
+            except KeyboardInterrupt:
+                self.broken_off = stream.turn_id
+                stream.cancel()
+                stream.reply()  # from here on what had come is in the history
+                self.terminal.write("\n")
+                again = "; /retry asks again" if self.terminal.talks else ""
+                self.terminal.note(f"[stopped; what had come is kept{again}]")
+                return True
+        self.broken_off = None
+        return False
+
+    def _show(self, event: StreamEvent) -> None:
+        terminal = self.terminal
+        match event.type:
+            case "text" | "refusal":
+                terminal.write(event.delta)
+            case "progress" if event.step == "retrying":
+                terminal.note(f"[try {event.attempt} in {event.wait_ms} ms: {event.kind}]")
+            case "progress" if event.step == "fell_back":
+                terminal.note(f"[{event.from_model} failed; asking {event.to_model}]")
+            case "done":
+                terminal.write("\n")
+                self._end(event.reply)
+            case _:
+                pass
+
+    def _end(self, reply: Reply) -> None:
+        """Write what a reply took, and what is odd about it."""
+        self.failed = reply.status != "done"
+        if reply.notice:
+            self.terminal.note(f"[{reply.notice}]")
+        elif reply.finish_reason in ("length", "content_filter"):
+            self.terminal.note(f"[it ends here: {reply.finish_reason}]")
+        if self.terminal.shows:
+            usage = reply.usage
+            self.terminal.note(f"[{usage.input_tokens} + {usage.output_tokens} tokens, {reply.cost}]")
