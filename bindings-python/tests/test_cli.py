@@ -2,100 +2,22 @@
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import sqlite3
+import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tertulia as t
-from tertulia.cli import main
+from command import ASKED, KEY, MODEL, Cli, Done, filled, process
+from tertulia.cli import _parser, main
 from tertulia.cli.partner import MODELS
 from tertulia.cli.verb import store_path
 from tertulia.testing import Simulator
 
-ROOT = Path(__file__).parents[2]
-MODEL = "claude-sonnet-4-5"
-ASKED = f"anthropic/{MODEL}"
-KEY = "sk-canary-of-the-key"
-KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")
-NOWHERE = "http://127.0.0.1:1"
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with Simulator() as sim:
-        yield sim
-
-
-@dataclass
-class Done:
-    """What a run of the command left."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        assert self.code in (0, 1), self.err
-        return json.loads(self.out)
-
-
-Cli = Callable[..., Done]
-
-
-@pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment without a key, whatever this machine's holds, and without a model that runs here."""
-    for name in os.environ:
-        if name not in KEPT:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("TERTULIA_HOME", str(tmp_path))
-    monkeypatch.setenv("TERTULIA_OLLAMA_BASE_URL", NOWHERE)
-    monkeypatch.setenv("TERTULIA_LLAMACPP_BASE_URL", f"{NOWHERE}/v1")
-
-
-@pytest.fixture
-def online(offline: None, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One with a key for the simulator, which stands in the place of a provider."""
-    monkeypatch.setenv("TERTULIA_ANTHROPIC_BASE_URL", f"{sim.url}/v1")
-    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
-
-
-@pytest.fixture
-def cli(offline: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
-    def run(*arguments: object, said: str = "") -> Done:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(said))
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as ended:  # as argparse ends
-            code = int(str(ended.code))
-        found = capsys.readouterr()
-        return Done(code, found.out, found.err)
-
-    return run
-
-
-def process(*arguments: object, said: str = "") -> Done:
-    command = [sys.executable, "-W", "error", "-m", "tertulia", *map(str, arguments)]
-    done = subprocess.run(command, input=said, capture_output=True, encoding="utf-8", timeout=60, check=False)
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-def filled(path: Path, *said: str) -> t.ConversationInfo:
-    """A conversation of this user with the echo."""
-    with t.Tertulia(path, model="echo/echo") as engine:
-        chat = engine.user().new_conversation()
-        for words in said:
-            chat.send(words)
-        return chat.summary()
-
+README = Path(__file__).parents[2] / "README.md"
 
 # Each verb, as a process
 
@@ -131,6 +53,21 @@ def test_who_asks_for_help_is_told_every_verb(cli: Cli) -> None:
     for verb in ("chat", "history", "search", "usage", "models", "export", "import", "doctor"):
         assert f"\n    {verb} " in told.out and cli(verb, "--help").code == 0
     assert cli("--version").out == f"tertulia {t.__version__}\n"
+
+
+def test_the_examples_of_the_readme_are_understood() -> None:
+    found = [
+        line for line in README.read_text(encoding="utf-8").splitlines() if re.match(r"(git diff \| )?tertulia ", line)
+    ]
+    assert len(found) > 5
+    for line in found:
+        words = shlex.split(line.partition("tertulia ")[2], comments=True)
+        assert _parser().parse_args(words).run
+
+
+def test_the_package_brings_the_command() -> None:
+    (script,) = entry_points(group="console_scripts", name="tertulia")
+    assert script.load() is main
 
 
 def test_the_command_costs_the_package_nothing(offline: None) -> None:
@@ -220,6 +157,18 @@ def test_who_looks_things_up_sends_nothing(cli: Cli, online: None, sim: Simulato
 
 
 # chat
+
+
+def test_a_message_is_words_and_standard_input(cli: Cli, online: None, sim: Simulator) -> None:
+    def sent() -> str:
+        return str(sim.requests[-1].json()["messages"][-1]["content"])
+
+    assert (
+        cli("chat", "Review", "this", "-", said="a long diff\n").code == 0 and "Review this\\n\\na long diff" in sent()
+    )
+    assert cli("chat", "Only", "words", said="not read").code == 0
+    assert "Only words" in sent() and "not read" not in sent()
+    assert cli("chat", "-", said="only this").code == 0 and "only this" in sent()
 
 
 def test_a_single_turn_gives_the_words_alone_and_is_kept(
@@ -364,6 +313,7 @@ def test_what_was_said_is_found(cli: Cli, tmp_path: Path) -> None:
     other = filled(tmp_path / "tertulia.db", "Salmorejo in Córdoba")
     found = cli("search", "salmorejo", "cordoba")
     assert "[Salmorejo] in [Córdoba]" in found.out and other.id in found.out
+    assert "lonely" in cli("search", '"olive here" -salmorejo').out
     recent = cli("search", "olive", "--limit", 1)
     assert "lonely" in recent.out and "--before" in recent.err
     told = cli("search", "olive -lonely", "--json").json()

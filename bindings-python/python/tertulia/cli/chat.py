@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import Conversation, Reply, ReplyStream, Tertulia, TertuliaError, UserScope
@@ -27,10 +28,10 @@ def add(verbs: Verbs) -> None:
     parser = verbs(
         "chat",
         help="talk to a model",
-        description="Talk to a model. Without a message on a terminal: one turn after the other. With a message, or with "
-        "one on standard input: a single turn, whose words go to standard output. Goes on with the latest conversation.",
+        description="Talk to a model. On a terminal, without a message: one turn after the other. With a message, or one on "
+        "standard input: a single turn, whose words go to standard output. Goes on with the latest conversation.",
     )
-    parser.add_argument("message", nargs="?", metavar="MESSAGE", help="say this and end")
+    parser.add_argument("message", nargs="*", metavar="MESSAGE", help="say this and end; `-` adds standard input to it")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--conversation", metavar="ID", help="go on with this one; `history` lists them")
     which.add_argument("--new", action="store_true", help="begin another conversation")
@@ -45,15 +46,19 @@ def run(arguments: Namespace, terminal: Terminal) -> int:
     """Talk."""
     if arguments.system is not None and not arguments.new:
         arguments.wrong("--system is for a new conversation: add --new")
-    alone = arguments.message is not None or arguments.json or not terminal.into.isatty()
-    said: str = (
-        arguments.message if arguments.message is not None else (terminal.into.read().rstrip("\r\n") if alone else "")
-    )
+    alone = bool(arguments.message) or arguments.json or not terminal.into.isatty()
+    said = _said(arguments.message, terminal) if alone else ""
     if alone and not said.strip():
         arguments.wrong("there is nothing to say: give a MESSAGE, or one on standard input")
     with Tertulia(store_path(arguments.store) or MEMORY) as engine:
         talk = _Talk(engine, arguments, terminal)
         return talk.once(said, as_json=arguments.json) if alone else talk.on()
+
+
+def _said(words: Sequence[str], terminal: Terminal) -> str:
+    """The message of a single turn: the words, and what is on standard input where there are none or one is ``-``."""
+    read = terminal.into.read().rstrip("\r\n") if not words or "-" in words else ""
+    return "\n\n".join(filter(None, (" ".join(word for word in words if word != "-"), read)))
 
 
 class _Talk:
@@ -64,7 +69,8 @@ class _Talk:
         self.me: UserScope = engine.user(arguments.user)
         self.wanted: str | None = arguments.model
         self.broken_off: str | None = None
-        self.failed = False
+        self.written: list[str] = []
+        self.failed = self.many = False
         if arguments.conversation:
             self.chat = self.me.conversation(arguments.conversation)
             own = self.chat.summary().model  # here it is found out whether it is there
@@ -112,6 +118,7 @@ class _Talk:
 
     def on(self) -> int:
         """Talk until the other side has had enough."""
+        self.many = True
         self.terminal.note(_COMMANDS)
         written(self.terminal, self.chat.history(limit=_SHOWN))
         while (line := self._line()) is not None:
@@ -165,25 +172,34 @@ class _Talk:
 
     def _read(self, stream: ReplyStream) -> bool:
         """Write a reply as it comes. True when Ctrl-C stopped it."""
+        self.broken_off, self.written = None, []
         with stream:
             try:
                 for event in stream:
                     self._show(event)
+                return False
             except KeyboardInterrupt:
-                self.broken_off = stream.turn_id
                 stream.cancel()
-                stream.reply()  # from here on what had come is in the history
-                self.terminal.write("\n")
-                again = "; /retry asks again" if self.terminal.talks else ""
-                self.terminal.note(f"[stopped; what had come is kept{again}]")
-                return True
-        self.broken_off = None
-        return False
+                return self._stopped(stream.reply(), stream.turn_id)
+
+    def _stopped(self, reply: Reply, turn: str | None) -> bool:
+        """Write what had come and was not shown yet: what is on the screen is what is in the history."""
+        written = "".join(self.written)
+        if reply.text.startswith(written):
+            self.terminal.write(reply.text.removeprefix(written))
+        self.terminal.write("\n")
+        if reply.status == "done":  # it was whole already
+            return False
+        self.broken_off = turn
+        again = "; /retry asks again" if self.many else ""
+        self.terminal.note(f"[stopped; what had come is kept{again}]")
+        return True
 
     def _show(self, event: StreamEvent) -> None:
         terminal = self.terminal
         match event.type:
             case "text" | "refusal":
+                self.written.append(event.delta)
                 terminal.write(event.delta)
             case "progress" if event.step == "retrying":
                 terminal.note(f"[try {event.attempt} in {event.wait_ms} ms: {event.kind}]")

@@ -123,8 +123,8 @@ class Terminal:
                 cell.rjust(width) if at in right else cell.ljust(width)
                 for at, (cell, width) in enumerate(zip(row, widths, strict=True))
             )
-            line = "  ".join(cells).rstrip()
-            self.say(self.dim(line) if row is head else self.cut(line))
+            line = self.cut("  ".join(cells).rstrip())
+            self.say(self.dim(line) if row is head else line)
 
     def cut(self, line: str) -> str:
         """The line as far as the terminal is wide; a file gets all of it."""
