@@ -111,6 +111,16 @@ def test_who_reads_and_goes_is_no_error(offline: None, tmp_path: Path) -> None:
         assert models.stderr.read() == b"" and models.wait(60) == 1
 
 
+def test_a_locale_without_the_letters_is_no_failure(
+    offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = process("chat", "See Cadiz", "--system", "Say Cádiz", "--new")
+    assert (done.code, done.err) == (0, "")
+    filled(tmp_path / "tertulia.db", "Cádiz")
+    assert "C?diz" in process("history").out
+
+
 # Where the store is
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import sqlite3
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import tertulia as t
 from command import ASKED, KEY, MODEL, Cli, filled
+from tertulia.cli.checks.store import health
 from tertulia.testing import Simulator
 
 MIGRATIONS = sorted((Path(__file__).parents[2] / "core" / "migrations" / "sqlite").glob("*.sql"))
@@ -130,12 +132,43 @@ def test_a_store_that_others_can_read_is_noted(cli: Cli, tmp_path: Path) -> None
 def test_what_was_given_up_and_a_budget_that_is_used_up_are_noted(
     cli: Cli, online: None, sim: Simulator, tmp_path: Path
 ) -> None:
-    sim.script(MODEL, "text=Hi")
     with t.Tertulia(tmp_path / "tertulia.db") as engine:
         engine.set_budget(requests=1, per="month", each="user")
+        sim.script(MODEL, "error=auth")
+        assert engine.user().new_conversation().send("Hi", model=ASKED, degrade=True).status == "parked"
+    sim.script(MODEL, "text=Hi")
+    with t.Tertulia(tmp_path / "tertulia.db") as engine:  # which does not know of the key that was refused
         engine.user().new_conversation().send("Hi", model=ASKED)
     done = cli("doctor")
+    assert "1 messages of local were given up, the first for key_rejected" in done.out
     assert done.code == 0 and "the budget of user per month is used up" in done.out and "begins anew" in done.out
+
+
+def test_a_disk_with_little_room_is_wrong(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(tmp_path / "tertulia.db", "Hi")
+    room = shutil.disk_usage(tmp_path)._replace(free=99 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
+    assert "only 99.0 MiB are free" in wrong(cli("doctor").out)[0]
+
+
+def test_space_that_nothing_uses_is_noted(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "tertulia.db"
+    with t.Tertulia(path) as engine:
+        chat = engine.user().new_conversation()
+        chat.append([{"role": "user", "content": "x" * (12 << 20)}])
+        chat.delete()
+    assert "of it are unused" in cli("doctor").out
+    with t.Tertulia(path) as engine:
+        engine.store().vacuum()
+    assert "unused" not in cli("doctor").out
+
+
+def test_what_the_engine_says_of_its_parts_is_told() -> None:
+    well, ill = t.PartHealth("cache", "ok"), t.PartHealth("store", "down", why="io")
+    with t.Tertulia("memory:") as engine:
+        library = engine.health().library
+    (found,) = health(t.Health("down", at=0, store=ill, cache=well, outbox=well, library=library))
+    assert (found.about, found.state, found.says) == ("store", "wrong", "down: io")
 
 
 # Keys and settings

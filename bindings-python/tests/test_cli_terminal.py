@@ -134,6 +134,16 @@ def test_ctrl_c_stops_a_single_turn_and_ends(online: None, sim: Simulator, tmp_p
     assert cut.status == "cancelled" and len(cut.text.split()) >= 5
 
 
+def test_ctrl_c_ends_what_shows_nothing_on_its_way(online: None, sim: Simulator, tmp_path: Path) -> None:
+    sim.script(MODEL, "words=10000;delay_ms=20")
+    with screen("chat", "A long story", "--json") as seen:
+        sim.wait_for("response_started")
+        seen.type("\x03")
+        assert seen.end() == 130 and "Traceback" not in seen.shown
+    sim.wait_for("closed_by_peer")
+    assert kept(tmp_path)[0].text == "A long story"
+
+
 def test_a_chat_is_led_by_commands(offline: None, tmp_path: Path) -> None:
     first = filled(tmp_path / "tertulia.db", "An older one")
     with screen("chat") as seen:
@@ -207,6 +217,18 @@ def test_long_work_shows_a_bar_or_says_what_it_is(offline: None, tmp_path: Path)
         assert seen.end() == 0 and "Looking at all that is kept" in seen.shown and "\033[" in seen.shown
     with screen("doctor", program=("-c", WITHOUT_RICH), NO_COLOR="1") as seen:
         assert seen.end() == 0 and "Looking at all that is kept …" in seen.shown and "\033" not in seen.shown
+
+
+def test_every_wait_is_told(online: None, tmp_path: Path) -> None:
+    filled(tmp_path / "tertulia.db", "An olive")
+    for arguments, words in (
+        (["doctor", "--network", "--quick"], "Asking the providers"),
+        (["models", "--provider", "anthropic", "--live"], "Asking anthropic"),
+        (["export", str(tmp_path / "out.jsonl")], "Exporting"),
+        (["import", str(tmp_path / "out.jsonl")], "Importing"),
+    ):
+        with screen(*arguments) as seen:
+            assert seen.end() == 0 and words in seen.shown
 
 
 def test_lines_are_cut_to_the_terminal_and_not_to_a_file(offline: None, tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ class _Examination:
             of_model = self.model.partition("/")[0] if self.model else ""
             names += [name for name in known if keys.source(known[name], os.environ) or name == of_model]
         names = list(dict.fromkeys(names))
+        if not names:
+            return
         answers: list[Finding] = []
         with self.terminal.working("Asking the providers") as advance:
             for done, name in enumerate(names):

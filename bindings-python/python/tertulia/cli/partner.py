@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .. import ModelInfo, ProviderInfo, Tertulia, TertuliaError
-from .verb import Refused
+from .verb import ALWAYS
 
 MODELS = (
     "anthropic/claude-sonnet-4-5",
@@ -38,10 +38,7 @@ class Partner:
 
 
 def find(engine: Tertulia, environment: Mapping[str, str] = os.environ) -> Partner:
-    """A model whose key the environment holds, else one that runs here, else the bundled simulator.
-
-    ``Refused`` when there is none of them.
-    """
+    """A model whose key the environment holds, else one that runs here, else the bundled simulator."""
     providers = {provider.name: provider for provider in engine.providers()}
     for model in MODELS:
         variable = providers[name].key_variable if (name := model.partition("/")[0]) in providers else None
@@ -49,14 +46,10 @@ def find(engine: Tertulia, environment: Mapping[str, str] = os.environ) -> Partn
             return Partner(model, f"Talking to {model} ({variable} is set).")
     for model in _running_here(engine, providers):
         return Partner(model, f"Talking to {model} on this machine.")
-    if "echo" in providers:
-        return Partner(
-            "echo/echo",
-            "Talking to the bundled simulator, which only echoes: no key of a provider is set, and no model runs here.\n"
-            "Set for instance ANTHROPIC_API_KEY or OPENAI_API_KEY to talk to a model.",
-        )
-    raise Refused(
-        "there is nobody to talk to: name a model with --model PROVIDER/MODEL, and set the key of its provider"
+    return Partner(
+        ALWAYS,
+        "Talking to the bundled simulator, which only echoes: no key of a provider is set, and no model runs here.\n"
+        "Set for instance ANTHROPIC_API_KEY or OPENAI_API_KEY to talk to a model.",
     )
 
 

@@ -6,12 +6,13 @@ Colours, bars and remarks are for a terminal. What goes into a pipe or a file is
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -72,7 +73,7 @@ class Terminal:
         try:
             if self.talks:
                 with contextlib.suppress(ImportError):
-                    import readline  # noqa: F401  # gives `input` its arrow keys
+                    importlib.import_module("readline")  # gives `input` its arrow keys
                 return input(prompt)
             self.err.write(prompt)  # who sits there has the words written into a file
             self.err.flush()
@@ -134,7 +135,7 @@ class Terminal:
     # Long work
 
     @contextlib.contextmanager
-    def working(self, what: str) -> Iterator[Advance]:
+    def working(self, what: str) -> Generator[Advance]:
         """Show that something takes its time, and by the function it gives how far it is.
 
         On a terminal alone. With ``rich`` it is a bar, without it a line that says what is done.

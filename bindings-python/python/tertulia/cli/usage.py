@@ -50,7 +50,7 @@ def _moment(text: str) -> datetime:
         return now - int(found[1]) * _UNITS[found[2]]
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text} is neither a day as 2026-11-22 nor a time ago as 12h, 7d, 4w"
         ) from None
@@ -95,7 +95,10 @@ def run(arguments: Namespace, terminal: Terminal) -> int:
 
 def _standing(status: BudgetStatus) -> str:
     budget = status.budget
-    said = money if budget.unit == "nano_usd" else (lambda amount: f"{amount:,} {budget.unit}")
+
+    def said(amount: int) -> str:
+        return money(amount) if budget.unit == "nano_usd" else f"{amount:,} {budget.unit}"
+
     whose = budget.scope if status.key is None else f"{budget.scope} {status.key}"
     again = f", anew {moment(status.resets_at)}" if status.resets_at else ""
     return (

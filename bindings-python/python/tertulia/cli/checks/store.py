@@ -16,6 +16,7 @@ from . import Finding
 _PLAIN = b"SQLite format 3\0"
 _OURS = b"TERT"
 _LITTLE = 100 << 20
+_UNUSED = 8 << 20
 _REMEDIES = {
     "not_a_database": "name another file with --store; an encrypted store takes a program with `store_key`, in Rust",
     "newer_schema": "update this package, or use the program that wrote it",
@@ -38,7 +39,7 @@ class Head:
 
     @classmethod
     def of(cls, path: Path) -> Head:
-        """Read it."""
+        """Read it. Never while an engine of this process has it open: closing a file gives up its locks on it."""
         with path.open("rb") as file:
             head = file.read(100)
         if not head:
@@ -101,7 +102,7 @@ def contents(engine: Tertulia) -> Iterator[Finding]:
         yield Finding("store", "wrong", f"{problem.kind} at {problem.place}: {problem.detail}", remedy)
     report = engine.store().storage_report()
     unused = report.free_pages * report.page_bytes
-    if report.pages and report.free_pages * 4 > report.pages and unused > _LITTLE:
+    if report.free_pages * 4 > report.pages and unused > _UNUSED:
         yield Finding("store", "note", f"{size(unused)} of it are unused", "`store().vacuum()` gives them back")
 
 
