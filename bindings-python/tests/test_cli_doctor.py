@@ -32,7 +32,7 @@ def test_a_sound_store_and_a_key_are_fine(cli: Cli, online: None, tmp_path: Path
     assert done.code == 0 and done.err == "" and done.out.endswith("Nothing is wrong.\n")
     assert f"tertulia {t.__version__}, " in done.out and "ANTHROPIC_API_KEY is set (anthropic)" in done.out
     assert (
-        f"not encrypted, schema {len(MIGRATIONS)}" in done.out and "1 conversations, 2 messages, all sound" in done.out
+        f"not encrypted, schema {len(MIGRATIONS)}" in done.out and "1 conversation, 2 messages, all sound" in done.out
     )
     assert KEY not in done.out and sim.requests == []
     assert "all sound" not in cli("doctor", "--quick").out
@@ -140,7 +140,7 @@ def test_what_was_given_up_and_a_budget_that_is_used_up_are_noted(
     with t.Tertulia(tmp_path / "tertulia.db") as engine:  # which does not know of the key that was refused
         engine.user().new_conversation().send("Hi", model=ASKED)
     done = cli("doctor")
-    assert "1 messages of local were given up, the first for key_rejected" in done.out
+    assert "1 message of local given up, the first for key_rejected" in done.out
     assert done.code == 0 and "the budget of user per month is used up" in done.out and "begins anew" in done.out
 
 
@@ -193,7 +193,7 @@ def test_a_key_of_two_variables_and_one_in_a_file_are_known(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     assert "AWS_" not in cli("doctor").out
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
-    assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set (bedrock, bedrock-anthropic)" in cli("doctor").out
+    assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (bedrock, bedrock-anthropic)" in cli("doctor").out
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
     assert "the file that GOOGLE_APPLICATION_CREDENTIALS names cannot be read" in wrong(cli("doctor").out)[0]
     (tmp_path / "key.json").write_text(KEY)

@@ -172,12 +172,34 @@ def test_a_chat_is_led_by_commands(offline: None, tmp_path: Path) -> None:
         assert me.list_conversations()[0].id == first.id
 
 
+def test_each_conversation_keeps_whom_it_talks_to(online: None, sim: Simulator, tmp_path: Path) -> None:
+    with t.Tertulia(tmp_path / "tertulia.db") as engine:
+        engine.user().new_conversation(model="echo/echo").append([{"role": "user", "content": "To the echo"}])
+    with screen("chat", "--new") as seen:
+        assert f"Talking to anthropic/{MODEL} (ANTHROPIC_API_KEY is set)." in seen.wait_for("you> ")
+        for keys, answer in (
+            ("/open 1\n", "Talking to echo/echo."),
+            ("Hi\n", "I have seen 2 messages"),
+            ("/new\n", f"Talking to anthropic/{MODEL}"),
+        ):
+            seen.type(keys)
+            seen.wait_for(answer)
+            seen.wait_for("\nyou> ")
+        assert sim.requests == []
+        seen.type("Hi\n")
+        seen.wait_for("tokens")
+        seen.type("\x04")
+        assert seen.end() == 0
+    assert len(sim.requests) == 1
+
+
 def test_a_failure_in_a_chat_is_told_and_can_be_asked_again(online: None, sim: Simulator, tmp_path: Path) -> None:
     sim.script(MODEL, "text=one%20two%20three%20four;cut=2", "text=Whole")
     with screen("chat") as seen:
         seen.wait_for("you> ")
         seen.type("Hi\n")
         assert "one" in seen.wait_for("truncated (")
+        seen.wait_for("[/retry asks again]")
         seen.wait_for("you> ")
         seen.type("/retry\n")
         seen.wait_for("Whole")

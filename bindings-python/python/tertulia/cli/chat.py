@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .. import Conversation, Reply, ReplyStream, Tertulia, TertuliaError, UserScope
+from .. import ConversationInfo, Reply, ReplyStream, Tertulia, TertuliaError, UserScope
 from .history import listed, written
-from .partner import find
+from .partner import Partner, find
 from .verb import MEMORY, Refused, json_option, store_options, store_path
 
 if TYPE_CHECKING:
@@ -68,35 +68,34 @@ class _Talk:
         self.engine, self.terminal = engine, terminal
         self.me: UserScope = engine.user(arguments.user)
         self.wanted: str | None = arguments.model
-        self.broken_off: str | None = None
+        self.partner: Partner | None = None
+        self.introduced = ""
         self.written: list[str] = []
         self.failed = self.many = False
+        known: ConversationInfo | None = None
         if arguments.conversation:
-            self.chat = self.me.conversation(arguments.conversation)
-            own = self.chat.summary().model  # here it is found out whether it is there
-        else:
-            latest = None if arguments.new else next(iter(self.me.list_conversations(limit=1)), None)
-            own = latest.model if latest else None
-            self.chat = self.me.conversation(latest.id) if latest else self._new(arguments.system)
-        self._choose(own)
+            known = self.me.conversation(arguments.conversation).summary()  # here it is found out whether it is there
+        elif not arguments.new:
+            known = next(iter(self.me.list_conversations(limit=1)), None)
+        self._turn_to(known, arguments.system)
 
-    def _choose(self, own: str | None) -> None:
-        """Who is asked: who was named, else whom the conversation or ``$TERTULIA_MODEL`` names, else who is there."""
-        named = self.wanted or own or os.environ.get("TERTULIA_MODEL")
+    def _turn_to(self, known: ConversationInfo | None, system: str | None = None) -> None:
+        """Go on with a conversation, or begin one, and say who is asked in it.
+
+        That is who was named, else whom the conversation or ``$TERTULIA_MODEL`` names, else who is there.
+        """
+        self.chat = self.me.conversation(known.id) if known else self.me.new_conversation(system=system)
+        self.broken_off: str | None = None
+        named = self.wanted or (known and known.model) or os.environ.get("TERTULIA_MODEL")
         if named:
-            self._introduce(f"Talking to {named}.")
-            return
-        partner = find(self.engine)
-        self.wanted = partner.model
-        self._introduce(partner.introduction)
-
-    def _introduce(self, words: str) -> None:
-        if self.terminal.shows:
-            for line in words.splitlines():
+            self.model, introduction = self.wanted, f"Talking to {named}."
+        else:
+            self.partner = self.partner or find(self.engine)
+            self.model, introduction = self.partner.model, self.partner.introduction
+        if self.terminal.shows and introduction != self.introduced:
+            self.introduced = introduction
+            for line in introduction.splitlines():
                 self.terminal.note(line)
-
-    def _new(self, system: str | None = None) -> Conversation:
-        return self.me.new_conversation(system=system)
 
     # A single turn
 
@@ -112,7 +111,7 @@ class _Talk:
         return 130 if stopped else int(self.failed)
 
     def _asked(self, said: str) -> ReplyStream:
-        return self.chat.stream(said, model=self.wanted) if self.wanted else self.chat.stream(said)
+        return self.chat.stream(said, model=self.model) if self.model else self.chat.stream(said)
 
     # Many
 
@@ -124,10 +123,13 @@ class _Talk:
         while (line := self._line()) is not None:
             try:
                 self._do(line)
-            except (Refused, TertuliaError) as error:
-                self.broken_off = getattr(error, "turn_id", None)
-                self.terminal.write("\n")
+            except Refused as error:
                 self.terminal.fail(error)
+            except TertuliaError as error:
+                self.terminal.fail(error)
+                if error.turn_id:
+                    self.broken_off = error.turn_id
+                    self.terminal.note("[/retry asks again]")
             except KeyboardInterrupt:
                 self.terminal.note("[stopped]")
         return 0
@@ -146,27 +148,26 @@ class _Talk:
             case "/list":
                 listed(self.terminal, self.me.list_conversations(limit=_LISTED), numbered=True)
             case "/open":
-                self.chat = self._numbered(rest)
+                self._turn_to(self._numbered(rest))
                 written(self.terminal, self.chat.history(limit=_SHOWN))
             case "/new":
-                self.chat = self._new()
+                self._turn_to(None)
             case "/history":
                 written(self.terminal, self.chat.history(limit=20))
             case "/retry":
-                turn, self.broken_off = self.broken_off, None
-                if turn is None:
+                if not (turn := self.broken_off):
                     raise Refused("nothing was broken off")
-                self._read(self.chat.retry(turn, model=self.wanted) if self.wanted else self.chat.retry(turn))
+                self._read(self.chat.retry(turn, model=self.model) if self.model else self.chat.retry(turn))
             case _ if command.startswith("/"):
                 raise Refused(f"{command} is none of {_COMMANDS}")
             case _:
                 self._read(self._asked(line))
 
-    def _numbered(self, number: str) -> Conversation:
+    def _numbered(self, number: str) -> ConversationInfo:
         page = self.me.list_conversations(limit=_LISTED)
         if not number.isdecimal() or not 1 <= int(number) <= len(page):
             raise Refused(f"there is no conversation {number or 'without a number'}: /list shows them")
-        return self.me.conversation(page[int(number) - 1].id)
+        return page[int(number) - 1]
 
     # A reply
 
@@ -178,6 +179,10 @@ class _Talk:
                 for event in stream:
                     self._show(event)
                 return False
+            except TertuliaError:
+                if self.written:
+                    self.terminal.write("\n")
+                raise
             except KeyboardInterrupt:
                 stream.cancel()
                 return self._stopped(stream.reply(), stream.turn_id)

@@ -19,8 +19,8 @@ def add(verbs: Verbs) -> None:
     parser = verbs(
         "search",
         help="find what was said",
-        description="Search all that was said: words, beginnings*, and in one argument \"'a phrase' -without\" as well, "
-        "with the phrase in double quotes. Case and accents do not count.",
+        description='Search all that was said: words, "phrases", -exclusions and beginnings*, with the quotes of the shell '
+        "about all of it: search '\"old town\" -rain'. Case and accents do not count.",
     )
     parser.add_argument("words", nargs="+", metavar="WORDS", help="all of them are in what is found")
     parser.add_argument("--conversation", metavar="ID", help="in this one alone")

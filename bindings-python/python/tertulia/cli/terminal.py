@@ -171,11 +171,16 @@ def money(nano_usd: int) -> str:
     return f"${usd:,.2f}" if usd >= 1 or nano_usd == 0 else f"${usd:.6f}".rstrip("0")
 
 
-def size(count: int) -> str:
+def count(number: int, what: str) -> str:
+    """A number of things, of which one is called so."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
     """A number of bytes."""
-    amount, unit = float(count), "B"
+    amount, unit = float(number), "B"
     for bigger in ("KiB", "MiB", "GiB", "TiB"):
         if amount < 1024:
             break
         amount, unit = amount / 1024, bigger
-    return f"{count} B" if unit == "B" else f"{amount:.1f} {unit}"
+    return f"{number} B" if unit == "B" else f"{amount:.1f} {unit}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import Tertulia
-from .terminal import size
+from .terminal import count, size
 from .verb import ALWAYS, MEMORY, READING, json_option, kept, store_options, store_path
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def export(arguments: Namespace, terminal: Terminal) -> int:
         terminal.tell(report.to_dict())
         return 0
     terminal.say(
-        f"{report.conversations:,} conversations, {report.messages:,} messages and {report.files:,} files "
-        f"in {arguments.path} ({size(report.bytes)})."
+        f"{count(report.conversations, 'conversation')}, {count(report.messages, 'message')} and "
+        f"{count(report.files, 'file')} in {arguments.path} ({size(report.bytes)})."
     )
     return 0
 
@@ -68,8 +68,8 @@ def take_in(arguments: Namespace, terminal: Terminal) -> int:
         return int(report.problem_count > 0)
     done = "would be added" if report.dry_run else "added"
     terminal.say(
-        f"{report.format}: {report.conversations:,} conversations, {report.messages:,} messages {done}; "
-        f"{report.skipped:,} are here already."
+        f"{report.format}: {count(report.conversations, 'conversation')}, {count(report.messages, 'message')} {done}; "
+        f"{report.skipped:,} here already."
     )
     for problem in report.problems:
         terminal.note(f"line {problem.line}, item {problem.item}: {problem.detail} ({problem.reason})")

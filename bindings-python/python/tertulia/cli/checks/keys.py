@@ -61,4 +61,5 @@ def _looked_at(variable: str, names: str, environment: Mapping[str, str]) -> Fin
         )
     if value[0] in "\"'" or value[-1] in "\"'":
         return Finding("keys", "wrong", f"{variable} has quotes about it ({names})", again)
-    return Finding("keys", "ok", f"{variable} is set ({names})")
+    are = "are" if " and " in variable else "is"
+    return Finding("keys", "ok", f"{variable} {are} set ({names})")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from ... import InvalidError, Tertulia, TertuliaError, UnauthorizedError
+from ..terminal import count
 from . import Finding
 from .program import host
 
@@ -52,7 +53,7 @@ def answer(engine: Tertulia, name: str) -> Finding:
     except TertuliaError as error:
         return _failed(name, error)
     took = round((time.monotonic() - began) * 1000)
-    return Finding(name, "ok", f"it answers in {took} ms and offers {len(models)} models")
+    return Finding(name, "ok", f"it answers in {took} ms and offers {count(len(models), 'model')}")
 
 
 def _failed(name: str, error: TertuliaError) -> Finding:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ... import Health, StorageError, Tertulia, TertuliaError, UserScope
-from ..terminal import moment, size
+from ..terminal import count, moment, size
 from . import Finding
 
 _PLAIN = b"SQLite format 3\0"
@@ -96,7 +96,11 @@ def contents(engine: Tertulia) -> Iterator[Finding]:
     """All that is kept, looked at."""
     found = engine.store().verify()
     if found.is_sound:
-        yield Finding("store", "ok", f"{found.conversations:,} conversations, {found.messages:,} messages, all sound")
+        yield Finding(
+            "store",
+            "ok",
+            f"{count(found.conversations, 'conversation')}, {count(found.messages, 'message')}, all sound",
+        )
     for problem in found.problems:
         remedy = "`store().repair()` mends it" if problem.repairable else _REMEDIES["corrupt"]
         yield Finding("store", "wrong", f"{problem.kind} at {problem.place}: {problem.detail}", remedy)
@@ -118,10 +122,12 @@ def waiting(me: UserScope) -> Iterator[Finding]:
     items = me.outbox().list()
     if given_up := [item for item in items if item.delivery == "failed"]:
         reason = given_up[0].reason or "nobody knows why"
-        says = f"{len(given_up)} messages of {me.id} were given up, the first for {reason}"
+        says = f"{count(len(given_up), 'message')} of {me.id} given up, the first for {reason}"
         yield Finding("outbox", "note", says, "`outbox().retry(turn_id)` sends one again, `discard` takes it back")
     if left := len(items) - len(given_up):
-        yield Finding("outbox", "note", f"{left} messages of {me.id} wait to be sent", "the next `chat` sends them")
+        yield Finding(
+            "outbox", "note", f"{count(left, 'message')} of {me.id} waiting to be sent", "the next `chat` sends them"
+        )
     for status in me.budgets():
         if status.remaining <= 0:
             again = f"it begins anew {moment(status.resets_at)}" if status.resets_at else "it never begins anew"
