@@ -118,6 +118,19 @@ def test_a_damaged_store_is_found_out_and_mended_by_what_it_says(cli: Cli, tmp_p
     assert cli("doctor").code == 0
 
 
+def test_pages_that_are_trash_are_found_out_and_the_rest_is_looked_at(cli: Cli, online: None, tmp_path: Path) -> None:
+    path = tmp_path / "tertulia.db"
+    filled(path, "Hi")
+    pages = path.read_bytes()
+    for kept in range(1, 12):  # from some of them on nothing can be read, others are only missed
+        path.write_bytes(pages[: kept * 8192] + bytes([0xA5]) * (len(pages) - kept * 8192))
+        done = cli("doctor", "--json")
+        assert done.code == 1 and done.err == ""
+        states = {finding["about"]: finding for finding in done.json()["findings"] if finding["state"] == "wrong"}
+        assert "backup" in states["store"]["do"]
+        assert "ANTHROPIC_API_KEY is set (anthropic)" in [finding["says"] for finding in done.json()["findings"]]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="rights are those of Unix")
 def test_a_store_that_others_can_read_is_noted(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "tertulia.db"

@@ -19,9 +19,11 @@ from tertulia.testing import Simulator
 if sys.platform == "win32":
     pytest.skip("a pseudo-terminal is one of Unix", allow_module_level=True)
 
-# The pseudo-terminal has to be the controlling one, or else Ctrl-C reaches nobody.
+# The pseudo-terminal has to be the controlling one, or else Ctrl-C reaches nobody; nor does it where these tests run in
+# the background.
 BEGIN = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .. import Tertulia
+from .. import Tertulia, TertuliaError
 from .checks import Finding, keys, network, program, store
 from .verb import ALWAYS, MEMORY, READING, json_option, store_options, store_path
 
@@ -118,11 +118,14 @@ class _Examination:
         yield from store.migrated(before, store.Head.of(path))
 
     def _opened(self, engine: Tertulia) -> Iterator[Finding]:
-        if not self.arguments.quick:
-            with self.terminal.working("Looking at all that is kept"):
-                contents = list(store.contents(engine))
-            yield from contents
-        yield from store.waiting(engine.user(self.arguments.user))
+        try:
+            if not self.arguments.quick:
+                with self.terminal.working("Looking at all that is kept"):
+                    contents = list(store.contents(engine))
+                yield from contents
+            yield from store.waiting(engine.user(self.arguments.user))
+        except TertuliaError as error:
+            yield store.unreadable(error)
         self.health = engine.health()
         yield from store.health(self.health)
 

@@ -87,9 +87,14 @@ def opened(engine: Tertulia) -> Finding | None:
     try:
         engine.open()
     except TertuliaError as error:
-        remedy = _REMEDIES.get(error.reason) if isinstance(error, StorageError) else None
-        return Finding("store", "wrong", f"it does not open: {error}", remedy or "do as it says")
+        return unreadable(error)
     return None
+
+
+def unreadable(error: TertuliaError) -> Finding:
+    """What a store says that cannot be opened or read."""
+    remedy = _REMEDIES.get(error.reason) if isinstance(error, StorageError) else None
+    return Finding("store", "wrong", f"it cannot be read: {error}", remedy or "do as it says")
 
 
 def contents(engine: Tertulia) -> Iterator[Finding]:
