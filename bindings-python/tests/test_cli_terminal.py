@@ -190,6 +190,7 @@ def test_each_conversation_keeps_whom_it_talks_to(online: None, sim: Simulator, 
         assert sim.requests == []
         seen.type("Hi\n")
         seen.wait_for("tokens")
+        seen.wait_for("\nyou> ")
         seen.type("\x04")
         assert seen.end() == 0
     assert len(sim.requests) == 1
