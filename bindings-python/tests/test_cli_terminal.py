@@ -20,10 +20,13 @@ if sys.platform == "win32":
     pytest.skip("a pseudo-terminal is one of Unix", allow_module_level=True)
 
 # The pseudo-terminal has to be the controlling one, or else Ctrl-C reaches nobody; nor does it where these tests run in
-# the background.
+# the background. NOFLSH: what was written before Ctrl-C is shown, so that it can be compared.
 BEGIN = """
 import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+modes = termios.tcgetattr(0)
+modes[3] |= termios.NOFLSH
+termios.tcsetattr(0, termios.TCSANOW, modes)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
@@ -47,6 +50,16 @@ class Screen:
             assert self.more(), f"the end came before {words!r}: {self.shown!r}"
         before, _, self.shown = self.shown.partition(words)
         return before
+
+    def interrupt_prompt(self, words: str) -> None:
+        """Press Ctrl-C where a line is read until these words are shown: Python does not hear it while the line begins."""
+        self.type("\x03")
+        while words not in self.shown:
+            if select.select([self.master], [], [], 2)[0]:
+                assert self.more()
+            else:
+                self.type("\x03")
+        self.wait_for(words)
 
     def end(self) -> int:
         """Read all that comes until the process ends, and give its exit code."""
@@ -154,7 +167,6 @@ def test_a_chat_is_led_by_commands(offline: None, tmp_path: Path) -> None:
         for keys, answer in (
             ("/new\n", "/new"),
             ("Something new\n", 'You said: "Something new"'),
-            ("\x03", "(Ctrl-D ends it)"),
             ("/list\n", "Something new"),
             ("/open 2\n", "you> An older one"),
             ("/open 7\n", "there is no conversation 7"),
@@ -166,6 +178,8 @@ def test_a_chat_is_led_by_commands(offline: None, tmp_path: Path) -> None:
             seen.type(keys)
             seen.wait_for(answer)
             seen.wait_for("\nyou> ")
+        seen.interrupt_prompt("(Ctrl-D ends it)")
+        seen.wait_for("\nyou> ")
         seen.type("\n")
         assert seen.end() == 0
     with t.Tertulia(tmp_path / "tertulia.db") as engine:
