@@ -234,12 +234,25 @@ def test_proxies_and_certificates_are_told_without_words_that_are_secret(
     monkeypatch.setenv("TERTULIA_OPENAI_BASE_URL", f"https://user:{KEY}@gate.example/v1")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
     done = cli("doctor")
-    assert "calls go by the proxy proxy.example:3128" in done.out and "no_proxy: none for localhost" in done.out
+    assert "calls go by the proxy at proxy.example:3128" in done.out and "no_proxy: none for localhost" in done.out
     assert "TERTULIA_OPENAI_BASE_URL moves a provider to gate.example" in done.out and KEY not in done.out + done.err
     assert any("missing.pem, which cannot be read" in line for line in wrong(done.out))
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/ssl/own.pem")
     assert "set SSL_CERT_FILE for this one" in cli("doctor").out
+
+
+@pytest.mark.parametrize("address", [f"https://user:{KEY}@gate.example:port/v1", f"ftp://{KEY}@x", KEY])
+def test_an_address_that_is_none_is_wrong_once_and_not_shown(
+    address: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path / "tertulia.db", "Hi")
+    monkeypatch.setenv("TERTULIA_OPENAI_BASE_URL", address)
+    done = cli("doctor")
+    (line,) = wrong(done.out)
+    assert done.code == 1 and "bad_url" in line and "variables above" in line
+    assert "TERTULIA_OPENAI_BASE_URL moves a provider to" in done.out and KEY not in done.out + done.err
+    assert "schema" in done.out
 
 
 # The network

@@ -85,26 +85,28 @@ class _Examination:
         yield from program.variables(os.environ)
         engine = Tertulia(MEMORY, model=self.model, settings=network.PATIENCE)
         try:
-            if refused := program.refused(engine):
+            refused = program.refused(engine)
+            if refused:
                 yield refused
                 # The rest is looked at with a model that is there whatever the environment says.
                 engine, self.model = Tertulia(MEMORY, model=ALWAYS, settings=network.PATIENCE), None
-            yield from self._store()
+                refused = program.refused(engine)
+            yield from self._store(opens=refused is None)
             yield from network.settings(os.environ)
-            if not program.refused(engine):
+            if refused is None:
                 yield from keys.keys(engine.providers(), self.model, os.environ)
                 yield from self._asked(engine)
         finally:
             engine.close()
 
-    def _store(self) -> Iterator[Finding]:
+    def _store(self, *, opens: bool) -> Iterator[Finding]:
         path = store_path(self.arguments.store)
         if path is None:
             yield Finding("store", "note", "it is in memory, and ends with the process", "name a file with --store")
             return
         named = bool(self.arguments.store or os.environ.get("TERTULIA_STORE"))
         yield from store.file(path, named)
-        if not path.is_file() or not os.access(path, os.R_OK):
+        if not opens or not path.is_file() or not os.access(path, os.R_OK):
             return
         before = store.Head.of(path)
         engine = Tertulia(path, model=self.model or ALWAYS, settings=READING)

@@ -26,7 +26,7 @@ def settings(environment: Mapping[str, str]) -> Iterator[Finding]:
     for name in _PROXIES:
         for spelled in (name, name.lower()):
             if value := environment.get(spelled):
-                yield Finding("network", "note", f"{spelled}: calls go by the proxy {host(value)}")
+                yield Finding("network", "note", f"{spelled}: calls go by the proxy at {host(value)}")
     for spelled in ("NO_PROXY", "no_proxy"):
         if value := environment.get(spelled):
             yield Finding("network", "note", f"{spelled}: none for {value}")

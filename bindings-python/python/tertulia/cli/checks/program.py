@@ -30,13 +30,13 @@ def variables(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def host(url: str) -> str:
-    """The host of an address, and no more of it: the rest may hold a password."""
+    """The host of an address, and no more of it: the rest may hold a password, and what is no address may be a key."""
     try:
-        parts = urlsplit(url if "//" in url else f"//{url}")
+        parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "an address that cannot be read"
-    return f"{parts.hostname or 'nowhere'}{port}"
+    return f"{parts.hostname}{port}" if parts.scheme and parts.hostname else "an address without http:// or https://"
 
 
 def refused(engine: Tertulia) -> Finding | None:
@@ -44,5 +44,5 @@ def refused(engine: Tertulia) -> Finding | None:
     try:
         engine.open()
     except TertuliaError as error:
-        return Finding("settings", "wrong", str(error), "correct --model, or the variable that says it")
+        return Finding("settings", "wrong", str(error), "correct --model, or what the variables above say")
     return None
