@@ -113,11 +113,11 @@ async def measured() -> dict[str, list[float]]:
         await spread(200, bare.call)
         await spread(200, engine.call)
         for _ in range(ROUNDS):
-            await measure("call_aiohttp", CALLS, spread(CALLS, bare.call))
-            await measure("call", CALLS, spread(CALLS, engine.call))
-            await measure("turn_memory", CALLS, spread(CALLS, engine.turn))
-            await measure("event_aiohttp", STREAMS * EVENTS, spread(STREAMS, bare.stream))
-            await measure("event_of_a_turn", STREAMS * EVENTS, spread(STREAMS, engine.stream))
+            await measure("request.aiohttp_cpu_us", CALLS, spread(CALLS, bare.call))
+            await measure("request.cpu_us", CALLS, spread(CALLS, engine.call))
+            await measure("turn_memory.cpu_us", CALLS, spread(CALLS, engine.turn))
+            await measure("stream_event.aiohttp_cpu_us", STREAMS * EVENTS, spread(STREAMS, bare.stream))
+            await measure("stream_event.cpu_us", STREAMS * EVENTS, spread(STREAMS, engine.stream))
     server.communicate()
 
     return rounds
@@ -127,11 +127,12 @@ def main(target: Path) -> None:
     """Measure, print, and add the figures to the file."""
     rounds = asyncio.run(measured())
     figures = {name: (statistics.median(values), "µs CPU") for name, values in rounds.items()}
-    figures["call_ratio"] = (figures["call"][0] / figures["call_aiohttp"][0], "ratio")
-    figures["event_ratio"] = (figures["event_of_a_turn"][0] / figures["event_aiohttp"][0], "ratio")
+    for work in ("request", "stream_event"):
+        ratio = figures[f"{work}.cpu_us"][0] / figures[f"{work}.aiohttp_cpu_us"][0]
+        figures[f"{work}.cpu_ratio_to_aiohttp"] = (ratio, "ratio")
     for name, (value, unit) in figures.items():
         low, high = (min(rounds[name]), max(rounds[name])) if name in rounds else (value, value)
-        print(f"{name:<24} {value:>10.2f} {low:>10.2f} {high:>10.2f}  {unit}")
+        print(f"{name:<32} {value:>10.2f} {low:>10.2f} {high:>10.2f}  {unit}")
     known = json.loads(target.read_text()) if target.exists() else {}
     known |= {f"python.{name}": {"value": value, "unit": unit} for name, (value, unit) in figures.items()}
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ const KEYS: &[(&str, &str)] = &[
     ("MISTRAL_API_KEY", "mistral/mistral-small-latest"),
     ("GROQ_API_KEY", "groq/llama-3.3-70b-versatile"),
     ("DEEPSEEK_API_KEY", "deepseek/deepseek-chat"),
-    ("XAI_API_KEY", "xai/grok-4"),
+    ("XAI_API_KEY", "xai/grok-4.3"),
 ];
 
 /// Servers on this machine that need no key.
