@@ -18,6 +18,7 @@ import TertuliaFFI
 @_exported import enum TertuliaFFI.CacheMode
 @_exported import struct TertuliaFFI.CallOptions
 @_exported import struct TertuliaFFI.Capabilities
+@_exported import struct TertuliaFFI.ChatRequest
 @_exported import struct TertuliaFFI.Citation
 @_exported import struct TertuliaFFI.ContextOptions
 @_exported import struct TertuliaFFI.ContextReport
@@ -78,6 +79,7 @@ import TertuliaFFI
 @_exported import enum TertuliaFFI.Retry
 @_exported import enum TertuliaFFI.RetryAfterSource
 @_exported import enum TertuliaFFI.Role
+@_exported import struct TertuliaFFI.Sampling
 @_exported import struct TertuliaFFI.SearchHit
 @_exported import struct TertuliaFFI.SearchPage
 @_exported import enum TertuliaFFI.SearchSort
@@ -129,6 +131,7 @@ extension Tertulia {
     public typealias CacheMode = TertuliaFFI.CacheMode
     public typealias CallOptions = TertuliaFFI.CallOptions
     public typealias Capabilities = TertuliaFFI.Capabilities
+    public typealias ChatRequest = TertuliaFFI.ChatRequest
     public typealias Citation = TertuliaFFI.Citation
     public typealias ContextOptions = TertuliaFFI.ContextOptions
     public typealias ContextReport = TertuliaFFI.ContextReport
@@ -189,6 +192,7 @@ extension Tertulia {
     public typealias Retry = TertuliaFFI.Retry
     public typealias RetryAfterSource = TertuliaFFI.RetryAfterSource
     public typealias Role = TertuliaFFI.Role
+    public typealias Sampling = TertuliaFFI.Sampling
     public typealias SearchHit = TertuliaFFI.SearchHit
     public typealias SearchPage = TertuliaFFI.SearchPage
     public typealias SearchSort = TertuliaFFI.SearchSort
