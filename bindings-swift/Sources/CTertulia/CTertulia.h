@@ -249,6 +249,13 @@ typedef void (*UniffiCallbackInterfaceKeySourceMethod0)(uint64_t, RustBuffer, Ru
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_LISTENER_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_LISTENER_METHOD0
+typedef void (*UniffiCallbackInterfaceLogListenerMethod0)(uint64_t, RustBuffer, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
 #ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_PROVIDER_CODE_METHOD0
 #define UNIFFI_FFIDEF_CALLBACK_INTERFACE_PROVIDER_CODE_METHOD0
 typedef void (*UniffiCallbackInterfaceProviderCodeMethod0)(uint64_t, RustBuffer, uint64_t, UniffiForeignFutureCompleteVoid _Nonnull, uint64_t, UniffiForeignFutureDroppedCallbackStruct* _Nonnull
@@ -262,6 +269,15 @@ typedef struct UniffiVTableCallbackInterfaceKeySource {
     UniffiCallbackInterfaceClone _Nonnull uniffiClone;
     UniffiCallbackInterfaceKeySourceMethod0 _Nonnull key;
 } UniffiVTableCallbackInterfaceKeySource;
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_LISTENER
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_LISTENER
+typedef struct UniffiVTableCallbackInterfaceLogListener {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceLogListenerMethod0 _Nonnull log;
+} UniffiVTableCallbackInterfaceLogListener;
 
 #endif
 #ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_PROVIDER_CODE
@@ -692,6 +708,26 @@ RustBuffer uniffi_tertulia_fn_method_librarycache_health(uint64_t ptr, RustCallS
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_INVALIDATE
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYCACHE_INVALIDATE
 void uniffi_tertulia_fn_method_librarycache_invalidate(uint64_t ptr, RustBuffer kind, RustBuffer name, RustBuffer user, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LOGLISTENER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LOGLISTENER
+uint64_t uniffi_tertulia_fn_clone_loglistener(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LOGLISTENER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LOGLISTENER
+void uniffi_tertulia_fn_free_loglistener(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_LOGLISTENER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_LOGLISTENER
+void uniffi_tertulia_fn_init_callback_vtable_loglistener(const UniffiVTableCallbackInterfaceLogListener* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGLISTENER_LOG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGLISTENER_LOG
+void uniffi_tertulia_fn_method_loglistener_log(uint64_t ptr, RustBuffer record, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OUTBOX
@@ -1289,6 +1325,11 @@ RustBuffer uniffi_tertulia_fn_method_errorinfo_uniffi_trait_display(RustBuffer p
 RustBuffer uniffi_tertulia_fn_method_libraryentry_render(RustBuffer ptr, RustBuffer values, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGRECORD_UNIFFI_TRAIT_DISPLAY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGRECORD_UNIFFI_TRAIT_DISPLAY
+RustBuffer uniffi_tertulia_fn_method_logrecord_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CALLOPTIONS_UNIFFI_TRAIT_DISPLAY
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CALLOPTIONS_UNIFFI_TRAIT_DISPLAY
 RustBuffer uniffi_tertulia_fn_method_calloptions_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
@@ -1307,6 +1348,11 @@ RustBuffer uniffi_tertulia_fn_method_cost_uniffi_trait_display(RustBuffer ptr, R
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FAILURE
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FAILURE
 RustBuffer uniffi_tertulia_fn_func_failure(RustBuffer kind, RustBuffer reason, RustBuffer detail, RustBuffer retry, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FORWARD_LOGS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FORWARD_LOGS
+void uniffi_tertulia_fn_func_forward_logs(RustBuffer level, RustBuffer listener, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_OPEN_TERTULIA
@@ -1577,6 +1623,12 @@ void ffi_tertulia_rust_future_complete_void(uint64_t handle, RustCallStatus *_No
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FAILURE
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FAILURE
 uint16_t uniffi_tertulia_checksum_func_failure(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FORWARD_LOGS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FORWARD_LOGS
+uint16_t uniffi_tertulia_checksum_func_forward_logs(void
 
 );
 #endif
@@ -1955,6 +2007,12 @@ uint16_t uniffi_tertulia_checksum_method_librarycache_health(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_INVALIDATE
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARYCACHE_INVALIDATE
 uint16_t uniffi_tertulia_checksum_method_librarycache_invalidate(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LOGLISTENER_LOG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LOGLISTENER_LOG
+uint16_t uniffi_tertulia_checksum_method_loglistener_log(void
 
 );
 #endif

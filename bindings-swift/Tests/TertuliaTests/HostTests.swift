@@ -3,7 +3,7 @@ import Simulator
 import Tertulia
 import Testing
 
-/// What an app gives in code: keys and providers.
+/// What an app gives in code: keys, providers, and who hears the log.
 @Suite(.timeLimit(.minutes(1)))
 struct HostTests {
     private static let settings = Settings(
@@ -217,6 +217,22 @@ struct HostTests {
             try await housed(Provider("No Name") { _ in AsyncThrowingStream { $0.finish() } })
         }
         #expect(unnamed?.kind == .invalid && unnamed?.reason == "bad_provider")
+    }
+
+    @Test("an app hears what is logged, and neither keys nor prompts")
+    func logs() async throws {
+        try await bench { bench in
+            let (records, heard) = AsyncStream<LogRecord>.makeStream()
+            try Tertulia.forwardLogs(.info) { heard.yield($0) }
+            let tertulia = try await bench.engine("status=401", keys: ["lab": "sk-canary"])
+            #expect(await failure { try await tertulia.ask("canary-prompt") }?.kind == .unauthorized)
+            try await tertulia.close()
+            for await record in records {
+                #expect(!"\(record) \(record.fields)".contains("canary") && record.target.hasPrefix("tertulia"))
+                if record.message == "closed" { break }
+            }
+            try Tertulia.stopLogs()
+        }
     }
 }
 

@@ -51,6 +51,8 @@ import TertuliaFFI
 @_exported import struct TertuliaFFI.LibraryItem
 @_exported import enum TertuliaFFI.LibraryValue
 @_exported import struct TertuliaFFI.LibraryVersion
+@_exported import enum TertuliaFFI.LogLevel
+@_exported import struct TertuliaFFI.LogRecord
 @_exported import struct TertuliaFFI.Media
 @_exported import enum TertuliaFFI.MediaSource
 @_exported import struct TertuliaFFI.Message
@@ -164,6 +166,8 @@ extension Tertulia {
     public typealias LibraryItem = TertuliaFFI.LibraryItem
     public typealias LibraryValue = TertuliaFFI.LibraryValue
     public typealias LibraryVersion = TertuliaFFI.LibraryVersion
+    public typealias LogLevel = TertuliaFFI.LogLevel
+    public typealias LogRecord = TertuliaFFI.LogRecord
     public typealias Media = TertuliaFFI.Media
     public typealias MediaSource = TertuliaFFI.MediaSource
     public typealias Message = TertuliaFFI.Message

@@ -13,6 +13,7 @@ struct Keys {
 }
 
 impl Keys {
+    #[expect(clippy::result_large_err, reason = "the border's own error, which has no boxes")]
     fn new(answers: impl IntoIterator<Item = Result<Option<&'static str>, TertuliaError>>) -> Arc<Self> {
         let answers = answers.into_iter().map(|answer| answer.map(|key| key.map(str::to_owned))).collect();
         Arc::new(Self { answers, asked: Mutex::default() })

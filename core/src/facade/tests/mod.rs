@@ -14,6 +14,7 @@ use crate::{base, call, engine, model, policy};
 
 mod host;
 mod live;
+mod logs;
 mod own_providers;
 
 fn say(text: &str) -> Vec<Part> {

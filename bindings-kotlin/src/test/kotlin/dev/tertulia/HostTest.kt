@@ -1,6 +1,8 @@
 package dev.tertulia
 
 import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
@@ -24,7 +26,7 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.Timeout
 import org.junit.jupiter.api.assertThrows
 
-/** What an app gives in code: keys and providers. */
+/** What an app gives in code: keys, providers, and who hears the log. */
 @Timeout(60)
 class HostTest {
     private val simulator = Simulator()
@@ -226,5 +228,26 @@ class HostTest {
             chats.map { chat -> async { chat.send("Count") } }.map { it.await() }
         }
         assertEquals(List(8) { many.joinToString("") }, replies.map { it.text })
+    }
+
+    @Test
+    fun `an app hears what is logged, and neither keys nor prompts`() = play {
+        val heard = LinkedBlockingQueue<LogRecord>()
+        Tertulia.forwardLogs(LogLevel.INFO) { record -> heard += record; TODO("a listener that throws") }
+        try {
+            val tertulia = engine { key("lab", "sk-canary") }
+            assertThrows<TertuliaException.Unauthorized> {
+                runBlocking { tertulia.ask("canary-prompt", CallOptions(model = "lab/sim:status=401")) }
+            }
+            tertulia.shutdown()
+            while (true) {
+                val record = checkNotNull(heard.poll(10, TimeUnit.SECONDS)) { "the end was not logged" }
+                assertFalse("canary" in "$record ${record.fields}", "$record")
+                assertTrue(record.target.startsWith("tertulia"), record.target)
+                if (record.message == "closed") break
+            }
+        } finally {
+            Tertulia.stopLogs()
+        }
     }
 }
