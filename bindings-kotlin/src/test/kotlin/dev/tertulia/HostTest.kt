@@ -4,6 +4,7 @@ import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicInteger
+import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
@@ -16,6 +17,8 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOf
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.yield
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import org.junit.jupiter.api.AfterEach
@@ -205,6 +208,24 @@ class HostTest {
         begun.receive()
         ended.receive()
         assertEquals(ReplyStatus.CANCELLED, stream.reply().status)
+    }
+
+    @Test
+    fun `no job of an app's code is kept when its call is over`() = play {
+        val tertulia = house { request ->
+            flow {
+                emit(words("ok"))
+                if (request.messages.last().text == "wait") awaitCancellation()
+            }
+        }
+        repeat(50) {
+            tertulia.ask("Hi")
+            val stream = tertulia.user().newConversation().stream("wait")
+            assertEquals("ok", stream.text().first())
+            stream.reply()
+        }
+        tertulia.shutdown()
+        withTimeout(10.seconds) { while (uniffiForeignFutureHandleCount() > 0) yield() }
     }
 
     @Test
