@@ -31,8 +31,8 @@ BUILD = (
 )  # fmt: skip
 LIBRARIES = {"darwin": "libtertulia_ffi.dylib", "win32": "tertulia_ffi.dll"}
 SHOWN = 40
-# What is generated for itself, the errors that the package has in a form of its own, and how an engine is opened.
-NOT_HANDED_ON = re.compile(r"FfiConverter|[Uu]niffi|TertuliaError$|OpenOptions$")
+# What is generated for itself, what the package has in a form of its own, and how an engine is opened.
+NOT_HANDED_ON = re.compile(r"FfiConverter|[Uu]niffi|TertuliaError$|OpenOptions$|Provider$")
 # A job that is cancelled in the very moment in which its call is done never takes the result, and UniFFI frees the call
 # without it: a stream nobody holds would go on to its end, and what it was written to would stay in memory.
 UNTAKEN = """\
@@ -53,6 +53,8 @@ TAKEN = """\
         freeFunc(rustFuture)
     }
 """
+# What is thrown by a host's code may be an `Error`, of which `TODO()` is one: uncaught, nobody would ever hear of it.
+UNCAUGHT, CAUGHT = "catch(e: kotlin.Exception)", "catch(e: kotlin.Throwable)"
 # Nothing uses it, and it would be taken for our own `Library`.
 HIDES = "import com.sun.jna.Library\n"
 
@@ -104,10 +106,12 @@ def types(swift: str) -> str:
 
 
 def mended(kotlin: str) -> str:
-    """Free what a call gave that nobody takes any more, and let no import hide a name of ours."""
+    """Free what a call gave that nobody takes any more, hear of all that is thrown, and let no import hide a name of ours."""
     if kotlin.count(UNTAKEN) != 1:
         raise SystemExit("UniFFI waits for calls in another way than it did: see what it does with cancelled ones")
-    return kotlin.replace(UNTAKEN, TAKEN).replace(HIDES, "")
+    if UNCAUGHT not in kotlin:
+        raise SystemExit("UniFFI calls a host's code in another way than it did: see what it does with an Error")
+    return kotlin.replace(UNTAKEN, TAKEN).replace(UNCAUGHT, CAUGHT).replace(HIDES, "")
 
 
 def files(folder: Path) -> dict[str, str]:

@@ -243,6 +243,52 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_SOURCE_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_KEY_SOURCE_METHOD0
+typedef void (*UniffiCallbackInterfaceKeySourceMethod0)(uint64_t, RustBuffer, RustBuffer, UniffiForeignFutureCompleteRustBuffer _Nonnull, uint64_t, UniffiForeignFutureDroppedCallbackStruct* _Nonnull
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_LISTENER_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_LOG_LISTENER_METHOD0
+typedef void (*UniffiCallbackInterfaceLogListenerMethod0)(uint64_t, RustBuffer, void* _Nonnull,
+        RustCallStatus *_Nonnull uniffiCallStatus
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_CALLBACK_INTERFACE_PROVIDER_CODE_METHOD0
+#define UNIFFI_FFIDEF_CALLBACK_INTERFACE_PROVIDER_CODE_METHOD0
+typedef void (*UniffiCallbackInterfaceProviderCodeMethod0)(uint64_t, RustBuffer, uint64_t, UniffiForeignFutureCompleteVoid _Nonnull, uint64_t, UniffiForeignFutureDroppedCallbackStruct* _Nonnull
+    );
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_SOURCE
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_KEY_SOURCE
+typedef struct UniffiVTableCallbackInterfaceKeySource {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceKeySourceMethod0 _Nonnull key;
+} UniffiVTableCallbackInterfaceKeySource;
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_LISTENER
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_LOG_LISTENER
+typedef struct UniffiVTableCallbackInterfaceLogListener {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceLogListenerMethod0 _Nonnull log;
+} UniffiVTableCallbackInterfaceLogListener;
+
+#endif
+#ifndef UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_PROVIDER_CODE
+#define UNIFFI_FFIDEF_V_TABLE_CALLBACK_INTERFACE_PROVIDER_CODE
+typedef struct UniffiVTableCallbackInterfaceProviderCode {
+    UniffiCallbackInterfaceFree _Nonnull uniffiFree;
+    UniffiCallbackInterfaceClone _Nonnull uniffiClone;
+    UniffiCallbackInterfaceProviderCodeMethod0 _Nonnull answer;
+} UniffiVTableCallbackInterfaceProviderCode;
+
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_BATCH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_BATCH
 uint64_t uniffi_tertulia_fn_clone_batch(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -579,6 +625,26 @@ void uniffi_tertulia_fn_free_messages(uint64_t handle, RustCallStatus *_Nonnull 
 uint64_t uniffi_tertulia_fn_method_messages_next_batch(uint64_t ptr, int32_t max, RustBuffer cancel
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_KEYSOURCE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_KEYSOURCE
+uint64_t uniffi_tertulia_fn_clone_keysource(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_KEYSOURCE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_KEYSOURCE
+void uniffi_tertulia_fn_free_keysource(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_KEYSOURCE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_KEYSOURCE
+void uniffi_tertulia_fn_init_callback_vtable_keysource(const UniffiVTableCallbackInterfaceKeySource* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_KEYSOURCE_KEY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_KEYSOURCE_KEY
+uint64_t uniffi_tertulia_fn_method_keysource_key(uint64_t ptr, RustBuffer user, RustBuffer provider
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LIBRARY
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LIBRARY
 uint64_t uniffi_tertulia_fn_clone_library(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -644,6 +710,26 @@ RustBuffer uniffi_tertulia_fn_method_librarycache_health(uint64_t ptr, RustCallS
 void uniffi_tertulia_fn_method_librarycache_invalidate(uint64_t ptr, RustBuffer kind, RustBuffer name, RustBuffer user, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LOGLISTENER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_LOGLISTENER
+uint64_t uniffi_tertulia_fn_clone_loglistener(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LOGLISTENER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_LOGLISTENER
+void uniffi_tertulia_fn_free_loglistener(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_LOGLISTENER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_LOGLISTENER
+void uniffi_tertulia_fn_init_callback_vtable_loglistener(const UniffiVTableCallbackInterfaceLogListener* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGLISTENER_LOG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGLISTENER_LOG
+void uniffi_tertulia_fn_method_loglistener_log(uint64_t ptr, RustBuffer record, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OUTBOX
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OUTBOX
 uint64_t uniffi_tertulia_fn_clone_outbox(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -687,6 +773,41 @@ void uniffi_tertulia_fn_free_outboxwatch(uint64_t handle, RustCallStatus *_Nonnu
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOXWATCH_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OUTBOXWATCH_NEXT
 uint64_t uniffi_tertulia_fn_method_outboxwatch_next(uint64_t ptr, RustBuffer cancel
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OWNREPLY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_OWNREPLY
+uint64_t uniffi_tertulia_fn_clone_ownreply(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_OWNREPLY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_OWNREPLY
+void uniffi_tertulia_fn_free_ownreply(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OWNREPLY_GIVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_OWNREPLY_GIVE
+uint64_t uniffi_tertulia_fn_method_ownreply_give(uint64_t ptr, RustBuffer event
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_PROVIDERCODE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_PROVIDERCODE
+uint64_t uniffi_tertulia_fn_clone_providercode(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_PROVIDERCODE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FREE_PROVIDERCODE
+void uniffi_tertulia_fn_free_providercode(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_PROVIDERCODE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_INIT_CALLBACK_VTABLE_PROVIDERCODE
+void uniffi_tertulia_fn_init_callback_vtable_providercode(const UniffiVTableCallbackInterfaceProviderCode* _Nonnull vtable
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_PROVIDERCODE_ANSWER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_PROVIDERCODE_ANSWER
+uint64_t uniffi_tertulia_fn_method_providercode_answer(uint64_t ptr, RustBuffer request, uint64_t reply
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_CLONE_PROVIDERHANDLE
@@ -1189,6 +1310,11 @@ RustBuffer uniffi_tertulia_fn_method_tertuliaerror_uniffi_trait_display(RustBuff
 RustBuffer uniffi_tertulia_fn_method_budget_id(RustBuffer ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CHATREQUEST_UNIFFI_TRAIT_DISPLAY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CHATREQUEST_UNIFFI_TRAIT_DISPLAY
+RustBuffer uniffi_tertulia_fn_method_chatrequest_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_ERRORINFO_UNIFFI_TRAIT_DISPLAY
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_ERRORINFO_UNIFFI_TRAIT_DISPLAY
 RustBuffer uniffi_tertulia_fn_method_errorinfo_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
@@ -1197,6 +1323,11 @@ RustBuffer uniffi_tertulia_fn_method_errorinfo_uniffi_trait_display(RustBuffer p
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYENTRY_RENDER
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LIBRARYENTRY_RENDER
 RustBuffer uniffi_tertulia_fn_method_libraryentry_render(RustBuffer ptr, RustBuffer values, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGRECORD_UNIFFI_TRAIT_DISPLAY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_LOGRECORD_UNIFFI_TRAIT_DISPLAY
+RustBuffer uniffi_tertulia_fn_method_logrecord_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_CALLOPTIONS_UNIFFI_TRAIT_DISPLAY
@@ -1214,9 +1345,19 @@ RustBuffer uniffi_tertulia_fn_method_openoptions_uniffi_trait_display(RustBuffer
 RustBuffer uniffi_tertulia_fn_method_cost_uniffi_trait_display(RustBuffer ptr, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FAILURE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FAILURE
+RustBuffer uniffi_tertulia_fn_func_failure(RustBuffer kind, RustBuffer reason, RustBuffer detail, RustBuffer retry, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FORWARD_LOGS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_FORWARD_LOGS
+void uniffi_tertulia_fn_func_forward_logs(RustBuffer level, RustBuffer listener, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_OPEN_TERTULIA
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_FUNC_OPEN_TERTULIA
-uint64_t uniffi_tertulia_fn_func_open_tertulia(RustBuffer options, RustBuffer cancel
+uint64_t uniffi_tertulia_fn_func_open_tertulia(RustBuffer options, RustBuffer key_source, RustBuffer own_providers, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_FFI_TERTULIA_RUSTBUFFER_ALLOC
@@ -1477,6 +1618,18 @@ void ffi_tertulia_rust_future_free_void(uint64_t handle
 #ifndef UNIFFI_FFIDEF_FFI_TERTULIA_RUST_FUTURE_COMPLETE_VOID
 #define UNIFFI_FFIDEF_FFI_TERTULIA_RUST_FUTURE_COMPLETE_VOID
 void ffi_tertulia_rust_future_complete_void(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FAILURE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FAILURE
+uint16_t uniffi_tertulia_checksum_func_failure(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FORWARD_LOGS
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_FORWARD_LOGS
+uint16_t uniffi_tertulia_checksum_func_forward_logs(void
+
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_FUNC_OPEN_TERTULIA
@@ -1797,6 +1950,12 @@ uint16_t uniffi_tertulia_checksum_method_messages_next_batch(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_KEYSOURCE_KEY
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_KEYSOURCE_KEY
+uint16_t uniffi_tertulia_checksum_method_keysource_key(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_DELETE
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LIBRARY_DELETE
 uint16_t uniffi_tertulia_checksum_method_library_delete(void
@@ -1851,6 +2010,12 @@ uint16_t uniffi_tertulia_checksum_method_librarycache_invalidate(void
 
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LOGLISTENER_LOG
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_LOGLISTENER_LOG
+uint16_t uniffi_tertulia_checksum_method_loglistener_log(void
+
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_DISCARD
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOX_DISCARD
 uint16_t uniffi_tertulia_checksum_method_outbox_discard(void
@@ -1878,6 +2043,18 @@ uint16_t uniffi_tertulia_checksum_method_outbox_watch(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOXWATCH_NEXT
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OUTBOXWATCH_NEXT
 uint16_t uniffi_tertulia_checksum_method_outboxwatch_next(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OWNREPLY_GIVE
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_OWNREPLY_GIVE
+uint16_t uniffi_tertulia_checksum_method_ownreply_give(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_PROVIDERCODE_ANSWER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_PROVIDERCODE_ANSWER
+uint16_t uniffi_tertulia_checksum_method_providercode_answer(void
 
 );
 #endif

@@ -30,3 +30,12 @@ func failing<Result>(_ work: () throws -> Result) throws -> Result {
         throw TertuliaError(failure)
     }
 }
+
+/// Does what the engine asks of a host's code, and hands back what that throws.
+func asked<Result>(_ work: () async throws -> Result) async throws -> Result {
+    do {
+        return try await work()
+    } catch let failure as TertuliaError {
+        throw failure.handedBack
+    }
+}

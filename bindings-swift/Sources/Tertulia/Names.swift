@@ -20,6 +20,9 @@ public typealias TertuliaProviderHandle = ProviderHandle
 public typealias TertuliaTimelineModel = TimelineModel
 @available(iOS 17, macOS 14, *)
 public typealias TertuliaTimelineRow = TimelineRow
+public typealias TertuliaKeySource = KeySource
+public typealias TertuliaAskedKeys = AskedKeys
+public typealias TertuliaProvider = Provider
 public typealias TertuliaSettings = Settings
 public typealias TertuliaFailure = TertuliaError
 
@@ -47,6 +50,9 @@ extension Tertulia {
     public typealias TimelineModel = TertuliaTimelineModel
     @available(iOS 17, macOS 14, *)
     public typealias TimelineRow = TertuliaTimelineRow
+    public typealias KeySource = TertuliaKeySource
+    public typealias AskedKeys = TertuliaAskedKeys
+    public typealias Provider = TertuliaProvider
     public typealias Settings = TertuliaSettings
     public typealias TertuliaError = TertuliaFailure
 }

@@ -23,18 +23,25 @@ public final class Tertulia: Sendable {
     ///   - model: The model that is asked when neither call nor conversation names one, as `provider/model`.
     ///   - fallback: The models to go on to, in this order, when that one fails. Left out: as the settings say.
     ///   - keys: Keys by provider. Left out: the environment variable that the catalogue names.
-    ///   - providers: Providers of your own.
+    ///   - keySource: Where keys are asked for, by user and provider: a keychain, a vault.
+    ///   - providers: Providers of your own, as data.
+    ///   - ownProviders: Providers of your own, as code.
     ///   - settings: All settings.
     /// - Throws: ``TertuliaError``: `invalid` for bad settings, providers or models; `storage` when the store cannot be
     ///   opened.
     public static func open(
         _ store: String? = nil, model: String? = nil, fallback: [String]? = nil, keys: [String: String] = [:],
-        providers: [ProviderSpec] = [],
+        keySource: (any KeySource)? = nil, providers: [ProviderSpec] = [], ownProviders: [Provider] = [],
         settings: Settings = .server
     ) async throws -> Tertulia {
         let options = OpenOptions(
             store: store, model: model, fallback: fallback, keys: keys, providers: providers, settings: settings.json)
-        return Tertulia(try await calling { try await openTertulia(options: options, cancel: $0) })
+        let source = keySource.map(HostKeys.init)
+        let own = ownProviders.map(\.record)
+        return Tertulia(
+            try await calling {
+                try await openTertulia(options: options, keySource: source, ownProviders: own, cancel: $0)
+            })
     }
 
     /// The conversations of one user; left out, of the one user of this device. Their own keys, by provider, serve them

@@ -33,6 +33,21 @@ public struct TertuliaError: LocalizedError, CustomStringConvertible, Hashable, 
     /// What the record holds.
     public subscript<Value>(dynamicMember field: KeyPath<ErrorInfo, Value>) -> Value { info[keyPath: field] }
 
+    /// An error of this kind, for a provider or a key source of your own to throw.
+    ///
+    /// - Parameters:
+    ///   - reason: A stable machine word.
+    ///   - detail: A sentence for developers; neither may hold a prompt or a key.
+    ///   - retry: Whether the engine may ask again before the first content.
+    public init(_ kind: ErrorKind, reason: String, detail: String, retry: Retry = .never) {
+        self.init(failure(kind: kind, reason: reason, detail: detail, retry: retry))
+    }
+
+    /// The same, on its way back into the engine.
+    var handedBack: TertuliaFFI.TertuliaError {
+        failure(kind: info.kind, reason: info.reason, detail: info.detail, retry: info.retry)
+    }
+
     init(_ failure: TertuliaFFI.TertuliaError) {
         switch failure {
         case .Invalid(let info), .NotFound(let info), .Conflict(let info), .Unauthorized(let info),

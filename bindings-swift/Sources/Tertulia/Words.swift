@@ -29,6 +29,11 @@ extension Message {
     public var text: String { parts.words }
 }
 
+extension NewMessage {
+    /// All words of the message.
+    public var text: String { parts.words }
+}
+
 extension Cost {
     /// The cost in US dollars, or nothing when it is not known.
     public var usd: Double? { nanoUsd.map { Double($0) / 1e9 } }

@@ -460,7 +460,13 @@ fileprivate final class UniffiHandleMap<T>: @unchecked Sendable {
 
 
 // Public interface members begin here.
-
+// Magic number for the Rust proxy to call using the same mechanism as every other method,
+// to free the callback once it's dropped by Rust.
+private let IDX_CALLBACK_FREE: Int32 = 0
+// Callback return codes
+private let UNIFFI_CALLBACK_SUCCESS: Int32 = 0
+private let UNIFFI_CALLBACK_ERROR: Int32 = 1
+private let UNIFFI_CALLBACK_UNEXPECTED_ERROR: Int32 = 2
 
 #if swift(>=5.8)
 @_documentation(visibility: private)
@@ -2803,6 +2809,260 @@ public func FfiConverterTypeEvents_lower(_ value: Events) -> UInt64 {
 
 
 /**
+ * Gives keys: a keychain, a keystore, a vault. Asked before the environment, after all keys that were handed over.
+ */
+public protocol KeySource: AnyObject, Sendable {
+
+    /**
+     * The key of this user for this provider, or nothing when there is none. Without a user it is the application's own.
+     *
+     * Answers are remembered for 5 minutes, "none" for 10 seconds, and asked for anew once a provider has rejected the
+     * key. A call waits for the answer as long as it waits for its provider; one that is cancelled waits no longer, and
+     * this code is cancelled when nobody waits any more.
+     *
+     * # Errors
+     * Whatever is thrown makes the call `Unauthorized` (key_source), and its words are told to nobody. Only `Unavailable`
+     * stays what it is, for keys that cannot be had right now.
+     */
+    func key(user: String?, provider: String) async throws  -> String?
+
+}
+/**
+ * Gives keys: a keychain, a keystore, a vault. Asked before the environment, after all keys that were handed over.
+ */
+open class KeySourceImpl: KeySource, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_keysource(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_keysource(handle, $0) }
+    }
+
+
+
+
+    /**
+     * The key of this user for this provider, or nothing when there is none. Without a user it is the application's own.
+     *
+     * Answers are remembered for 5 minutes, "none" for 10 seconds, and asked for anew once a provider has rejected the
+     * key. A call waits for the answer as long as it waits for its provider; one that is cancelled waits no longer, and
+     * this code is cancelled when nobody waits any more.
+     *
+     * # Errors
+     * Whatever is thrown makes the call `Unauthorized` (key_source), and its words are told to nobody. Only `Unavailable`
+     * stays what it is, for keys that cannot be had right now.
+     */
+open func key(user: String?, provider: String)async throws  -> String?  {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_keysource_key(
+                        self.uniffiCloneHandle(),FfiConverterOptionString.lower(user),FfiConverterString.lower(provider)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
+            completeFunc: ffi_tertulia_rust_future_complete_rust_buffer,
+            freeFunc: ffi_tertulia_rust_future_free_rust_buffer,
+            liftFunc: FfiConverterOptionString.lift,
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceKeySource {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceKeySource = UniffiVTableCallbackInterfaceKeySource(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeKeySource.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface KeySource: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeKeySource.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface KeySource: handle missing in uniffiClone")
+            }
+        },
+        key: { (
+            uniffiHandle: UInt64,
+            user: RustBuffer,
+            provider: RustBuffer,
+            uniffiFutureCallback: @escaping UniffiForeignFutureCompleteRustBuffer,
+            uniffiCallbackData: UInt64,
+            uniffiOutDroppedCallback: UnsafeMutablePointer<UniffiForeignFutureDroppedCallbackStruct>
+        ) in
+            let makeCall = {
+                () async throws -> String? in
+                guard let uniffiObj = try? FfiConverterTypeKeySource.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try await uniffiObj.key(
+                     user: try FfiConverterOptionString.lift(user),
+                     provider: try FfiConverterString.lift(provider)
+                )
+            }
+
+            let uniffiHandleSuccess = { (returnValue: String?) in
+                uniffiFutureCallback(
+                    uniffiCallbackData,
+                    UniffiForeignFutureResultRustBuffer(
+                        returnValue: FfiConverterOptionString.lower(returnValue),
+                        callStatus: RustCallStatus()
+                    )
+                )
+            }
+            let uniffiHandleError = { (statusCode, errorBuf) in
+                uniffiFutureCallback(
+                    uniffiCallbackData,
+                    UniffiForeignFutureResultRustBuffer(
+                        returnValue: RustBuffer.empty(),
+                        callStatus: RustCallStatus(code: statusCode, errorBuf: errorBuf)
+                    )
+                )
+            }
+            uniffiTraitInterfaceCallAsyncWithError(
+                makeCall: makeCall,
+                handleSuccess: uniffiHandleSuccess,
+                handleError: uniffiHandleError,
+                lowerError: FfiConverterTypeTertuliaError_lower,
+                droppedCallback: uniffiOutDroppedCallback
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceKeySource> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceKeySource>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitKeySource() {
+    uniffi_tertulia_fn_init_callback_vtable_keysource(UniffiCallbackInterfaceKeySource.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeKeySource: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<KeySource>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = KeySource
+
+    public static func lift(_ handle: UInt64) throws -> KeySource {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return KeySourceImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: KeySource) -> UInt64 {
+         if let rustImpl = value as? KeySourceImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeySource {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: KeySource, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeySource_lift(_ handle: UInt64) throws -> KeySource {
+    return try FfiConverterTypeKeySource.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeKeySource_lower(_ value: KeySource) -> UInt64 {
+    return FfiConverterTypeKeySource.lower(value)
+}
+
+
+
+
+
+
+/**
  * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
  * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
  *
@@ -3277,6 +3537,225 @@ public func FfiConverterTypeLibraryCache_lift(_ handle: UInt64) throws -> Librar
 #endif
 public func FfiConverterTypeLibraryCache_lower(_ value: LibraryCache) -> UInt64 {
     return FfiConverterTypeLibraryCache.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Hears what the engine logs.
+ */
+public protocol LogListener: AnyObject, Sendable {
+
+    /**
+     * Hears of one record. Called on a thread of its own, one record after the other; no call waits for it. Records that
+     * come while a thousand wait are dropped, and a record tells how many.
+     *
+     * # Errors
+     * What is thrown is told to nobody.
+     */
+    func log(record: LogRecord) throws
+
+}
+/**
+ * Hears what the engine logs.
+ */
+open class LogListenerImpl: LogListener, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_loglistener(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_loglistener(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Hears of one record. Called on a thread of its own, one record after the other; no call waits for it. Records that
+     * come while a thousand wait are dropped, and a record tells how many.
+     *
+     * # Errors
+     * What is thrown is told to nobody.
+     */
+open func log(record: LogRecord)throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_loglistener_log(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeLogRecord_lower(record),uniffiCallStatus
+    )
+}
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceLogListener {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceLogListener = UniffiVTableCallbackInterfaceLogListener(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeLogListener.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface LogListener: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeLogListener.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface LogListener: handle missing in uniffiClone")
+            }
+        },
+        log: { (
+            uniffiHandle: UInt64,
+            record: RustBuffer,
+            uniffiOutReturn: UnsafeMutableRawPointer,
+            uniffiCallStatus: UnsafeMutablePointer<RustCallStatus>
+        ) in
+            let makeCall = {
+                () throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeLogListener.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try uniffiObj.log(
+                     record: try FfiConverterTypeLogRecord_lift(record)
+                )
+            }
+
+
+            let writeReturn = { () }
+            uniffiTraitInterfaceCallWithError(
+                callStatus: uniffiCallStatus,
+                makeCall: makeCall,
+                writeReturn: writeReturn,
+                lowerError: FfiConverterTypeTertuliaError_lower
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceLogListener> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceLogListener>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitLogListener() {
+    uniffi_tertulia_fn_init_callback_vtable_loglistener(UniffiCallbackInterfaceLogListener.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogListener: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<LogListener>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = LogListener
+
+    public static func lift(_ handle: UInt64) throws -> LogListener {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return LogListenerImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: LogListener) -> UInt64 {
+         if let rustImpl = value as? LogListenerImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogListener {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: LogListener, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogListener_lift(_ handle: UInt64) throws -> LogListener {
+    return try FfiConverterTypeLogListener.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogListener_lower(_ value: LogListener) -> UInt64 {
+    return FfiConverterTypeLogListener.lower(value)
 }
 
 
@@ -3788,6 +4267,401 @@ public func FfiConverterTypeOutboxWatch_lift(_ handle: UInt64) throws -> OutboxW
 #endif
 public func FfiConverterTypeOutboxWatch_lower(_ value: OutboxWatch) -> UInt64 {
     return FfiConverterTypeOutboxWatch.lower(value)
+}
+
+
+
+
+
+
+/**
+ * The answer of a provider of your own, as it is given.
+ */
+public protocol OwnReplyProtocol: AnyObject, Sendable {
+
+    /**
+     * Gives the next event, and waits while too many are not read yet. False when nobody reads any more: stop.
+     */
+    func give(event: StreamEventKind) async  -> Bool
+
+}
+/**
+ * The answer of a provider of your own, as it is given.
+ */
+open class OwnReply: OwnReplyProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_ownreply(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_ownreply(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Gives the next event, and waits while too many are not read yet. False when nobody reads any more: stop.
+     */
+open func give(event: StreamEventKind)async  -> Bool  {
+    return
+        try!  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_ownreply_give(
+                        self.uniffiCloneHandle(),FfiConverterTypeStreamEventKind_lower(event)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_i8,
+            completeFunc: ffi_tertulia_rust_future_complete_i8,
+            freeFunc: ffi_tertulia_rust_future_free_i8,
+            liftFunc: FfiConverterBool.lift,
+            errorHandler: nil
+
+        )
+}
+
+
+
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeOwnReply: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = OwnReply
+
+    public static func lift(_ handle: UInt64) throws -> OwnReply {
+        return OwnReply(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: OwnReply) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OwnReply {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: OwnReply, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOwnReply_lift(_ handle: UInt64) throws -> OwnReply {
+    return try FfiConverterTypeOwnReply.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeOwnReply_lower(_ value: OwnReply) -> UInt64 {
+    return FfiConverterTypeOwnReply.lower(value)
+}
+
+
+
+
+
+
+/**
+ * The code of a provider of your own.
+ */
+public protocol ProviderCode: AnyObject, Sendable {
+
+    /**
+     * Answers a request: gives every event of the answer to `reply`, and returns when the answer is whole. It is cancelled
+     * when nobody waits for the answer any more.
+     *
+     * It may give words (`Text`, `Reasoning`, `Refusal`), `Citation`, `ToolCall` (whole, or `ToolCallDelta` piece by
+     * piece), `Part` with a picture, sound, document or opaque object, `Usage` (the totals so far; left out, tokens are
+     * estimated), and `Progress` as a sign of life. Beginning and end are the engine's to say. The first event may take
+     * 300 s, every other 90 s.
+     *
+     * # Errors
+     * Whatever ended the answer. An error of ours keeps its kind: before the first content one whose `retry` is `Safe` or
+     * `After` makes the engine ask again, after it the reply is `Truncated` with what had arrived. Anything else is
+     * `Unavailable` (provider_failed) and not asked again, and its words are told to nobody.
+     */
+    func answer(request: ChatRequest, reply: OwnReply) async throws
+
+}
+/**
+ * The code of a provider of your own.
+ */
+open class ProviderCodeImpl: ProviderCode, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_tertulia_fn_clone_providercode(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_tertulia_fn_free_providercode(handle, $0) }
+    }
+
+
+
+
+    /**
+     * Answers a request: gives every event of the answer to `reply`, and returns when the answer is whole. It is cancelled
+     * when nobody waits for the answer any more.
+     *
+     * It may give words (`Text`, `Reasoning`, `Refusal`), `Citation`, `ToolCall` (whole, or `ToolCallDelta` piece by
+     * piece), `Part` with a picture, sound, document or opaque object, `Usage` (the totals so far; left out, tokens are
+     * estimated), and `Progress` as a sign of life. Beginning and end are the engine's to say. The first event may take
+     * 300 s, every other 90 s.
+     *
+     * # Errors
+     * Whatever ended the answer. An error of ours keeps its kind: before the first content one whose `retry` is `Safe` or
+     * `After` makes the engine ask again, after it the reply is `Truncated` with what had arrived. Anything else is
+     * `Unavailable` (provider_failed) and not asked again, and its words are told to nobody.
+     */
+open func answer(request: ChatRequest, reply: OwnReply)async throws   {
+    return
+        try  await uniffiRustCallAsync(
+            rustFutureFunc: {
+                uniffi_tertulia_fn_method_providercode_answer(
+                        self.uniffiCloneHandle(),FfiConverterTypeChatRequest_lower(request),FfiConverterTypeOwnReply_lower(reply)
+                )
+            },
+            pollFunc: ffi_tertulia_rust_future_poll_void,
+            completeFunc: ffi_tertulia_rust_future_complete_void,
+            freeFunc: ffi_tertulia_rust_future_free_void,
+            liftFunc: { $0 },
+            errorHandler: FfiConverterTypeTertuliaError_lift
+        )
+}
+
+
+
+}
+
+
+
+// Put the implementation in a struct so we don't pollute the top-level namespace
+fileprivate struct UniffiCallbackInterfaceProviderCode {
+
+    // Create the VTable using a series of closures.
+    // Swift automatically converts these into C callback functions.
+    //
+    // Store the vtable directly.
+    static let vtable: UniffiVTableCallbackInterfaceProviderCode = UniffiVTableCallbackInterfaceProviderCode(
+        uniffiFree: { (uniffiHandle: UInt64) -> () in
+            do {
+                try FfiConverterTypeProviderCode.handleMap.remove(handle: uniffiHandle)
+            } catch {
+                print("Uniffi callback interface ProviderCode: handle missing in uniffiFree")
+            }
+        },
+        uniffiClone: { (uniffiHandle: UInt64) -> UInt64 in
+            do {
+                return try FfiConverterTypeProviderCode.handleMap.clone(handle: uniffiHandle)
+            } catch {
+                fatalError("Uniffi callback interface ProviderCode: handle missing in uniffiClone")
+            }
+        },
+        answer: { (
+            uniffiHandle: UInt64,
+            request: RustBuffer,
+            reply: UInt64,
+            uniffiFutureCallback: @escaping UniffiForeignFutureCompleteVoid,
+            uniffiCallbackData: UInt64,
+            uniffiOutDroppedCallback: UnsafeMutablePointer<UniffiForeignFutureDroppedCallbackStruct>
+        ) in
+            let makeCall = {
+                () async throws -> () in
+                guard let uniffiObj = try? FfiConverterTypeProviderCode.handleMap.get(handle: uniffiHandle) else {
+                    throw UniffiInternalError.unexpectedStaleHandle
+                }
+                return try await uniffiObj.answer(
+                     request: try FfiConverterTypeChatRequest_lift(request),
+                     reply: try FfiConverterTypeOwnReply_lift(reply)
+                )
+            }
+
+            let uniffiHandleSuccess = { (returnValue: ()) in
+                uniffiFutureCallback(
+                    uniffiCallbackData,
+                    UniffiForeignFutureResultVoid(
+                        callStatus: RustCallStatus()
+                    )
+                )
+            }
+            let uniffiHandleError = { (statusCode, errorBuf) in
+                uniffiFutureCallback(
+                    uniffiCallbackData,
+                    UniffiForeignFutureResultVoid(
+                        callStatus: RustCallStatus(code: statusCode, errorBuf: errorBuf)
+                    )
+                )
+            }
+            uniffiTraitInterfaceCallAsyncWithError(
+                makeCall: makeCall,
+                handleSuccess: uniffiHandleSuccess,
+                handleError: uniffiHandleError,
+                lowerError: FfiConverterTypeTertuliaError_lower,
+                droppedCallback: uniffiOutDroppedCallback
+            )
+        }
+    )
+
+    // Rust stores this pointer for future callback invocations, so it must live
+    // for the process lifetime (not just for the init function call).
+    //
+    // `nonisolated(unsafe)` is needed under Swift 6 strict concurrency.
+    // This is safe because the pointee is initialized once during static init
+    // and never mutated by either side of the FFI.  Its fields are C function pointers.
+    nonisolated(unsafe) static let vtablePtr: UnsafePointer<UniffiVTableCallbackInterfaceProviderCode> = {
+        let ptr = UnsafeMutablePointer<UniffiVTableCallbackInterfaceProviderCode>.allocate(capacity: 1)
+        ptr.initialize(to: vtable)
+        return UnsafePointer(ptr)
+    }()
+}
+
+private func uniffiCallbackInitProviderCode() {
+    uniffi_tertulia_fn_init_callback_vtable_providercode(UniffiCallbackInterfaceProviderCode.vtablePtr)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeProviderCode: FfiConverter {
+    fileprivate static let handleMap = UniffiHandleMap<ProviderCode>()
+
+    typealias FfiType = UInt64
+    typealias SwiftType = ProviderCode
+
+    public static func lift(_ handle: UInt64) throws -> ProviderCode {
+        if ((handle & 1) == 0) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return ProviderCodeImpl(unsafeFromHandle: handle)
+        } else {
+            // Swift-generated handle, get the object from the handle map
+            return try handleMap.remove(handle: handle)
+        }
+    }
+
+    public static func lower(_ value: ProviderCode) -> UInt64 {
+         if let rustImpl = value as? ProviderCodeImpl {
+             // Rust-implemented object.  Clone the handle and return it
+            return rustImpl.uniffiCloneHandle()
+         } else {
+            // Swift object, generate a new vtable handle and return that.
+            return handleMap.insert(obj: value)
+         }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProviderCode {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: ProviderCode, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProviderCode_lift(_ handle: UInt64) throws -> ProviderCode {
+    return try FfiConverterTypeProviderCode.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProviderCode_lower(_ value: ProviderCode) -> UInt64 {
+    return FfiConverterTypeProviderCode.lower(value)
 }
 
 
@@ -8271,6 +9145,218 @@ public func FfiConverterTypeCapabilities_lower(_ value: Capabilities) -> RustBuf
 
 
 /**
+ * One call of a model, as a provider of your own is asked.
+ *
+ * Printing it shows nothing of what is said.
+ */
+public struct ChatRequest: Equatable, Hashable, CustomStringConvertible, Codable {
+    /**
+     * The model's bare name, without the provider.
+     */
+    public var model: String
+    /**
+     * Instructions that stand before the messages.
+     */
+    public var system: String?
+    /**
+     * What was said so far, oldest first.
+     */
+    public var messages: [NewMessage]
+    /**
+     * How the model chooses its words.
+     */
+    public var sampling: Sampling
+    /**
+     * How much the model thinks.
+     */
+    public var reasoningEffort: ReasoningEffort?
+    /**
+     * How many tokens it may think.
+     */
+    public var reasoningTokens: Int64?
+    /**
+     * What it may call.
+     */
+    public var tools: [ToolSpec]
+    /**
+     * Whether it does.
+     */
+    public var toolChoice: ToolChoice?
+    /**
+     * Whether it may call several at once.
+     */
+    public var parallelTools: Bool?
+    /**
+     * The shape of the answer.
+     */
+    public var outputSchema: OutputSchema?
+    /**
+     * Which beginnings shall be kept for the next call.
+     */
+    public var promptCache: PromptCache?
+    /**
+     * Whom the call is for, in a form that others may see.
+     */
+    public var endUser: String?
+    /**
+     * Labels of the call.
+     */
+    public var providerMetadata: [String: String]
+    /**
+     * What the caller puts over everything else, as a JSON object.
+     */
+    public var extraBody: String?
+    /**
+     * Headers of the caller.
+     */
+    public var extraHeaders: [String: String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The model's bare name, without the provider.
+         */model: String,
+        /**
+         * Instructions that stand before the messages.
+         */system: String?,
+        /**
+         * What was said so far, oldest first.
+         */messages: [NewMessage],
+        /**
+         * How the model chooses its words.
+         */sampling: Sampling,
+        /**
+         * How much the model thinks.
+         */reasoningEffort: ReasoningEffort?,
+        /**
+         * How many tokens it may think.
+         */reasoningTokens: Int64?,
+        /**
+         * What it may call.
+         */tools: [ToolSpec],
+        /**
+         * Whether it does.
+         */toolChoice: ToolChoice?,
+        /**
+         * Whether it may call several at once.
+         */parallelTools: Bool?,
+        /**
+         * The shape of the answer.
+         */outputSchema: OutputSchema?,
+        /**
+         * Which beginnings shall be kept for the next call.
+         */promptCache: PromptCache?,
+        /**
+         * Whom the call is for, in a form that others may see.
+         */endUser: String?,
+        /**
+         * Labels of the call.
+         */providerMetadata: [String: String],
+        /**
+         * What the caller puts over everything else, as a JSON object.
+         */extraBody: String?,
+        /**
+         * Headers of the caller.
+         */extraHeaders: [String: String]) {
+        self.model = model
+        self.system = system
+        self.messages = messages
+        self.sampling = sampling
+        self.reasoningEffort = reasoningEffort
+        self.reasoningTokens = reasoningTokens
+        self.tools = tools
+        self.toolChoice = toolChoice
+        self.parallelTools = parallelTools
+        self.outputSchema = outputSchema
+        self.promptCache = promptCache
+        self.endUser = endUser
+        self.providerMetadata = providerMetadata
+        self.extraBody = extraBody
+        self.extraHeaders = extraHeaders
+    }
+
+
+
+
+// The local Rust `Display` implementation.
+public var description: String {
+    return try!  FfiConverterString.lift(
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_chatrequest_uniffi_trait_display(
+            FfiConverterTypeChatRequest_lower(self),uniffiCallStatus
+    )
+}
+    )
+}
+}
+
+#if compiler(>=6)
+extension ChatRequest: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeChatRequest: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ChatRequest {
+        return
+            try ChatRequest(
+                model: FfiConverterString.read(from: &buf),
+                system: FfiConverterOptionString.read(from: &buf),
+                messages: FfiConverterSequenceTypeNewMessage.read(from: &buf),
+                sampling: FfiConverterTypeSampling.read(from: &buf),
+                reasoningEffort: FfiConverterOptionTypeReasoningEffort.read(from: &buf),
+                reasoningTokens: FfiConverterOptionInt64.read(from: &buf),
+                tools: FfiConverterSequenceTypeToolSpec.read(from: &buf),
+                toolChoice: FfiConverterOptionTypeToolChoice.read(from: &buf),
+                parallelTools: FfiConverterOptionBool.read(from: &buf),
+                outputSchema: FfiConverterOptionTypeOutputSchema.read(from: &buf),
+                promptCache: FfiConverterOptionTypePromptCache.read(from: &buf),
+                endUser: FfiConverterOptionString.read(from: &buf),
+                providerMetadata: FfiConverterDictionaryStringString.read(from: &buf),
+                extraBody: FfiConverterOptionString.read(from: &buf),
+                extraHeaders: FfiConverterDictionaryStringString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: ChatRequest, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.model, into: &buf)
+        FfiConverterOptionString.write(value.system, into: &buf)
+        FfiConverterSequenceTypeNewMessage.write(value.messages, into: &buf)
+        FfiConverterTypeSampling.write(value.sampling, into: &buf)
+        FfiConverterOptionTypeReasoningEffort.write(value.reasoningEffort, into: &buf)
+        FfiConverterOptionInt64.write(value.reasoningTokens, into: &buf)
+        FfiConverterSequenceTypeToolSpec.write(value.tools, into: &buf)
+        FfiConverterOptionTypeToolChoice.write(value.toolChoice, into: &buf)
+        FfiConverterOptionBool.write(value.parallelTools, into: &buf)
+        FfiConverterOptionTypeOutputSchema.write(value.outputSchema, into: &buf)
+        FfiConverterOptionTypePromptCache.write(value.promptCache, into: &buf)
+        FfiConverterOptionString.write(value.endUser, into: &buf)
+        FfiConverterDictionaryStringString.write(value.providerMetadata, into: &buf)
+        FfiConverterOptionString.write(value.extraBody, into: &buf)
+        FfiConverterDictionaryStringString.write(value.extraHeaders, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeChatRequest_lift(_ buf: RustBuffer) throws -> ChatRequest {
+    return try FfiConverterTypeChatRequest.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeChatRequest_lower(_ value: ChatRequest) -> RustBuffer {
+    return FfiConverterTypeChatRequest.lower(value)
+}
+
+
+/**
  * Where words come from.
  */
 public struct Citation: Equatable, Hashable, Codable {
@@ -9139,13 +10225,13 @@ public struct Cost: Equatable, Hashable, CustomStringConvertible, Codable {
     public init(
         /**
          * Billionths of a US dollar.
-         */nanoUsd: Int64?,
+         */nanoUsd: Int64? = nil,
         /**
          * Where the figure comes from.
          */source: CostSource,
         /**
          * The day the price was taken down, as `2026-11-21`.
-         */priceDate: String?) {
+         */priceDate: String? = nil) {
         self.nanoUsd = nanoUsd
         self.source = source
         self.priceDate = priceDate
@@ -10670,6 +11756,106 @@ public func FfiConverterTypeLibraryVersion_lower(_ value: LibraryVersion) -> Rus
 
 
 /**
+ * One record of the log. It holds no key and nothing of what was said.
+ */
+public struct LogRecord: Equatable, Hashable, CustomStringConvertible, Codable {
+    /**
+     * How loud it is.
+     */
+    public var level: LogLevel
+    /**
+     * Who says it, as `tertulia.call`.
+     */
+    public var target: String
+    /**
+     * What.
+     */
+    public var message: String
+    /**
+     * What is known besides, as text.
+     */
+    public var fields: [String: String]
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * How loud it is.
+         */level: LogLevel,
+        /**
+         * Who says it, as `tertulia.call`.
+         */target: String,
+        /**
+         * What.
+         */message: String,
+        /**
+         * What is known besides, as text.
+         */fields: [String: String]) {
+        self.level = level
+        self.target = target
+        self.message = message
+        self.fields = fields
+    }
+
+
+
+
+// The local Rust `Display` implementation.
+public var description: String {
+    return try!  FfiConverterString.lift(
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_logrecord_uniffi_trait_display(
+            FfiConverterTypeLogRecord_lower(self),uniffiCallStatus
+    )
+}
+    )
+}
+}
+
+#if compiler(>=6)
+extension LogRecord: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogRecord: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogRecord {
+        return
+            try LogRecord(
+                level: FfiConverterTypeLogLevel.read(from: &buf),
+                target: FfiConverterString.read(from: &buf),
+                message: FfiConverterString.read(from: &buf),
+                fields: FfiConverterDictionaryStringString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: LogRecord, into buf: inout [UInt8]) {
+        FfiConverterTypeLogLevel.write(value.level, into: &buf)
+        FfiConverterString.write(value.target, into: &buf)
+        FfiConverterString.write(value.message, into: &buf)
+        FfiConverterDictionaryStringString.write(value.fields, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogRecord_lift(_ buf: RustBuffer) throws -> LogRecord {
+    return try FfiConverterTypeLogRecord.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogRecord_lower(_ value: LogRecord) -> RustBuffer {
+    return FfiConverterTypeLogRecord.lower(value)
+}
+
+
+/**
  * Bytes that are no text: a picture, a sound, a document.
  */
 public struct Media: Equatable, Hashable, Codable {
@@ -12056,6 +13242,88 @@ public func FfiConverterTypePromptCache_lower(_ value: PromptCache) -> RustBuffe
 
 
 /**
+ * A provider that is code of yours: a model on this device, a vendor's library, a script for tests. Its models are
+ * `name/anything`.
+ */
+public struct Provider {
+    /**
+     * The prefix of its models: 1 to 64 of a-z, 0-9, `-`, `_` and `.`. It takes the place of a provider of the catalogue
+     * with the same name.
+     */
+    public var name: String
+    /**
+     * What answers. It serves every call, also several at once.
+     */
+    public var code: ProviderCode
+    /**
+     * What its models can do and cost, as a JSON object by their bare names; `*` stands for all that are not listed.
+     */
+    public var models: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The prefix of its models: 1 to 64 of a-z, 0-9, `-`, `_` and `.`. It takes the place of a provider of the catalogue
+         * with the same name.
+         */name: String,
+        /**
+         * What answers. It serves every call, also several at once.
+         */code: ProviderCode,
+        /**
+         * What its models can do and cost, as a JSON object by their bare names; `*` stands for all that are not listed.
+         */models: String? = nil) {
+        self.name = name
+        self.code = code
+        self.models = models
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Provider: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeProvider: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Provider {
+        return
+            try Provider(
+                name: FfiConverterString.read(from: &buf),
+                code: FfiConverterTypeProviderCode.read(from: &buf),
+                models: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Provider, into buf: inout [UInt8]) {
+        FfiConverterString.write(value.name, into: &buf)
+        FfiConverterTypeProviderCode.write(value.code, into: &buf)
+        FfiConverterOptionString.write(value.models, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProvider_lift(_ buf: RustBuffer) throws -> Provider {
+    return try FfiConverterTypeProvider.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeProvider_lower(_ value: Provider) -> RustBuffer {
+    return FfiConverterTypeProvider.lower(value)
+}
+
+
+/**
  * A provider of the catalogue.
  */
 public struct ProviderInfo: Equatable, Hashable, Codable {
@@ -12647,6 +13915,125 @@ public func FfiConverterTypeReply_lift(_ buf: RustBuffer) throws -> Reply {
 #endif
 public func FfiConverterTypeReply_lower(_ value: Reply) -> RustBuffer {
     return FfiConverterTypeReply.lower(value)
+}
+
+
+/**
+ * How a model chooses its words. What is left out is left to the provider.
+ */
+public struct Sampling: Equatable, Hashable, Codable {
+    /**
+     * From 0 (always the likeliest word) to 2.
+     */
+    public var temperature: Double?
+    /**
+     * Only words within this share of likelihood.
+     */
+    public var topP: Double?
+    /**
+     * The same seed gives, as far as the provider can, the same answer.
+     */
+    public var seed: Int64?
+    /**
+     * Where to stop.
+     */
+    public var stopSequences: [String]
+    /**
+     * At most this many tokens.
+     */
+    public var maxTokens: Int64?
+    /**
+     * Against repeating words, -2 to 2.
+     */
+    public var frequencyPenalty: Double?
+    /**
+     * For new subjects, -2 to 2.
+     */
+    public var presencePenalty: Double?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * From 0 (always the likeliest word) to 2.
+         */temperature: Double? = nil,
+        /**
+         * Only words within this share of likelihood.
+         */topP: Double? = nil,
+        /**
+         * The same seed gives, as far as the provider can, the same answer.
+         */seed: Int64? = nil,
+        /**
+         * Where to stop.
+         */stopSequences: [String] = [],
+        /**
+         * At most this many tokens.
+         */maxTokens: Int64? = nil,
+        /**
+         * Against repeating words, -2 to 2.
+         */frequencyPenalty: Double? = nil,
+        /**
+         * For new subjects, -2 to 2.
+         */presencePenalty: Double? = nil) {
+        self.temperature = temperature
+        self.topP = topP
+        self.seed = seed
+        self.stopSequences = stopSequences
+        self.maxTokens = maxTokens
+        self.frequencyPenalty = frequencyPenalty
+        self.presencePenalty = presencePenalty
+    }
+
+
+
+
+}
+
+#if compiler(>=6)
+extension Sampling: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSampling: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Sampling {
+        return
+            try Sampling(
+                temperature: FfiConverterOptionDouble.read(from: &buf),
+                topP: FfiConverterOptionDouble.read(from: &buf),
+                seed: FfiConverterOptionInt64.read(from: &buf),
+                stopSequences: FfiConverterSequenceString.read(from: &buf),
+                maxTokens: FfiConverterOptionInt64.read(from: &buf),
+                frequencyPenalty: FfiConverterOptionDouble.read(from: &buf),
+                presencePenalty: FfiConverterOptionDouble.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: Sampling, into buf: inout [UInt8]) {
+        FfiConverterOptionDouble.write(value.temperature, into: &buf)
+        FfiConverterOptionDouble.write(value.topP, into: &buf)
+        FfiConverterOptionInt64.write(value.seed, into: &buf)
+        FfiConverterSequenceString.write(value.stopSequences, into: &buf)
+        FfiConverterOptionInt64.write(value.maxTokens, into: &buf)
+        FfiConverterOptionDouble.write(value.frequencyPenalty, into: &buf)
+        FfiConverterOptionDouble.write(value.presencePenalty, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSampling_lift(_ buf: RustBuffer) throws -> Sampling {
+    return try FfiConverterTypeSampling.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSampling_lower(_ value: Sampling) -> RustBuffer {
+    return FfiConverterTypeSampling.lower(value)
 }
 
 
@@ -14038,31 +15425,31 @@ public struct Usage: Equatable, Hashable, Codable {
     public init(
         /**
          * Everything that was sent in, cached and cache-written tokens included.
-         */inputTokens: Int64,
+         */inputTokens: Int64 = Int64(0),
         /**
          * Everything that was written, reasoning included.
-         */outputTokens: Int64,
+         */outputTokens: Int64 = Int64(0),
         /**
          * How much of the input came from the provider's cache.
-         */cacheReadInputTokens: Int64,
+         */cacheReadInputTokens: Int64 = Int64(0),
         /**
          * How much of the input was written to the provider's cache.
-         */cacheCreationInputTokens: Int64,
+         */cacheCreationInputTokens: Int64 = Int64(0),
         /**
          * How much of the output was reasoning.
-         */reasoningOutputTokens: Int64,
+         */reasoningOutputTokens: Int64 = Int64(0),
         /**
          * How many requests it took.
-         */requests: Int32,
+         */requests: Int32 = 0,
         /**
          * Further counts under the provider's names: audio, one-hour cache, …
-         */details: [String: Int64],
+         */details: [String: Int64] = [:],
         /**
          * Where the figures come from.
          */source: UsageSource,
         /**
          * The provider's own object, as JSON.
-         */raw: String?) {
+         */raw: String? = nil) {
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.cacheReadInputTokens = cacheReadInputTokens
@@ -16839,6 +18226,111 @@ public func FfiConverterTypeLibraryValue_lift(_ buf: RustBuffer) throws -> Libra
 #endif
 public func FfiConverterTypeLibraryValue_lower(_ value: LibraryValue) -> RustBuffer {
     return FfiConverterTypeLibraryValue.lower(value)
+}
+
+
+
+/**
+ * How loud a record of the log is.
+ */
+
+public enum LogLevel: Equatable, Hashable, Codable, CaseIterable {
+
+    /**
+     * Somebody must act.
+     */
+    case error
+    /**
+     * Unexpected, and handled.
+     */
+    case warn
+    /**
+     * What an operator wants to know.
+     */
+    case info
+    /**
+     * What a developer wants to know.
+     */
+    case debug
+    /**
+     * Everything.
+     */
+    case trace
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension LogLevel: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeLogLevel: FfiConverterRustBuffer {
+    typealias SwiftType = LogLevel
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogLevel {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+
+        case 1: return .error
+
+        case 2: return .warn
+
+        case 3: return .info
+
+        case 4: return .debug
+
+        case 5: return .trace
+
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: LogLevel, into buf: inout [UInt8]) {
+        switch value {
+
+
+        case .error:
+            writeInt(&buf, Int32(1))
+
+
+        case .warn:
+            writeInt(&buf, Int32(2))
+
+
+        case .info:
+            writeInt(&buf, Int32(3))
+
+
+        case .debug:
+            writeInt(&buf, Int32(4))
+
+
+        case .trace:
+            writeInt(&buf, Int32(5))
+
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogLevel_lift(_ buf: RustBuffer) throws -> LogLevel {
+    return try FfiConverterTypeLogLevel.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeLogLevel_lower(_ value: LogLevel) -> RustBuffer {
+    return FfiConverterTypeLogLevel.lower(value)
 }
 
 
@@ -20226,6 +21718,54 @@ fileprivate struct FfiConverterOptionTypeCancelToken: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypeKeySource: FfiConverterRustBuffer {
+    typealias SwiftType = KeySource?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeKeySource.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeKeySource.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeLogListener: FfiConverterRustBuffer {
+    typealias SwiftType = LogListener?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeLogListener.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeLogListener.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeBatchProgress: FfiConverterRustBuffer {
     typealias SwiftType = BatchProgress?
 
@@ -20842,6 +22382,30 @@ fileprivate struct FfiConverterOptionTypeReasoningEffort: FfiConverterRustBuffer
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeReasoningEffort.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeRetry: FfiConverterRustBuffer {
+    typealias SwiftType = Retry?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeRetry.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeRetry.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -21589,6 +23153,31 @@ fileprivate struct FfiConverterSequenceTypePartHealth: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterSequenceTypeProvider: FfiConverterRustBuffer {
+    typealias SwiftType = [Provider]
+
+    public static func write(_ value: [Provider], into buf: inout [UInt8]) {
+        let len = Int32(value.count)
+        writeInt(&buf, len)
+        for item in value {
+            FfiConverterTypeProvider.write(item, into: &buf)
+        }
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Provider] {
+        let len: Int32 = try readInt(&buf)
+        var seq = [Provider]()
+        seq.reserveCapacity(Int(len))
+        for _ in 0 ..< len {
+            seq.append(try FfiConverterTypeProvider.read(from: &buf))
+        }
+        return seq
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterSequenceTypeProviderInfo: FfiConverterRustBuffer {
     typealias SwiftType = [ProviderInfo]
 
@@ -22088,17 +23677,138 @@ fileprivate func uniffiFutureContinuationCallback(handle: UInt64, pollResult: In
         print("uniffiFutureContinuationCallback invalid handle")
     }
 }
+private func uniffiTraitInterfaceCallAsync<T>(
+    makeCall: @escaping () async throws -> T,
+    handleSuccess: @escaping (T) -> (),
+    handleError: @escaping (Int8, RustBuffer) -> (),
+    droppedCallback: UnsafeMutablePointer<UniffiForeignFutureDroppedCallbackStruct>
+) {
+    let task = Task {
+        // Note: it's important we call either `handleSuccess` or `handleError` exactly once.  Each
+        // call consumes an Arc reference, which means there should be no possibility of a double
+        // call.  The following code is structured so that will will never call both `handleSuccess`
+        // and `handleError`, even in the face of weird errors.
+        //
+        // On platforms that need extra machinery to make C-ABI calls, like JNA or ctypes, it's
+        // possible that we fail to make either call.  However, it doesn't seem like this is
+        // possible on Swift since swift can just make the C call directly.
+        var callResult: T
+        do {
+            callResult = try await makeCall()
+        } catch {
+            handleError(CALL_UNEXPECTED_ERROR, FfiConverterString.lower(String(describing: error)))
+            return
+        }
+        handleSuccess(callResult)
+    }
+    let handle = UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.insert(obj: task)
+    droppedCallback.pointee = UniffiForeignFutureDroppedCallbackStruct(
+        handle: handle,
+        free: uniffiForeignFutureDroppedCallback
+    )
+}
+
+private func uniffiTraitInterfaceCallAsyncWithError<T, E>(
+    makeCall: @escaping () async throws -> T,
+    handleSuccess: @escaping (T) -> (),
+    handleError: @escaping (Int8, RustBuffer) -> (),
+    lowerError: @escaping (E) -> RustBuffer,
+    droppedCallback: UnsafeMutablePointer<UniffiForeignFutureDroppedCallbackStruct>
+) {
+    let task = Task {
+        // See the note in uniffiTraitInterfaceCallAsync for details on `handleSuccess` and
+        // `handleError`.
+        var callResult: T
+        do {
+            callResult = try await makeCall()
+        } catch let error as E {
+            handleError(CALL_ERROR, lowerError(error))
+            return
+        } catch {
+            handleError(CALL_UNEXPECTED_ERROR, FfiConverterString.lower(String(describing: error)))
+            return
+        }
+        handleSuccess(callResult)
+    }
+    let handle = UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.insert(obj: task)
+    droppedCallback.pointee = UniffiForeignFutureDroppedCallbackStruct(
+        handle: handle,
+        free: uniffiForeignFutureDroppedCallback
+    )
+}
+
+// Borrow the callback handle map implementation to store foreign future handles
+// TODO: consolidate the handle-map code (https://github.com/mozilla/uniffi-rs/pull/1823)
+fileprivate let UNIFFI_FOREIGN_FUTURE_HANDLE_MAP = UniffiHandleMap<UniffiForeignFutureTask>()
+
+// Protocol for tasks that handle foreign futures.
+//
+// Defining a protocol allows all tasks to be stored in the same handle map.  This can't be done
+// with the task object itself, since has generic parameters.
+fileprivate protocol UniffiForeignFutureTask {
+    func cancel()
+}
+
+extension Task: UniffiForeignFutureTask {}
+
+private func uniffiForeignFutureDroppedCallback(handle: UInt64) {
+    do {
+        let task = try UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.remove(handle: handle)
+        // Set the cancellation flag on the task.  If it's still running, the code can check the
+        // cancellation flag or call `Task.checkCancellation()`.  If the task has completed, this is
+        // a no-op.
+        task.cancel()
+    } catch {
+        print("uniffiForeignFutureDroppedCallback: handle missing from handlemap")
+    }
+}
+
+// For testing
+public func uniffiForeignFutureHandleCountTertulia() -> Int {
+    UNIFFI_FOREIGN_FUTURE_HANDLE_MAP.count
+}
 /**
- * Opens an engine.
+ * An error of this kind, for a provider or a key source of your own to throw. `reason` is a stable machine word, `detail` a
+ * sentence for developers; neither may hold a prompt or a key. With `retry` the engine may ask again before the first
+ * content.
+ */
+public func failure(kind: ErrorKind, reason: String, detail: String, retry: Retry? = nil) -> TertuliaError  {
+    return try!  FfiConverterTypeTertuliaError_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_func_failure(
+        FfiConverterTypeErrorKind_lower(kind),
+        FfiConverterString.lower(reason),
+        FfiConverterString.lower(detail),
+        FfiConverterOptionTypeRetry.lower(retry),uniffiCallStatus
+    )
+})
+}
+/**
+ * Tells everything that is logged at this level or a louder one, by all engines of the program, from now on. The listener
+ * that was told before hears nothing more; without one, nobody does.
+ *
+ * # Errors
+ * `Conflict` (logs_taken) when the program already sends what is logged elsewhere.
+ */
+public func forwardLogs(level: LogLevel, listener: LogListener?)throws   {try rustCallWithError(FfiConverterTypeTertuliaError_lift) {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_func_forward_logs(
+        FfiConverterTypeLogLevel_lower(level),
+        FfiConverterOptionTypeLogListener.lower(listener),uniffiCallStatus
+    )
+}
+}
+/**
+ * Opens an engine, with code of the host's where it gives some.
  *
  * # Errors
  * `Invalid` for bad settings, providers or models; `Storage` when the store cannot be opened; `Cancelled`.
  */
-public func openTertulia(options: OpenOptions, cancel: CancelToken? = nil)async throws  -> Tertulia  {
+public func openTertulia(options: OpenOptions, keySource: KeySource? = nil, ownProviders: [Provider] = [], cancel: CancelToken? = nil)async throws  -> Tertulia  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
-                uniffi_tertulia_fn_func_open_tertulia(FfiConverterTypeOpenOptions_lower(options),FfiConverterOptionTypeCancelToken.lower(cancel)
+                uniffi_tertulia_fn_func_open_tertulia(FfiConverterTypeOpenOptions_lower(options),FfiConverterOptionTypeKeySource.lower(keySource),FfiConverterSequenceTypeProvider.lower(ownProviders),FfiConverterOptionTypeCancelToken.lower(cancel)
                 )
             },
             pollFunc: ffi_tertulia_rust_future_poll_u64,
@@ -22124,7 +23834,13 @@ private let initializationResult: InitializationResult = {
     if bindings_contract_version != scaffolding_contract_version {
         return InitializationResult.contractVersionMismatch
     }
-    if (uniffi_tertulia_checksum_func_open_tertulia() != 49710) {
+    if (uniffi_tertulia_checksum_func_failure() != 4282) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_func_forward_logs() != 11308) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_func_open_tertulia() != 3698) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_batch_append() != 23800) {
@@ -22283,6 +23999,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_messages_next_batch() != 5293) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_keysource_key() != 28996) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_library_delete() != 18852) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -22310,6 +24029,9 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_librarycache_invalidate() != 63405) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_tertulia_checksum_method_loglistener_log() != 16244) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_tertulia_checksum_method_outbox_discard() != 61153) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -22323,6 +24045,12 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_outboxwatch_next() != 22952) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_ownreply_give() != 50536) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_providercode_answer() != 16195) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_providerhandle_models() != 61453) {
@@ -22575,6 +24303,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
 
+    uniffiCallbackInitKeySource()
+    uniffiCallbackInitLogListener()
+    uniffiCallbackInitProviderCode()
     return InitializationResult.ok
 }()
 

@@ -136,6 +136,34 @@ impl From<model::StreamEventKind> for StreamEventKind {
     }
 }
 
+impl StreamEventKind {
+    /// What a provider of a host's own gives, for the engine; or what is wrong with it, without what it says.
+    pub(super) fn given(self) -> Result<model::StreamEventKind, String> {
+        let unread = |error: model::Error| format!("an event with what it cannot hold: {}", error.detail());
+        Ok(match self {
+            Self::Text { delta } => model::StreamEventKind::Text { delta },
+            Self::Reasoning { delta } => model::StreamEventKind::Reasoning { delta },
+            Self::Refusal { delta } => model::StreamEventKind::Refusal { delta },
+            Self::Citation { citation } => model::StreamEventKind::Citation { citation: citation.into() },
+            Self::ToolCallDelta { call_id, name, arguments_delta } => {
+                model::StreamEventKind::ToolCallDelta { call_id, name, arguments_delta }
+            }
+            Self::ToolCall { call } => model::StreamEventKind::ToolCall { call: call.try_into().map_err(unread)? },
+            Self::ToolResult { result } => {
+                model::StreamEventKind::ToolResult { result: result.try_into().map_err(unread)? }
+            }
+            Self::Part { part } => model::StreamEventKind::Part { part: part.try_into().map_err(unread)? },
+            Self::Progress { progress } => model::StreamEventKind::Progress { progress: progress.into() },
+            Self::Usage { usage, cost } => {
+                model::StreamEventKind::Usage { usage: usage.try_into().map_err(unread)?, cost: cost.into() }
+            }
+            Self::Started { .. } => return Err("Started, which is the engine's to say".to_owned()),
+            Self::Done { .. } => return Err("Done; returning says that the answer is whole".to_owned()),
+            Self::Other { .. } => return Err("an event that this version does not know".to_owned()),
+        })
+    }
+}
+
 /// What happens while nothing is to be seen.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 #[non_exhaustive]
@@ -187,6 +215,18 @@ impl From<model::Progress> for Progress {
             }
             model::Progress::FellBack { from_model, to_model } => Self::FellBack { from_model, to_model },
             model::Progress::Heartbeat { idle_ms } => Self::Heartbeat { idle_ms },
+        }
+    }
+}
+
+impl From<Progress> for model::Progress {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::Queued { position, wait_ms } => Self::Queued { position, wait_ms },
+            Progress::Waiting { reason, wait_ms } => Self::Waiting { reason, wait_ms },
+            Progress::Retrying { attempt, kind, delay_ms } => Self::Retrying { attempt, kind: kind.into(), delay_ms },
+            Progress::FellBack { from_model, to_model } => Self::FellBack { from_model, to_model },
+            Progress::Heartbeat { idle_ms } => Self::Heartbeat { idle_ms },
         }
     }
 }

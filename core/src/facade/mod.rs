@@ -6,11 +6,14 @@
 //!
 //! Calls are coarse, for each costs microseconds: a stream is pulled in batches. Every call that waits takes an
 //! optional [`CancelToken`], because not every language can drop a future; where one can, that stops the call as well.
+//!
+//! What a host gives in code is called from here: traits of which it has the implementation.
 
 mod batch;
 mod budget;
 mod cancel;
 mod catalogue;
+mod chat_request;
 mod context;
 mod conversation;
 mod conversation_change;
@@ -20,18 +23,22 @@ mod engine_event;
 mod erasure;
 mod error;
 mod event;
+mod failure;
 mod ground;
 mod health;
 mod history;
 mod id;
 mod json;
+mod key_source;
 mod library;
+mod logs;
 mod message;
 mod options;
 mod outbox;
 mod page;
 mod part;
 mod preferences;
+mod provider;
 mod pull;
 mod raw;
 mod reply;
@@ -57,6 +64,7 @@ pub use batch::{Batch, BatchItem, BatchPhase, BatchProgress, BatchReport, BatchR
 pub use budget::{Budget, BudgetLimit, BudgetScope, BudgetStatus, Window};
 pub use cancel::CancelToken;
 pub use catalogue::{Capabilities, ModelInfo, Price, ProviderInfo};
+pub use chat_request::{ChatRequest, Sampling};
 pub use context::{ContextOptions, ContextReport, SummaryReport};
 pub use conversation::Conversation;
 pub use conversation_change::{ConversationChange, Expiry, TextChange};
@@ -66,15 +74,19 @@ pub use engine_event::{EngineEvent, EngineEventKind, Events};
 pub use erasure::ErasureReport;
 pub use error::{Attempt, ErrorInfo, Retry, TertuliaError};
 pub use event::{Progress, StreamEvent, StreamEventKind};
+pub use failure::failure;
 pub use health::{Health, PartHealth};
 pub use history::{ConversationOpening, HistoryAnchor, Messages};
+pub use key_source::KeySource;
 pub use library::{Library, LibraryCache, LibraryEntry, LibraryHealth, LibraryItem, LibraryValue, LibraryVersion};
+pub use logs::{LogLevel, LogListener, LogRecord, forward_logs};
 pub use message::{Message, NewMessage};
 pub use options::{CallOptions, OpenOptions, OutputSchema, PromptCache, ProviderSpec, ToolChoice, ToolSpec};
 pub use outbox::{Outbox, OutboxItem, OutboxWatch};
 pub use page::{BranchPage, ConversationPage, MessagePage, SearchPage};
 pub use part::{Citation, Media, MediaSource, Part, ToolCall, ToolResult};
 pub use preferences::{Preferences, PreferencesChange};
+pub use provider::{OwnReply, Provider, ProviderCode};
 pub use raw::{ProviderHandle, RawResponse};
 pub use reply::{Cost, Reply, Usage};
 pub use row::{ConversationDiff, TimelineDiff, TimelineFocus, TimelineItem, TimelineItemKind};

@@ -123,14 +123,18 @@ impl TryFrom<ProviderSpec> for call::ProviderSpec {
             spec = spec.allow_http();
         }
         if let Some(models) = models {
-            let models: HashMap<String, model::ModelInfo> = serde_json::from_value(json::value("models", &models)?)
-                .map_err(|_| model::Error::invalid("bad_provider", "`models` is an object of models by their names"))?;
-            for (name, info) in models {
+            for (name, info) in self::models(&models)? {
                 spec = spec.model(name, info);
             }
         }
         Ok(spec)
     }
+}
+
+/// What is known of a provider's models, by their bare names.
+pub(super) fn models(json: &str) -> model::Result<HashMap<String, model::ModelInfo>> {
+    serde_json::from_value(json::value("models", json)?)
+        .map_err(|_| model::Error::invalid("bad_provider", "`models` is an object of models by their names"))
 }
 
 /// The knobs of one call. All optional; what is left out is taken from the conversation, then from the engine.

@@ -7,6 +7,7 @@ use super::error::{Attempt, ErrorInfo};
 use super::json;
 use super::part::{self, Part};
 use super::words::{CostSource, FinishReason, ReplyStatus, UsageSource};
+use crate::base::UnreadJson;
 use crate::model;
 
 /// The answer to a message.
@@ -103,22 +104,30 @@ impl From<model::Reply> for Reply {
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct Usage {
     /// Everything that was sent in, cached and cache-written tokens included.
+    #[uniffi(default)]
     pub input_tokens: i64,
     /// Everything that was written, reasoning included.
+    #[uniffi(default)]
     pub output_tokens: i64,
     /// How much of the input came from the provider's cache.
+    #[uniffi(default)]
     pub cache_read_input_tokens: i64,
     /// How much of the input was written to the provider's cache.
+    #[uniffi(default)]
     pub cache_creation_input_tokens: i64,
     /// How much of the output was reasoning.
+    #[uniffi(default)]
     pub reasoning_output_tokens: i64,
     /// How many requests it took.
+    #[uniffi(default)]
     pub requests: i32,
     /// Further counts under the provider's names: audio, one-hour cache, …
+    #[uniffi(default)]
     pub details: HashMap<String, i64>,
     /// Where the figures come from.
     pub source: UsageSource,
     /// The provider's own object, as JSON.
+    #[uniffi(default)]
     pub raw: Option<String>,
 }
 
@@ -149,21 +158,59 @@ impl From<model::Usage> for Usage {
     }
 }
 
+impl TryFrom<Usage> for model::Usage {
+    type Error = model::Error;
+
+    fn try_from(usage: Usage) -> model::Result<Self> {
+        let Usage {
+            input_tokens,
+            output_tokens,
+            cache_read_input_tokens,
+            cache_creation_input_tokens,
+            reasoning_output_tokens,
+            requests,
+            details,
+            source,
+            raw,
+        } = usage;
+        Ok(Self {
+            input_tokens,
+            output_tokens,
+            cache_read_input_tokens,
+            cache_creation_input_tokens,
+            reasoning_output_tokens,
+            requests,
+            details,
+            source: source.into(),
+            raw: raw.map(|raw| json::value("raw", &raw)).transpose()?.map(UnreadJson::from),
+        })
+    }
+}
+
 /// What a call cost. Nothing = unknown, never 0. Printed as `$0.0012` or `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Display)]
 pub struct Cost {
     /// Billionths of a US dollar.
+    #[uniffi(default)]
     pub nano_usd: Option<i64>,
     /// Where the figure comes from.
     pub source: CostSource,
     /// The day the price was taken down, as `2026-11-21`.
+    #[uniffi(default)]
     pub price_date: Option<String>,
 }
 
 impl From<model::Cost> for Cost {
     fn from(cost: model::Cost) -> Self {
         let model::Cost { nano_usd, source, price_date } = cost;
+        Self { nano_usd, source: source.into(), price_date }
+    }
+}
+
+impl From<Cost> for model::Cost {
+    fn from(cost: Cost) -> Self {
+        let Cost { nano_usd, source, price_date } = cost;
         Self { nano_usd, source: source.into(), price_date }
     }
 }

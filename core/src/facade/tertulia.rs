@@ -8,9 +8,11 @@ use super::engine_event::Events;
 use super::error::TertuliaError;
 use super::ground::Ground;
 use super::health::Health;
+use super::key_source::{HostKeys, KeySource};
 use super::message::{self, NewMessage};
 use super::options::{CallOptions, OpenOptions};
 use super::part::{self, Part};
+use super::provider::Provider;
 use super::reply::Reply;
 use super::user::UserScope;
 use crate::engine;
@@ -26,17 +28,25 @@ pub struct Tertulia {
     pub(super) ground: Arc<Ground>,
 }
 
-/// Opens an engine.
+/// Opens an engine, with code of the host's where it gives some.
 ///
 /// # Errors
 /// `Invalid` for bad settings, providers or models; `Storage` when the store cannot be opened; `Cancelled`.
-#[uniffi::export(default(cancel = None))]
+#[uniffi::export(default(key_source = None, own_providers = [], cancel = None))]
 pub async fn open_tertulia(
     options: OpenOptions,
+    key_source: Option<Arc<dyn KeySource>>,
+    own_providers: Vec<Provider>,
     cancel: Option<Arc<CancelToken>>,
 ) -> Result<Arc<Tertulia>, TertuliaError> {
     let ground = Ground::new()?;
-    let builder = options.builder().map_err(|e| e.during("open"))?.with_runtime(ground.handle()?);
+    let mut builder = options.builder().map_err(|e| e.during("open"))?.with_runtime(ground.handle()?);
+    if let Some(source) = key_source {
+        builder = builder.with_key_source(HostKeys(source));
+    }
+    for provider in own_providers {
+        builder = builder.with_provider(provider.own().map_err(|e| e.during("open"))?);
+    }
     let engine = ground.run(cancel, builder.open()).await?;
     Ok(Arc::new(Tertulia { engine, ground }))
 }

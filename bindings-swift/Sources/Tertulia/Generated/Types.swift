@@ -18,6 +18,7 @@ import TertuliaFFI
 @_exported import enum TertuliaFFI.CacheMode
 @_exported import struct TertuliaFFI.CallOptions
 @_exported import struct TertuliaFFI.Capabilities
+@_exported import struct TertuliaFFI.ChatRequest
 @_exported import struct TertuliaFFI.Citation
 @_exported import struct TertuliaFFI.ContextOptions
 @_exported import struct TertuliaFFI.ContextReport
@@ -50,6 +51,8 @@ import TertuliaFFI
 @_exported import struct TertuliaFFI.LibraryItem
 @_exported import enum TertuliaFFI.LibraryValue
 @_exported import struct TertuliaFFI.LibraryVersion
+@_exported import enum TertuliaFFI.LogLevel
+@_exported import struct TertuliaFFI.LogRecord
 @_exported import struct TertuliaFFI.Media
 @_exported import enum TertuliaFFI.MediaSource
 @_exported import struct TertuliaFFI.Message
@@ -78,6 +81,7 @@ import TertuliaFFI
 @_exported import enum TertuliaFFI.Retry
 @_exported import enum TertuliaFFI.RetryAfterSource
 @_exported import enum TertuliaFFI.Role
+@_exported import struct TertuliaFFI.Sampling
 @_exported import struct TertuliaFFI.SearchHit
 @_exported import struct TertuliaFFI.SearchPage
 @_exported import enum TertuliaFFI.SearchSort
@@ -129,6 +133,7 @@ extension Tertulia {
     public typealias CacheMode = TertuliaFFI.CacheMode
     public typealias CallOptions = TertuliaFFI.CallOptions
     public typealias Capabilities = TertuliaFFI.Capabilities
+    public typealias ChatRequest = TertuliaFFI.ChatRequest
     public typealias Citation = TertuliaFFI.Citation
     public typealias ContextOptions = TertuliaFFI.ContextOptions
     public typealias ContextReport = TertuliaFFI.ContextReport
@@ -161,6 +166,8 @@ extension Tertulia {
     public typealias LibraryItem = TertuliaFFI.LibraryItem
     public typealias LibraryValue = TertuliaFFI.LibraryValue
     public typealias LibraryVersion = TertuliaFFI.LibraryVersion
+    public typealias LogLevel = TertuliaFFI.LogLevel
+    public typealias LogRecord = TertuliaFFI.LogRecord
     public typealias Media = TertuliaFFI.Media
     public typealias MediaSource = TertuliaFFI.MediaSource
     public typealias Message = TertuliaFFI.Message
@@ -189,6 +196,7 @@ extension Tertulia {
     public typealias Retry = TertuliaFFI.Retry
     public typealias RetryAfterSource = TertuliaFFI.RetryAfterSource
     public typealias Role = TertuliaFFI.Role
+    public typealias Sampling = TertuliaFFI.Sampling
     public typealias SearchHit = TertuliaFFI.SearchHit
     public typealias SearchPage = TertuliaFFI.SearchPage
     public typealias SearchSort = TertuliaFFI.SearchSort

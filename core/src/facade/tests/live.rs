@@ -207,7 +207,7 @@ async fn a_message_that_waits_is_told_of_sent_and_taken_back() {
     let patient = r#"{"retry": {"max_attempts": 1}, "breaker": {"enabled": false},
         "outbox": {"first_delay_ms": 3600000, "max_delay_ms": 3600000}}"#;
     let options = OpenOptions { settings: Some(patient.to_owned()), ..options(&simulator) };
-    let tertulia = open_tertulia(options, None).await.unwrap();
+    let tertulia = open_tertulia(options, None, Vec::new(), None).await.unwrap();
     let user = tertulia.user(None, HashMap::new());
     let chat = user.new_conversation(None, None, None, HashMap::new(), Vec::new(), None);
     let (outbox, events) = (user.outbox(), tertulia.events());
@@ -295,7 +295,7 @@ async fn who_watches_hears_of_every_try_and_sees_how_the_parts_are() {
     let simulator = Simulator::start().await.unwrap();
     let settings = r#"{"retry": {"max_attempts": 2, "base_delay_ms": 1}}"#.to_owned();
     let options = OpenOptions { settings: Some(settings), ..options(&simulator) };
-    let tertulia = open_tertulia(options, None).await.unwrap();
+    let tertulia = open_tertulia(options, None, Vec::new(), None).await.unwrap();
     let chat = tertulia.user(Some("ana".to_owned()), HashMap::new()).conversation_for("diary".to_owned());
     let events = tertulia.events();
     let model = "lab/sim:status=503;fail=1;text=up".to_owned();

@@ -12,7 +12,10 @@ use tertulia_simulator::{EventKind, Script, Simulator};
 use super::*;
 use crate::{base, call, engine, model, policy};
 
+mod host;
 mod live;
+mod logs;
+mod own_providers;
 
 fn say(text: &str) -> Vec<Part> {
     vec![Part::Text { text: text.to_owned(), citations: Vec::new() }]
@@ -53,7 +56,7 @@ fn options(simulator: &Simulator) -> OpenOptions {
 async fn open(script: &str) -> (Simulator, Arc<Tertulia>, Arc<Conversation>) {
     let simulator = Simulator::start().await.unwrap();
     simulator.set_script("any", Script::parse(script).unwrap());
-    let tertulia = open_tertulia(options(&simulator), None).await.unwrap();
+    let tertulia = open_tertulia(options(&simulator), None, Vec::new(), None).await.unwrap();
     let chat = tertulia.user(None, HashMap::new()).new_conversation(None, None, None, HashMap::new(), Vec::new(), None);
     (simulator, tertulia, chat)
 }
@@ -109,7 +112,7 @@ async fn after_the_shutdown_every_handle_says_closed_and_a_second_one_is_nothing
 async fn two_shutdowns_at_once_are_one() {
     let simulator = Simulator::start().await.unwrap();
     for _ in 0..100 {
-        let tertulia = open_tertulia(options(&simulator), None).await.unwrap();
+        let tertulia = open_tertulia(options(&simulator), None, Vec::new(), None).await.unwrap();
         let other = tertulia.clone();
         let mut at_once = tokio::task::JoinSet::new();
         at_once.spawn(async move { other.shutdown().await });
@@ -339,7 +342,7 @@ async fn what_cannot_be_read_is_refused_by_name_and_never_quoted() {
     let with = |change: fn(&mut OpenOptions)| {
         let mut options = options(&simulator);
         change(&mut options);
-        open_tertulia(options, None)
+        open_tertulia(options, None, Vec::new(), None)
     };
     let settings = with(|o| o.settings = Some(r#"{"retyr": {}}"#.to_owned())).await.map(drop);
     assert_eq!(reason(settings), "invalid bad_settings");
@@ -370,7 +373,7 @@ async fn a_providers_models_key_and_dialect_are_heeded() {
         ..lab(&simulator)
     });
     options.keys.insert("other".to_owned(), "k-options".to_owned());
-    let tertulia = open_tertulia(options, None).await.unwrap();
+    let tertulia = open_tertulia(options, None, Vec::new(), None).await.unwrap();
     let ask = |model: &str, key: Option<&str>| {
         let options =
             CallOptions { model: Some(model.to_owned()), key: key.map(str::to_owned), ..CallOptions::default() };
@@ -404,7 +407,7 @@ fn a_caller_without_a_runtime_is_served() {
         settings: Some(r#"{"retry": {"max_attempts": 1}}"#.to_owned()),
     };
     futures::executor::block_on(async {
-        let tertulia = open_tertulia(options, None).await.unwrap();
+        let tertulia = open_tertulia(options, None, Vec::new(), None).await.unwrap();
         let chat = tertulia.user(None, HashMap::new()).conversation_for("diary".to_owned());
         let failed = chat.send(say("Hi"), CallOptions::default(), None).await.unwrap_err();
         assert!(matches!(failed, TertuliaError::Unavailable { .. }) && failed.info().saved, "{failed}");

@@ -33,7 +33,7 @@ async fn priced() -> (Simulator, Arc<Tertulia>) {
     let models =
         format!(r#"{{"*": {{"price": {price}, "max_output_tokens": 1000, "capabilities": {{"tools": true}}}}}}"#);
     options.providers[0].models = Some(models);
-    let tertulia = open_tertulia(options, None).await.unwrap();
+    let tertulia = open_tertulia(options, None, Vec::new(), None).await.unwrap();
     (simulator, tertulia)
 }
 
@@ -414,7 +414,9 @@ async fn a_store_is_looked_at_measured_and_copied_while_it_is_in_use() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     let simulator = Simulator::start().await.unwrap();
     simulator.set_script("any", Script::parse("text=ok").unwrap());
-    let at = |store: String| open_tertulia(OpenOptions { store: Some(store), ..options(&simulator) }, None);
+    let at = |store: String| {
+        open_tertulia(OpenOptions { store: Some(store), ..options(&simulator) }, None, Vec::new(), None)
+    };
     let tertulia = at(path("chat.db")).await.unwrap();
     let diary = |tertulia: &Tertulia| user(tertulia, "ana").conversation_for("diary".to_owned());
     diary(&tertulia).send(say("Hi"), CallOptions::default(), None).await.unwrap();

@@ -324,7 +324,7 @@ internal inline fun<T> uniffiTraitInterfaceCall(
 ) {
     try {
         writeReturn(makeCall())
-    } catch(e: kotlin.Exception) {
+    } catch(e: kotlin.Throwable) {
         val err = try { e.stackTraceToString() } catch(_: Throwable) { "" }
         callStatus.code = UNIFFI_CALL_UNEXPECTED_ERROR
         callStatus.error_buf = FfiConverterString.lower(err)
@@ -339,7 +339,7 @@ internal inline fun<T, reified E: Throwable> uniffiTraitInterfaceCallWithError(
 ) {
     try {
         writeReturn(makeCall())
-    } catch(e: kotlin.Exception) {
+    } catch(e: kotlin.Throwable) {
         if (e is E) {
             callStatus.code = UNIFFI_CALL_ERROR
             callStatus.error_buf = lowerError(e)
@@ -656,6 +656,72 @@ internal open class UniffiForeignFutureResultVoid(
 internal interface UniffiForeignFutureCompleteVoid : com.sun.jna.Callback {
     fun callback(`callbackData`: Long,`result`: UniffiForeignFutureResultVoid.UniffiByValue,)
 }
+internal interface UniffiCallbackInterfaceKeySourceMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`user`: RustBuffer.ByValue,`provider`: RustBuffer.ByValue,`uniffiFutureCallback`: UniffiForeignFutureCompleteRustBuffer,`uniffiCallbackData`: Long,`uniffiOutDroppedCallback`: UniffiForeignFutureDroppedCallbackStruct,)
+}
+internal interface UniffiCallbackInterfaceLogListenerMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`record`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,)
+}
+internal interface UniffiCallbackInterfaceProviderCodeMethod0 : com.sun.jna.Callback {
+    fun callback(`uniffiHandle`: Long,`request`: RustBuffer.ByValue,`reply`: Long,`uniffiFutureCallback`: UniffiForeignFutureCompleteVoid,`uniffiCallbackData`: Long,`uniffiOutDroppedCallback`: UniffiForeignFutureDroppedCallbackStruct,)
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "key")
+internal open class UniffiVTableCallbackInterfaceKeySource(
+    @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+    @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+    @JvmField internal var `key`: UniffiCallbackInterfaceKeySourceMethod0? = null,
+) : Structure() {
+    class UniffiByValue(
+        `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+        `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+        `key`: UniffiCallbackInterfaceKeySourceMethod0? = null,
+    ): UniffiVTableCallbackInterfaceKeySource(`uniffiFree`,`uniffiClone`,`key`,), Structure.ByValue
+
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceKeySource) {
+        `uniffiFree` = other.`uniffiFree`
+        `uniffiClone` = other.`uniffiClone`
+        `key` = other.`key`
+    }
+
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "log")
+internal open class UniffiVTableCallbackInterfaceLogListener(
+    @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+    @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+    @JvmField internal var `log`: UniffiCallbackInterfaceLogListenerMethod0? = null,
+) : Structure() {
+    class UniffiByValue(
+        `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+        `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+        `log`: UniffiCallbackInterfaceLogListenerMethod0? = null,
+    ): UniffiVTableCallbackInterfaceLogListener(`uniffiFree`,`uniffiClone`,`log`,), Structure.ByValue
+
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceLogListener) {
+        `uniffiFree` = other.`uniffiFree`
+        `uniffiClone` = other.`uniffiClone`
+        `log` = other.`log`
+    }
+
+}
+@Structure.FieldOrder("uniffiFree", "uniffiClone", "answer")
+internal open class UniffiVTableCallbackInterfaceProviderCode(
+    @JvmField internal var `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+    @JvmField internal var `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+    @JvmField internal var `answer`: UniffiCallbackInterfaceProviderCodeMethod0? = null,
+) : Structure() {
+    class UniffiByValue(
+        `uniffiFree`: UniffiCallbackInterfaceFree? = null,
+        `uniffiClone`: UniffiCallbackInterfaceClone? = null,
+        `answer`: UniffiCallbackInterfaceProviderCodeMethod0? = null,
+    ): UniffiVTableCallbackInterfaceProviderCode(`uniffiFree`,`uniffiClone`,`answer`,), Structure.ByValue
+
+   internal fun uniffiSetValue(other: UniffiVTableCallbackInterfaceProviderCode) {
+        `uniffiFree` = other.`uniffiFree`
+        `uniffiClone` = other.`uniffiClone`
+        `answer` = other.`answer`
+    }
+
+}
 
 // A JNA Library to expose the extern-C FFI definitions.
 // This is an implementation detail which will be called internally by the public API.
@@ -681,6 +747,10 @@ internal object IntegrityCheckingUniffiLib {
     }
 
     internal fun ensureInitialized() = Unit
+    external fun uniffi_tertulia_checksum_func_failure(
+    ): Int
+    external fun uniffi_tertulia_checksum_func_forward_logs(
+    ): Int
     external fun uniffi_tertulia_checksum_func_open_tertulia(
     ): Int
     external fun uniffi_tertulia_checksum_method_batch_append(
@@ -787,6 +857,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_messages_next_batch(
     ): Int
+    external fun uniffi_tertulia_checksum_method_keysource_key(
+    ): Int
     external fun uniffi_tertulia_checksum_method_library_delete(
     ): Int
     external fun uniffi_tertulia_checksum_method_library_get(
@@ -805,6 +877,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_librarycache_invalidate(
     ): Int
+    external fun uniffi_tertulia_checksum_method_loglistener_log(
+    ): Int
     external fun uniffi_tertulia_checksum_method_outbox_discard(
     ): Int
     external fun uniffi_tertulia_checksum_method_outbox_list(
@@ -814,6 +888,10 @@ internal object IntegrityCheckingUniffiLib {
     external fun uniffi_tertulia_checksum_method_outbox_watch(
     ): Int
     external fun uniffi_tertulia_checksum_method_outboxwatch_next(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_ownreply_give(
+    ): Int
+    external fun uniffi_tertulia_checksum_method_providercode_answer(
     ): Int
     external fun uniffi_tertulia_checksum_method_providerhandle_models(
     ): Int
@@ -997,6 +1075,9 @@ internal object UniffiLib {
 
     init {
         Native.register(UniffiLib::class.java, findLibraryName(componentName = "tertulia"))
+        uniffiCallbackInterfaceKeySource.register(this)
+        uniffiCallbackInterfaceLogListener.register(this)
+        uniffiCallbackInterfaceProviderCode.register(this)
 
     }
 
@@ -1135,6 +1216,14 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_tertulia_fn_method_messages_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_clone_keysource(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_keysource(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_init_callback_vtable_keysource(`vtable`: UniffiVTableCallbackInterfaceKeySource,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_keysource_key(`ptr`: Long,`user`: RustBuffer.ByValue,`provider`: RustBuffer.ByValue,
+    ): Long
     external fun uniffi_tertulia_fn_clone_library(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_library(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1161,6 +1250,14 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_librarycache_invalidate(`ptr`: Long,`kind`: RustBuffer.ByValue,`name`: RustBuffer.ByValue,`user`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
+    external fun uniffi_tertulia_fn_clone_loglistener(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_loglistener(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_init_callback_vtable_loglistener(`vtable`: UniffiVTableCallbackInterfaceLogListener,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_loglistener_log(`ptr`: Long,`record`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_tertulia_fn_clone_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
     external fun uniffi_tertulia_fn_free_outbox(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
@@ -1178,6 +1275,20 @@ internal object UniffiLib {
     external fun uniffi_tertulia_fn_free_outboxwatch(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
     external fun uniffi_tertulia_fn_method_outboxwatch_next(`ptr`: Long,`cancel`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_ownreply(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_ownreply(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_ownreply_give(`ptr`: Long,`event`: RustBuffer.ByValue,
+    ): Long
+    external fun uniffi_tertulia_fn_clone_providercode(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Long
+    external fun uniffi_tertulia_fn_free_providercode(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_init_callback_vtable_providercode(`vtable`: UniffiVTableCallbackInterfaceProviderCode,
+    ): Unit
+    external fun uniffi_tertulia_fn_method_providercode_answer(`ptr`: Long,`request`: RustBuffer.ByValue,`reply`: Long,
     ): Long
     external fun uniffi_tertulia_fn_clone_providerhandle(`handle`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Long
@@ -1379,9 +1490,13 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_budget_id(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_chatrequest_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_errorinfo_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_libraryentry_render(`ptr`: RustBuffer.ByValue,`values`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_method_logrecord_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_calloptions_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1389,7 +1504,11 @@ internal object UniffiLib {
     ): RustBuffer.ByValue
     external fun uniffi_tertulia_fn_method_cost_uniffi_trait_display(`ptr`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
-    external fun uniffi_tertulia_fn_func_open_tertulia(`options`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_func_failure(`kind`: RustBuffer.ByValue,`reason`: RustBuffer.ByValue,`detail`: RustBuffer.ByValue,`retry`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): RustBuffer.ByValue
+    external fun uniffi_tertulia_fn_func_forward_logs(`level`: RustBuffer.ByValue,`listener`: RustBuffer.ByValue,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
+    external fun uniffi_tertulia_fn_func_open_tertulia(`options`: RustBuffer.ByValue,`keySource`: RustBuffer.ByValue,`ownProviders`: RustBuffer.ByValue,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun ffi_tertulia_rustbuffer_alloc(`size`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): RustBuffer.ByValue
@@ -1510,7 +1629,13 @@ private fun uniffiCheckContractApiVersion(lib: IntegrityCheckingUniffiLib) {
 }
 @Suppress("UNUSED_PARAMETER")
 private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
-    if ((lib.uniffi_tertulia_checksum_func_open_tertulia() and 0xFFFF) != 49710) {
+    if ((lib.uniffi_tertulia_checksum_func_failure() and 0xFFFF) != 4282) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_func_forward_logs() and 0xFFFF) != 11308) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_func_open_tertulia() and 0xFFFF) != 3698) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_batch_append() and 0xFFFF) != 23800) {
@@ -1669,6 +1794,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_messages_next_batch() and 0xFFFF) != 5293) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_keysource_key() and 0xFFFF) != 28996) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_library_delete() and 0xFFFF) != 18852) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1696,6 +1824,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_librarycache_invalidate() and 0xFFFF) != 63405) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
+    if ((lib.uniffi_tertulia_checksum_method_loglistener_log() and 0xFFFF) != 16244) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
     if ((lib.uniffi_tertulia_checksum_method_outbox_discard() and 0xFFFF) != 61153) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
@@ -1709,6 +1840,12 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_outboxwatch_next() and 0xFFFF) != 22952) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_ownreply_give() and 0xFFFF) != 50536) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_providercode_answer() and 0xFFFF) != 16195) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_providerhandle_models() and 0xFFFF) != 61453) {
@@ -2021,6 +2158,95 @@ internal suspend fun<T, F, E: kotlin.Exception> uniffiRustCallAsync(
         freeFunc(rustFuture)
     }
 }
+internal inline fun<T> uniffiTraitInterfaceCallAsync(
+    crossinline makeCall: suspend () -> T,
+    crossinline handleSuccess: (T) -> Unit,
+    crossinline handleError: (UniffiRustCallStatus.ByValue) -> Unit,
+    uniffiOutDroppedCallback: UniffiForeignFutureDroppedCallbackStruct,
+) {
+    // Using `GlobalScope` is labeled as a "delicate API" and generally discouraged in Kotlin programs, since it breaks structured concurrency.
+    // However, our parent task is a Rust future, so we're going to need to break structure concurrency in any case.
+    //
+    // Uniffi does its best to support structured concurrency across the FFI.
+    // If the Rust future is dropped, `uniffiForeignFutureDroppedCallbackImpl` is called, which will cancel the Kotlin coroutine if it's still running.
+    @OptIn(DelicateCoroutinesApi::class)
+    val job = GlobalScope.launch coroutineBlock@ {
+        // Note: it's important we call either `handleSuccess` or `handleError` exactly once.  Each
+        // call consumes an Arc reference, which means there should be no possibility of a double
+        // call.  The following code is structured so that will will never call both `handleSuccess`
+        // and `handleError`, even in the face of weird exceptions.
+        //
+        // In extreme circumstances we may not call either, for example if we fail to make the JNA
+        // call to `handleSuccess`.  This means we will leak the Arc reference, which is better than
+        // double-freeing it.
+        val callResult = try {
+            makeCall()
+        } catch(e: kotlin.Throwable) {
+            handleError(
+                UniffiRustCallStatus.create(
+                    UNIFFI_CALL_UNEXPECTED_ERROR,
+                    FfiConverterString.lower(e.toString()),
+                )
+            )
+            return@coroutineBlock
+        }
+        handleSuccess(callResult)
+    }
+    val handle = uniffiForeignFutureHandleMap.insert(job)
+    uniffiOutDroppedCallback.uniffiSetValue(UniffiForeignFutureDroppedCallbackStruct(handle, uniffiForeignFutureDroppedCallbackImpl))
+}
+
+internal inline fun<T, reified E: Throwable> uniffiTraitInterfaceCallAsyncWithError(
+    crossinline makeCall: suspend () -> T,
+    crossinline handleSuccess: (T) -> Unit,
+    crossinline handleError: (UniffiRustCallStatus.ByValue) -> Unit,
+    crossinline lowerError: (E) -> RustBuffer.ByValue,
+    uniffiOutDroppedCallback: UniffiForeignFutureDroppedCallbackStruct,
+) {
+    // See uniffiTraitInterfaceCallAsync for details on `DelicateCoroutinesApi`
+    @OptIn(DelicateCoroutinesApi::class)
+    val job = GlobalScope.launch coroutineBlock@ {
+        // See the note in uniffiTraitInterfaceCallAsync for details on `handleSuccess` and
+        // `handleError`.
+        val callResult = try {
+            makeCall()
+        } catch(e: kotlin.Throwable) {
+            if (e is E) {
+                handleError(
+                    UniffiRustCallStatus.create(
+                        UNIFFI_CALL_ERROR,
+                        lowerError(e),
+                    )
+                )
+            } else {
+                handleError(
+                    UniffiRustCallStatus.create(
+                        UNIFFI_CALL_UNEXPECTED_ERROR,
+                        FfiConverterString.lower(e.toString()),
+                    )
+                )
+            }
+            return@coroutineBlock
+        }
+        handleSuccess(callResult)
+    }
+    val handle = uniffiForeignFutureHandleMap.insert(job)
+    uniffiOutDroppedCallback.uniffiSetValue(UniffiForeignFutureDroppedCallbackStruct(handle, uniffiForeignFutureDroppedCallbackImpl))
+}
+
+internal val uniffiForeignFutureHandleMap = UniffiHandleMap<Job>()
+
+internal object uniffiForeignFutureDroppedCallbackImpl: UniffiForeignFutureDroppedCallback {
+    override fun callback(handle: Long) {
+        val job = uniffiForeignFutureHandleMap.remove(handle)
+        if (!job.isCompleted) {
+            job.cancel()
+        }
+    }
+}
+
+// For testing
+public fun uniffiForeignFutureHandleCount() = uniffiForeignFutureHandleMap.size
 
 // Public interface members begin here.
 
@@ -2099,7 +2325,38 @@ object UniffiWithHandle
  *
  * @suppress
  * */
-object NoHandle
+object NoHandle// Magic number for the Rust proxy to call using the same mechanism as every other method,
+// to free the callback once it's dropped by Rust.
+internal const val IDX_CALLBACK_FREE = 0
+// Callback return codes
+internal const val UNIFFI_CALLBACK_SUCCESS = 0
+internal const val UNIFFI_CALLBACK_ERROR = 1
+internal const val UNIFFI_CALLBACK_UNEXPECTED_ERROR = 2
+
+/**
+ * @suppress
+ */
+public abstract class FfiConverterCallbackInterface<CallbackInterface: Any>: FfiConverter<CallbackInterface, Long> {
+    internal val handleMap = UniffiHandleMap<CallbackInterface>()
+
+    internal fun drop(handle: Long) {
+        handleMap.remove(handle)
+    }
+
+    override fun lift(value: Long): CallbackInterface {
+        return handleMap.get(value)
+    }
+
+    override fun read(buf: ByteBuffer) = lift(buf.getLong())
+
+    override fun lower(value: CallbackInterface) = handleMap.insert(value)
+
+    override fun allocationSize(value: CallbackInterface) = 8UL
+
+    override fun write(value: CallbackInterface, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
 /**
  * The cleaner interface for Object finalization code to run.
  * This is the entry point to any implementation that we're using.
@@ -5771,6 +6028,378 @@ public object FfiConverterTypeEvents: FfiConverter<Events, Long> {
 
 
 /**
+ * Gives keys: a keychain, a keystore, a vault. Asked before the environment, after all keys that were handed over.
+ */
+public interface KeySource {
+
+    /**
+     * The key of this user for this provider, or nothing when there is none. Without a user it is the application's own.
+     *
+     * Answers are remembered for 5 minutes, "none" for 10 seconds, and asked for anew once a provider has rejected the
+     * key. A call waits for the answer as long as it waits for its provider; one that is cancelled waits no longer, and
+     * this code is cancelled when nobody waits any more.
+     *
+     * # Errors
+     * Whatever is thrown makes the call `Unauthorized` (key_source), and its words are told to nobody. Only `Unavailable`
+     * stays what it is, for keys that cannot be had right now.
+     */
+    suspend fun `key`(`user`: kotlin.String?, `provider`: kotlin.String): kotlin.String?
+
+    companion object
+}
+
+/**
+ * Gives keys: a keychain, a keystore, a vault. Asked before the environment, after all keys that were handed over.
+ */
+open class KeySourceImpl: Disposable, AutoCloseable, KeySource
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_keysource(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_keysource(handle, status)
+        }
+    }
+
+
+    /**
+     * The key of this user for this provider, or nothing when there is none. Without a user it is the application's own.
+     *
+     * Answers are remembered for 5 minutes, "none" for 10 seconds, and asked for anew once a provider has rejected the
+     * key. A call waits for the answer as long as it waits for its provider; one that is cancelled waits no longer, and
+     * this code is cancelled when nobody waits any more.
+     *
+     * # Errors
+     * Whatever is thrown makes the call `Unauthorized` (key_source), and its words are told to nobody. Only `Unavailable`
+     * stays what it is, for keys that cannot be had right now.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `key`(`user`: kotlin.String?, `provider`: kotlin.String) : kotlin.String? {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_keysource_key(
+                uniffiHandle,
+
+        FfiConverterOptionalString.lower(`user`),
+        FfiConverterString.lower(`provider`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_rust_buffer(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_rust_buffer(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_rust_buffer(future) },
+        // lift function
+        { FfiConverterOptionalString.lift(it) },
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+
+// Put the implementation in an object so we don't pollute the top-level namespace
+internal object uniffiCallbackInterfaceKeySource {
+    internal object `key`: UniffiCallbackInterfaceKeySourceMethod0 {
+        override fun callback(`uniffiHandle`: Long,`user`: RustBuffer.ByValue,`provider`: RustBuffer.ByValue,`uniffiFutureCallback`: UniffiForeignFutureCompleteRustBuffer,`uniffiCallbackData`: Long,`uniffiOutDroppedCallback`: UniffiForeignFutureDroppedCallbackStruct,) {
+            val uniffiObj = FfiConverterTypeKeySource.handleMap.get(uniffiHandle)
+            val makeCall = suspend { ->
+                uniffiObj.`key`(
+                    FfiConverterOptionalString.lift(`user`),
+                    FfiConverterString.lift(`provider`),
+                )
+            }
+            val uniffiHandleSuccess = { returnValue: kotlin.String? ->
+                val uniffiResult = UniffiForeignFutureResultRustBuffer.UniffiByValue(
+                    FfiConverterOptionalString.lower(returnValue),
+                    UniffiRustCallStatus.ByValue()
+                )
+                uniffiResult.write()
+                uniffiFutureCallback.callback(uniffiCallbackData, uniffiResult)
+            }
+            val uniffiHandleError = { callStatus: UniffiRustCallStatus.ByValue ->
+                uniffiFutureCallback.callback(
+                    uniffiCallbackData,
+                    UniffiForeignFutureResultRustBuffer.UniffiByValue(
+                        RustBuffer.ByValue(),
+                        callStatus,
+                    ),
+                )
+            }
+            uniffiTraitInterfaceCallAsyncWithError(
+                makeCall,
+                uniffiHandleSuccess,
+                uniffiHandleError,
+                { e: TertuliaException -> FfiConverterTypeTertuliaError.lower(e) },
+                uniffiOutDroppedCallback
+            )
+        }
+    }
+
+    internal object uniffiFree: UniffiCallbackInterfaceFree {
+        override fun callback(handle: Long) {
+            FfiConverterTypeKeySource.handleMap.remove(handle)
+        }
+    }
+
+    internal object uniffiClone: UniffiCallbackInterfaceClone {
+        override fun callback(handle: Long): Long {
+            return FfiConverterTypeKeySource.handleMap.clone(handle)
+        }
+    }
+
+    internal var vtable = UniffiVTableCallbackInterfaceKeySource.UniffiByValue(
+        uniffiFree,
+        uniffiClone,
+        `key`,
+    )
+
+    // Registers the foreign callback with the Rust side.
+    // This method is generated for each callback interface.
+    internal fun register(lib: UniffiLib) {
+        lib.uniffi_tertulia_fn_init_callback_vtable_keysource(vtable)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeKeySource: FfiConverter<KeySource, Long> {
+    internal val handleMap = UniffiHandleMap<KeySource>()
+
+    override fun lower(value: KeySource): Long {
+        if (value is KeySourceImpl) {
+             // Rust-implemented object.  Clone the handle and return it
+            return value.uniffiCloneHandle()
+         } else {
+            // Kotlin object, generate a new vtable handle and return that.
+            return handleMap.insert(value)
+         }
+    }
+
+    override fun lift(value: Long): KeySource {
+        if ((value and 1.toLong()) == 0.toLong()) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return KeySourceImpl(UniffiWithHandle, value)
+        } else {
+            // Kotlin-generated handle, get the object from the handle map
+            return handleMap.remove(value)
+        }
+    }
+
+    override fun read(buf: ByteBuffer): KeySource {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: KeySource) = 8UL
+
+    override fun write(value: KeySource, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
  * The values of one kind, by name: the application's, or one user's before them. Every value put in the place of another
  * is a new version. Values are text or JSON of at most 64 KiB; a name is text of 1 to 128 bytes.
  *
@@ -6483,6 +7112,343 @@ public object FfiConverterTypeLibraryCache: FfiConverter<LibraryCache, Long> {
     override fun allocationSize(value: LibraryCache) = 8UL
 
     override fun write(value: LibraryCache, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * Hears what the engine logs.
+ */
+public interface LogListener {
+
+    /**
+     * Hears of one record. Called on a thread of its own, one record after the other; no call waits for it. Records that
+     * come while a thousand wait are dropped, and a record tells how many.
+     *
+     * # Errors
+     * What is thrown is told to nobody.
+     */
+    fun `log`(`record`: LogRecord)
+
+    companion object
+}
+
+/**
+ * Hears what the engine logs.
+ */
+open class LogListenerImpl: Disposable, AutoCloseable, LogListener
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_loglistener(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_loglistener(handle, status)
+        }
+    }
+
+
+    /**
+     * Hears of one record. Called on a thread of its own, one record after the other; no call waits for it. Records that
+     * come while a thousand wait are dropped, and a record tells how many.
+     *
+     * # Errors
+     * What is thrown is told to nobody.
+     */
+    @Throws(TertuliaException::class)override fun `log`(`record`: LogRecord)
+        =
+    callWithHandle {
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_loglistener_log(
+        it,
+
+        FfiConverterTypeLogRecord.lower(`record`),_status)
+}
+    }
+
+
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+
+// Put the implementation in an object so we don't pollute the top-level namespace
+internal object uniffiCallbackInterfaceLogListener {
+    internal object `log`: UniffiCallbackInterfaceLogListenerMethod0 {
+        override fun callback(`uniffiHandle`: Long,`record`: RustBuffer.ByValue,`uniffiOutReturn`: Pointer,uniffiCallStatus: UniffiRustCallStatus,) {
+            val uniffiObj = FfiConverterTypeLogListener.handleMap.get(uniffiHandle)
+            val makeCall = { ->
+                uniffiObj.`log`(
+                    FfiConverterTypeLogRecord.lift(`record`),
+                )
+            }
+            val writeReturn = { _: Unit -> Unit }
+            uniffiTraitInterfaceCallWithError(
+                uniffiCallStatus,
+                makeCall,
+                writeReturn,
+                { e: TertuliaException -> FfiConverterTypeTertuliaError.lower(e) }
+            )
+        }
+    }
+
+    internal object uniffiFree: UniffiCallbackInterfaceFree {
+        override fun callback(handle: Long) {
+            FfiConverterTypeLogListener.handleMap.remove(handle)
+        }
+    }
+
+    internal object uniffiClone: UniffiCallbackInterfaceClone {
+        override fun callback(handle: Long): Long {
+            return FfiConverterTypeLogListener.handleMap.clone(handle)
+        }
+    }
+
+    internal var vtable = UniffiVTableCallbackInterfaceLogListener.UniffiByValue(
+        uniffiFree,
+        uniffiClone,
+        `log`,
+    )
+
+    // Registers the foreign callback with the Rust side.
+    // This method is generated for each callback interface.
+    internal fun register(lib: UniffiLib) {
+        lib.uniffi_tertulia_fn_init_callback_vtable_loglistener(vtable)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLogListener: FfiConverter<LogListener, Long> {
+    internal val handleMap = UniffiHandleMap<LogListener>()
+
+    override fun lower(value: LogListener): Long {
+        if (value is LogListenerImpl) {
+             // Rust-implemented object.  Clone the handle and return it
+            return value.uniffiCloneHandle()
+         } else {
+            // Kotlin object, generate a new vtable handle and return that.
+            return handleMap.insert(value)
+         }
+    }
+
+    override fun lift(value: Long): LogListener {
+        if ((value and 1.toLong()) == 0.toLong()) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return LogListenerImpl(UniffiWithHandle, value)
+        } else {
+            // Kotlin-generated handle, get the object from the handle map
+            return handleMap.remove(value)
+        }
+    }
+
+    override fun read(buf: ByteBuffer): LogListener {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: LogListener) = 8UL
+
+    override fun write(value: LogListener, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -7435,6 +8401,658 @@ public object FfiConverterTypeOutboxWatch: FfiConverter<OutboxWatch, Long> {
     override fun allocationSize(value: OutboxWatch) = 8UL
 
     override fun write(value: OutboxWatch, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * The answer of a provider of your own, as it is given.
+ */
+public interface OwnReplyInterface {
+
+    /**
+     * Gives the next event, and waits while too many are not read yet. False when nobody reads any more: stop.
+     */
+    suspend fun `give`(`event`: StreamEventKind): kotlin.Boolean
+
+    companion object
+}
+
+/**
+ * The answer of a provider of your own, as it is given.
+ */
+open class OwnReply: Disposable, AutoCloseable, OwnReplyInterface
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_ownreply(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_ownreply(handle, status)
+        }
+    }
+
+
+    /**
+     * Gives the next event, and waits while too many are not read yet. False when nobody reads any more: stop.
+     */
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `give`(`event`: StreamEventKind) : kotlin.Boolean {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_ownreply_give(
+                uniffiHandle,
+
+        FfiConverterTypeStreamEventKind.lower(`event`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_i8(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_i8(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_i8(future) },
+        // lift function
+        { FfiConverterBoolean.lift(it) },
+        // Error FFI converter
+        UniffiNullRustCallStatusErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeOwnReply: FfiConverter<OwnReply, Long> {
+    override fun lower(value: OwnReply): Long {
+        return value.uniffiCloneHandle()
+    }
+
+    override fun lift(value: Long): OwnReply {
+        return OwnReply(UniffiWithHandle, value)
+    }
+
+    override fun read(buf: ByteBuffer): OwnReply {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: OwnReply) = 8UL
+
+    override fun write(value: OwnReply, buf: ByteBuffer) {
+        buf.putLong(lower(value))
+    }
+}
+
+
+// This template implements a class for working with a Rust struct via a handle
+// to the live Rust struct on the other side of the FFI.
+//
+// There's some subtlety here, because we have to be careful not to operate on a Rust
+// struct after it has been dropped, and because we must expose a public API for freeing
+// theq Kotlin wrapper object in lieu of reliable finalizers. The core requirements are:
+//
+//   * Each instance holds an opaque handle to the underlying Rust struct.
+//     Method calls need to read this handle from the object's state and pass it in to
+//     the Rust FFI.
+//
+//   * When an instance is no longer needed, its handle should be passed to a
+//     special destructor function provided by the Rust FFI, which will drop the
+//     underlying Rust struct.
+//
+//   * Given an instance, calling code is expected to call the special
+//     `destroy` method in order to free it after use, either by calling it explicitly
+//     or by using a higher-level helper like the `use` method. Failing to do so risks
+//     leaking the underlying Rust struct.
+//
+//   * We can't assume that calling code will do the right thing, and must be prepared
+//     to handle Kotlin method calls executing concurrently with or even after a call to
+//     `destroy`, and to handle multiple (possibly concurrent!) calls to `destroy`.
+//
+//   * We must never allow Rust code to operate on the underlying Rust struct after
+//     the destructor has been called, and must never call the destructor more than once.
+//     Doing so may trigger memory unsafety.
+//
+//   * To mitigate many of the risks of leaking memory and use-after-free unsafety, a `Cleaner`
+//     is implemented to call the destructor when the Kotlin object becomes unreachable.
+//     This is done in a background thread. This is not a panacea, and client code should be aware that
+//      1. the thread may starve if some there are objects that have poorly performing
+//     `drop` methods or do significant work in their `drop` methods.
+//      2. the thread is shared across the whole library. This can be tuned by using `android_cleaner = true`,
+//         or `android = true` in the [`kotlin` section of the `uniffi.toml` file](https://mozilla.github.io/uniffi-rs/kotlin/configuration.html).
+//
+// If we try to implement this with mutual exclusion on access to the handle, there is the
+// possibility of a race between a method call and a concurrent call to `destroy`:
+//
+//    * Thread A starts a method call, reads the value of the handle, but is interrupted
+//      before it can pass the handle over the FFI to Rust.
+//    * Thread B calls `destroy` and frees the underlying Rust struct.
+//    * Thread A resumes, passing the already-read handle value to Rust and triggering
+//      a use-after-free.
+//
+// One possible solution would be to use a `ReadWriteLock`, with each method call taking
+// a read lock (and thus allowed to run concurrently) and the special `destroy` method
+// taking a write lock (and thus blocking on live method calls). However, we aim not to
+// generate methods with any hidden blocking semantics, and a `destroy` method that might
+// block if called incorrectly seems to meet that bar.
+//
+// So, we achieve our goals by giving each instance an associated `AtomicLong` counter to track
+// the number of in-flight method calls, and an `AtomicBoolean` flag to indicate whether `destroy`
+// has been called. These are updated according to the following rules:
+//
+//    * The initial value of the counter is 1, indicating a live object with no in-flight calls.
+//      The initial value for the flag is false.
+//
+//    * At the start of each method call, we atomically check the counter.
+//      If it is 0 then the underlying Rust struct has already been destroyed and the call is aborted.
+//      If it is nonzero them we atomically increment it by 1 and proceed with the method call.
+//
+//    * At the end of each method call, we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+//    * When `destroy` is called, we atomically flip the flag from false to true.
+//      If the flag was already true we silently fail.
+//      Otherwise we atomically decrement and check the counter.
+//      If it has reached zero then we destroy the underlying Rust struct.
+//
+// Astute readers may observe that this all sounds very similar to the way that Rust's `Arc<T>` works,
+// and indeed it is, with the addition of a flag to guard against multiple calls to `destroy`.
+//
+// The overall effect is that the underlying Rust struct is destroyed only when `destroy` has been
+// called *and* all in-flight method calls have completed, avoiding violating any of the expectations
+// of the underlying Rust code.
+//
+// This makes a cleaner a better alternative to _not_ calling `destroy()` as
+// and when the object is finished with, but the abstraction is not perfect: if the Rust object's `drop`
+// method is slow, and/or there are many objects to cleanup, and it's on a low end Android device, then the cleaner
+// thread may be starved, and the app will leak memory.
+//
+// In this case, `destroy`ing manually may be a better solution.
+//
+// The cleaner can live side by side with the manual calling of `destroy`. In the order of responsiveness, uniffi objects
+// with Rust peers are reclaimed:
+//
+// 1. By calling the `destroy` method of the object, which calls `rustObject.free()`. If that doesn't happen:
+// 2. When the object becomes unreachable, AND the Cleaner thread gets to call `rustObject.free()`. If the thread is starved then:
+// 3. The memory is reclaimed when the process terminates.
+//
+// [1] https://stackoverflow.com/questions/24376768/can-java-finalize-an-object-when-it-is-still-in-scope/24380219
+//
+
+
+/**
+ * The code of a provider of your own.
+ */
+public interface ProviderCode {
+
+    /**
+     * Answers a request: gives every event of the answer to `reply`, and returns when the answer is whole. It is cancelled
+     * when nobody waits for the answer any more.
+     *
+     * It may give words (`Text`, `Reasoning`, `Refusal`), `Citation`, `ToolCall` (whole, or `ToolCallDelta` piece by
+     * piece), `Part` with a picture, sound, document or opaque object, `Usage` (the totals so far; left out, tokens are
+     * estimated), and `Progress` as a sign of life. Beginning and end are the engine's to say. The first event may take
+     * 300 s, every other 90 s.
+     *
+     * # Errors
+     * Whatever ended the answer. An error of ours keeps its kind: before the first content one whose `retry` is `Safe` or
+     * `After` makes the engine ask again, after it the reply is `Truncated` with what had arrived. Anything else is
+     * `Unavailable` (provider_failed) and not asked again, and its words are told to nobody.
+     */
+    suspend fun `answer`(`request`: ChatRequest, `reply`: OwnReply)
+
+    companion object
+}
+
+/**
+ * The code of a provider of your own.
+ */
+open class ProviderCodeImpl: Disposable, AutoCloseable, ProviderCode
+{
+
+    @Suppress("UNUSED_PARAMETER")
+    /**
+     * @suppress
+     */
+    constructor(withHandle: UniffiWithHandle, handle: Long) {
+        this.handle = handle
+        this.cleanable = UniffiLib.CLEANER.register(this, UniffiCleanAction(handle))
+    }
+
+    /**
+     * @suppress
+     *
+     * This constructor can be used to instantiate a fake object. Only used for tests. Any
+     * attempt to actually use an object constructed this way will fail as there is no
+     * connected Rust object.
+     */
+    @Suppress("UNUSED_PARAMETER")
+    constructor(noHandle: NoHandle) {
+        this.handle = 0
+        this.cleanable = null
+    }
+
+    protected val handle: Long
+    protected val cleanable: UniffiCleaner.Cleanable?
+
+    private val wasDestroyed = AtomicBoolean(false)
+    private val callCounter = AtomicLong(1)
+
+    /**
+     * Whether the current object has been destroyed and its reference is gone in the Rust side.
+     */
+    val uniffiIsDestroyed: Boolean get() = wasDestroyed.get()
+
+    override fun destroy() {
+        // Only allow a single call to this method.
+        // TODO: maybe we should log a warning if called more than once?
+        if (this.wasDestroyed.compareAndSet(false, true)) {
+            // This decrement always matches the initial count of 1 given at creation time.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    @Synchronized
+    override fun close() {
+        this.destroy()
+    }
+
+    internal inline fun <R> callWithHandle(block: (handle: Long) -> R): R {
+        // Check and increment the call counter, to keep the object alive.
+        // This needs a compare-and-set retry loop in case of concurrent updates.
+        do {
+            val c = this.callCounter.get()
+            if (c == 0L) {
+                throw IllegalStateException("${this.javaClass.simpleName} object has already been destroyed")
+            }
+            if (c == Long.MAX_VALUE) {
+                throw IllegalStateException("${this.javaClass.simpleName} call counter would overflow")
+            }
+        } while (! this.callCounter.compareAndSet(c, c + 1L))
+        // Now we can safely do the method call without the handle being freed concurrently.
+        try {
+            return block(this.uniffiCloneHandle())
+        } finally {
+            // This decrement always matches the increment we performed above.
+            if (this.callCounter.decrementAndGet() == 0L) {
+                cleanable?.clean()
+            }
+        }
+    }
+
+    // Use a static inner class instead of a closure so as not to accidentally
+    // capture `this` as part of the cleanable's action.
+    private class UniffiCleanAction(private val handle: Long) : Runnable {
+        override fun run() {
+            if (handle == 0.toLong()) {
+                // Fake object created with `NoHandle`, don't try to free.
+                return;
+            }
+            uniffiRustCall { status ->
+                UniffiLib.uniffi_tertulia_fn_free_providercode(handle, status)
+            }
+        }
+    }
+
+    /**
+     * @suppress
+     */
+    fun uniffiCloneHandle(): Long {
+        if (handle == 0.toLong()) {
+            throw InternalException("uniffiCloneHandle() called on NoHandle object");
+        }
+        return uniffiRustCall() { status ->
+            UniffiLib.uniffi_tertulia_fn_clone_providercode(handle, status)
+        }
+    }
+
+
+    /**
+     * Answers a request: gives every event of the answer to `reply`, and returns when the answer is whole. It is cancelled
+     * when nobody waits for the answer any more.
+     *
+     * It may give words (`Text`, `Reasoning`, `Refusal`), `Citation`, `ToolCall` (whole, or `ToolCallDelta` piece by
+     * piece), `Part` with a picture, sound, document or opaque object, `Usage` (the totals so far; left out, tokens are
+     * estimated), and `Progress` as a sign of life. Beginning and end are the engine's to say. The first event may take
+     * 300 s, every other 90 s.
+     *
+     * # Errors
+     * Whatever ended the answer. An error of ours keeps its kind: before the first content one whose `retry` is `Safe` or
+     * `After` makes the engine ask again, after it the reply is `Truncated` with what had arrived. Anything else is
+     * `Unavailable` (provider_failed) and not asked again, and its words are told to nobody.
+     */
+    @Throws(TertuliaException::class)
+    @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
+    override suspend fun `answer`(`request`: ChatRequest, `reply`: OwnReply) {
+        return uniffiRustCallAsync(
+        callWithHandle { uniffiHandle ->
+            UniffiLib.uniffi_tertulia_fn_method_providercode_answer(
+                uniffiHandle,
+
+        FfiConverterTypeChatRequest.lower(`request`),
+        FfiConverterTypeOwnReply.lower(`reply`),
+            )
+        },
+        { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_void(future, callback, continuation) },
+        { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_void(future, continuation) },
+        { future -> UniffiLib.ffi_tertulia_rust_future_free_void(future) },
+        // lift function
+        { },
+
+        // Error FFI converter
+        TertuliaException.ErrorHandler,
+    )
+    }
+
+
+
+
+
+
+
+
+    /**
+     * @suppress
+     */
+    companion object
+
+}
+
+
+
+// Put the implementation in an object so we don't pollute the top-level namespace
+internal object uniffiCallbackInterfaceProviderCode {
+    internal object `answer`: UniffiCallbackInterfaceProviderCodeMethod0 {
+        override fun callback(`uniffiHandle`: Long,`request`: RustBuffer.ByValue,`reply`: Long,`uniffiFutureCallback`: UniffiForeignFutureCompleteVoid,`uniffiCallbackData`: Long,`uniffiOutDroppedCallback`: UniffiForeignFutureDroppedCallbackStruct,) {
+            val uniffiObj = FfiConverterTypeProviderCode.handleMap.get(uniffiHandle)
+            val makeCall = suspend { ->
+                uniffiObj.`answer`(
+                    FfiConverterTypeChatRequest.lift(`request`),
+                    FfiConverterTypeOwnReply.lift(`reply`),
+                )
+            }
+            val uniffiHandleSuccess = { _: Unit ->
+                val uniffiResult = UniffiForeignFutureResultVoid.UniffiByValue(
+                    UniffiRustCallStatus.ByValue()
+                )
+                uniffiResult.write()
+                uniffiFutureCallback.callback(uniffiCallbackData, uniffiResult)
+            }
+            val uniffiHandleError = { callStatus: UniffiRustCallStatus.ByValue ->
+                uniffiFutureCallback.callback(
+                    uniffiCallbackData,
+                    UniffiForeignFutureResultVoid.UniffiByValue(
+                        callStatus,
+                    ),
+                )
+            }
+            uniffiTraitInterfaceCallAsyncWithError(
+                makeCall,
+                uniffiHandleSuccess,
+                uniffiHandleError,
+                { e: TertuliaException -> FfiConverterTypeTertuliaError.lower(e) },
+                uniffiOutDroppedCallback
+            )
+        }
+    }
+
+    internal object uniffiFree: UniffiCallbackInterfaceFree {
+        override fun callback(handle: Long) {
+            FfiConverterTypeProviderCode.handleMap.remove(handle)
+        }
+    }
+
+    internal object uniffiClone: UniffiCallbackInterfaceClone {
+        override fun callback(handle: Long): Long {
+            return FfiConverterTypeProviderCode.handleMap.clone(handle)
+        }
+    }
+
+    internal var vtable = UniffiVTableCallbackInterfaceProviderCode.UniffiByValue(
+        uniffiFree,
+        uniffiClone,
+        `answer`,
+    )
+
+    // Registers the foreign callback with the Rust side.
+    // This method is generated for each callback interface.
+    internal fun register(lib: UniffiLib) {
+        lib.uniffi_tertulia_fn_init_callback_vtable_providercode(vtable)
+    }
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeProviderCode: FfiConverter<ProviderCode, Long> {
+    internal val handleMap = UniffiHandleMap<ProviderCode>()
+
+    override fun lower(value: ProviderCode): Long {
+        if (value is ProviderCodeImpl) {
+             // Rust-implemented object.  Clone the handle and return it
+            return value.uniffiCloneHandle()
+         } else {
+            // Kotlin object, generate a new vtable handle and return that.
+            return handleMap.insert(value)
+         }
+    }
+
+    override fun lift(value: Long): ProviderCode {
+        if ((value and 1.toLong()) == 0.toLong()) {
+            // Rust-generated handle, construct a new class that uses the handle to implement the
+            // interface
+            return ProviderCodeImpl(UniffiWithHandle, value)
+        } else {
+            // Kotlin-generated handle, get the object from the handle map
+            return handleMap.remove(value)
+        }
+    }
+
+    override fun read(buf: ByteBuffer): ProviderCode {
+        return lift(buf.getLong())
+    }
+
+    override fun allocationSize(value: ProviderCode) = 8UL
+
+    override fun write(value: ProviderCode, buf: ByteBuffer) {
         buf.putLong(lower(value))
     }
 }
@@ -13138,6 +14756,168 @@ public object FfiConverterTypeCapabilities: FfiConverterRustBuffer<Capabilities>
 
 
 /**
+ * One call of a model, as a provider of your own is asked.
+ *
+ * Printing it shows nothing of what is said.
+ */
+data class ChatRequest (
+    /**
+     * The model's bare name, without the provider.
+     */
+    val `model`: kotlin.String
+    ,
+    /**
+     * Instructions that stand before the messages.
+     */
+    val `system`: kotlin.String?
+    ,
+    /**
+     * What was said so far, oldest first.
+     */
+    val `messages`: List<NewMessage>
+    ,
+    /**
+     * How the model chooses its words.
+     */
+    val `sampling`: Sampling
+    ,
+    /**
+     * How much the model thinks.
+     */
+    val `reasoningEffort`: ReasoningEffort?
+    ,
+    /**
+     * How many tokens it may think.
+     */
+    val `reasoningTokens`: kotlin.Long?
+    ,
+    /**
+     * What it may call.
+     */
+    val `tools`: List<ToolSpec>
+    ,
+    /**
+     * Whether it does.
+     */
+    val `toolChoice`: ToolChoice?
+    ,
+    /**
+     * Whether it may call several at once.
+     */
+    val `parallelTools`: kotlin.Boolean?
+    ,
+    /**
+     * The shape of the answer.
+     */
+    val `outputSchema`: OutputSchema?
+    ,
+    /**
+     * Which beginnings shall be kept for the next call.
+     */
+    val `promptCache`: PromptCache?
+    ,
+    /**
+     * Whom the call is for, in a form that others may see.
+     */
+    val `endUser`: kotlin.String?
+    ,
+    /**
+     * Labels of the call.
+     */
+    val `providerMetadata`: Map<kotlin.String, kotlin.String>
+    ,
+    /**
+     * What the caller puts over everything else, as a JSON object.
+     */
+    val `extraBody`: kotlin.String?
+    ,
+    /**
+     * Headers of the caller.
+     */
+    val `extraHeaders`: Map<kotlin.String, kotlin.String>
+
+){
+
+
+
+
+    // The local Rust `Display`/`Debug` implementation.
+    override fun toString(): String {
+        return FfiConverterString.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_chatrequest_uniffi_trait_display(FfiConverterTypeChatRequest.lower(this),
+        _status)
+}
+    )
+    }
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeChatRequest: FfiConverterRustBuffer<ChatRequest> {
+    override fun read(buf: ByteBuffer): ChatRequest {
+        return ChatRequest(
+            FfiConverterString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterSequenceTypeNewMessage.read(buf),
+            FfiConverterTypeSampling.read(buf),
+            FfiConverterOptionalTypeReasoningEffort.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterSequenceTypeToolSpec.read(buf),
+            FfiConverterOptionalTypeToolChoice.read(buf),
+            FfiConverterOptionalBoolean.read(buf),
+            FfiConverterOptionalTypeOutputSchema.read(buf),
+            FfiConverterOptionalTypePromptCache.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterMapStringString.read(buf),
+            FfiConverterOptionalString.read(buf),
+            FfiConverterMapStringString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: ChatRequest) = (
+            FfiConverterString.allocationSize(value.`model`) +
+            FfiConverterOptionalString.allocationSize(value.`system`) +
+            FfiConverterSequenceTypeNewMessage.allocationSize(value.`messages`) +
+            FfiConverterTypeSampling.allocationSize(value.`sampling`) +
+            FfiConverterOptionalTypeReasoningEffort.allocationSize(value.`reasoningEffort`) +
+            FfiConverterOptionalLong.allocationSize(value.`reasoningTokens`) +
+            FfiConverterSequenceTypeToolSpec.allocationSize(value.`tools`) +
+            FfiConverterOptionalTypeToolChoice.allocationSize(value.`toolChoice`) +
+            FfiConverterOptionalBoolean.allocationSize(value.`parallelTools`) +
+            FfiConverterOptionalTypeOutputSchema.allocationSize(value.`outputSchema`) +
+            FfiConverterOptionalTypePromptCache.allocationSize(value.`promptCache`) +
+            FfiConverterOptionalString.allocationSize(value.`endUser`) +
+            FfiConverterMapStringString.allocationSize(value.`providerMetadata`) +
+            FfiConverterOptionalString.allocationSize(value.`extraBody`) +
+            FfiConverterMapStringString.allocationSize(value.`extraHeaders`)
+    )
+
+    override fun write(value: ChatRequest, buf: ByteBuffer) {
+            FfiConverterString.write(value.`model`, buf)
+            FfiConverterOptionalString.write(value.`system`, buf)
+            FfiConverterSequenceTypeNewMessage.write(value.`messages`, buf)
+            FfiConverterTypeSampling.write(value.`sampling`, buf)
+            FfiConverterOptionalTypeReasoningEffort.write(value.`reasoningEffort`, buf)
+            FfiConverterOptionalLong.write(value.`reasoningTokens`, buf)
+            FfiConverterSequenceTypeToolSpec.write(value.`tools`, buf)
+            FfiConverterOptionalTypeToolChoice.write(value.`toolChoice`, buf)
+            FfiConverterOptionalBoolean.write(value.`parallelTools`, buf)
+            FfiConverterOptionalTypeOutputSchema.write(value.`outputSchema`, buf)
+            FfiConverterOptionalTypePromptCache.write(value.`promptCache`, buf)
+            FfiConverterOptionalString.write(value.`endUser`, buf)
+            FfiConverterMapStringString.write(value.`providerMetadata`, buf)
+            FfiConverterOptionalString.write(value.`extraBody`, buf)
+            FfiConverterMapStringString.write(value.`extraHeaders`, buf)
+    }
+}
+
+
+
+/**
  * Where words come from.
  */
 data class Citation (
@@ -13763,7 +15543,7 @@ data class Cost (
     /**
      * Billionths of a US dollar.
      */
-    val `nanoUsd`: kotlin.Long?
+    val `nanoUsd`: kotlin.Long? = null
     ,
     /**
      * Where the figure comes from.
@@ -13773,7 +15553,7 @@ data class Cost (
     /**
      * The day the price was taken down, as `2026-11-21`.
      */
-    val `priceDate`: kotlin.String?
+    val `priceDate`: kotlin.String? = null
 
 ){
 
@@ -14897,6 +16677,78 @@ public object FfiConverterTypeLibraryVersion: FfiConverterRustBuffer<LibraryVers
 
 
 /**
+ * One record of the log. It holds no key and nothing of what was said.
+ */
+data class LogRecord (
+    /**
+     * How loud it is.
+     */
+    val `level`: LogLevel
+    ,
+    /**
+     * Who says it, as `tertulia.call`.
+     */
+    val `target`: kotlin.String
+    ,
+    /**
+     * What.
+     */
+    val `message`: kotlin.String
+    ,
+    /**
+     * What is known besides, as text.
+     */
+    val `fields`: Map<kotlin.String, kotlin.String>
+
+){
+
+
+
+
+    // The local Rust `Display`/`Debug` implementation.
+    override fun toString(): String {
+        return FfiConverterString.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_logrecord_uniffi_trait_display(FfiConverterTypeLogRecord.lower(this),
+        _status)
+}
+    )
+    }
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLogRecord: FfiConverterRustBuffer<LogRecord> {
+    override fun read(buf: ByteBuffer): LogRecord {
+        return LogRecord(
+            FfiConverterTypeLogLevel.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterString.read(buf),
+            FfiConverterMapStringString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: LogRecord) = (
+            FfiConverterTypeLogLevel.allocationSize(value.`level`) +
+            FfiConverterString.allocationSize(value.`target`) +
+            FfiConverterString.allocationSize(value.`message`) +
+            FfiConverterMapStringString.allocationSize(value.`fields`)
+    )
+
+    override fun write(value: LogRecord, buf: ByteBuffer) {
+            FfiConverterTypeLogLevel.write(value.`level`, buf)
+            FfiConverterString.write(value.`target`, buf)
+            FfiConverterString.write(value.`message`, buf)
+            FfiConverterMapStringString.write(value.`fields`, buf)
+    }
+}
+
+
+
+/**
  * Bytes that are no text: a picture, a sound, a document.
  */
 data class Media (
@@ -15898,6 +17750,73 @@ public object FfiConverterTypePromptCache: FfiConverterRustBuffer<PromptCache> {
 
 
 /**
+ * A provider that is code of yours: a model on this device, a vendor's library, a script for tests. Its models are
+ * `name/anything`.
+ */
+data class Provider (
+    /**
+     * The prefix of its models: 1 to 64 of a-z, 0-9, `-`, `_` and `.`. It takes the place of a provider of the catalogue
+     * with the same name.
+     */
+    val `name`: kotlin.String
+    ,
+    /**
+     * What answers. It serves every call, also several at once.
+     */
+    val `code`: ProviderCode
+    ,
+    /**
+     * What its models can do and cost, as a JSON object by their bare names; `*` stands for all that are not listed.
+     */
+    val `models`: kotlin.String? = null
+
+): Disposable{
+
+
+
+
+
+    @Suppress("UNNECESSARY_SAFE_CALL") // codegen is much simpler if we unconditionally emit safe calls here
+    override fun destroy() {
+
+    Disposable.destroy(
+        this.`name`,
+        this.`code`,
+        this.`models`
+    )
+    }
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeProvider: FfiConverterRustBuffer<Provider> {
+    override fun read(buf: ByteBuffer): Provider {
+        return Provider(
+            FfiConverterString.read(buf),
+            FfiConverterTypeProviderCode.read(buf),
+            FfiConverterOptionalString.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Provider) = (
+            FfiConverterString.allocationSize(value.`name`) +
+            FfiConverterTypeProviderCode.allocationSize(value.`code`) +
+            FfiConverterOptionalString.allocationSize(value.`models`)
+    )
+
+    override fun write(value: Provider, buf: ByteBuffer) {
+            FfiConverterString.write(value.`name`, buf)
+            FfiConverterTypeProviderCode.write(value.`code`, buf)
+            FfiConverterOptionalString.write(value.`models`, buf)
+    }
+}
+
+
+
+/**
  * A provider of the catalogue.
  */
 data class ProviderInfo (
@@ -16327,6 +18246,93 @@ public object FfiConverterTypeReply: FfiConverterRustBuffer<Reply> {
             FfiConverterBoolean.write(value.`continued`, buf)
             FfiConverterOptionalTypeErrorInfo.write(value.`error`, buf)
             FfiConverterOptionalString.write(value.`raw`, buf)
+    }
+}
+
+
+
+/**
+ * How a model chooses its words. What is left out is left to the provider.
+ */
+data class Sampling (
+    /**
+     * From 0 (always the likeliest word) to 2.
+     */
+    val `temperature`: kotlin.Double? = null
+    ,
+    /**
+     * Only words within this share of likelihood.
+     */
+    val `topP`: kotlin.Double? = null
+    ,
+    /**
+     * The same seed gives, as far as the provider can, the same answer.
+     */
+    val `seed`: kotlin.Long? = null
+    ,
+    /**
+     * Where to stop.
+     */
+    val `stopSequences`: List<kotlin.String> = listOf()
+    ,
+    /**
+     * At most this many tokens.
+     */
+    val `maxTokens`: kotlin.Long? = null
+    ,
+    /**
+     * Against repeating words, -2 to 2.
+     */
+    val `frequencyPenalty`: kotlin.Double? = null
+    ,
+    /**
+     * For new subjects, -2 to 2.
+     */
+    val `presencePenalty`: kotlin.Double? = null
+
+){
+
+
+
+
+
+    companion object
+}
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeSampling: FfiConverterRustBuffer<Sampling> {
+    override fun read(buf: ByteBuffer): Sampling {
+        return Sampling(
+            FfiConverterOptionalDouble.read(buf),
+            FfiConverterOptionalDouble.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterSequenceString.read(buf),
+            FfiConverterOptionalLong.read(buf),
+            FfiConverterOptionalDouble.read(buf),
+            FfiConverterOptionalDouble.read(buf),
+        )
+    }
+
+    override fun allocationSize(value: Sampling) = (
+            FfiConverterOptionalDouble.allocationSize(value.`temperature`) +
+            FfiConverterOptionalDouble.allocationSize(value.`topP`) +
+            FfiConverterOptionalLong.allocationSize(value.`seed`) +
+            FfiConverterSequenceString.allocationSize(value.`stopSequences`) +
+            FfiConverterOptionalLong.allocationSize(value.`maxTokens`) +
+            FfiConverterOptionalDouble.allocationSize(value.`frequencyPenalty`) +
+            FfiConverterOptionalDouble.allocationSize(value.`presencePenalty`)
+    )
+
+    override fun write(value: Sampling, buf: ByteBuffer) {
+            FfiConverterOptionalDouble.write(value.`temperature`, buf)
+            FfiConverterOptionalDouble.write(value.`topP`, buf)
+            FfiConverterOptionalLong.write(value.`seed`, buf)
+            FfiConverterSequenceString.write(value.`stopSequences`, buf)
+            FfiConverterOptionalLong.write(value.`maxTokens`, buf)
+            FfiConverterOptionalDouble.write(value.`frequencyPenalty`, buf)
+            FfiConverterOptionalDouble.write(value.`presencePenalty`, buf)
     }
 }
 
@@ -17296,37 +19302,37 @@ data class Usage (
     /**
      * Everything that was sent in, cached and cache-written tokens included.
      */
-    val `inputTokens`: kotlin.Long
+    val `inputTokens`: kotlin.Long = 0L
     ,
     /**
      * Everything that was written, reasoning included.
      */
-    val `outputTokens`: kotlin.Long
+    val `outputTokens`: kotlin.Long = 0L
     ,
     /**
      * How much of the input came from the provider's cache.
      */
-    val `cacheReadInputTokens`: kotlin.Long
+    val `cacheReadInputTokens`: kotlin.Long = 0L
     ,
     /**
      * How much of the input was written to the provider's cache.
      */
-    val `cacheCreationInputTokens`: kotlin.Long
+    val `cacheCreationInputTokens`: kotlin.Long = 0L
     ,
     /**
      * How much of the output was reasoning.
      */
-    val `reasoningOutputTokens`: kotlin.Long
+    val `reasoningOutputTokens`: kotlin.Long = 0L
     ,
     /**
      * How many requests it took.
      */
-    val `requests`: kotlin.Int
+    val `requests`: kotlin.Int = 0
     ,
     /**
      * Further counts under the provider's names: audio, one-hour cache, …
      */
-    val `details`: Map<kotlin.String, kotlin.Long>
+    val `details`: Map<kotlin.String, kotlin.Long> = mapOf()
     ,
     /**
      * Where the figures come from.
@@ -17336,7 +19342,7 @@ data class Usage (
     /**
      * The provider's own object, as JSON.
      */
-    val `raw`: kotlin.String?
+    val `raw`: kotlin.String? = null
 
 ){
 
@@ -19729,6 +21735,61 @@ public object FfiConverterTypeLibraryValue : FfiConverterRustBuffer<LibraryValue
                 Unit
             }
         }.let { /* this makes the `when` an expression, which ensures it is exhaustive */ }
+    }
+}
+
+
+
+
+
+/**
+ * How loud a record of the log is.
+ */
+
+enum class LogLevel {
+
+    /**
+     * Somebody must act.
+     */
+    ERROR,
+    /**
+     * Unexpected, and handled.
+     */
+    WARN,
+    /**
+     * What an operator wants to know.
+     */
+    INFO,
+    /**
+     * What a developer wants to know.
+     */
+    DEBUG,
+    /**
+     * Everything.
+     */
+    TRACE;
+
+
+
+
+    companion object
+}
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterTypeLogLevel: FfiConverterRustBuffer<LogLevel> {
+    override fun read(buf: ByteBuffer) = try {
+        LogLevel.values()[buf.getInt() - 1]
+    } catch (e: IndexOutOfBoundsException) {
+        throw RuntimeException("invalid enum value, something is very wrong!!", e)
+    }
+
+    override fun allocationSize(value: LogLevel) = 4UL
+
+    override fun write(value: LogLevel, buf: ByteBuffer) {
+        buf.putInt(value.ordinal + 1)
     }
 }
 
@@ -23433,6 +25494,70 @@ public object FfiConverterOptionalTypeCancelToken: FfiConverterRustBuffer<Cancel
 /**
  * @suppress
  */
+public object FfiConverterOptionalTypeKeySource: FfiConverterRustBuffer<KeySource?> {
+    override fun read(buf: ByteBuffer): KeySource? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeKeySource.read(buf)
+    }
+
+    override fun allocationSize(value: KeySource?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeKeySource.allocationSize(value)
+        }
+    }
+
+    override fun write(value: KeySource?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeKeySource.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeLogListener: FfiConverterRustBuffer<LogListener?> {
+    override fun read(buf: ByteBuffer): LogListener? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeLogListener.read(buf)
+    }
+
+    override fun allocationSize(value: LogListener?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeLogListener.allocationSize(value)
+        }
+    }
+
+    override fun write(value: LogListener?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeLogListener.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterOptionalTypeBatchProgress: FfiConverterRustBuffer<BatchProgress?> {
     override fun read(buf: ByteBuffer): BatchProgress? {
         if (buf.get().toInt() == 0) {
@@ -24255,6 +26380,38 @@ public object FfiConverterOptionalTypeReasoningEffort: FfiConverterRustBuffer<Re
         } else {
             buf.put(1)
             FfiConverterTypeReasoningEffort.write(value, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
+public object FfiConverterOptionalTypeRetry: FfiConverterRustBuffer<Retry?> {
+    override fun read(buf: ByteBuffer): Retry? {
+        if (buf.get().toInt() == 0) {
+            return null
+        }
+        return FfiConverterTypeRetry.read(buf)
+    }
+
+    override fun allocationSize(value: Retry?): ULong {
+        if (value == null) {
+            return 1UL
+        } else {
+            return 1UL + FfiConverterTypeRetry.allocationSize(value)
+        }
+    }
+
+    override fun write(value: Retry?, buf: ByteBuffer) {
+        if (value == null) {
+            buf.put(0)
+        } else {
+            buf.put(1)
+            FfiConverterTypeRetry.write(value, buf)
         }
     }
 }
@@ -25149,6 +27306,34 @@ public object FfiConverterSequenceTypePartHealth: FfiConverterRustBuffer<List<Pa
 /**
  * @suppress
  */
+public object FfiConverterSequenceTypeProvider: FfiConverterRustBuffer<List<Provider>> {
+    override fun read(buf: ByteBuffer): List<Provider> {
+        val len = buf.getInt()
+        return List<Provider>(len) {
+            FfiConverterTypeProvider.read(buf)
+        }
+    }
+
+    override fun allocationSize(value: List<Provider>): ULong {
+        val sizeForLength = 4UL
+        val sizeForItems = value.map { FfiConverterTypeProvider.allocationSize(it) }.sum()
+        return sizeForLength + sizeForItems
+    }
+
+    override fun write(value: List<Provider>, buf: ByteBuffer) {
+        buf.putInt(value.size)
+        value.iterator().forEach {
+            FfiConverterTypeProvider.write(it, buf)
+        }
+    }
+}
+
+
+
+
+/**
+ * @suppress
+ */
 public object FfiConverterSequenceTypeProviderInfo: FfiConverterRustBuffer<List<ProviderInfo>> {
     override fun read(buf: ByteBuffer): List<ProviderInfo> {
         val len = buf.getInt()
@@ -25710,17 +27895,57 @@ public object FfiConverterMapStringSequenceString: FfiConverterRustBuffer<Map<ko
 
 
         /**
-         * Opens an engine.
+         * An error of this kind, for a provider or a key source of your own to throw. `reason` is a stable machine word, `detail` a
+         * sentence for developers; neither may hold a prompt or a key. With `retry` the engine may ask again before the first
+         * content.
+         */ fun `failure`(`kind`: ErrorKind, `reason`: kotlin.String, `detail`: kotlin.String, `retry`: Retry? = null): TertuliaException {
+            return FfiConverterTypeTertuliaError.lift(
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_func_failure(
+
+
+        FfiConverterTypeErrorKind.lower(`kind`),
+        FfiConverterString.lower(`reason`),
+        FfiConverterString.lower(`detail`),
+        FfiConverterOptionalTypeRetry.lower(`retry`),_status)
+}
+    )
+    }
+
+
+        /**
+         * Tells everything that is logged at this level or a louder one, by all engines of the program, from now on. The listener
+         * that was told before hears nothing more; without one, nobody does.
+         *
+         * # Errors
+         * `Conflict` (logs_taken) when the program already sends what is logged elsewhere.
+         */
+    @Throws(TertuliaException::class) fun `forwardLogs`(`level`: LogLevel, `listener`: LogListener?)
+        =
+    uniffiRustCallWithError(TertuliaException) { _status ->
+    UniffiLib.uniffi_tertulia_fn_func_forward_logs(
+
+
+        FfiConverterTypeLogLevel.lower(`level`),
+        FfiConverterOptionalTypeLogListener.lower(`listener`),_status)
+}
+
+
+
+        /**
+         * Opens an engine, with code of the host's where it gives some.
          *
          * # Errors
          * `Invalid` for bad settings, providers or models; `Storage` when the store cannot be opened; `Cancelled`.
          */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-     suspend fun `openTertulia`(`options`: OpenOptions, `cancel`: CancelToken? = null) : Tertulia {
+     suspend fun `openTertulia`(`options`: OpenOptions, `keySource`: KeySource? = null, `ownProviders`: List<Provider> = listOf(), `cancel`: CancelToken? = null) : Tertulia {
         return uniffiRustCallAsync(
         UniffiLib.uniffi_tertulia_fn_func_open_tertulia(
         FfiConverterTypeOpenOptions.lower(`options`),
+        FfiConverterOptionalTypeKeySource.lower(`keySource`),
+        FfiConverterSequenceTypeProvider.lower(`ownProviders`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),),
         { future, callback, continuation -> UniffiLib.ffi_tertulia_rust_future_poll_u64(future, callback, continuation) },
         { future, continuation -> UniffiLib.ffi_tertulia_rust_future_complete_u64(future, continuation) },

@@ -1,5 +1,7 @@
 package dev.tertulia
 
+import kotlinx.coroutines.flow.Flow
+
 /**
  * Opens an engine.
  *
@@ -12,7 +14,7 @@ package dev.tertulia
  * @throws TertuliaException.Storage when the store cannot be opened
  */
 public suspend fun Tertulia.Companion.open(store: String? = null, configure: Opening.() -> Unit = {}): Tertulia =
-    openTertulia(Opening(store).apply(configure).options())
+    Opening(store).apply(configure).let { openTertulia(it.options(), it.keySource, it.own) }
 
 /** How an engine is opened. */
 public class Opening internal constructor(private val store: String?) {
@@ -25,17 +27,48 @@ public class Opening internal constructor(private val store: String?) {
     /** All settings. */
     public var settings: Settings = Settings.server()
 
+    /** Where keys are asked for, by user and provider: a keystore, a vault. */
+    public var keySource: KeySource? = null
+
     private val keys = mutableMapOf<String, String>()
     private val providers = mutableListOf<ProviderSpec>()
+    internal val own = mutableListOf<Provider>()
 
     /** A provider's key. Left out: the environment variable that the catalogue names. */
     public fun key(provider: String, key: String) {
         keys[provider] = key
     }
 
+    /**
+     * Where keys are asked for, in a few words. The user is nothing when the key is the application's own.
+     *
+     * ```kotlin
+     * Tertulia.open("chat.db") { keySource { user, provider -> vault.key(user, provider) } }
+     * ```
+     */
+    public fun keySource(ask: suspend (user: String?, provider: String) -> String?) {
+        keySource = object : KeySource {
+            override suspend fun key(user: String?, provider: String): String? = ask(user, provider)
+        }
+    }
+
     /** A provider of your own, as data. */
     public fun provider(spec: ProviderSpec) {
         providers += spec
+    }
+
+    /** A provider of your own, as code. It takes the place of a provider of the catalogue with the same name. */
+    public fun provider(provider: Provider) {
+        own += provider
+    }
+
+    /** A provider of your own, as code: see the function of the same name. */
+    public fun provider(
+        name: String,
+        models: String? = null,
+        answer: suspend (request: ChatRequest) -> Flow<StreamEventKind>,
+    ) {
+        provider(dev.tertulia.provider(name, models, answer))
     }
 
     internal fun options() = OpenOptions(store, model, fallback, keys.toMap(), providers.toList(), settings.json)

@@ -26,6 +26,10 @@ public val Reply.notice: String?
 public val Message.text: String
     get() = parts.words
 
+/** All words of the message. */
+public val NewMessage.text: String
+    get() = parts.words
+
 /** The cost in US dollars, or nothing when it is not known. */
 public val Cost.usd: Double?
     get() = nanoUsd?.let { it / 1e9 }
