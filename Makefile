@@ -61,6 +61,8 @@ bench: rust python ## Measure speed beside bare clients; writes target/bench.jso
 	@.venv/bin/python bindings-python/bench/clients.py target/bench.json
 	@.venv/bin/python -W ignore bindings-python/bench/history.py target/bench.json
 	@.venv/bin/python bindings-python/bench/start.py target/bench.json
+	@cargo build --release -q --locked -p tertulia-ffi -p tertulia-simulator
+	@$(PYTHON) tools/bench_apps.py target/bench.json
 
 load: rust ## Many chats at once through the simulator: N=100, N=1000
 	@cargo build --release -q --locked -p tertulia-simulator

@@ -29,6 +29,7 @@ let package = Package(
         .executableTarget(name: "chat", dependencies: ["Tertulia"], path: "Examples/Chat"),
         .target(name: "Simulator", path: "Tests/Simulator"),
         .executableTarget(name: "scenarios", dependencies: ["Tertulia", "Simulator"], path: "Tests/Scenarios"),
+        .executableTarget(name: "bench", dependencies: ["Tertulia", "Simulator"], path: "Tests/Bench"),
         .executableTarget(name: "soak", dependencies: ["Tertulia"], path: "Tests/Soak"),
         .testTarget(name: "TertuliaTests", dependencies: ["Tertulia", "Simulator", "chat"]),
     ]

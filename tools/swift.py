@@ -3,7 +3,7 @@
 
     tools/swift.py setup            once, as root, on a Debian or what comes of it: 0.6 GB to fetch, 3 GB in all
     tools/swift.py run COMMAND …    in this folder; the native library and the simulator are where cargo has put them
-    tools/swift.py test | scenarios | chat | soak | format
+    tools/swift.py test | scenarios | chat | soak | bench | format
 
 Setting up installs nothing on the machine: Debian 13's packages are fetched with this machine's mirror, held to
 Debian's own keys, and laid open into `/opt/swift-root` (`TERTULIA_SWIFT`), which a command then has for its root. It
@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "scenarios": ("swift", "run", *SCRATCH, "scenarios"),
     "chat": ("swift", "run", *SCRATCH, "chat"),
     "soak": ("swift", "run", *SCRATCH, "soak"),
+    "bench": ("swift", "run", "-c", "release", "--scratch-path", f"{SCRATCH[1]}-release", "bench"),
     "format": ("swift", "format", "lint", "--strict", "-r", "Package.swift", "Sources/Tertulia", "Examples", "Tests"),
 }
 
@@ -129,8 +130,8 @@ def setup() -> None:
 
 
 def surroundings() -> dict[str, str]:
-    """Where the package finds what cargo has built, and where it builds."""
-    folder = border.target()
+    """Where the package finds what cargo has built: a release of it where `TERTULIA_PROFILE` says so."""
+    folder = border.target().with_name(os.environ.get("TERTULIA_PROFILE", "debug"))
     simulator = folder / ("tertulia-simulator.exe" if sys.platform == "win32" else "tertulia-simulator")
     return {"TERTULIA_LIBRARIES": str(folder), "TERTULIA_SIMULATOR": str(simulator)}
 

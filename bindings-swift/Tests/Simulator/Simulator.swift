@@ -12,13 +12,14 @@ public final class Simulator: @unchecked Sendable {
     /// Where it listens.
     public let url: String
 
-    public init() throws {
+    /// Starts it. When it records, it keeps what happens and can be asked.
+    public init(record: Bool = true) throws {
         guard let program = ProcessInfo.processInfo.environment["TERTULIA_SIMULATOR"] else {
             throw Failure("TERTULIA_SIMULATOR names the simulator: `tools/swift.py test` does")
         }
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = ["--record"]
+        process.arguments = record ? ["--record"] : []
         process.standardInput = input
         process.standardOutput = output
         try process.run()
@@ -61,7 +62,7 @@ public final class Simulator: @unchecked Sendable {
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
 
-        init(_ description: String) {
+        public init(_ description: String) {
             self.description = description
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Observation
 import Simulator
 import Tertulia
 
@@ -45,4 +46,13 @@ func folder(_ test: (String) async throws -> Void) async throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     try await test(folder.path)
+}
+
+/// Waits until something that is observed is so.
+@MainActor func until(_ holds: () -> Bool) async {
+    while true {
+        let (changes, change) = AsyncStream<Void>.makeStream()
+        if withObservationTracking(holds, onChange: { change.finish() }) { return }
+        for await _ in changes {}
+    }
 }

@@ -92,15 +92,6 @@ struct TimelineModelTests {
         await other.run()
         #expect(other.error?.kind == .closed && other.ids.isEmpty)
     }
-
-    /// Waits until something that is observed is so.
-    @MainActor private func until(_ holds: () -> Bool) async {
-        while true {
-            let (changes, change) = AsyncStream<Void>.makeStream()
-            if withObservationTracking(holds, onChange: { change.finish() }) { return }
-            for await _ in changes {}
-        }
-    }
 }
 
 extension TimelineModel {

@@ -11,10 +11,14 @@ import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.jsonArray
 
-/** The provider simulator as a process of its own: a real HTTP server that answers by script. */
-class Simulator : AutoCloseable {
+/**
+ * The provider simulator as a process of its own: a real HTTP server that answers by script.
+ *
+ * @param record whether it keeps what happens, so that it can be asked
+ */
+class Simulator(record: Boolean = true) : AutoCloseable {
     private val process: Process =
-        ProcessBuilder(System.getProperty("tertulia.simulator"), "--record")
+        ProcessBuilder(listOfNotNull(System.getProperty("tertulia.simulator"), "--record".takeIf { record }))
             .redirectError(ProcessBuilder.Redirect.INHERIT)
             .start()
     private val http = HttpClient.newHttpClient()
