@@ -219,6 +219,12 @@ def kotlin_step() -> Step:
     )
 
 
+def android_step() -> Step:
+    """Compile what the package for Android holds besides; it needs a phone to run."""
+    command = ("mvn", "-B", "-ntp", "-q", "-f", "bindings-kotlin/pom.xml", "-Pandroid", "compile")
+    return Step("kotlin: Android", command, missing=no_tool("java"))
+
+
 def phones_step() -> Step:
     """Compile the library for phones. No SDK of theirs is needed, as nothing is linked."""
     command = (sys.executable, "tools/mobile.py", "check")
@@ -244,7 +250,7 @@ def played_in_swift(after: str = CURRENT) -> Step:
 
 def kotlin_steps() -> Iterable[Step]:
     """List the steps of the mobile border: its library, its committed code, its tests in Kotlin."""
-    yield from (environment_step(), border_step(), current_step(), kotlin_step())
+    yield from (environment_step(), border_step(), current_step(), kotlin_step(), android_step())
 
 
 def swift_steps() -> Iterable[Step]:
@@ -404,7 +410,7 @@ def all_steps() -> Iterable[Step]:
         yield played_in_python()
     yield swift_format_step()
     yield phones_step()
-    yield from (border_step(), current_step(), kotlin_step())
+    yield from (border_step(), current_step(), kotlin_step(), android_step())
     yield beside_rust("kotlin", ROOT / "bindings-kotlin/target/told", no_tool("java"))
     yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
 

@@ -84,8 +84,13 @@ fn no_trust() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         "tls",
-        "the system's certificate authorities could not be read: install them (`ca-certificates`) or give \
-         `network.ca_certificates`",
+        if cfg!(target_os = "android") {
+            "Android cannot be asked whom to trust: open the engine with the app's context (in Kotlin \
+             `Tertulia.open(context)`), or call `net::trust_android` first"
+        } else {
+            "the system's certificate authorities could not be read: install them (`ca-certificates`) or give \
+             `network.ca_certificates`"
+        },
     )
     .with_retry(Retry::Never)
 }
@@ -132,6 +137,11 @@ struct Trust {
 
 impl Trust {
     fn verifier(&self) -> std::result::Result<&Verifier, rustls::Error> {
+        // It would panic; and it may be told later.
+        #[cfg(target_os = "android")]
+        if !super::android::is_told() {
+            return Err(rustls::Error::General("Android was not told of the app".to_owned()));
+        }
         let make = || {
             #[cfg(not(target_os = "android"))]
             let made = Verifier::new_with_extra_roots(self.extra.clone(), Arc::clone(&self.provider));
