@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Build the native library for phones, and say what it weighs, with what any machine has.
+"""Build the native library for phones, and say what it weighs.
 
-    tools/mobile.py check     compiles for iOS and Android; nothing is linked, no SDK is needed
+    tools/mobile.py check         compiles for iOS and Android; nothing is linked, no SDK is needed
+    tools/mobile.py size          links it for Linux on arm64, which is the same code: what it weighs, whether phones load it
+    tools/mobile.py aar           the package for Android, into `dist`; needs Android's NDK, a JDK and Maven
+    tools/mobile.py xcframework   the library for Apple's systems, into `dist`; needs macOS and Xcode
 
-The C inside (SQLite, ring) is compiled by zig, which is among the tools of Python and brings headers for every target.
-Stdlib only.
+For the first two zig compiles the C inside (SQLite, ring): it is among the tools of Python and brings headers for every
+target. Stdlib only.
 """
 
 from __future__ import annotations
@@ -16,27 +19,28 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import aar
 import border
+import elf
+import native
+import xcframework
 
 PYTHON = border.ROOT / ".venv" / "bin" / "python"
-FOLDER = border.target().parent / "mobile"
+FOLDER = border.target().parent / "phones"
 # What is compiled for, and whose headers C finds: the nearest that can be had without an SDK.
 CHECKED = {"aarch64-apple-ios": "aarch64-macos", "aarch64-linux-android": "aarch64-linux-musl"}
-LIBRARY = ("--locked", "-p", "tertulia-ffi", "--lib", "--no-default-features")
+# What is linked: the nearest to a phone of all that can be linked anywhere.
+MEASURED = ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu.2.28")
 # What says for which target, in clang's words: zig is told in its own.
 TARGETED = ("--target=", "-miphoneos-version-min=", "-mios-", "-mmacosx-", "-fapplication-extension")
 TARGETED_BY_THE_NEXT = ("-target", "-arch", "-isysroot")
-
-
-class ImpossibleError(Exception):
-    """Something that is needed is not there."""
 
 
 def zig() -> tuple[str, ...]:
     """The command that is zig."""
     found = PYTHON.exists() and subprocess.run([PYTHON, "-c", "import ziglang"], capture_output=True, check=False)
     if not found or found.returncode != 0:
-        raise ImpossibleError("zig is missing: `tools/run_tests.py environment` fetches it into .venv")
+        raise native.ImpossibleError("zig is missing: `tools/run_tests.py environment` fetches it into .venv")
     return (str(PYTHON), "-m", "ziglang")
 
 
@@ -64,26 +68,20 @@ def program(name: str, command: Sequence[str]) -> Path:
 
 
 def surroundings(target: str, headers: str) -> dict[str, str]:
-    """What cargo is told so that zig compiles the C inside for this target."""
+    """What cargo is told so that zig compiles the C inside for this target, and links."""
     # Build scripts ask for Apple's SDK and only look whether there is one.
     sdk = FOLDER / "iPhoneOS.sdk"
     sdk.mkdir(parents=True, exist_ok=True)
     name = target.replace("-", "_")
-    compiler = (str(PYTHON), str(Path(__file__).resolve()), "cc", headers)
+    compiler = str(program(f"cc-{headers}", (str(PYTHON), str(Path(__file__).resolve()), "cc", headers)))
     return {
-        f"CC_{name}": str(program(f"cc-{headers}", compiler)),
+        f"CC_{name}": compiler,
         f"AR_{name}": str(program("ar", (*zig(), "ar"))),
+        native.variable(target, "LINKER"): compiler,
         "SDKROOT": str(sdk),
         "ZIG_GLOBAL_CACHE_DIR": str(FOLDER / "zig"),
         "ZIG_LOCAL_CACHE_DIR": str(FOLDER / "zig"),
     }
-
-
-def check() -> None:
-    """Compile the library as apps get it for every phone. What clippy warns of there is seen nowhere else."""
-    for target, headers in CHECKED.items():
-        command = ["cargo", "clippy", "-p", "tertulia", *LIBRARY, "--target", target, "--", "-D", "warnings"]
-        subprocess.run(command, cwd=border.ROOT, env=os.environ | surroundings(target, headers), check=True)
 
 
 def compile_c(headers: str, words: Sequence[str]) -> None:
@@ -92,11 +90,39 @@ def compile_c(headers: str, words: Sequence[str]) -> None:
     os.execv(command[0], command)
 
 
+def check() -> None:
+    """Compile the library as apps get it for every phone. What clippy warns of there is seen nowhere else."""
+    for target, headers in CHECKED.items():
+        command = ["cargo", "clippy", "-p", "tertulia", *native.LIBRARY, "--target", target, "--", "-D", "warnings"]
+        subprocess.run(command, cwd=border.ROOT, env=os.environ | surroundings(target, headers), check=True)
+
+
+def size() -> int:
+    """Say what the library weighs, and whether a phone would load it."""
+    target, headers = MEASURED
+    library = native.build(target, "cdylib", surroundings(target, headers))
+    said = elf.read(library)
+    sys.stdout.write(
+        f"{library.stat().st_size:,} bytes of {native.MOST_BYTES:,}; pages of {min(said.alignments):,}; "
+        f"needs {', '.join(said.needed)}\n"
+    )
+    found = [*filter(None, [native.too_heavy(library)]), *native.faults(library)]
+    for fault in found:
+        sys.stdout.write(f"{fault}\n")
+    return 1 if found else 0
+
+
 def main() -> int:
     """Do what the first argument says."""
     match sys.argv[1:]:
         case ["check"]:
             check()
+        case ["size"]:
+            return size()
+        case ["aar"]:
+            sys.stdout.write(f"{aar.make()}\n")
+        case ["xcframework"]:
+            sys.stdout.write(f"{xcframework.make()}\n")
         case ["cc", headers, *words]:
             compile_c(headers, words)
         case _:
@@ -108,5 +134,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         raise SystemExit(main())
-    except (ImpossibleError, subprocess.CalledProcessError) as error:
+    except (native.ImpossibleError, elf.NoLibraryError, subprocess.CalledProcessError) as error:
         raise SystemExit(f"not built: {error}") from error

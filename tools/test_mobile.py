@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import mobile
+import native
 import run_tests
 
 
@@ -30,7 +31,7 @@ class TheCompilerOfC(unittest.TestCase):
     def test_without_zig_it_says_what_fetches_it(self) -> None:
         with (
             mock.patch.object(mobile, "PYTHON", Path("/nowhere/python")),
-            self.assertRaisesRegex(mobile.ImpossibleError, r"run_tests\.py environment"),
+            self.assertRaisesRegex(native.ImpossibleError, r"run_tests\.py environment"),
         ):
             mobile.zig()
 
