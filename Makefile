@@ -16,7 +16,7 @@ IMAGES ?= 5000
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings conformance crash bench load soak profile deny clean
+.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings size conformance crash bench load soak profile deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -42,6 +42,10 @@ simulate: rust python ## Run the proofs by simulation alone: seeded faults, paus
 
 bindings: rust python ## Write anew what is generated for the mobile border
 	@$(PYTHON) tools/border.py write
+
+size: rust python ## Say what the library for apps weighs, and whether phones load it
+	@$(PYTHON) tools/run_tests.py environment
+	@$(PYTHON) tools/mobile.py size
 
 check: python ## Run the quick part: formatting, lints, floors
 	@$(PYTHON) tools/run_tests.py check

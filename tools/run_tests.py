@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import border
+import mobile
 import swift
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,17 +157,23 @@ def no_tool(*names: str) -> Callable[[], str | None]:
     return missing
 
 
-def no_wasm() -> str | None:
-    """Add the WebAssembly target when it is not there; say so when that fails."""
-    libdir = subprocess.run(
-        ["rustc", "--print", "target-libdir", "--target", WASM], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if libdir.returncode == 0 and Path(libdir.stdout.strip()).is_dir():
-        return None
-    if shutil.which("rustup") is None:
-        return f"the target {WASM} is not installed, and there is no rustup to add it"
-    added = subprocess.run(["rustup", "target", "add", WASM], cwd=ROOT, check=False)
-    return None if added.returncode == 0 else f"rustup could not add the target {WASM}"
+def no_target(*targets: str) -> Callable[[], str | None]:
+    """Add these targets of Rust when they are not there; say so when that fails."""
+
+    def missing() -> str | None:
+        return next((problem for target in targets if (problem := absent(target))), None)
+
+    def absent(target: str) -> str | None:
+        asked = ["rustc", "--print", "target-libdir", "--target", target]
+        libdir = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+        if libdir.returncode == 0 and Path(libdir.stdout.strip()).is_dir():
+            return None
+        if shutil.which("rustup") is None:
+            return f"the target {target} is not installed, and there is no rustup to add it"
+        added = subprocess.run(["rustup", "target", "add", target], cwd=ROOT, check=False)
+        return None if added.returncode == 0 else f"rustup could not add the target {target}"
+
+    return missing
 
 
 def no_swift() -> str | None:
@@ -220,6 +227,18 @@ def played_in_kotlin() -> Step:
     return Step("scenarios: kotlin", command, scenario_counts, after=LIBRARY, missing=no_tool("java"))
 
 
+def android_step() -> Step:
+    """Compile what the package for Android holds besides; it needs a phone to run."""
+    command = ("mvn", "-B", "-ntp", "-q", "-f", "bindings-kotlin/pom.xml", "-Pandroid", "compile")
+    return Step("kotlin: Android", command, missing=no_tool("java"))
+
+
+def phones_step() -> Step:
+    """Compile the library for phones. No SDK of theirs is needed, as nothing is linked."""
+    command = (sys.executable, "tools/mobile.py", "check")
+    return Step("mobile: iOS and Android", command, after=ENVIRONMENT, missing=no_target(*mobile.CHECKED))
+
+
 def swift_format_step() -> Step:
     """Hold what is written in Swift to its form."""
     return Step("swift: format", (sys.executable, "tools/swift.py", "format"), in_check=True, missing=no_swift)
@@ -239,7 +258,7 @@ def played_in_swift(after: str = CURRENT) -> Step:
 
 def kotlin_steps() -> Iterable[Step]:
     """List the steps of the mobile border: its library, its committed code, its tests in Kotlin."""
-    yield from (environment_step(), border_step(), current_step(), kotlin_step())
+    yield from (environment_step(), border_step(), current_step(), kotlin_step(), android_step())
 
 
 def swift_steps() -> Iterable[Step]:
@@ -350,13 +369,13 @@ def all_steps() -> Iterable[Step]:
         "rust: lints, all features", (*clippy, "--workspace", "--all-targets", "--all-features", *strict), in_check=True
     )
     # As apps build it: without what the rest of the workspace brings along.
-    mobile = ("-p", "tertulia-ffi", "--no-default-features")
-    yield Step("rust: lints, mobile", (*clippy, "-p", "tertulia", *mobile, *strict), in_check=True)
+    alone = ("-p", "tertulia-ffi", "--no-default-features")
+    yield Step("rust: lints, mobile", (*clippy, "-p", "tertulia", *alone, *strict), in_check=True)
     yield Step(
         "rust: floors without I/O, WebAssembly",
         ("cargo", "check", "--locked", "-p", "tertulia", "--no-default-features", "--target", WASM),
         in_check=True,
-        missing=no_wasm,
+        missing=no_target(WASM),
     )
     yield Step(
         FLOORS,
@@ -398,7 +417,8 @@ def all_steps() -> Iterable[Step]:
         yield played_in_python()
         yield from soaked("--cancels", "50", "--calls", "2000", "--streams", "1000", "rust", "python")
     yield swift_format_step()
-    yield from (border_step(), current_step(), kotlin_step())
+    yield phones_step()
+    yield from (border_step(), current_step(), kotlin_step(), android_step())
     yield beside_rust("kotlin", TOLD_IN_KOTLIN, no_tool("java"))
     yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
 

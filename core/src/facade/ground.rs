@@ -1,8 +1,10 @@
 //! The thread that the engine of one border stands on.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::cancel::{CancelToken, unless};
@@ -35,17 +37,28 @@ impl Ground {
     }
 
     /// Does the work on the engine's thread. Dropping the future, or cancelling the token, drops the work.
-    #[expect(clippy::disallowed_methods, reason = "awaited here, and aborted with whoever waits")]
     pub(super) async fn run<T: Send + 'static>(
         &self,
         cancel: Option<Arc<CancelToken>>,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T, TertuliaError> {
+        let (give, take) = oneshot::channel();
+        self.finish(cancel, Box::pin(async move { drop(give.send(work.await)) })).await?;
+        take.await.unwrap_or_else(|_| Err(closed())).map_err(TertuliaError::from)
+    }
+
+    /// Of one kind for all work: were there one for each, apps would carry a hundred.
+    #[expect(clippy::disallowed_methods, reason = "awaited here, and aborted with whoever waits")]
+    async fn finish(
+        &self,
+        cancel: Option<Arc<CancelToken>>,
+        work: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) -> Result<(), TertuliaError> {
         let handle = self.handle()?;
         // The work begins only when the token has had its say.
         let done = async move {
             match AbortOnDropHandle::new(handle.spawn(work)).await {
-                Ok(done) => done,
+                Ok(()) => Ok(()),
                 Err(error) if error.is_panic() => Err(Error::internal("a call panicked; the engine goes on")),
                 Err(_) => Err(closed()),
             }

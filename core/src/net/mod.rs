@@ -13,6 +13,8 @@ mod transport;
 mod tests;
 
 pub use self::http::HttpTransport;
+#[cfg(target_os = "android")]
+pub use self::http::trust_android;
 pub use body::Body;
 #[cfg(any(test, feature = "test-util"))]
 pub use fault::{FaultTransport, Faults};

@@ -43,7 +43,8 @@ pub struct NetworkSettings {
     /// It may hold a password, so it is written out as `[secret]`.
     #[serde(with = "hidden")]
     pub proxy: Option<Secret>,
-    /// Further certificate authorities to trust, PEM. The system's are always trusted.
+    /// Further certificate authorities to trust, PEM. The system's are always trusted. Not on Android, where the app's
+    /// network security config names them.
     pub ca_certificates: Option<String>,
     /// The client's certificate chain and key, PEM, for mutual TLS.
     #[serde(skip)]

@@ -12,6 +12,8 @@
 //! microseconds), and a process-wide TLS provider (it would clash with the host application's).
 
 mod address;
+#[cfg(target_os = "android")]
+mod android;
 mod connect;
 mod failure;
 mod flight;
@@ -31,6 +33,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use self::address::Addresses;
+#[cfg(target_os = "android")]
+pub use self::android::trust_android;
 use self::flight::Flights;
 use self::gather::Gathered;
 use self::tls::Tls;

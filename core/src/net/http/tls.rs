@@ -27,8 +27,17 @@ impl Tls {
     /// `Invalid` (ca_certificates, client_certificate).
     pub(super) fn new(authorities: Option<&str>, identity: Option<&Secret>) -> Result<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let extra = authorities.map(parse_authorities).transpose()?.unwrap_or_default();
+        if cfg!(target_os = "android") && !extra.is_empty() {
+            return Err(Error::invalid(
+                "ca_certificates",
+                "Android trusts whom the app says: name them in its network security config, and leave \
+                 `network.ca_certificates` out",
+            ));
+        }
         let trust = Arc::new(Trust {
-            extra: authorities.map(parse_authorities).transpose()?.unwrap_or_default(),
+            #[cfg(not(target_os = "android"))]
+            extra,
             provider: Arc::clone(&provider),
             verifier: OnceLock::new(),
         });
@@ -75,8 +84,13 @@ fn no_trust() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         "tls",
-        "the system's certificate authorities could not be read: install them (`ca-certificates`) or give \
-         `network.ca_certificates`",
+        if cfg!(target_os = "android") {
+            "Android cannot be asked whom to trust: open the engine with the app's context (in Kotlin \
+             `Tertulia.open(context)`), or call `net::trust_android` first"
+        } else {
+            "the system's certificate authorities could not be read: install them (`ca-certificates`) or give \
+             `network.ca_certificates`"
+        },
     )
     .with_retry(Retry::Never)
 }
@@ -115,6 +129,7 @@ fn bad_identity() -> Error {
 
 #[derive(Debug)]
 struct Trust {
+    #[cfg(not(target_os = "android"))]
     extra: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
     verifier: OnceLock<std::result::Result<Verifier, rustls::Error>>,
@@ -122,10 +137,15 @@ struct Trust {
 
 impl Trust {
     fn verifier(&self) -> std::result::Result<&Verifier, rustls::Error> {
+        // It would panic; and it may be told later.
+        #[cfg(target_os = "android")]
+        if !super::android::is_told() {
+            return Err(rustls::Error::General("Android was not told of the app".to_owned()));
+        }
         let make = || {
             #[cfg(not(target_os = "android"))]
             let made = Verifier::new_with_extra_roots(self.extra.clone(), Arc::clone(&self.provider));
-            // Android asks the system to verify; further authorities belong into the app's network security config.
+            // Android asks the system to verify.
             #[cfg(target_os = "android")]
             let made = Verifier::new(Arc::clone(&self.provider));
             made
