@@ -21,9 +21,13 @@ class DifferencesTest(unittest.TestCase):
         self.assertEqual(found, ["new.kt: is not committed", "old.kt: is no longer made"])
 
     def test_a_generator_that_waits_in_another_way_is_noticed(self) -> None:
-        self.assertIn(border.TAKEN, border.mended(f"x\n{border.UNTAKEN}y\n"))
+        mended = border.mended(f"x\n{border.UNTAKEN}y\n{border.UNCAUGHT}z\n")
+        self.assertIn(border.TAKEN, mended)
+        self.assertIn(border.CAUGHT, mended)
         with self.assertRaisesRegex(SystemExit, "cancelled"):
-            border.mended("x\n")
+            border.mended(f"x\n{border.UNCAUGHT}")
+        with self.assertRaisesRegex(SystemExit, "an Error"):
+            border.mended(f"x\n{border.UNTAKEN}")
 
     def test_what_is_generated_for_itself_is_not_handed_on(self) -> None:
         swift = "public struct Message: Sendable {\n    public enum Inner {}\n}\npublic indirect enum Part {\n}\n"
