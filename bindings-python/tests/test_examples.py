@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,16 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
         assert "Cádiz" in out and "rainy day" in out and "$0." in out
         assert sim.requests[0].path == "/v1/messages" and sim.requests[1].headers["x-api-key"] == "sk-test"
     assert (tmp_path / "chat.db").exists()
+
+
+def test_the_page_runs(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "guide" / "python.md").read_text(encoding="utf-8")
+    program = tmp_path / "page.py"
+    program.write_text("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), encoding="utf-8")
+    with Simulator() as sim:
+        out = run(program, tmp_path, TERTULIA_ANTHROPIC_BASE_URL=f"{sim.url}/v1", ANTHROPIC_API_KEY="sk-test")
+    for words in ("Cádiz?", "rainy day", "user Three", "assistant You said", "where to eat", "unknown_provider"):
+        assert words in out
 
 
 @pytest.mark.parametrize("number", TOLD)

@@ -48,3 +48,8 @@ pub use store::{ConversationChange, LibraryKey};
 
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!();
+
+/// The page of Rust in the guide, whose programs are tested here.
+#[cfg(all(doctest, feature = "echo"))]
+#[doc = include_str!("../../docs/guide/rust.md")]
+pub struct Guide;

@@ -21,7 +21,7 @@ pub(super) fn folder(environment: &dyn Environment) -> Result<PathBuf> {
     data.map(|folder| folder.join("tertulia")).ok_or_else(|| {
         Error::invalid(
             "store_missing",
-            "this system names no folder for data: say where with `store(path)` or TERTULIA_HOME",
+            "this system names no folder for data: say where by the path of the store, or by TERTULIA_HOME",
         )
     })
 }

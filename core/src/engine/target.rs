@@ -107,8 +107,8 @@ impl Targets {
         let name = call.or(conversation).or(self.default_model.as_deref()).ok_or_else(|| {
             Error::invalid(
                 "model_missing",
-                "no model is named: give one to the call, the conversation or the engine (`model(\"provider/model\")`), \
-                 or set TERTULIA_MODEL",
+                "no model is named: give one to the call, the conversation or the engine, as `provider/model`, or set \
+                 TERTULIA_MODEL",
             )
         })?;
         let max_event_bytes = self.max_event_bytes.load(Ordering::Relaxed);

@@ -117,7 +117,7 @@ impl Address {
             "address_missing",
             format!(
                 "the address of `{provider}` is `{}`: set the environment variable {names}, or {moved} to the whole \
-                 address, or hand the provider over with its base URL (`.provider(ProviderSpec::…)`)",
+                 address, or hand the provider over with its base URL when the engine is opened",
                 self.text
             ),
         )

@@ -271,8 +271,8 @@ impl Known {
         Error::invalid(
             "unknown_provider",
             format!(
-                "no provider is called `{}`.{guess} Known are {}. Add your own with \
-                 `.provider(ProviderSpec::openai_chat(\"lab\", \"https://llm.lab.example/v1\"))`.",
+                "no provider is called `{}`.{guess} Known are {}. One of your own is handed over when the engine \
+                 is opened, with its name and base URL.",
                 model_ref::shown(name),
                 known.join(", "),
             ),

@@ -151,7 +151,7 @@ impl Credentials {
                 ErrorKind::Unauthorized,
                 "key_missing",
                 format!(
-                    "no key for {}: set the environment {}, or hand it over with `.key(\"{name}\", key)`",
+                    "no key for {}: set the environment {}, or hand over the key of `{name}` when the engine is opened",
                     provider.title,
                     environment::variables(provider, variable),
                 ),
