@@ -267,7 +267,7 @@ mod tests {
     fn a_variable_that_is_not_set_is_named_with_what_else_can_be_done() {
         let error = fill("https://{REGION|OTHER}.lab.example/v1", &[("REGION", " ")]).unwrap_err();
         assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "address_missing"));
-        for word in ["`my-lab`", "REGION or OTHER", "TERTULIA_MY_LAB_BASE_URL", ".provider("] {
+        for word in ["`my-lab`", "REGION or OTHER", "TERTULIA_MY_LAB_BASE_URL", "with its base URL"] {
             assert!(error.detail().contains(word), "{error}");
         }
     }

@@ -103,11 +103,11 @@ async fn a_key_given_for_one_provider_is_not_taken_for_another() {
 }
 
 #[tokio::test]
-async fn a_missing_key_names_the_variable_and_the_call_that_sets_it() {
+async fn a_missing_key_names_the_variable_and_who_is_to_be_given_it() {
     let (_, credentials) = with_environment(&[("OPENAI_API_KEY", " \n")]);
     let error = credentials.resolve(None, &entry("openai"), None).await.unwrap_err();
     assert_eq!((error.kind(), error.reason()), (ErrorKind::Unauthorized, "key_missing"));
-    assert!(error.detail().contains("OPENAI_API_KEY") && error.detail().contains(".key(\"openai\""), "{error}");
+    assert!(error.detail().contains("OPENAI_API_KEY") && error.detail().contains("the key of `openai`"), "{error}");
 }
 
 #[tokio::test]
