@@ -31,7 +31,7 @@ class WrongError(Exception):
     """Something is not as it must be."""
 
 
-class Provider:
+class Witness:
     """The simulator, as somebody who asks what it saw."""
 
     def __init__(self, url: str) -> None:
@@ -72,14 +72,14 @@ def line(left: str, runs: int, delays: list[float], hangs: int, wrong: list[str]
             "p50_ms": at[0], "p99_ms": at[1]}  # fmt: skip
 
 
-def pressed(engine: t.Tertulia, provider: Provider) -> float:
+def pressed(engine: t.Tertulia, witness: Witness) -> float:
     """Leave by Ctrl-C while the main thread waits for the next words."""
     chat = engine.user("ana").new_conversation()
     stream = chat.stream("Count", model=STALLS)
     words = stream.text()
     if not next(words).startswith("one"):
         raise WrongError("the reply does not begin")
-    watching, at = provider.watch(), 0.0
+    watching, at = witness.watch(), 0.0
 
     def press() -> None:
         nonlocal at
@@ -104,7 +104,7 @@ def pressed(engine: t.Tertulia, provider: Provider) -> float:
     return seen - at
 
 
-def in_sync(url: str, store: str, provider: Provider, runs: int) -> dict[str, Any]:
+def in_sync(url: str, store: str, witness: Witness, runs: int) -> dict[str, Any]:
     """Press Ctrl-C so often."""
     delays: list[float] = []
     hangs, wrong = 0, []
@@ -113,7 +113,7 @@ def in_sync(url: str, store: str, provider: Provider, runs: int) -> dict[str, An
         for _ in range(runs):
             began = time.perf_counter()
             try:
-                delays.append(pressed(engine, provider))
+                delays.append(pressed(engine, witness))
             except WrongError as error:
                 wrong.append(str(error))
             hangs += time.perf_counter() - began > WATCHDOG_S
@@ -164,7 +164,7 @@ WAYS: dict[str, Way] = {
 }  # fmt: skip
 
 
-async def left(engine: t.AsyncTertulia, provider: Provider, way: Way) -> float:
+async def left(engine: t.AsyncTertulia, witness: Witness, way: Way) -> float:
     """Leave one reply."""
     me = engine.user("ana")
     chat = me.new_conversation()
@@ -174,7 +174,7 @@ async def left(engine: t.AsyncTertulia, provider: Provider, way: Way) -> float:
             raise WrongError("the reply does not begin")
         break
     turn = stream.turn_id
-    watching = provider.watch()
+    watching = witness.watch()
     at = await way(stream)
     del stream
     seen = await asyncio.wrap_future(watching)
@@ -185,13 +185,13 @@ async def left(engine: t.AsyncTertulia, provider: Provider, way: Way) -> float:
     return seen - at
 
 
-async def leave(engine: t.AsyncTertulia, provider: Provider, name: str, runs: int) -> dict[str, Any]:
+async def leave(engine: t.AsyncTertulia, witness: Witness, name: str, runs: int) -> dict[str, Any]:
     """Leave so often by one way."""
     delays: list[float] = []
     hangs, wrong = 0, []
     for _ in range(runs):
         try:
-            delays.append(await asyncio.wait_for(left(engine, provider, WAYS[name]), WATCHDOG_S))
+            delays.append(await asyncio.wait_for(left(engine, witness, WAYS[name]), WATCHDOG_S))
         except asyncio.TimeoutError:
             hangs += 1
         except WrongError as error:
@@ -218,7 +218,7 @@ async def flat(what: str, runs: int, together: Callable[[], Awaitable[None]]) ->
     return {"flat": what, "runs": done, "warm_mb": warm, "end_mb": resident_mb()}
 
 
-async def in_async(url: str, store: str, provider: Provider, cancels: int, calls: int, streams: int) -> list[Any]:
+async def in_async(url: str, store: str, witness: Witness, cancels: int, calls: int, streams: int) -> list[Any]:
     """Everything that a loop can do."""
     dice = random.Random(0x50A4)
     lab = t.ProviderSpec(name="lab", base_url=f"{url}/v1")
@@ -245,7 +245,7 @@ async def in_async(url: str, store: str, provider: Provider, cancels: int, calls
             if said != {"a b c"}:
                 raise WrongError(f"streams said {said}")
 
-        told = [await leave(engine, provider, name, cancels) for name in WAYS]
+        told = [await leave(engine, witness, name, cancels) for name in WAYS]
         told.append(await flat("cancelled calls", calls, go))
         told.append(await flat("streams", streams, read))
         return told
@@ -255,9 +255,9 @@ def main() -> None:
     """Play all of it."""
     url, out = sys.argv[1], Path(sys.argv[2])
     cancels, calls, streams = (int(count) for count in sys.argv[3:])
-    provider = Provider(url)
-    told = [in_sync(url, str(out.with_suffix(".sync.db")), provider, cancels)]
-    told += asyncio.run(in_async(url, str(out.with_suffix(".db")), provider, cancels, calls, streams))
+    witness = Witness(url)
+    told = [in_sync(url, str(out.with_suffix(".sync.db")), witness, cancels)]
+    told += asyncio.run(in_async(url, str(out.with_suffix(".db")), witness, cancels, calls, streams))
     out.write_text("".join(f"{json.dumps(said)}\n" for said in told))
 
 

@@ -14,11 +14,11 @@ enum Way: String, CaseIterable {
 }
 
 /// Leaves so often by one way, and tells how long the provider did not notice, and what was not as it must be.
-func leave(_ engine: Tertulia, _ provider: Provider, _ way: Way, _ runs: Int) async throws -> String {
+func leave(_ engine: Tertulia, _ witness: Witness, _ way: Way, _ runs: Int) async throws -> String {
     var (delays, wrong, hangs) = ([Double](), [String](), 0)
     for _ in 0..<runs {
         do {
-            if let delay = try await within(.seconds(5), { try await leave(engine, provider, way) }) {
+            if let delay = try await within(.seconds(5), { try await leave(engine, witness, way) }) {
                 delays.append(delay)
             } else {
                 hangs += 1
@@ -38,13 +38,13 @@ func leave(_ engine: Tertulia, _ provider: Provider, _ way: Way, _ runs: Int) as
 }
 
 /// Leaves one reply; gives after how many milliseconds the provider saw it.
-private func leave(_ engine: Tertulia, _ provider: Provider, _ way: Way) async throws -> Double {
+private func leave(_ engine: Tertulia, _ witness: Witness, _ way: Way) async throws -> Double {
     let me = engine.user("ana")
     let chat = me.newConversation()
     var stream: ReplyStream? = try await chat.stream("Count", options: .init(model: stalls))
     guard let turn = stream?.turnId else { throw Wrong("a turn without a number") }
     while try await stream?.nextBatch(max: 1).contains(where: \.isText) == false {}
-    let watching = await provider.watch()
+    let watching = await witness.watch()
     let at = ContinuousClock.now
     switch way {
     case .task:

@@ -15,10 +15,10 @@ enum Soak {
             out.deletingPathExtension().appendingPathExtension("db").path, model: "lab/sim",
             providers: [.openAIChat("lab", baseURL: "\(url)/v1")])
         try await engine.setBudget(.tokens(.max / 2))
-        let provider = Provider(url)
+        let witness = Witness(url)
         var told: [String] = []
         for way in Way.allCases {
-            told.append(try await leave(engine, provider, way, counts[0]))
+            told.append(try await leave(engine, witness, way, counts[0]))
         }
         told.append(try await cancelledCalls(engine, counts[1]))
         told.append(try await shortStreams(engine, counts[2]))

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::Outcome;
-use crate::provider::Provider;
+use crate::witness::Witness;
 
 /// A reply that stops in the middle, with its connection open.
 const STALLS: &str = "lab/sim:text=one%20two%20three;chunks=3;stall=2";
@@ -40,10 +40,10 @@ impl Way {
 }
 
 /// Leaves so often, and tells how long the provider did not notice, and what was not as it must be.
-pub async fn play(engine: &Tertulia, provider: &mut Provider, way: Way, runs: usize) -> Outcome<Value> {
+pub async fn play(engine: &Tertulia, witness: &mut Witness, way: Way, runs: usize) -> Outcome<Value> {
     let (mut delays, mut hangs, mut wrong) = (Vec::with_capacity(runs), 0, Vec::new());
     for _ in 0..runs {
-        match timeout(WATCHDOG, leave(engine, provider, way)).await {
+        match timeout(WATCHDOG, leave(engine, witness, way)).await {
             Ok(Ok(delay)) => delays.push(delay),
             Ok(Err(error)) => wrong.push(error.to_string()),
             Err(_) => hangs += 1,
@@ -59,7 +59,7 @@ pub async fn play(engine: &Tertulia, provider: &mut Provider, way: Way, runs: us
 }
 
 /// Leaves one reply. Behind the hang-up what had come is kept, and nothing is held back of a budget.
-async fn leave(engine: &Tertulia, provider: &mut Provider, way: Way) -> Outcome<Duration> {
+async fn leave(engine: &Tertulia, witness: &mut Witness, way: Way) -> Outcome<Duration> {
     let user = engine.user("ana");
     let chat = user.new_conversation();
     let mut stream = chat.stream("Count").model(STALLS).await?;
@@ -68,9 +68,9 @@ async fn leave(engine: &Tertulia, provider: &mut Provider, way: Way) -> Outcome<
     if !first.is_some_and(|text| text.starts_with("one")) {
         return Err("the reply does not begin".into());
     }
-    let watching = provider.watch().await?;
-    let left_at = left(stream, way, provider).await;
-    let delay = provider.hung_up(watching).await?.saturating_sub(left_at);
+    let watching = witness.watch().await?;
+    let left_at = left(stream, way, witness).await;
+    let delay = witness.hung_up(watching).await?.saturating_sub(left_at);
     let reply = chat.attach(turn, 0).await?.reply().await?;
     if reply.status != ReplyStatus::Cancelled {
         return Err(format!("the turn ended as {:?}", reply.status).into());
@@ -84,15 +84,15 @@ async fn leave(engine: &Tertulia, provider: &mut Provider, way: Way) -> Outcome<
 }
 
 /// Leaves, and gives the moment.
-async fn left(mut stream: ReplyStream, way: Way, provider: &Provider) -> Duration {
+async fn left(mut stream: ReplyStream, way: Way, witness: &Witness) -> Duration {
     match way {
         Way::Cancelled => {
-            let at = provider.clock.monotonic();
+            let at = witness.clock.monotonic();
             stream.cancel();
             at
         }
         Way::Dropped => {
-            let at = provider.clock.monotonic();
+            let at = witness.clock.monotonic();
             drop(stream);
             at
         }
@@ -100,7 +100,7 @@ async fn left(mut stream: ReplyStream, way: Way, provider: &Provider) -> Duratio
             let mut reading = JoinSet::new();
             reading.spawn(async move { while matches!(stream.next_event().await, Ok(Some(_))) {} });
             tokio::task::yield_now().await;
-            let at = provider.clock.monotonic();
+            let at = witness.clock.monotonic();
             reading.shutdown().await;
             at
         }

@@ -7,7 +7,7 @@
 
 mod flat;
 mod leaving;
-mod provider;
+mod witness;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use tertulia::{Budget, ProviderSpec, Tertulia};
 
 use leaving::Way;
-use provider::Provider;
+use witness::Witness;
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -69,9 +69,9 @@ async fn run() -> Outcome<()> {
         .open()
         .await?;
     engine.set_budget(Budget::tokens(i64::MAX / 2)).await?;
-    let mut provider = Provider::new(&asked.url)?;
+    let mut witness = Witness::new(&asked.url)?;
     for way in [Way::Cancelled, Way::Dropped, Way::Aborted] {
-        tell(leaving::play(&engine, &mut provider, way, asked.cancels).await?)?;
+        tell(leaving::play(&engine, &mut witness, way, asked.cancels).await?)?;
     }
     tell(flat::calls(&engine, asked.calls).await?)?;
     tell(flat::streams(&engine, asked.streams).await?)?;

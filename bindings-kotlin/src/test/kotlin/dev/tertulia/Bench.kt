@@ -41,7 +41,7 @@ class Bench {
             List(STREAMS) {
                 async {
                     me.newConversation().stream("Talk", CallOptions(model = "lab/sim:words=$WORDS")).use { stream ->
-                        while (stream.nextBatch(64).isNotEmpty()) Unit
+                        while (stream.nextBatch(64).isNotEmpty()) continue
                     }
                 }
             }.awaitAll()

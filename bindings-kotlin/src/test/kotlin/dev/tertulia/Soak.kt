@@ -49,7 +49,7 @@ class Soak {
             provider(ProviderSpec("lab", "$url/v1"))
         }
         engine.setBudget(Budget.tokens(Long.MAX_VALUE / 2))
-        val leaving = Leaving(engine, Provider(url))
+        val leaving = Leaving(engine, Witness(url))
         val told = mutableListOf<JsonObject>()
         for (way in Way.entries) told += leaving.play(way, cancels)
         told += cancelledCalls(engine, calls)
@@ -66,7 +66,7 @@ private const val WARM = 0.25
 private const val SHOWN = 5
 
 /** The simulator, as somebody who asks what it saw. */
-private class Provider(private val url: String) {
+private class Witness(private val url: String) {
     private val http = HttpClient.newHttpClient()
     private var seen = 0L
 
@@ -89,7 +89,7 @@ private enum class Way(val label: String) {
     CLOSED("closed"),
 }
 
-private class Leaving(private val engine: Tertulia, private val provider: Provider) {
+private class Leaving(private val engine: Tertulia, private val witness: Witness) {
     private val me = engine.user("ana")
 
     suspend fun play(way: Way, runs: Int): JsonObject {
@@ -119,8 +119,8 @@ private class Leaving(private val engine: Tertulia, private val provider: Provid
         val chat = me.newConversation()
         val stream = chat.stream("Count", CallOptions(model = STALLS))
         val turn = checkNotNull(stream.turnId())
-        while (stream.nextBatch(1).none { it.kind is StreamEventKind.Text }) Unit
-        val watching = provider.watch()
+        while (stream.nextBatch(1).none { it.kind is StreamEventKind.Text }) continue
+        val watching = witness.watch()
         val at: Long
         when (way) {
             Way.JOB -> {

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 
 use crate::Outcome;
 
-/// The provider that is left, and how far its record has been read.
-pub struct Provider {
+/// Who asks what the provider saw, and how far its record has been read.
+pub struct Witness {
     address: String,
     seen: u64,
     pub clock: SystemClock,
@@ -20,7 +20,7 @@ pub struct Provider {
 /// A question that waits for the next hang-up.
 pub struct Watching(JoinSet<Outcome<(u64, Duration)>>);
 
-impl Provider {
+impl Witness {
     pub fn new(url: &str) -> Outcome<Self> {
         let address = url.strip_prefix("http://").ok_or("the simulator has an http address")?;
         Ok(Self { address: address.to_owned(), seen: 0, clock: SystemClock::default() })

@@ -5,7 +5,7 @@ import Foundation
 #endif
 
 /// The simulator, as somebody who asks what it saw.
-actor Provider {
+actor Witness {
     private let url: String
     private var seen = 0
 
