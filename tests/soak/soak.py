@@ -44,7 +44,9 @@ def python(told: list[str]) -> list[str]:
 def kotlin(told: list[str]) -> list[str]:
     """A class among the tests that runs only when it is named."""
     maven = ["mvn", "-q", "-B", "-ntp", "-f", str(ROOT / "bindings-kotlin/pom.xml"), f"-Dnative.dir={BUILT}"]
-    return [*maven, "test", "-Dtest=Soak", f"-DargLine={HEAP}", f"-Dtertulia.soak={' '.join(told)}"]
+    url, out, *counts = told
+    # The path stands last, because it may hold spaces.
+    return [*maven, "test", "-Dtest=Soak", f"-DargLine={HEAP}", f"-Dtertulia.soak={' '.join([url, *counts, out])}"]
 
 
 def swift(told: list[str]) -> list[str]:

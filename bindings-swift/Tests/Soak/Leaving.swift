@@ -23,8 +23,8 @@ func leave(_ engine: Tertulia, _ witness: Witness, _ way: Way, _ runs: Int) asyn
             } else {
                 hangs += 1
             }
-        } catch let error as Wrong {
-            wrong.append(error.description)
+        } catch {
+            wrong.append("\(error)")
         }
     }
     delays.sort()

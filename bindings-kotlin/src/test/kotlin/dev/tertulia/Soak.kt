@@ -41,8 +41,7 @@ class Soak {
     @Test
     fun `nothing stays behind`() = runBlocking(Dispatchers.Default) {
         val asked = checkNotNull(System.getProperty("tertulia.soak")) { "`make soak` says what is to be played" }
-        val (url, path) = asked.split(" ")
-        val (cancels, calls, streams) = asked.split(" ").drop(2).map { it.toInt() }
+        val (url, cancels, calls, streams, path) = asked.split(" ", limit = 5)
         val out = File(path)
         val engine = Tertulia.open(out.resolveSibling("kotlin.db").path) {
             model = "lab/sim"
@@ -51,9 +50,9 @@ class Soak {
         engine.setBudget(Budget.tokens(Long.MAX_VALUE / 2))
         val leaving = Leaving(engine, Witness(url))
         val told = mutableListOf<JsonObject>()
-        for (way in Way.entries) told += leaving.play(way, cancels)
-        told += cancelledCalls(engine, calls)
-        told += shortStreams(engine, streams)
+        for (way in Way.entries) told += leaving.play(way, cancels.toInt())
+        told += cancelledCalls(engine, calls.toInt())
+        told += shortStreams(engine, streams.toInt())
         engine.shutdown()
         out.writeText(told.joinToString("") { "$it\n" })
     }
@@ -103,6 +102,8 @@ private class Leaving(private val engine: Tertulia, private val witness: Witness
                 hangs++
             } catch (error: IllegalStateException) {
                 wrong += "${error.message}"
+            } catch (error: TertuliaException) {
+                wrong += "$error"
             }
         }
         delays.sort()
