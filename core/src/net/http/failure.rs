@@ -8,9 +8,12 @@
 use std::error::Error as StdError;
 use std::io;
 
+use hyper_util::client::legacy::Error as ClientError;
 use rustls::{CertificateError, Error as TlsError};
 
 use super::connect::ConnectTimedOut;
+use super::lookup::NotFound;
+use super::proxy::UnknownProxy;
 use crate::base::{ErrorKind, Retry};
 use crate::model::Error;
 
@@ -19,7 +22,7 @@ pub(super) fn closed() -> Error {
 }
 
 /// The call failed before the head of the answer came.
-pub(super) fn before_head(error: &reqwest::Error) -> Error {
+pub(super) fn before_head(error: &ClientError) -> Error {
     if find(error, |cause| cause.is::<ConnectTimedOut>().then_some(())).is_some() {
         return timed_out();
     }
@@ -48,7 +51,7 @@ fn is_unprocessed(error: &h2::Error) -> bool {
 }
 
 /// The answer broke off inside its body.
-pub(super) fn in_body(error: &reqwest::Error) -> Error {
+pub(super) fn in_body(error: &(dyn StdError + 'static)) -> Error {
     if let Some(protocol) = find_protocol(error) {
         return protocol;
     }
@@ -56,7 +59,10 @@ pub(super) fn in_body(error: &reqwest::Error) -> Error {
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             return error.is_incomplete_message().then_some(Broken::Cut);
         }
-        match cause.downcast_ref::<io::Error>()?.kind() {
+        let error = cause.downcast_ref::<io::Error>()?;
+        match error.kind() {
+            // A decoder hands on what broke off below it.
+            _ if error.get_ref().is_some_and(|below| below.is::<hyper::Error>()) => None,
             io::ErrorKind::UnexpectedEof => Some(Broken::Cut),
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
                 Some(Broken::Reset)
@@ -80,7 +86,7 @@ enum Broken {
     Encoding,
 }
 
-fn connecting(error: &reqwest::Error) -> Error {
+fn connecting(error: &ClientError) -> Error {
     if let Some(tunnel) = find(error, tunnel_error) {
         let (detail, retry) = match tunnel {
             Tunnel::Unauthorized => {
@@ -90,7 +96,12 @@ fn connecting(error: &reqwest::Error) -> Error {
         };
         return unavailable("proxy", detail, retry);
     }
-    if error.is_dns() {
+    if find(error, |cause| cause.is::<UnknownProxy>().then_some(())).is_some() {
+        let detail = "the environment names a proxy that is not one of HTTP: give one whose URL begins with `http://` or \
+                      `https://`, in `network.proxy` or in the environment";
+        return unavailable("proxy", detail, Retry::Never);
+    }
+    if find(error, |cause| cause.is::<NotFound>().then_some(())).is_some() {
         return unavailable("dns", "the host's name could not be looked up: is the network up?", Retry::Safe);
     }
     let kind = find(error, |cause| cause.downcast_ref::<io::Error>().map(io::Error::kind));
@@ -119,12 +130,12 @@ fn unavailable(reason: &'static str, detail: &'static str, retry: Retry) -> Erro
     Error::new(ErrorKind::Unavailable, reason, detail).with_retry(retry)
 }
 
-fn find_protocol(error: &reqwest::Error) -> Option<Error> {
+fn find_protocol(error: &(dyn StdError + 'static)) -> Option<Error> {
     find(error, |cause| cause.downcast_ref::<hyper::Error>().filter(|error| error.is_parse()))
         .map(|_| unavailable("protocol", "the server's answer is not HTTP as it should be", Retry::Safe))
 }
 
-fn find_tls(error: &reqwest::Error) -> Option<&TlsError> {
+fn find_tls<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e TlsError> {
     find(error, |cause| cause.downcast_ref::<TlsError>())
 }
 

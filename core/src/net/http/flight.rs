@@ -11,15 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures::stream::{BoxStream, Stream, StreamExt as _};
+use futures::stream::Stream;
 use futures::task::AtomicWaker;
+use hyper_util::client::legacy::ResponseFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::decode::Decoded;
 use super::failure;
 use crate::model::Result;
 use crate::net::body::too_large;
-
-pub(super) type Sending = Pin<Box<dyn Future<Output = reqwest::Result<reqwest::Response>> + Send>>;
 
 /// All calls under way.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Flights {
     ///
     /// # Errors
     /// `Closed` after [`Self::ground`].
-    pub(super) fn start(self: &Arc<Self>, sending: Sending, permit: OwnedSemaphorePermit) -> Result<Flight> {
+    pub(super) fn start(self: &Arc<Self>, sending: ResponseFuture, permit: OwnedSemaphorePermit) -> Result<Flight> {
         let mut register = self.lock();
         if register.grounded {
             return Err(failure::closed());
@@ -79,8 +79,8 @@ struct Slot {
 }
 
 enum Stage {
-    Sending { sending: Sending, permit: OwnedSemaphorePermit },
-    Receiving { pieces: BoxStream<'static, reqwest::Result<Bytes>>, _permit: OwnedSemaphorePermit },
+    Sending { sending: ResponseFuture, permit: OwnedSemaphorePermit },
+    Receiving { pieces: Decoded, _permit: OwnedSemaphorePermit },
     Grounded,
     Over,
 }
@@ -104,26 +104,23 @@ impl Slot {
     fn poll_head(&self, cx: &mut Context<'_>) -> Poll<Result<http::Response<()>>> {
         let mut stage = self.lock();
         let Stage::Sending { sending, .. } = &mut *stage else { return Poll::Ready(Err(failure::closed())) };
-        let Poll::Ready(answer) = sending.as_mut().poll(cx) else { return self.waits(cx) };
+        let Poll::Ready(answer) = Pin::new(sending).poll(cx) else { return self.waits(cx) };
         let Stage::Sending { permit, .. } = std::mem::replace(&mut *stage, Stage::Over) else {
             return Poll::Ready(Err(failure::closed()));
         };
-        let mut response = match answer {
+        let response = match answer {
             Ok(response) => response,
             Err(error) => return Poll::Ready(Err(failure::before_head(&error))),
         };
-        let mut head = http::Response::new(());
-        *head.status_mut() = response.status();
-        *head.version_mut() = response.version();
-        *head.headers_mut() = std::mem::take(response.headers_mut());
-        *stage = Stage::Receiving { pieces: response.bytes_stream().boxed(), _permit: permit };
-        Poll::Ready(Ok(head))
+        let (mut head, body) = response.into_parts();
+        *stage = Stage::Receiving { pieces: Decoded::new(&mut head.headers, body), _permit: permit };
+        Poll::Ready(Ok(http::Response::from_parts(head, ())))
     }
 
     fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
         let mut stage = self.lock();
         let piece = match &mut *stage {
-            Stage::Receiving { pieces, .. } => match pieces.poll_next_unpin(cx) {
+            Stage::Receiving { pieces, .. } => match pieces.poll_piece(cx) {
                 Poll::Ready(piece) => piece,
                 Poll::Pending => return self.waits(cx),
             },
@@ -136,7 +133,7 @@ impl Slot {
         if !matches!(piece, Some(Ok(_))) {
             *stage = Stage::Over;
         }
-        Poll::Ready(piece.map(|piece| piece.map_err(|error| failure::in_body(&error))))
+        Poll::Ready(piece.map(|piece| piece.map_err(|error| failure::in_body(&*error))))
     }
 }
 

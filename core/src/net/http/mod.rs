@@ -1,23 +1,25 @@
-//! The one HTTP client: reqwest, told to do nothing on its own.
+//! The one HTTP client: hyper and its pool of connections, and nothing that acts on its own.
 //!
 //! A call takes a permit, becomes a [`flight::Flight`], and gives the permit back when its body ends, fails or is
 //! dropped. The client behind it is made by the first call, so that building an engine opens no socket, reads no
 //! file and starts no thread.
 //!
-//! Redirects, cookies, the referer and reqwest's own retries are off: a redirect would carry `x-api-key` to another
-//! host, and the only retry loop of the product stands above. There is no total timeout here either, because the
-//! call above knows what it waits for; only the time to connect is measured here.
+//! There are no redirects, cookies, referer or retries: a redirect would carry `x-api-key` to another host, and the only
+//! retry loop of the product stands above. There is no total timeout here either, because the call above knows what it
+//! waits for; only the time to connect is measured here.
 //!
-//! Rejected: hyper-util without reqwest (a proxy, decompression and connector of our own for a gain of some
-//! microseconds), and a process-wide TLS provider (it would clash with the host application's).
+//! Rejected: reqwest, which reads and copies addresses and headers for what it does on its own (decision 0038), and a
+//! process-wide TLS provider (it would clash with the host application's).
 
-mod address;
 #[cfg(target_os = "android")]
 mod android;
 mod connect;
+mod decode;
 mod failure;
 mod flight;
 mod gather;
+mod lookup;
+mod proxy;
 mod tls;
 
 #[cfg(test)]
@@ -29,20 +31,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{ACCEPT, PROXY_AUTHORIZATION, USER_AGENT};
+use http_body_util::Full;
+use hyper_util::client::legacy::{Client, ResponseFuture};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
-use self::address::Addresses;
 #[cfg(target_os = "android")]
 pub use self::android::trust_android;
+use self::connect::Connector;
 use self::flight::Flights;
 use self::gather::Gathered;
+use self::lookup::Lookup;
+use self::proxy::Proxies;
 use self::tls::Tls;
 use super::body::Body;
 use super::settings::NetworkSettings;
 use super::transport::{ConnectionWait, Transport, TransportFuture};
 use crate::base::Clock;
 use crate::model::{Error, Result};
+
+/// What the engine calls itself.
+const NAME: HeaderValue = HeaderValue::from_static(concat!("tertulia/", env!("CARGO_PKG_VERSION")));
 
 /// How long [`Transport::close`] waits for peers that do not let go.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -55,15 +67,12 @@ pub struct HttpTransport {
     limits: Mutex<Limits>,
     clock: Arc<dyn Clock>,
     tls: Tls,
-    proxy: Option<reqwest::Proxy>,
+    proxies: Arc<Proxies>,
+    lookup: Lookup,
     client: Mutex<ClientState>,
     flights: Arc<Flights>,
-    addresses: Addresses,
     /// Counts the clients and TLS connections that are not gone yet.
     alive: TaskTracker,
-    /// Finds addresses in place of the system.
-    #[cfg(test)]
-    resolver: Option<Arc<dyn reqwest::dns::Resolve>>,
 }
 
 /// What may change while calls are under way.
@@ -84,7 +93,7 @@ impl Limits {
 
 enum ClientState {
     Unmade,
-    Made(reqwest::Client),
+    Made(Client<Connector, Full<Bytes>>),
     Closed,
 }
 
@@ -95,19 +104,14 @@ impl HttpTransport {
     /// `Invalid` (proxy, ca_certificates, client_certificate, max_connections).
     pub fn new(settings: &NetworkSettings, clock: Arc<dyn Clock>) -> Result<Self> {
         let limits = Limits::new(settings)?;
-        let proxy = settings.proxy.as_ref().map(|url| reqwest::Proxy::all(url.expose())).transpose().map_err(|_| {
-            Error::invalid("proxy", "`network.proxy` must be a URL such as `http://proxy.example:8080`")
-        })?;
         Ok(Self {
             tls: Tls::new(settings.ca_certificates.as_deref(), settings.client_certificate.as_ref())?,
-            proxy,
+            proxies: Arc::new(Proxies::new(settings.proxy.as_ref())?),
+            lookup: Lookup::default(),
             client: Mutex::new(ClientState::Unmade),
             limits: Mutex::new(limits),
             flights: Arc::default(),
-            addresses: Addresses::default(),
             alive: TaskTracker::new(),
-            #[cfg(test)]
-            resolver: None,
             clock,
         })
     }
@@ -122,49 +126,33 @@ impl HttpTransport {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn client(&self) -> Result<reqwest::Client> {
+    /// Gives the request to the client, which is made by the first one.
+    fn hand_over(&self, request: http::Request<Full<Bytes>>) -> Result<ResponseFuture> {
         let mut state = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(&*state, ClientState::Unmade) {
+            *state = ClientState::Made(self.make_client());
+        }
         match &*state {
-            ClientState::Made(client) => Ok(client.clone()),
-            ClientState::Closed => Err(failure::closed()),
-            ClientState::Unmade => {
-                let client = self.make_client()?;
-                *state = ClientState::Made(client.clone());
-                Ok(client)
-            }
+            ClientState::Made(client) => Ok(client.request(request)),
+            ClientState::Unmade | ClientState::Closed => Err(failure::closed()),
         }
     }
 
-    fn make_client(&self) -> Result<reqwest::Client> {
+    fn make_client(&self) -> Client<Connector, Full<Bytes>> {
         let limits = self.limits();
         let settings = &limits.settings;
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("tertulia/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connector_layer(connect::Within::new(
-                Arc::clone(&self.clock),
-                Duration::from_millis(settings.connect_timeout_ms),
-            ))
+        let tls = self.tls.config(self.alive.token());
+        let clock = Arc::clone(&self.clock);
+        let connector = Connector::new(settings, self.lookup.clone(), tls, Arc::clone(&self.proxies), clock);
+        Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_millis(settings.pool_idle_timeout_ms))
             .pool_max_idle_per_host(settings.max_idle_connections)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_millis(settings.tcp_keepalive_ms))
             .http2_keep_alive_interval(Duration::from_millis(settings.http2_ping_interval_ms))
             .http2_keep_alive_timeout(Duration::from_millis(settings.http2_ping_timeout_ms))
             .http2_keep_alive_while_idle(true)
-            .gzip(true)
-            .brotli(true)
-            .tls_backend_preconfigured(self.tls.config(self.alive.token()));
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.clone());
-        }
-        #[cfg(test)]
-        if let Some(resolver) = &self.resolver {
-            builder = builder.dns_resolver(Arc::clone(resolver));
-        }
-        builder.build().map_err(|_| Error::internal("the HTTP client refuses its own settings"))
+            .build(connector)
     }
 
     /// A place among the calls under way, and how long it was waited for.
@@ -181,15 +169,21 @@ impl HttpTransport {
             Ok(permit) => (permit, None),
             Err(_) => Box::pin(self.wait_for_permit()).await?,
         };
-        let client = self.client()?;
-        if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
+        if !matches!(request.uri().scheme_str(), Some("http" | "https")) || request.uri().host().is_none() {
+            return Err(Error::invalid("url", "the request needs an absolute `http` or `https` URL"));
+        }
+        if self.proxies.needs_tls(request.uri()) {
             Box::pin(self.tls.load_system_roots()).await?;
         }
-        let (head, body) = request.into_parts();
-        let mut request = reqwest::Request::new(head.method, self.addresses.url(&head.uri)?);
-        (*request.headers_mut(), *request.version_mut()) = (head.headers, head.version);
-        *request.body_mut() = Some(body.into());
-        let mut flight = self.flights.start(Box::pin(client.execute(request)), permit)?;
+        let mut request = request.map(Full::new);
+        if let Some(credentials) = self.proxies.credentials(request.uri()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
+        }
+        let headers = request.headers_mut();
+        headers.entry(USER_AGENT).or_insert(NAME);
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        decode::offer(headers);
+        let mut flight = self.flights.start(self.hand_over(request)?, permit)?;
         let mut head = flight.head().await?;
         if let Some(waited) = waited {
             head.extensions_mut().insert(waited);

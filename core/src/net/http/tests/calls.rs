@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use futures::{StreamExt as _, poll};
+use futures::{FutureExt as _, StreamExt as _, poll};
 
 use super::*;
 use crate::base::ErrorKind;
@@ -125,6 +125,44 @@ async fn gzip_and_brotli_are_decoded() {
         transport.renew();
         caller.gone().await;
     }
+}
+
+#[tokio::test]
+async fn an_encoded_body_that_ended_gives_its_connection_back_and_what_comes_behind_its_end_is_let_go() {
+    const BROTLI_HELLO: &[u8] = b"\x0b\x02\x80hello\x03";
+    let (transport, server) = (standard(), Server::start().await);
+    let head = |encoding: &str| {
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ntransfer-encoding: chunked\r\n\r\n")
+    };
+    let mut held = server.0.accept().boxed();
+    let mut caller: Option<Caller<TcpStream>> = None;
+    for (encoding, body) in [("br", BROTLI_HELLO.to_vec()), ("gzip", gzip(b"hello")), ("br", BROTLI_HELLO.to_vec())] {
+        let serving = async {
+            let mut caller = match caller.take() {
+                Some(caller) => caller,
+                None => Caller { socket: (&mut held).await.unwrap().0, unread: Vec::new() },
+            };
+            caller.request().await;
+            let body = [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
+            caller.say([head(encoding).as_bytes(), &body].concat()).await;
+            caller
+        };
+        let (answer, serving) = tokio::join!(soon("an answer", transport.send(post(&server.url()))), serving);
+        let answer = answer.unwrap();
+        assert!(!answer.headers().contains_key("content-encoding"), "the body is decoded");
+        assert_eq!(answer.into_body().collect(100).await.unwrap(), "hello", "{encoding}");
+        caller = Some(serving);
+    }
+    let mut caller = caller.unwrap();
+    let serving = async {
+        caller.request().await;
+        let behind = [BROTLI_HELLO, b"and more"].concat();
+        caller.say([format!("{}{:x}\r\n", head("br"), behind.len()).as_bytes(), &behind, b"\r\n"].concat()).await;
+        caller
+    };
+    let (answer, caller) = tokio::join!(soon("an answer", transport.send(post(&server.url()))), serving);
+    assert_eq!(soon("its end", answer.unwrap().into_body().collect(100)).await.unwrap(), "hello");
+    caller.gone().await;
 }
 
 #[tokio::test]

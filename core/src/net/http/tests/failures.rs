@@ -2,6 +2,7 @@ use futures::StreamExt as _;
 
 use super::*;
 use crate::base::{ErrorKind, Retry};
+use crate::net::http::lookup::Lookup;
 
 #[track_caller]
 fn assert_fails(error: &Error, kind: ErrorKind, reason: &str, retry: Retry) {
@@ -216,25 +217,10 @@ async fn warming_up_gives_up_on_a_server_that_never_answers_after_the_time_to_co
     assert_eq!(transport.in_flight(), 0);
 }
 
-/// A name server whose answer is these addresses, or none at all.
-struct NameServer(Option<Vec<SocketAddr>>);
-
-impl reqwest::dns::Resolve for NameServer {
-    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let found = self.0.clone();
-        Box::pin(async move {
-            match found {
-                Some(found) => Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs),
-                None => std::future::pending().await,
-            }
-        })
-    }
-}
-
 /// A transport that finds these addresses whatever it is asked for.
 fn resolving(found: Option<Vec<SocketAddr>>, clock: Arc<dyn crate::base::Clock>) -> HttpTransport {
     let mut transport = HttpTransport::new(&NetworkSettings::default(), clock).unwrap();
-    transport.resolver = Some(Arc::new(NameServer(found)));
+    transport.lookup = Lookup::Fixed(found);
     transport
 }
 

@@ -1,3 +1,4 @@
+use super::tls::{TlsServer, authority, issue, trusting};
 use super::*;
 use crate::base::{ErrorKind, Retry};
 
@@ -55,7 +56,65 @@ async fn a_proxy_that_is_down_is_proxy() {
     assert_eq!((error.reason(), error.retry()), ("proxy", Retry::Safe));
 }
 
-/// The environment belongs to the process, so the test runs itself again in a process of its own.
+#[tokio::test]
+async fn a_proxy_may_itself_be_reached_by_tls_and_is_never_asked_for_http2() {
+    let authority = authority();
+    let proxy = TlsServer::start(&issue(&authority, &["localhost"], |_| ()), None, &["h2", "http/1.1"]).await;
+    let url = proxy.url().replace("/v1/chat", "");
+    let settings = NetworkSettings { proxy: Some(url.replace("://", "://user:word@").into()), ..trusting(&authority) };
+    for (to, first_line, status) in [
+        ("http://model.invalid/v1", "POST http://model.invalid/v1 HTTP/1.1\r\n", "200 OK"),
+        ("https://model.invalid/v1", "CONNECT model.invalid:443 HTTP/1.1\r\n", "502 Bad Gateway"),
+    ] {
+        let transport = transport(&settings);
+        let serving = async {
+            let mut caller = proxy.accept().await.unwrap();
+            let request = caller.request().await;
+            caller.say(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")).await;
+            request
+        };
+        let (answer, request) = tokio::join!(soon("an answer", transport.send(post(to))), serving);
+        assert!(request.starts_with(first_line), "{request}");
+        assert!(request.to_ascii_lowercase().contains("proxy-authorization: basic dxnlcjp3b3jk\r\n"), "{request}");
+        assert_eq!(answer.map_or_else(|error| error.reason().to_owned(), |answer| answer.status().to_string()), {
+            if status.starts_with("200") { "200 OK" } else { "proxy" }
+        });
+    }
+}
+
+#[test]
+fn what_is_no_proxy_of_http_is_refused_in_the_settings() {
+    for url in
+        ["", "proxy.example", "proxy.example:8080", "socks5://proxy.example:1080", "http://", "ftp://proxy.example"]
+    {
+        let settings = NetworkSettings { proxy: Some(url.into()), ..NetworkSettings::default() };
+        let error = HttpTransport::new(&settings, Arc::new(SystemClock::default())).unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::Invalid, "proxy"), "{url}");
+    }
+}
+
+/// The environment belongs to the process, so the tests run themselves again in processes of their own.
+#[tokio::test]
+async fn a_proxy_of_the_environment_that_is_not_one_of_http_is_named_as_the_reason() {
+    const CHILD: &str = "TERTULIA_TEST_SOCKS_URL";
+    if let Ok(url) = std::env::var(CHILD) {
+        let error = standard().send(post(&url)).await.unwrap_err();
+        assert_eq!((error.reason(), error.retry()), ("proxy", Retry::Never), "{error:?}");
+        assert!(error.detail().contains("not one of HTTP"), "{error:?}");
+        return;
+    }
+    for url in ["http://model.invalid/v1", "https://model.invalid/v1"] {
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        child.arg("a_proxy_of_the_environment_that_is_not_one_of_http_is_named_as_the_reason");
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+            child.env_remove(name);
+        }
+        let child = child.env("ALL_PROXY", "socks5://127.0.0.1:1").env(CHILD, url).kill_on_drop(true);
+        let ended = soon("the end of the child", child.output()).await.unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    }
+}
+
 #[tokio::test]
 async fn the_proxy_of_the_environment_is_used_where_no_proxy_does_not_forbid_it() {
     const CHILD: &str = "TERTULIA_TEST_PROXY_URLS";
