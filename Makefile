@@ -16,7 +16,7 @@ IMAGES ?= 5000
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings size conformance crash bench load soak profile deny clean
+.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings size conformance crash bench load soak profile wheels deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -62,7 +62,10 @@ bench: rust python ## Measure speed beside bare clients; writes target/bench.jso
 	@.venv/bin/maturin build -q --release --locked --out dist/release --interpreter .venv/bin/python
 	@.venv/bin/python -m pip install -q --force-reinstall --no-deps --no-index --find-links dist/release tertulia
 	@.venv/bin/python -m pip install -q -r bindings-python/bench/requirements.txt
-	@.venv/bin/python bindings-python/bench/clients.py target/bench.json
+	@$(PYTHON) -m venv target/clients
+	@target/clients/bin/python -m pip install -q -r bindings-python/bench/clients.txt
+	@target/clients/bin/python -m pip install -q --force-reinstall --no-deps --no-index --find-links dist/release tertulia
+	@target/clients/bin/python -W ignore bindings-python/bench/clients.py target/bench.json
 	@.venv/bin/python -W ignore bindings-python/bench/history.py target/bench.json
 	@.venv/bin/python bindings-python/bench/start.py target/bench.json
 	@cargo build --release -q --locked -p tertulia-ffi -p tertulia-simulator
@@ -77,6 +80,11 @@ soak: rust python ## Leave in the middle of replies, over and over: CANCELS=1000
 
 profile: rust ## Name the 20 hottest functions, paint a flame graph: WORKLOAD=chat, stream or history
 	@cargo run --profile profiling -q --locked -p tertulia-bench -- profile "$(WORKLOAD)"
+
+wheels: rust python ## Build Python's wheels and its package of sources, into dist; on Linux for all of Linux
+	@$(PYTHON) tools/run_tests.py environment
+	@$(PYTHON) tools/wheels.py build
+	@$(PYTHON) tools/wheels.py sources
 
 deny: rust ## Check licences, advisories and sources; installs cargo-deny when it is missing, which takes minutes
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

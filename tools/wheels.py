@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Build the wheels of Python and the package of sources, and look at what was built.
 
-    tools/wheels.py build [TARGET…]    a wheel for each target of Rust (left out: all that this system can make), into `dist/wheels`
+    tools/wheels.py build [TARGET…]    a wheel for each target of Rust (`here`: this machine's; left out: all that this system can make), into `dist/wheels`
     tools/wheels.py sources            the package of sources, and out of nothing else a wheel, into `dist/sources`
 
 On Linux zig links them, so that old machines load them (`manylinux2014`: glibc 2.17) and small images, too (`musllinux`),
@@ -124,10 +124,10 @@ def at_hand(name: str, brought: set[str]) -> bool:
     return known in EVERYWHERE or known.startswith("libc.musl") or known.split("-")[0] in brought
 
 
-def is_for_here(target: str) -> bool:
-    """Whether what is built for this target runs on this machine."""
+def here() -> str:
+    """Name this machine as Rust does."""
     asked = subprocess.run(["rustc", "-vV"], capture_output=True, text=True, check=True)
-    return f"host: {target}\n" in asked.stdout
+    return next(line.removeprefix("host: ") for line in asked.stdout.splitlines() if line.startswith("host: "))
 
 
 def answers(wheel: Path) -> bool:
@@ -152,7 +152,7 @@ def wheels(wanted: Sequence[str]) -> int:
     for target, oldest in targets(sys.platform, wanted).items():
         built = build(target, oldest)
         found = faults(built)
-        if is_for_here(target) and not answers(built.path):
+        if target == here() and not answers(built.path):
             found.append("it was installed and does not answer")
         sys.stdout.write(f"{built.path.name}: {built.path.stat().st_size:,} bytes of {MOST_BYTES:,}\n")
         sys.stdout.writelines(f"{fault}\n" for fault in found)
@@ -184,6 +184,8 @@ def sources() -> int:
 def main() -> int:
     """Do what the first argument says."""
     match sys.argv[1:]:
+        case ["build", "here"]:
+            return wheels([here()])
         case ["build", *wanted]:
             return wheels(wanted)
         case ["sources"]:

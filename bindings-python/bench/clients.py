@@ -1,4 +1,6 @@
-"""The engine through Python beside aiohttp, in one process and one run, on one loop.
+"""The engine through Python beside aiohttp, and beside what people take for this: openai, and litellm over it.
+
+All of them in one process and one run, on one loop, asking the same simulator.
 
 The provider is the simulator in a process of its own, so that the figures are the client's alone: CPU time of this
 process divided by the work done. Rounds alternate; the median round counts. The ratios are what to look at.
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -18,11 +21,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
+import openai
 from tertulia import AsyncTertulia, TextEvent
 
 ROUNDS = 5
 CALLS, AT_ONCE = 1_500, 64
 STREAMS, EVENTS = 100, 200
+# They take so much longer that fewer do.
+CALLS_OF_PEERS, STREAMS_OF_PEERS = 300, 16
 SMALL = "sim:text=Hello%20there,%20how%20are%20you%20today"
 LONG = f"sim:words={EVENTS}"
 SERVER = """
@@ -73,6 +79,48 @@ class Bare:
         assert seen >= EVENTS, seen
 
 
+class OpenAI:
+    """The same through the provider's own library."""
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        self.client = client
+
+    async def call(self) -> None:
+        reply = await self.client.chat.completions.create(model=SMALL, messages=[{"role": "user", "content": "hello"}])
+        assert reply.choices[0].message.content
+
+    async def stream(self) -> None:
+        seen = 0
+        chunks = await self.client.chat.completions.create(
+            model=LONG, messages=[{"role": "user", "content": "hello"}], stream=True
+        )
+        async for chunk in chunks:
+            seen += bool(chunk.choices)
+        assert seen >= EVENTS, seen
+
+
+class LiteLLM:
+    """The same through the library that speaks to every provider."""
+
+    def __init__(self, url: str) -> None:
+        # It would fetch its prices from the network.
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        import litellm
+
+        self.complete = litellm.acompletion
+        self.how = {"messages": [{"role": "user", "content": "hello"}], "api_base": f"{url}/v1", "api_key": "none"}
+
+    async def call(self) -> None:
+        reply = await self.complete(model=f"openai/{SMALL}", **self.how)
+        assert reply.choices[0].message.content
+
+    async def stream(self) -> None:
+        seen = 0
+        async for chunk in await self.complete(model=f"openai/{LONG}", stream=True, **self.how):
+            seen += bool(chunk.choices)
+        assert seen > 0
+
+
 class Engine:
     """The same through the engine: stateless calls, and durable turns in memory."""
 
@@ -110,14 +158,19 @@ async def measured() -> dict[str, list[float]]:
     connector = aiohttp.TCPConnector(limit=AT_ONCE)
     async with aiohttp.ClientSession(connector=connector) as session, AsyncTertulia("memory:", providers=[lab]) as t:
         bare, engine = Bare(session, url), Engine(t)
-        await spread(200, bare.call)
-        await spread(200, engine.call)
+        peers = {"openai": OpenAI(openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none")), "litellm": LiteLLM(url)}
+        for warmed in (bare, engine, *peers.values()):
+            await spread(200, warmed.call)
         for _ in range(ROUNDS):
             await measure("request.aiohttp_cpu_us", CALLS, spread(CALLS, bare.call))
             await measure("request.cpu_us", CALLS, spread(CALLS, engine.call))
             await measure("turn_memory.cpu_us", CALLS, spread(CALLS, engine.turn))
             await measure("stream_event.aiohttp_cpu_us", STREAMS * EVENTS, spread(STREAMS, bare.stream))
             await measure("stream_event.cpu_us", STREAMS * EVENTS, spread(STREAMS, engine.stream))
+            for name, peer in peers.items():
+                events = STREAMS_OF_PEERS * EVENTS
+                await measure(f"request.{name}_cpu_us", CALLS_OF_PEERS, spread(CALLS_OF_PEERS, peer.call))
+                await measure(f"stream_event.{name}_cpu_us", events, spread(STREAMS_OF_PEERS, peer.stream))
     server.communicate()
 
     return rounds
