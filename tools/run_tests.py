@@ -7,6 +7,7 @@
     tools/run_tests.py swift      the same in Swift (``make test-swift``)
     tools/run_tests.py scenarios  what all languages do alike alone (``make scenarios``)
     tools/run_tests.py simulate   the proofs by simulation alone (``make simulate``)
+    tools/run_tests.py docs       the pages of every language alone (``make docs``)
 
 The figures are read from what the runners themselves say. A step of tests that ran none has failed, and so has one
 whose runner ends badly without naming a failed test. Steps are data (:func:`all_steps`): to add one is to add a line.
@@ -332,6 +333,20 @@ def parity_step() -> Step:
     return Step("scenarios: parity", (sys.executable, "tests/scenarios/parity.py"), in_check=True)
 
 
+def page_steps() -> Iterable[Step]:
+    """List the pages of every language, each written by its own tool; what that warns of is a failure."""
+    write = (sys.executable, "tools/docs.py")
+    yield Step("docs: pages, Python", (*write, "pages"), after=ENVIRONMENT)
+    yield Step("docs: Rust", (*write, "rust"))
+    yield Step("docs: Kotlin", (*write, "kotlin"), missing=no_tool("java", "mvn"))
+    yield Step("docs: Swift", (*write, "swift"), missing=no_swift)
+
+
+def docs_steps() -> Iterable[Step]:
+    """List the same with what they stand on."""
+    yield from (environment_step(), *page_steps())
+
+
 def simulation_steps() -> Iterable[Step]:
     """List the proofs that a seed and a paused clock make repeatable. All of them are among the tests as well."""
     test = ("cargo", "test", "--locked", "-p", "tertulia")
@@ -421,6 +436,7 @@ def all_steps() -> Iterable[Step]:
     yield from (border_step(), current_step(), kotlin_step(), android_step())
     yield beside_rust("kotlin", TOLD_IN_KOTLIN, no_tool("java"))
     yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
+    yield from page_steps()
 
 
 def soaked(*how: str) -> Iterable[Step]:
@@ -442,6 +458,7 @@ PARTS: dict[str, Callable[[], Iterable[Step]]] = {
     "scenarios": scenario_steps,
     "simulate": simulation_steps,
     "soak": soak_steps,
+    "docs": docs_steps,
 }
 
 
