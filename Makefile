@@ -16,7 +16,7 @@ IMAGES ?= 5000
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin test-swift scenarios simulate check bindings size conformance crash bench load soak profile wheels deny clean
+.PHONY: help chat test test-kotlin test-swift docs scenarios simulate check bindings size conformance crash bench load soak profile wheels deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -33,6 +33,9 @@ test-kotlin: rust python ## Run the tests in Kotlin alone; needs a JDK of 17 or 
 
 test-swift: rust python ## Run the tests in Swift alone; `tools/swift.py setup` fetches Swift 6
 	@$(PYTHON) tools/run_tests.py swift
+
+docs: rust python ## Write the pages of every language into target; whatever is wrong with them is a failure
+	@$(PYTHON) tools/run_tests.py docs
 
 scenarios: rust python ## Play the scenarios that all languages share; says for each how many passed
 	@$(PYTHON) tools/run_tests.py scenarios

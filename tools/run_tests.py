@@ -7,6 +7,7 @@
     tools/run_tests.py swift      the same in Swift (``make test-swift``)
     tools/run_tests.py scenarios  what all languages do alike alone (``make scenarios``)
     tools/run_tests.py simulate   the proofs by simulation alone (``make simulate``)
+    tools/run_tests.py docs       the pages of every language alone (``make docs``)
 
 The figures are read from what the runners themselves say. A step of tests that ran none has failed, and so has one
 whose runner ends badly without naming a failed test. Steps are data (:func:`all_steps`): to add one is to add a line.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import platform
 import re
 import shutil
 import signal
@@ -233,6 +235,31 @@ def android_step() -> Step:
     return Step("kotlin: Android", command, missing=no_tool("java"))
 
 
+def compose_step() -> Step:
+    """Run the example in Compose, drawn without a window. It compiles the package along."""
+    pom = ("-f", "examples/compose/pom.xml", f"-Dnative.dir={border.target()}", f"-Ddrawn.on={drawn_on()}")
+    return Step(
+        "examples: Compose", ("mvn", "-B", "-ntp", *pom, "test"), maven_counts, after=CURRENT, missing=no_tool("java")
+    )
+
+
+def drawn_on() -> str:
+    """Name this machine as the library does that draws for Compose."""
+    system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
+    return f"{system}-{'arm64' if platform.machine().lower() in {'arm64', 'aarch64'} else 'x64'}"
+
+
+def screens_step() -> Step:
+    """Check the types of the example in SwiftUI, and test what it stands on."""
+    return Step(
+        "examples: SwiftUI",
+        (sys.executable, "tools/swift.py", "screens"),
+        swift_counts,
+        after=CURRENT,
+        missing=no_swift,
+    )
+
+
 def phones_step() -> Step:
     """Compile the library for phones. No SDK of theirs is needed, as nothing is linked."""
     command = (sys.executable, "tools/mobile.py", "check")
@@ -258,13 +285,13 @@ def played_in_swift(after: str = CURRENT) -> Step:
 
 def kotlin_steps() -> Iterable[Step]:
     """List the steps of the mobile border: its library, its committed code, its tests in Kotlin."""
-    yield from (environment_step(), border_step(), current_step(), kotlin_step(), android_step())
+    yield from (environment_step(), border_step(), current_step(), kotlin_step(), android_step(), compose_step())
 
 
 def swift_steps() -> Iterable[Step]:
     """List the same in Swift."""
     yield from (swift_format_step(), environment_step(), border_step(), current_step())
-    yield from (tested_in_swift(), played_in_swift())
+    yield from (tested_in_swift(), played_in_swift(), screens_step())
 
 
 WHEEL, INSTALLED, ENVIRONMENT = "python: wheel", "python: installed wheel", "python: environment"
@@ -335,6 +362,20 @@ def scenario_steps() -> Iterable[Step]:
 def parity_step() -> Step:
     """Check that every public verb has a scenario, and is there in every language."""
     return Step("scenarios: parity", (sys.executable, "tests/scenarios/parity.py"), in_check=True)
+
+
+def page_steps() -> Iterable[Step]:
+    """List the pages of every language, each written by its own tool; what that warns of is a failure."""
+    write = (sys.executable, "tools/docs.py")
+    yield Step("docs: pages, Python", (*write, "pages"), after=ENVIRONMENT)
+    yield Step("docs: Rust", (*write, "rust"))
+    yield Step("docs: Kotlin", (*write, "kotlin"), missing=no_tool("java", "mvn"))
+    yield Step("docs: Swift", (*write, "swift"), missing=no_swift)
+
+
+def docs_steps() -> Iterable[Step]:
+    """List the same with what they stand on."""
+    yield from (environment_step(), *page_steps())
 
 
 def simulation_steps() -> Iterable[Step]:
@@ -425,9 +466,10 @@ def all_steps() -> Iterable[Step]:
         yield from soaked("--cancels", "50", "--calls", "2000", "--streams", "1000", "rust", "python")
     yield swift_format_step()
     yield phones_step()
-    yield from (border_step(), current_step(), kotlin_step(), android_step())
+    yield from (border_step(), current_step(), kotlin_step(), android_step(), compose_step())
     yield beside_rust("kotlin", TOLD_IN_KOTLIN, no_tool("java"))
-    yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift))
+    yield from (tested_in_swift(), played_in_swift(), beside_rust("swift", TOLD_IN_SWIFT, no_swift), screens_step())
+    yield from page_steps()
 
 
 def soaked(*how: str) -> Iterable[Step]:
@@ -449,6 +491,7 @@ PARTS: dict[str, Callable[[], Iterable[Step]]] = {
     "scenarios": scenario_steps,
     "simulate": simulation_steps,
     "soak": soak_steps,
+    "docs": docs_steps,
 }
 
 

@@ -3,7 +3,7 @@
 
     tools/swift.py setup            once, as root, on a Debian or what comes of it: 0.6 GB to fetch, 3 GB in all
     tools/swift.py run COMMAND …    in this folder; the native library and the simulator are where cargo has put them
-    tools/swift.py test | scenarios | chat | soak | bench | format
+    tools/swift.py test | scenarios | chat | screens | soak | bench | format
 
 Setting up installs nothing on the machine: Debian 13's packages are fetched with this machine's mirror, held to
 Debian's own keys, and laid open into `/opt/swift-root` (`TERTULIA_SWIFT`), which a command then has for its root. It
@@ -39,9 +39,29 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "test": ("swift", "test", *SCRATCH, "--disable-xctest"),
     "scenarios": ("swift", "run", *SCRATCH, "scenarios"),
     "chat": ("swift", "run", *SCRATCH, "chat"),
+    "screens": (
+        "swift",
+        "test",
+        "--package-path",
+        "../examples/swiftui",
+        "--scratch-path",
+        f"{SCRATCH[1]}-screens",
+        "--disable-xctest",
+    ),
     "soak": ("swift", "run", *SCRATCH, "soak"),
     "bench": ("swift", "run", "-c", "release", "--scratch-path", f"{SCRATCH[1]}-release", "bench"),
-    "format": ("swift", "format", "lint", "--strict", "-r", "Package.swift", "Sources/Tertulia", "Examples", "Tests"),
+    "format": (
+        "swift",
+        "format",
+        "lint",
+        "--strict",
+        "-r",
+        "Package.swift",
+        "Sources/Tertulia",
+        "Examples",
+        "Tests",
+        "../examples/swiftui",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import sys
 import unittest
+from unittest import mock
 
 import run_tests
 from run_tests import Counts, Outcome, Step
@@ -137,6 +138,16 @@ class NothingPassesForGreen(unittest.TestCase):
             total = run_tests.report(outcomes)
         self.assertEqual(total, Counts(7, 1, 4))
         self.assertEqual(text.getvalue().splitlines()[-1], "7 passed, 1 failed")
+
+    def test_who_draws_is_named_by_system_and_processor(self) -> None:
+        for system, machine, wanted in (
+            ("linux", "x86_64", "linux-x64"),
+            ("linux", "aarch64", "linux-arm64"),
+            ("darwin", "arm64", "macos-arm64"),
+            ("win32", "AMD64", "windows-x64"),
+        ):
+            with mock.patch("sys.platform", system), mock.patch("platform.machine", return_value=machine):
+                self.assertEqual(run_tests.drawn_on(), wanted)
 
     def test_every_step_has_its_own_name_and_stands_on_an_earlier_one(self) -> None:
         names: list[str] = []

@@ -5134,7 +5134,7 @@ class Tertulia:
         """Lay a catalogue from a JSON file over the one that is known, for all calls from now on.
 
         A provider takes the place of one of the same name, whole; everything else stays, and the engine's own
-        ``providers`` stay on top. A wrong file is :class:`InvalidError` and changes nothing. A catalogue says where keys
+        ``providers`` stay on top. A wrong file is ``InvalidError`` and changes nothing. A catalogue says where keys
         and conversations go: load none that you would not run as a program.
         """
 
@@ -5157,7 +5157,7 @@ class Tertulia:
         One of ``usd``, ``nano_usd``, ``tokens`` and ``requests`` is the limit, ``per`` its window (``"total"`` unless
         told). It holds for the whole application, or for ``each`` user, conversation or run apart, or for one alone. A
         budget with the same scope, key, window and unit is replaced. A call that no budget has room for is
-        :class:`BudgetExceededError`, before it is sent.
+        ``BudgetExceededError``, before it is sent.
 
         Each try of a call holds back the most that it can cost from before it waits in the queue until it has ended
         (``BudgetStatus.reserved``). So many calls that wait can use a small budget up until they are answered for less,
@@ -5253,12 +5253,12 @@ class Tertulia:
     def suspend(self) -> None:
         """Give up every file and lock of the store, so that the system may suspend the program.
 
-        What is handed to the store already is finished. Until :meth:`resume` every verb raises ``ClosedError``
+        What is handed to the store already is finished. Until ``resume`` every verb raises ``ClosedError``
         (``suspended``); what is under way waits where it stands, so that nothing is lost.
         """
 
     def resume(self) -> None:
-        """Open the store again after :meth:`suspend`: what waited goes on, and the outbox is drained."""
+        """Open the store again after ``suspend``: what waited goes on, and the outbox is drained."""
 
     def open(self) -> Self:
         """Open the engine, unless it is open, and put to rest what a dead process left open."""
@@ -6099,7 +6099,7 @@ class AsyncTertulia:
         """Lay a catalogue from a JSON file over the one that is known, for all calls from now on.
 
         A provider takes the place of one of the same name, whole; everything else stays, and the engine's own
-        ``providers`` stay on top. A wrong file is :class:`InvalidError` and changes nothing. A catalogue says where keys
+        ``providers`` stay on top. A wrong file is ``InvalidError`` and changes nothing. A catalogue says where keys
         and conversations go: load none that you would not run as a program.
         """
 
@@ -6122,7 +6122,7 @@ class AsyncTertulia:
         One of ``usd``, ``nano_usd``, ``tokens`` and ``requests`` is the limit, ``per`` its window (``"total"`` unless
         told). It holds for the whole application, or for ``each`` user, conversation or run apart, or for one alone. A
         budget with the same scope, key, window and unit is replaced. A call that no budget has room for is
-        :class:`BudgetExceededError`, before it is sent.
+        ``BudgetExceededError``, before it is sent.
 
         Each try of a call holds back the most that it can cost from before it waits in the queue until it has ended
         (``BudgetStatus.reserved``). So many calls that wait can use a small budget up until they are answered for less,
@@ -6218,12 +6218,12 @@ class AsyncTertulia:
     def suspend(self) -> Coroutine[Any, Any, None]:
         """Give up every file and lock of the store, so that the system may suspend the program.
 
-        What is handed to the store already is finished. Until :meth:`resume` every verb raises ``ClosedError``
+        What is handed to the store already is finished. Until ``resume`` every verb raises ``ClosedError``
         (``suspended``); what is under way waits where it stands, so that nothing is lost.
         """
 
     def resume(self) -> Coroutine[Any, Any, None]:
-        """Open the store again after :meth:`suspend`: what waited goes on, and the outbox is drained."""
+        """Open the store again after ``suspend``: what waited goes on, and the outbox is drained."""
 
     def open(self) -> Coroutine[Any, Any, Self]:
         """Open the engine, unless it is open, and put to rest what a dead process left open."""

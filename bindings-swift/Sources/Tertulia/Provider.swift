@@ -24,10 +24,10 @@ import TertuliaFFI
 public struct Provider: Sendable {
     let record: TertuliaFFI.Provider
 
-    /// A provider of this name: 1 to 64 of a-z, 0-9, `-`, `_` and `.`. It takes the place of a provider of the catalogue with
-    /// the same name.
+    /// A provider that is code of yours.
     ///
     /// - Parameters:
+    ///   - name: 1 to 64 of a-z, 0-9, `-`, `_` and `.`. It takes the place of a provider of the catalogue with the same name.
     ///   - models: What its models can do and cost, as a JSON object by their bare names; `*` stands for all that are not
     ///     listed.
     ///   - answer: The events of the answer to a request. It serves every call, also several at once; its task is cancelled

@@ -36,6 +36,7 @@ public struct TertuliaError: LocalizedError, CustomStringConvertible, Hashable, 
     /// An error of this kind, for a provider or a key source of your own to throw.
     ///
     /// - Parameters:
+    ///   - kind: What to do about it.
     ///   - reason: A stable machine word.
     ///   - detail: A sentence for developers; neither may hold a prompt or a key.
     ///   - retry: Whether the engine may ask again before the first content.

@@ -19,7 +19,7 @@ extension Conversation {
 }
 
 /// What a screen shows of a conversation, as batches of changes: first `reset` with all rows, then only what changed since
-/// the batch before, to be applied one after the other (``TertuliaFFI/TimelineDiff/apply(to:)``). The first words of an
+/// the batch before, to be applied one after the other (`TimelineDiff.apply(to:)`). The first words of an
 /// answer and its end come at once, everything else not before `timeline.min_interval_ms` have passed. It ends with the
 /// engine. One task reads.
 ///

@@ -74,7 +74,11 @@ public class Opening internal constructor(private val store: String?) {
     internal fun options() = OpenOptions(store, model, fallback, keys.toMap(), providers.toList(), settings.json)
 }
 
-/** Settings, as JSON: a `profile` and areas with the fields that differ from it. */
+/**
+ * Settings, as JSON.
+ *
+ * @property json A `profile`, and areas with the fields that differ from it.
+ */
 @JvmInline
 public value class Settings(public val json: String) {
     public companion object {
