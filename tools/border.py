@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import mends
+
 ROOT = Path(__file__).resolve().parent.parent
 KOTLIN = "bindings-kotlin/src/generated/kotlin"
 SWIFT = "bindings-swift/Sources"
@@ -33,30 +35,6 @@ LIBRARIES = {"darwin": "libtertulia_ffi.dylib", "win32": "tertulia_ffi.dll"}
 SHOWN = 40
 # What is generated for itself, what the package has in a form of its own, and how an engine is opened.
 NOT_HANDED_ON = re.compile(r"FfiConverter|[Uu]niffi|TertuliaError$|OpenOptions$|Provider$")
-# A job that is cancelled in the very moment in which its call is done never takes the result, and UniFFI frees the call
-# without it: a stream nobody holds would go on to its end, and what it was written to would stay in memory.
-UNTAKEN = """\
-    } finally {
-        freeFunc(rustFuture)
-    }
-"""
-TAKEN = """\
-    } catch (cancelled: kotlin.coroutines.cancellation.CancellationException) {
-        // Done all the same? Then nobody else frees what it gave. Not done: this says so by an exception.
-        runCatching {
-            Disposable.destroy(
-                liftFunc(uniffiRustCallWithError(errorHandler, { status -> completeFunc(rustFuture, status) }))
-            )
-        }
-        throw cancelled
-    } finally {
-        freeFunc(rustFuture)
-    }
-"""
-# What is thrown by a host's code may be an `Error`, of which `TODO()` is one: uncaught, nobody would ever hear of it.
-UNCAUGHT, CAUGHT = "catch(e: kotlin.Exception)", "catch(e: kotlin.Throwable)"
-# Nothing uses it, and it would be taken for our own `Library`.
-HIDES = "import com.sun.jna.Library\n"
 
 
 def target() -> Path:
@@ -82,10 +60,12 @@ def generate(folder: Path) -> dict[str, str]:
             lines = path.read_text("utf-8").splitlines()
             text = "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
             if language == "kotlin":
-                made[f"{KOTLIN}/{path.relative_to(place)}"] = mended(text)
+                made[f"{KOTLIN}/{path.relative_to(place)}"] = mends.mended(text, mends.KOTLIN)
+            elif path.suffix == ".swift":
+                made[f"{SWIFT}/{path.stem}/{path.name}"] = mends.mended(text, mends.SWIFT)
+                made[TYPES] = types(text)
             else:
                 made[f"{SWIFT}/{path.stem}/{path.name}"] = text
-                made |= {TYPES: types(text)} if path.suffix == ".swift" else {}
     return made
 
 
@@ -103,15 +83,6 @@ def types(swift: str) -> str:
         "// Written by tools/border.py.\n\nimport TertuliaFFI\n"
         f"{exported}\n/// Everything by the name of the package.\nextension Tertulia {{\n{named}}}\n"
     )
-
-
-def mended(kotlin: str) -> str:
-    """Free what a call gave that nobody takes any more, hear of all that is thrown, and let no import hide a name of ours."""
-    if kotlin.count(UNTAKEN) != 1:
-        raise SystemExit("UniFFI waits for calls in another way than it did: see what it does with cancelled ones")
-    if UNCAUGHT not in kotlin:
-        raise SystemExit("UniFFI calls a host's code in another way than it did: see what it does with an Error")
-    return kotlin.replace(UNTAKEN, TAKEN).replace(UNCAUGHT, CAUGHT).replace(HIDES, "")
 
 
 def files(folder: Path) -> dict[str, str]:

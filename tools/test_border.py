@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 
 import border
+import mends
 
 
 class DifferencesTest(unittest.TestCase):
@@ -20,14 +21,14 @@ class DifferencesTest(unittest.TestCase):
         found = border.differences({"old.kt": "x\n"}, {"new.kt": "x\n"})
         self.assertEqual(found, ["new.kt: is not committed", "old.kt: is no longer made"])
 
-    def test_a_generator_that_waits_in_another_way_is_noticed(self) -> None:
-        mended = border.mended(f"x\n{border.UNTAKEN}y\n{border.UNCAUGHT}z\n")
-        self.assertIn(border.TAKEN, mended)
-        self.assertIn(border.CAUGHT, mended)
-        with self.assertRaisesRegex(SystemExit, "cancelled"):
-            border.mended(f"x\n{border.UNCAUGHT}")
-        with self.assertRaisesRegex(SystemExit, "an Error"):
-            border.mended(f"x\n{border.UNTAKEN}")
+    def test_a_generator_that_makes_otherwise_what_is_mended_is_noticed(self) -> None:
+        for language in (mends.KOTLIN, mends.SWIFT):
+            made = "\n".join(mend.before for mend in language)
+            mended = mends.mended(made, language)
+            for mend in language:
+                self.assertIn(mend.after, mended)
+                with self.assertRaisesRegex(SystemExit, mend.why):
+                    mends.mended(made.replace(mend.before, "", 1), (mend,))
 
     def test_what_is_generated_for_itself_is_not_handed_on(self) -> None:
         swift = "public struct Message: Sendable {\n    public enum Inner {}\n}\npublic indirect enum Part {\n}\n"

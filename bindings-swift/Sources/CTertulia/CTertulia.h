@@ -872,7 +872,7 @@ void uniffi_tertulia_fn_method_replystream_leave(uint64_t ptr, RustCallStatus *_
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_NEXT_BATCH
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_NEXT_BATCH
-uint64_t uniffi_tertulia_fn_method_replystream_next_batch(uint64_t ptr, int32_t max, RustBuffer cancel
+uint64_t uniffi_tertulia_fn_method_replystream_next_batch(uint64_t ptr, int32_t max, int64_t gather_ms, RustBuffer cancel
 );
 #endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_REPLYSTREAM_REPLY

@@ -17,7 +17,8 @@ import TertuliaFFI
 /// closed and what had arrived is kept; ``reply()`` then gives that, with the status `cancelled`. So does letting go of
 /// the stream. Neither does when it was detached, or only watches.
 ///
-/// The events are there once: who reads again gets what is left.
+/// The events are there once: who reads again gets what is left. The first words come at once, those behind them gathered
+/// 30 times a second; ``nextBatch(max:gatherMs:)`` lets an app say how often.
 public final class ReplyStream: AsyncSequence, Sendable {
     /// What it is made of.
     public typealias Element = StreamEvent
@@ -40,11 +41,16 @@ public final class ReplyStream: AsyncSequence, Sendable {
     }
 
     /// Waits for at least one event and gives all that are there, at most this many (at least 1), adjacent deltas
-    /// joined. Empty after the last. Cancelling the task ends the waiting, not the call.
+    /// joined. Empty after the last. Words that follow words come no sooner than `gatherMs` after these (33, which is 30
+    /// times a second, unless set; 0: as they come), because each batch costs as much as many words. The first words,
+    /// whatever else happens and the end come at once. Where nothing is stored nothing waits. Cancelling the task ends the
+    /// waiting, not the call.
     ///
     /// - Throws: ``TertuliaError``, whatever ended the reply, once; `partial` holds what had arrived.
-    public func nextBatch(max: Int = 64) async throws -> [StreamEvent] {
-        try await calling { [handle] in try await handle.nextBatch(max: Int32(clamping: max), cancel: $0) }
+    public func nextBatch(max: Int = 64, gatherMs: Int64 = 33) async throws -> [StreamEvent] {
+        try await calling { [handle] in
+            try await handle.nextBatch(max: Int32(clamping: max), gatherMs: gatherMs, cancel: $0)
+        }
     }
 
     /// Waits for the end and gives the whole reply, however much of it was read. After ``cancel()``: what had arrived,

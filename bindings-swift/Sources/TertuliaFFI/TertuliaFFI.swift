@@ -78,7 +78,7 @@ fileprivate enum FfiConverterByRefBytes: FfiConverter {
         fatalError("ByRef bytes cannot be lifted: zero-copy &[u8] only flows foreign->Rust")
     }
 
-    static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Data {
+    static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Data {
         fatalError("ByRef bytes cannot be read from a buffer: zero-copy &[u8] is only supported in argument position, not nested in records/options/etc.")
     }
 
@@ -94,16 +94,6 @@ fileprivate enum FfiConverterByRefBytes: FfiConverter {
 // Helper classes/extensions that don't change.
 // Someday, this will be in a library of its own.
 
-fileprivate extension Data {
-    init(rustBuffer: RustBuffer) {
-        self.init(
-            bytesNoCopy: rustBuffer.data!,
-            count: Int(rustBuffer.len),
-            deallocator: .none
-        )
-    }
-}
-
 // Define reader functionality.  Normally this would be defined in a class or
 // struct, but we use standalone functions instead in order to make external
 // types work.
@@ -118,14 +108,14 @@ fileprivate extension Data {
 //
 // Instead, the read() method and these helper functions input a tuple of data
 
-fileprivate func createReader(data: Data) -> (data: Data, offset: Data.Index) {
+fileprivate func createReader(data: UnsafeRawBufferPointer) -> (data: UnsafeRawBufferPointer, offset: Int) {
     (data: data, offset: 0)
 }
 
 // Reads an integer at the current offset, in big-endian order, and advances
 // the offset on success. Throws if reading the integer would move the
 // offset past the end of the buffer.
-fileprivate func readInt<T: FixedWidthInteger>(_ reader: inout (data: Data, offset: Data.Index)) throws -> T {
+fileprivate func readInt<T: FixedWidthInteger>(_ reader: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> T {
     let range = reader.offset..<reader.offset + MemoryLayout<T>.size
     guard reader.data.count >= range.upperBound else {
         throw UniffiInternalError.bufferOverflow
@@ -133,41 +123,37 @@ fileprivate func readInt<T: FixedWidthInteger>(_ reader: inout (data: Data, offs
     if T.self == UInt8.self {
         let value = reader.data[reader.offset]
         reader.offset += 1
-        return value as! T
+        return T(truncatingIfNeeded: value)
     }
     var value: T = 0
-    let _ = withUnsafeMutableBytes(of: &value, { reader.data.copyBytes(to: $0, from: range)})
+    withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: reader.data[range])) }
     reader.offset = range.upperBound
     return value.bigEndian
 }
 
 // Reads an arbitrary number of bytes, to be used to read
 // raw bytes, this is useful when lifting strings
-fileprivate func readBytes(_ reader: inout (data: Data, offset: Data.Index), count: Int) throws -> Array<UInt8> {
+fileprivate func readBytes(_ reader: inout (data: UnsafeRawBufferPointer, offset: Int), count: Int) throws -> UnsafeRawBufferPointer {
     let range = reader.offset..<(reader.offset+count)
     guard reader.data.count >= range.upperBound else {
         throw UniffiInternalError.bufferOverflow
     }
-    var value = [UInt8](repeating: 0, count: count)
-    value.withUnsafeMutableBufferPointer({ buffer in
-        reader.data.copyBytes(to: buffer, from: range)
-    })
     reader.offset = range.upperBound
-    return value
+    return UnsafeRawBufferPointer(rebasing: reader.data[range])
 }
 
 // Reads a float at the current offset.
-fileprivate func readFloat(_ reader: inout (data: Data, offset: Data.Index)) throws -> Float {
+fileprivate func readFloat(_ reader: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Float {
     return Float(bitPattern: try readInt(&reader))
 }
 
 // Reads a float at the current offset.
-fileprivate func readDouble(_ reader: inout (data: Data, offset: Data.Index)) throws -> Double {
+fileprivate func readDouble(_ reader: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Double {
     return Double(bitPattern: try readInt(&reader))
 }
 
 // Indicates if the offset has reached the end of the buffer.
-fileprivate func hasRemaining(_ reader: (data: Data, offset: Data.Index)) -> Bool {
+fileprivate func hasRemaining(_ reader: (data: UnsafeRawBufferPointer, offset: Int)) -> Bool {
     return reader.offset < reader.data.count
 }
 
@@ -208,7 +194,7 @@ fileprivate protocol FfiConverter {
 
     static func lift(_ value: FfiType) throws -> SwiftType
     static func lower(_ value: SwiftType) -> FfiType
-    static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType
+    static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType
     static func write(_ value: SwiftType, into buf: inout [UInt8])
 }
 
@@ -240,7 +226,7 @@ extension FfiConverterRustBuffer {
     @_documentation(visibility: private)
 #endif
     public static func lift(_ buf: RustBuffer) throws -> SwiftType {
-        var reader = createReader(data: Data(rustBuffer: buf))
+        var reader = createReader(data: UnsafeRawBufferPointer(start: buf.data, count: Int(buf.len)))
         let value = try read(from: &reader)
         if hasRemaining(reader) {
             throw UniffiInternalError.incompleteData
@@ -475,7 +461,7 @@ fileprivate struct FfiConverterInt32: FfiConverterPrimitive {
     typealias FfiType = Int32
     typealias SwiftType = Int32
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Int32 {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Int32 {
         return try lift(readInt(&buf))
     }
 
@@ -491,7 +477,7 @@ fileprivate struct FfiConverterInt64: FfiConverterPrimitive {
     typealias FfiType = Int64
     typealias SwiftType = Int64
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Int64 {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Int64 {
         return try lift(readInt(&buf))
     }
 
@@ -507,7 +493,7 @@ fileprivate struct FfiConverterDouble: FfiConverterPrimitive {
     typealias FfiType = Double
     typealias SwiftType = Double
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Double {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Double {
         return try lift(readDouble(&buf))
     }
 
@@ -531,7 +517,7 @@ fileprivate struct FfiConverterBool : FfiConverter {
         return value ? 1 : 0
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Bool {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Bool {
         return try lift(readInt(&buf))
     }
 
@@ -573,7 +559,7 @@ fileprivate struct FfiConverterString: FfiConverter {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> String {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> String {
         let len: Int32 = try readInt(&buf)
         // See `lift` above for why we avoid Foundation's NSString-backed decoder here.
         return String(decoding: try readBytes(&buf, count: Int(len)), as: UTF8.self)
@@ -592,7 +578,7 @@ fileprivate struct FfiConverterString: FfiConverter {
 fileprivate struct FfiConverterData: FfiConverterRustBuffer {
     typealias SwiftType = Data
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Data {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Data {
         let len: Int32 = try readInt(&buf)
         return Data(try readBytes(&buf, count: Int(len)))
     }
@@ -610,7 +596,7 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 fileprivate struct FfiConverterTimestamp: FfiConverterRustBuffer {
     typealias SwiftType = Date
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Date {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Date {
         let seconds: Int64 = try readInt(&buf)
         let nanoseconds: UInt32 = try readInt(&buf)
         // Build the Date from whole seconds first, then add the nanoseconds as a
@@ -1097,7 +1083,7 @@ public struct FfiConverterTypeBatch: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Batch {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Batch {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -1312,7 +1298,7 @@ public struct FfiConverterTypeBatchRun: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchRun {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BatchRun {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -1470,7 +1456,7 @@ public struct FfiConverterTypeCancelToken: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CancelToken {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> CancelToken {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -2452,7 +2438,7 @@ public struct FfiConverterTypeConversation: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Conversation {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Conversation {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -2630,7 +2616,7 @@ public struct FfiConverterTypeConversationsWatch: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationsWatch {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ConversationsWatch {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -2778,7 +2764,7 @@ public struct FfiConverterTypeEvents: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Events {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Events {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -3032,7 +3018,7 @@ public struct FfiConverterTypeKeySource: FfiConverter {
          }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> KeySource {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> KeySource {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -3346,7 +3332,7 @@ public struct FfiConverterTypeLibrary: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Library {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Library {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -3514,7 +3500,7 @@ public struct FfiConverterTypeLibraryCache: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryCache {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LibraryCache {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -3733,7 +3719,7 @@ public struct FfiConverterTypeLogListener: FfiConverter {
          }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogListener {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LogListener {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -3877,7 +3863,7 @@ public struct FfiConverterTypeMessages: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Messages {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Messages {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -4100,7 +4086,7 @@ public struct FfiConverterTypeOutbox: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Outbox {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Outbox {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -4244,7 +4230,7 @@ public struct FfiConverterTypeOutboxWatch: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutboxWatch {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> OutboxWatch {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -4381,7 +4367,7 @@ public struct FfiConverterTypeOwnReply: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OwnReply {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> OwnReply {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -4639,7 +4625,7 @@ public struct FfiConverterTypeProviderCode: FfiConverter {
          }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProviderCode {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ProviderCode {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -4819,7 +4805,7 @@ public struct FfiConverterTypeProviderHandle: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProviderHandle {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ProviderHandle {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -4873,12 +4859,15 @@ public protocol ReplyStreamProtocol: AnyObject, Sendable {
 
     /**
      * Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
-     * Empty after the last. The token ends the waiting, not the call.
+     * Empty after the last. Words that follow words come no sooner than `gather_ms` after these (33, which is 30 times a
+     * second, unless set; 0: as they come), because each batch costs as much as many words. The first words, whatever
+     * else happens and the end come at once. Where nothing is stored nothing waits. The token ends the waiting, not the
+     * call.
      *
      * # Errors
      * Whatever ended the reply, once; `partial` holds what had arrived. `Cancelled`.
      */
-    func nextBatch(max: Int32, cancel: CancelToken?) async throws  -> [StreamEvent]
+    func nextBatch(max: Int32, gatherMs: Int64, cancel: CancelToken?) async throws  -> [StreamEvent]
 
     /**
      * Waits for the end and gives the whole reply, however much of it was read. After `cancel`: what had arrived, with
@@ -5001,17 +4990,20 @@ open func leave()  {try! rustCall() {
 
     /**
      * Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
-     * Empty after the last. The token ends the waiting, not the call.
+     * Empty after the last. Words that follow words come no sooner than `gather_ms` after these (33, which is 30 times a
+     * second, unless set; 0: as they come), because each batch costs as much as many words. The first words, whatever
+     * else happens and the end come at once. Where nothing is stored nothing waits. The token ends the waiting, not the
+     * call.
      *
      * # Errors
      * Whatever ended the reply, once; `partial` holds what had arrived. `Cancelled`.
      */
-open func nextBatch(max: Int32 = 64, cancel: CancelToken? = nil)async throws  -> [StreamEvent]  {
+open func nextBatch(max: Int32 = 64, gatherMs: Int64 = Int64(33), cancel: CancelToken? = nil)async throws  -> [StreamEvent]  {
     return
         try  await uniffiRustCallAsync(
             rustFutureFunc: {
                 uniffi_tertulia_fn_method_replystream_next_batch(
-                        self.uniffiCloneHandle(),FfiConverterInt32.lower(max),FfiConverterOptionTypeCancelToken.lower(cancel)
+                        self.uniffiCloneHandle(),FfiConverterInt32.lower(max),FfiConverterInt64.lower(gatherMs),FfiConverterOptionTypeCancelToken.lower(cancel)
                 )
             },
             pollFunc: ffi_tertulia_rust_future_poll_rust_buffer,
@@ -5100,7 +5092,7 @@ public struct FfiConverterTypeReplyStream: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReplyStream {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ReplyStream {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -5254,7 +5246,7 @@ public struct FfiConverterTypeSseStream: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SseStream {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SseStream {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -5560,7 +5552,7 @@ public struct FfiConverterTypeStoreUpkeep: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StoreUpkeep {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> StoreUpkeep {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -6479,7 +6471,7 @@ public struct FfiConverterTypeTertulia: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Tertulia {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Tertulia {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -6824,7 +6816,7 @@ public struct FfiConverterTypeTimeline: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Timeline {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Timeline {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -6974,7 +6966,7 @@ public struct FfiConverterTypeTimelineSse: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineSse {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TimelineSse {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -7773,7 +7765,7 @@ public struct FfiConverterTypeUserScope: FfiConverter {
         return value.uniffiCloneHandle()
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UserScope {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> UserScope {
         let handle: UInt64 = try readInt(&buf)
         return try lift(handle)
     }
@@ -7864,7 +7856,7 @@ extension Attempt: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeAttempt: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Attempt {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Attempt {
         return
             try Attempt(
                 model: FfiConverterString.read(from: &buf),
@@ -7979,7 +7971,7 @@ extension BatchItem: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeBatchItem: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchItem {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BatchItem {
         return
             try BatchItem(
                 index: FfiConverterInt64.read(from: &buf),
@@ -8068,7 +8060,7 @@ extension BatchProgress: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeBatchProgress: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchProgress {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BatchProgress {
         return
             try BatchProgress(
                 phase: FfiConverterTypeBatchPhase.read(from: &buf),
@@ -8163,7 +8155,7 @@ extension BatchReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeBatchReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BatchReport {
         return
             try BatchReport(
                 dryRun: FfiConverterBool.read(from: &buf),
@@ -8270,7 +8262,7 @@ extension Branch: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeBranch: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Branch {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Branch {
         return
             try Branch(
                 headId: FfiConverterString.read(from: &buf),
@@ -8379,7 +8371,7 @@ extension BranchPage: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeBranchPage: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BranchPage {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BranchPage {
         return
             try BranchPage(
                 items: FfiConverterSequenceTypeBranch.read(from: &buf),
@@ -8495,7 +8487,7 @@ extension Budget: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeBudget: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Budget {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Budget {
         return
             try Budget(
                 limit: FfiConverterTypeBudgetLimit.read(from: &buf),
@@ -8603,7 +8595,7 @@ extension BudgetStatus: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeBudgetStatus: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BudgetStatus {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BudgetStatus {
         return
             try BudgetStatus(
                 budget: FfiConverterTypeBudget.read(from: &buf),
@@ -8937,7 +8929,7 @@ extension CallOptions: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeCallOptions: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CallOptions {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> CallOptions {
         return
             try CallOptions(
                 model: FfiConverterOptionString.read(from: &buf),
@@ -9104,7 +9096,7 @@ extension Capabilities: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeCapabilities: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Capabilities {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Capabilities {
         return
             try Capabilities(
                 streaming: FfiConverterOptionBool.read(from: &buf),
@@ -9300,7 +9292,7 @@ extension ChatRequest: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeChatRequest: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ChatRequest {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ChatRequest {
         return
             try ChatRequest(
                 model: FfiConverterString.read(from: &buf),
@@ -9419,7 +9411,7 @@ extension Citation: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeCitation: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Citation {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Citation {
         return
             try Citation(
                 start: FfiConverterInt32.read(from: &buf),
@@ -9506,7 +9498,7 @@ extension ContextOptions: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeContextOptions: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ContextOptions {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ContextOptions {
         return
             try ContextOptions(
                 turns: FfiConverterOptionInt64.read(from: &buf),
@@ -9609,7 +9601,7 @@ extension ContextReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeContextReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ContextReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ContextReport {
         return
             try ContextReport(
                 messages: FfiConverterInt64.read(from: &buf),
@@ -9734,7 +9726,7 @@ extension ConversationChange: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeConversationChange: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationChange {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ConversationChange {
         return
             try ConversationChange(
                 title: FfiConverterOptionTypeTextChange.read(from: &buf),
@@ -9815,7 +9807,7 @@ extension ConversationOpening: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeConversationOpening: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationOpening {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ConversationOpening {
         return
             try ConversationOpening(
                 summary: FfiConverterTypeConversationSummary.read(from: &buf),
@@ -9916,7 +9908,7 @@ extension ConversationPage: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeConversationPage: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationPage {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ConversationPage {
         return
             try ConversationPage(
                 items: FfiConverterSequenceTypeConversationSummary.read(from: &buf),
@@ -10137,7 +10129,7 @@ extension ConversationSummary: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeConversationSummary: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationSummary {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ConversationSummary {
         return
             try ConversationSummary(
                 id: FfiConverterString.read(from: &buf),
@@ -10261,7 +10253,7 @@ extension Cost: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeCost: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Cost {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Cost {
         return
             try Cost(
                 nanoUsd: FfiConverterOptionInt64.read(from: &buf),
@@ -10356,7 +10348,7 @@ extension EngineEvent: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeEngineEvent: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EngineEvent {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> EngineEvent {
         return
             try EngineEvent(
                 at: FfiConverterTimestamp.read(from: &buf),
@@ -10457,7 +10449,7 @@ extension ErasureReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeErasureReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ErasureReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ErasureReport {
         return
             try ErasureReport(
                 conversations: FfiConverterInt64.read(from: &buf),
@@ -10679,7 +10671,7 @@ extension ErrorInfo: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeErrorInfo: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ErrorInfo {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ErrorInfo {
         return
             try ErrorInfo(
                 kind: FfiConverterTypeErrorKind.read(from: &buf),
@@ -10798,7 +10790,7 @@ extension ExportReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeExportReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ExportReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ExportReport {
         return
             try ExportReport(
                 conversations: FfiConverterInt64.read(from: &buf),
@@ -10914,7 +10906,7 @@ extension Forecast: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeForecast: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Forecast {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Forecast {
         return
             try Forecast(
                 spentNanoUsd: FfiConverterInt64.read(from: &buf),
@@ -11057,7 +11049,7 @@ extension Health: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeHealth: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Health {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Health {
         return
             try Health(
                 at: FfiConverterTimestamp.read(from: &buf),
@@ -11158,7 +11150,7 @@ extension ImportProblem: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeImportProblem: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportProblem {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ImportProblem {
         return
             try ImportProblem(
                 line: FfiConverterInt64.read(from: &buf),
@@ -11271,7 +11263,7 @@ extension ImportReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeImportReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ImportReport {
         return
             try ImportReport(
                 format: FfiConverterTypeImportFormat.read(from: &buf),
@@ -11408,7 +11400,7 @@ extension LibraryEntry: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeLibraryEntry: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryEntry {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LibraryEntry {
         return
             try LibraryEntry(
                 kind: FfiConverterString.read(from: &buf),
@@ -11535,7 +11527,7 @@ extension LibraryHealth: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeLibraryHealth: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryHealth {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LibraryHealth {
         return
             try LibraryHealth(
                 hits: FfiConverterInt64.read(from: &buf),
@@ -11640,7 +11632,7 @@ extension LibraryItem: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeLibraryItem: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryItem {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LibraryItem {
         return
             try LibraryItem(
                 name: FfiConverterString.read(from: &buf),
@@ -11723,7 +11715,7 @@ extension LibraryVersion: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeLibraryVersion: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryVersion {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LibraryVersion {
         return
             try LibraryVersion(
                 version: FfiConverterInt64.read(from: &buf),
@@ -11821,7 +11813,7 @@ extension LogRecord: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeLogRecord: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogRecord {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LogRecord {
         return
             try LogRecord(
                 level: FfiConverterTypeLogLevel.read(from: &buf),
@@ -11910,7 +11902,7 @@ extension Media: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeMedia: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Media {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Media {
         return
             try Media(
                 source: FfiConverterTypeMediaSource.read(from: &buf),
@@ -12103,7 +12095,7 @@ extension Message: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeMessage: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Message {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Message {
         return
             try Message(
                 id: FfiConverterString.read(from: &buf),
@@ -12234,7 +12226,7 @@ extension MessagePage: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeMessagePage: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MessagePage {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> MessagePage {
         return
             try MessagePage(
                 items: FfiConverterSequenceTypeMessage.read(from: &buf),
@@ -12335,7 +12327,7 @@ extension ModelInfo: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeModelInfo: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ModelInfo {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ModelInfo {
         return
             try ModelInfo(
                 id: FfiConverterString.read(from: &buf),
@@ -12418,7 +12410,7 @@ extension NewMessage: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeNewMessage: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> NewMessage {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> NewMessage {
         return
             try NewMessage(
                 role: FfiConverterTypeRole.read(from: &buf),
@@ -12538,7 +12530,7 @@ extension OpenOptions: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeOpenOptions: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OpenOptions {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> OpenOptions {
         return
             try OpenOptions(
                 store: FfiConverterOptionString.read(from: &buf),
@@ -12665,7 +12657,7 @@ extension OutboxItem: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeOutboxItem: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutboxItem {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> OutboxItem {
         return
             try OutboxItem(
                 turnId: FfiConverterString.read(from: &buf),
@@ -12754,7 +12746,7 @@ extension OutputSchema: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeOutputSchema: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> OutputSchema {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> OutputSchema {
         return
             try OutputSchema(
                 name: FfiConverterString.read(from: &buf),
@@ -12841,7 +12833,7 @@ extension PartHealth: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypePartHealth: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PartHealth {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> PartHealth {
         return
             try PartHealth(
                 name: FfiConverterString.read(from: &buf),
@@ -12930,7 +12922,7 @@ extension Preferences: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypePreferences: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Preferences {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Preferences {
         return
             try Preferences(
                 name: FfiConverterOptionString.read(from: &buf),
@@ -13019,7 +13011,7 @@ extension PreferencesChange: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypePreferencesChange: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PreferencesChange {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> PreferencesChange {
         return
             try PreferencesChange(
                 name: FfiConverterOptionTypeTextChange.read(from: &buf),
@@ -13116,7 +13108,7 @@ extension Price: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypePrice: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Price {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Price {
         return
             try Price(
                 inputNanoUsd: FfiConverterInt64.read(from: &buf),
@@ -13207,7 +13199,7 @@ extension PromptCache: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypePromptCache: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> PromptCache {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> PromptCache {
         return
             try PromptCache(
                 system: FfiConverterBool.read(from: &buf),
@@ -13291,7 +13283,7 @@ extension Provider: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeProvider: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Provider {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Provider {
         return
             try Provider(
                 name: FfiConverterString.read(from: &buf),
@@ -13378,7 +13370,7 @@ extension ProviderInfo: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeProviderInfo: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProviderInfo {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ProviderInfo {
         return
             try ProviderInfo(
                 name: FfiConverterString.read(from: &buf),
@@ -13491,7 +13483,7 @@ extension ProviderSpec: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeProviderSpec: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ProviderSpec {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ProviderSpec {
         return
             try ProviderSpec(
                 name: FfiConverterString.read(from: &buf),
@@ -13578,7 +13570,7 @@ extension RawResponse: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeRawResponse: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RawResponse {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> RawResponse {
         return
             try RawResponse(
                 status: FfiConverterInt32.read(from: &buf),
@@ -13649,7 +13641,7 @@ extension Repair: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeRepair: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Repair {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Repair {
         return
             try Repair(
                 repaired: FfiConverterSequenceTypeStoreProblem.read(from: &buf),
@@ -13854,7 +13846,7 @@ extension Reply: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeReply: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Reply {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Reply {
         return
             try Reply(
                 parts: FfiConverterSequenceTypePart.read(from: &buf),
@@ -13997,7 +13989,7 @@ extension Sampling: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeSampling: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Sampling {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Sampling {
         return
             try Sampling(
                 temperature: FfiConverterOptionDouble.read(from: &buf),
@@ -14100,7 +14092,7 @@ extension SearchHit: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeSearchHit: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SearchHit {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SearchHit {
         return
             try SearchHit(
                 messageId: FfiConverterString.read(from: &buf),
@@ -14207,7 +14199,7 @@ extension SearchPage: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeSearchPage: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SearchPage {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SearchPage {
         return
             try SearchPage(
                 items: FfiConverterSequenceTypeSearchHit.read(from: &buf),
@@ -14284,7 +14276,7 @@ extension Span: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeSpan: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Span {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Span {
         return
             try Span(
                 text: FfiConverterString.read(from: &buf),
@@ -14361,7 +14353,7 @@ extension StorageKind: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeStorageKind: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StorageKind {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> StorageKind {
         return
             try StorageKind(
                 name: FfiConverterString.read(from: &buf),
@@ -14464,7 +14456,7 @@ extension StorageReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeStorageReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StorageReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> StorageReport {
         return
             try StorageReport(
                 fileBytes: FfiConverterInt64.read(from: &buf),
@@ -14557,7 +14549,7 @@ extension StoreProblem: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeStoreProblem: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StoreProblem {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> StoreProblem {
         return
             try StoreProblem(
                 kind: FfiConverterTypeStoreProblemKind.read(from: &buf),
@@ -14646,7 +14638,7 @@ extension StreamEvent: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeStreamEvent: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StreamEvent {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> StreamEvent {
         return
             try StreamEvent(
                 seq: FfiConverterInt64.read(from: &buf),
@@ -14735,7 +14727,7 @@ extension SummaryReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeSummaryReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SummaryReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SummaryReport {
         return
             try SummaryReport(
                 upto: FfiConverterString.read(from: &buf),
@@ -14834,7 +14826,7 @@ extension Tier: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeTier: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Tier {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Tier {
         return
             try Tier(
                 requestsPerMinute: FfiConverterOptionInt64.read(from: &buf),
@@ -14911,7 +14903,7 @@ extension TimelineItem: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeTimelineItem: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineItem {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TimelineItem {
         return
             try TimelineItem(
                 id: FfiConverterString.read(from: &buf),
@@ -15004,7 +14996,7 @@ extension ToolCall: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeToolCall: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolCall {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ToolCall {
         return
             try ToolCall(
                 id: FfiConverterString.read(from: &buf),
@@ -15095,7 +15087,7 @@ extension ToolResult: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeToolResult: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolResult {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ToolResult {
         return
             try ToolResult(
                 callId: FfiConverterString.read(from: &buf),
@@ -15202,7 +15194,7 @@ extension ToolSpec: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeToolSpec: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolSpec {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ToolSpec {
         return
             try ToolSpec(
                 name: FfiConverterString.read(from: &buf),
@@ -15335,7 +15327,7 @@ extension Turn: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeTurn: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Turn {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Turn {
         return
             try Turn(
                 id: FfiConverterString.read(from: &buf),
@@ -15474,7 +15466,7 @@ extension Usage: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeUsage: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Usage {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Usage {
         return
             try Usage(
                 inputTokens: FfiConverterInt64.read(from: &buf),
@@ -15565,7 +15557,7 @@ extension UsageReport: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeUsageReport: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageReport {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> UsageReport {
         return
             try UsageReport(
                 total: FfiConverterTypeUsageTotal.read(from: &buf),
@@ -15636,7 +15628,7 @@ extension UsageRow: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeUsageRow: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageRow {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> UsageRow {
         return
             try UsageRow(
                 key: FfiConverterString.read(from: &buf),
@@ -15761,7 +15753,7 @@ extension UsageTotal: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeUsageTotal: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageTotal {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> UsageTotal {
         return
             try UsageTotal(
                 requests: FfiConverterInt64.read(from: &buf),
@@ -15852,7 +15844,7 @@ extension Verification: Sendable {}
 @_documentation(visibility: private)
 #endif
 public struct FfiConverterTypeVerification: FfiConverterRustBuffer {
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Verification {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Verification {
         return
             try Verification(
                 problems: FfiConverterSequenceTypeStoreProblem.read(from: &buf),
@@ -15927,7 +15919,7 @@ extension BatchPhase: Sendable {}
 public struct FfiConverterTypeBatchPhase: FfiConverterRustBuffer {
     typealias SwiftType = BatchPhase
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchPhase {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BatchPhase {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16024,7 +16016,7 @@ extension BatchState: Sendable {}
 public struct FfiConverterTypeBatchState: FfiConverterRustBuffer {
     typealias SwiftType = BatchState
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchState {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BatchState {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16129,7 +16121,7 @@ extension BatchVerb: Sendable {}
 public struct FfiConverterTypeBatchVerb: FfiConverterRustBuffer {
     typealias SwiftType = BatchVerb
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BatchVerb {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BatchVerb {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16244,7 +16236,7 @@ extension BreakerState: Sendable {}
 public struct FfiConverterTypeBreakerState: FfiConverterRustBuffer {
     typealias SwiftType = BreakerState
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BreakerState {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BreakerState {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16341,7 +16333,7 @@ extension BudgetLimit: Sendable {}
 public struct FfiConverterTypeBudgetLimit: FfiConverterRustBuffer {
     typealias SwiftType = BudgetLimit
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BudgetLimit {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BudgetLimit {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16436,7 +16428,7 @@ extension BudgetScope: Sendable {}
 public struct FfiConverterTypeBudgetScope: FfiConverterRustBuffer {
     typealias SwiftType = BudgetScope
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> BudgetScope {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> BudgetScope {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16527,7 +16519,7 @@ extension CacheMode: Sendable {}
 public struct FfiConverterTypeCacheMode: FfiConverterRustBuffer {
     typealias SwiftType = CacheMode
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CacheMode {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> CacheMode {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16705,7 +16697,7 @@ extension ConversationDiff: Sendable {}
 public struct FfiConverterTypeConversationDiff: FfiConverterRustBuffer {
     typealias SwiftType = ConversationDiff
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ConversationDiff {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ConversationDiff {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16872,7 +16864,7 @@ extension CostSource: Sendable {}
 public struct FfiConverterTypeCostSource: FfiConverterRustBuffer {
     typealias SwiftType = CostSource
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> CostSource {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> CostSource {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -16967,7 +16959,7 @@ extension Delivery: Sendable {}
 public struct FfiConverterTypeDelivery: FfiConverterRustBuffer {
     typealias SwiftType = Delivery
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Delivery {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Delivery {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -17058,7 +17050,7 @@ extension Detail: Sendable {}
 public struct FfiConverterTypeDetail: FfiConverterRustBuffer {
     typealias SwiftType = Detail
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Detail {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Detail {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -17267,7 +17259,7 @@ extension EngineEventKind: Sendable {}
 public struct FfiConverterTypeEngineEventKind: FfiConverterRustBuffer {
     typealias SwiftType = EngineEventKind
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> EngineEventKind {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> EngineEventKind {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -17494,7 +17486,7 @@ extension ErrorKind: Sendable {}
 public struct FfiConverterTypeErrorKind: FfiConverterRustBuffer {
     typealias SwiftType = ErrorKind
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ErrorKind {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ErrorKind {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -17663,7 +17655,7 @@ extension Expiry: Sendable {}
 public struct FfiConverterTypeExpiry: FfiConverterRustBuffer {
     typealias SwiftType = Expiry
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Expiry {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Expiry {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -17764,7 +17756,7 @@ extension FinishReason: Sendable {}
 public struct FfiConverterTypeFinishReason: FfiConverterRustBuffer {
     typealias SwiftType = FinishReason
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> FinishReason {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> FinishReason {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -17879,7 +17871,7 @@ extension HealthState: Sendable {}
 public struct FfiConverterTypeHealthState: FfiConverterRustBuffer {
     typealias SwiftType = HealthState
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HealthState {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> HealthState {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -17984,7 +17976,7 @@ extension HistoryAnchor: Sendable {}
 public struct FfiConverterTypeHistoryAnchor: FfiConverterRustBuffer {
     typealias SwiftType = HistoryAnchor
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> HistoryAnchor {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> HistoryAnchor {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18087,7 +18079,7 @@ extension ImportFormat: Sendable {}
 public struct FfiConverterTypeImportFormat: FfiConverterRustBuffer {
     typealias SwiftType = ImportFormat
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ImportFormat {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ImportFormat {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18182,7 +18174,7 @@ extension LibraryValue: Sendable {}
 public struct FfiConverterTypeLibraryValue: FfiConverterRustBuffer {
     typealias SwiftType = LibraryValue
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LibraryValue {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LibraryValue {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18273,7 +18265,7 @@ extension LogLevel: Sendable {}
 public struct FfiConverterTypeLogLevel: FfiConverterRustBuffer {
     typealias SwiftType = LogLevel
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> LogLevel {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> LogLevel {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18401,7 +18393,7 @@ extension MediaSource: Sendable {}
 public struct FfiConverterTypeMediaSource: FfiConverterRustBuffer {
     typealias SwiftType = MediaSource
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MediaSource {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> MediaSource {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18521,7 +18513,7 @@ extension MessageStatus: Sendable {}
 public struct FfiConverterTypeMessageStatus: FfiConverterRustBuffer {
     typealias SwiftType = MessageStatus
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MessageStatus {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> MessageStatus {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18626,7 +18618,7 @@ extension MidStream: Sendable {}
 public struct FfiConverterTypeMidStream: FfiConverterRustBuffer {
     typealias SwiftType = MidStream
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> MidStream {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> MidStream {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18783,7 +18775,7 @@ extension Part: Sendable {}
 public struct FfiConverterTypePart: FfiConverterRustBuffer {
     typealias SwiftType = Part
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Part {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Part {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -18926,7 +18918,7 @@ extension Priority: Sendable {}
 public struct FfiConverterTypePriority: FfiConverterRustBuffer {
     typealias SwiftType = Priority
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Priority {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Priority {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19054,7 +19046,7 @@ extension Progress: Sendable {}
 public struct FfiConverterTypeProgress: FfiConverterRustBuffer {
     typealias SwiftType = Progress
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Progress {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Progress {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19174,7 +19166,7 @@ extension ReasoningEffort: Sendable {}
 public struct FfiConverterTypeReasoningEffort: FfiConverterRustBuffer {
     typealias SwiftType = ReasoningEffort
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReasoningEffort {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ReasoningEffort {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19279,7 +19271,7 @@ extension ReplyStatus: Sendable {}
 public struct FfiConverterTypeReplyStatus: FfiConverterRustBuffer {
     typealias SwiftType = ReplyStatus
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ReplyStatus {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ReplyStatus {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19384,7 +19376,7 @@ extension Retry: Sendable {}
 public struct FfiConverterTypeRetry: FfiConverterRustBuffer {
     typealias SwiftType = Retry
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Retry {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Retry {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19477,7 +19469,7 @@ extension RetryAfterSource: Sendable {}
 public struct FfiConverterTypeRetryAfterSource: FfiConverterRustBuffer {
     typealias SwiftType = RetryAfterSource
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> RetryAfterSource {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> RetryAfterSource {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19566,7 +19558,7 @@ extension Role: Sendable {}
 public struct FfiConverterTypeRole: FfiConverterRustBuffer {
     typealias SwiftType = Role
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Role {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Role {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19653,7 +19645,7 @@ extension SearchSort: Sendable {}
 public struct FfiConverterTypeSearchSort: FfiConverterRustBuffer {
     typealias SwiftType = SearchSort
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SearchSort {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SearchSort {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19736,7 +19728,7 @@ extension StoreProblemKind: Sendable {}
 public struct FfiConverterTypeStoreProblemKind: FfiConverterRustBuffer {
     typealias SwiftType = StoreProblemKind
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StoreProblemKind {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> StoreProblemKind {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -19937,7 +19929,7 @@ extension StreamEventKind: Sendable {}
 public struct FfiConverterTypeStreamEventKind: FfiConverterRustBuffer {
     typealias SwiftType = StreamEventKind
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> StreamEventKind {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> StreamEventKind {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -20252,7 +20244,7 @@ extension TertuliaError: Sendable {}
 public struct FfiConverterTypeTertuliaError: FfiConverterRustBuffer {
     typealias SwiftType = TertuliaError
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TertuliaError {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TertuliaError {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -20461,7 +20453,7 @@ extension TextChange: Sendable {}
 public struct FfiConverterTypeTextChange: FfiConverterRustBuffer {
     typealias SwiftType = TextChange
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TextChange {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TextChange {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -20636,7 +20628,7 @@ extension TimelineDiff: Sendable {}
 public struct FfiConverterTypeTimelineDiff: FfiConverterRustBuffer {
     typealias SwiftType = TimelineDiff
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineDiff {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TimelineDiff {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -20807,7 +20799,7 @@ extension TimelineFocus: Sendable {}
 public struct FfiConverterTypeTimelineFocus: FfiConverterRustBuffer {
     typealias SwiftType = TimelineFocus
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineFocus {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TimelineFocus {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -20922,7 +20914,7 @@ extension TimelineItemKind: Sendable {}
 public struct FfiConverterTypeTimelineItemKind: FfiConverterRustBuffer {
     typealias SwiftType = TimelineItemKind
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TimelineItemKind {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TimelineItemKind {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -21035,7 +21027,7 @@ extension ToolChoice: Sendable {}
 public struct FfiConverterTypeToolChoice: FfiConverterRustBuffer {
     typealias SwiftType = ToolChoice
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> ToolChoice {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> ToolChoice {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -21148,7 +21140,7 @@ extension TurnState: Sendable {}
 public struct FfiConverterTypeTurnState: FfiConverterRustBuffer {
     typealias SwiftType = TurnState
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TurnState {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> TurnState {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -21267,7 +21259,7 @@ extension UsageBy: Sendable {}
 public struct FfiConverterTypeUsageBy: FfiConverterRustBuffer {
     typealias SwiftType = UsageBy
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageBy {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> UsageBy {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -21358,7 +21350,7 @@ extension UsageSource: Sendable {}
 public struct FfiConverterTypeUsageSource: FfiConverterRustBuffer {
     typealias SwiftType = UsageSource
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UsageSource {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> UsageSource {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -21456,7 +21448,7 @@ extension Window: Sendable {}
 public struct FfiConverterTypeWindow: FfiConverterRustBuffer {
     typealias SwiftType = Window
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Window {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> Window {
         let variant: Int32 = try readInt(&buf)
         switch variant {
 
@@ -21538,7 +21530,7 @@ fileprivate struct FfiConverterOptionInt32: FfiConverterRustBuffer {
         FfiConverterInt32.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterInt32.read(from: &buf)
@@ -21562,7 +21554,7 @@ fileprivate struct FfiConverterOptionInt64: FfiConverterRustBuffer {
         FfiConverterInt64.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterInt64.read(from: &buf)
@@ -21586,7 +21578,7 @@ fileprivate struct FfiConverterOptionDouble: FfiConverterRustBuffer {
         FfiConverterDouble.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterDouble.read(from: &buf)
@@ -21610,7 +21602,7 @@ fileprivate struct FfiConverterOptionBool: FfiConverterRustBuffer {
         FfiConverterBool.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterBool.read(from: &buf)
@@ -21634,7 +21626,7 @@ fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
         FfiConverterString.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterString.read(from: &buf)
@@ -21658,7 +21650,7 @@ fileprivate struct FfiConverterOptionData: FfiConverterRustBuffer {
         FfiConverterData.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterData.read(from: &buf)
@@ -21682,7 +21674,7 @@ fileprivate struct FfiConverterOptionTimestamp: FfiConverterRustBuffer {
         FfiConverterTimestamp.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTimestamp.read(from: &buf)
@@ -21706,7 +21698,7 @@ fileprivate struct FfiConverterOptionTypeCancelToken: FfiConverterRustBuffer {
         FfiConverterTypeCancelToken.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeCancelToken.read(from: &buf)
@@ -21730,7 +21722,7 @@ fileprivate struct FfiConverterOptionTypeKeySource: FfiConverterRustBuffer {
         FfiConverterTypeKeySource.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeKeySource.read(from: &buf)
@@ -21754,7 +21746,7 @@ fileprivate struct FfiConverterOptionTypeLogListener: FfiConverterRustBuffer {
         FfiConverterTypeLogListener.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeLogListener.read(from: &buf)
@@ -21778,7 +21770,7 @@ fileprivate struct FfiConverterOptionTypeBatchProgress: FfiConverterRustBuffer {
         FfiConverterTypeBatchProgress.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeBatchProgress.read(from: &buf)
@@ -21802,7 +21794,7 @@ fileprivate struct FfiConverterOptionTypeBudgetStatus: FfiConverterRustBuffer {
         FfiConverterTypeBudgetStatus.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeBudgetStatus.read(from: &buf)
@@ -21826,7 +21818,7 @@ fileprivate struct FfiConverterOptionTypeContextOptions: FfiConverterRustBuffer 
         FfiConverterTypeContextOptions.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeContextOptions.read(from: &buf)
@@ -21850,7 +21842,7 @@ fileprivate struct FfiConverterOptionTypeConversationPage: FfiConverterRustBuffe
         FfiConverterTypeConversationPage.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeConversationPage.read(from: &buf)
@@ -21874,7 +21866,7 @@ fileprivate struct FfiConverterOptionTypeCost: FfiConverterRustBuffer {
         FfiConverterTypeCost.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeCost.read(from: &buf)
@@ -21898,7 +21890,7 @@ fileprivate struct FfiConverterOptionTypeEngineEvent: FfiConverterRustBuffer {
         FfiConverterTypeEngineEvent.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeEngineEvent.read(from: &buf)
@@ -21922,7 +21914,7 @@ fileprivate struct FfiConverterOptionTypeErrorInfo: FfiConverterRustBuffer {
         FfiConverterTypeErrorInfo.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeErrorInfo.read(from: &buf)
@@ -21946,7 +21938,7 @@ fileprivate struct FfiConverterOptionTypeExportReport: FfiConverterRustBuffer {
         FfiConverterTypeExportReport.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeExportReport.read(from: &buf)
@@ -21970,7 +21962,7 @@ fileprivate struct FfiConverterOptionTypeLibraryEntry: FfiConverterRustBuffer {
         FfiConverterTypeLibraryEntry.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeLibraryEntry.read(from: &buf)
@@ -21994,7 +21986,7 @@ fileprivate struct FfiConverterOptionTypeMessagePage: FfiConverterRustBuffer {
         FfiConverterTypeMessagePage.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeMessagePage.read(from: &buf)
@@ -22018,7 +22010,7 @@ fileprivate struct FfiConverterOptionTypeOutboxItem: FfiConverterRustBuffer {
         FfiConverterTypeOutboxItem.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeOutboxItem.read(from: &buf)
@@ -22042,7 +22034,7 @@ fileprivate struct FfiConverterOptionTypeOutputSchema: FfiConverterRustBuffer {
         FfiConverterTypeOutputSchema.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeOutputSchema.read(from: &buf)
@@ -22066,7 +22058,7 @@ fileprivate struct FfiConverterOptionTypePrice: FfiConverterRustBuffer {
         FfiConverterTypePrice.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypePrice.read(from: &buf)
@@ -22090,7 +22082,7 @@ fileprivate struct FfiConverterOptionTypePromptCache: FfiConverterRustBuffer {
         FfiConverterTypePromptCache.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypePromptCache.read(from: &buf)
@@ -22114,7 +22106,7 @@ fileprivate struct FfiConverterOptionTypeSummaryReport: FfiConverterRustBuffer {
         FfiConverterTypeSummaryReport.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeSummaryReport.read(from: &buf)
@@ -22138,7 +22130,7 @@ fileprivate struct FfiConverterOptionTypeUsage: FfiConverterRustBuffer {
         FfiConverterTypeUsage.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeUsage.read(from: &buf)
@@ -22162,7 +22154,7 @@ fileprivate struct FfiConverterOptionTypeCacheMode: FfiConverterRustBuffer {
         FfiConverterTypeCacheMode.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeCacheMode.read(from: &buf)
@@ -22186,7 +22178,7 @@ fileprivate struct FfiConverterOptionTypeDelivery: FfiConverterRustBuffer {
         FfiConverterTypeDelivery.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeDelivery.read(from: &buf)
@@ -22210,7 +22202,7 @@ fileprivate struct FfiConverterOptionTypeDetail: FfiConverterRustBuffer {
         FfiConverterTypeDetail.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeDetail.read(from: &buf)
@@ -22234,7 +22226,7 @@ fileprivate struct FfiConverterOptionTypeErrorKind: FfiConverterRustBuffer {
         FfiConverterTypeErrorKind.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeErrorKind.read(from: &buf)
@@ -22258,7 +22250,7 @@ fileprivate struct FfiConverterOptionTypeExpiry: FfiConverterRustBuffer {
         FfiConverterTypeExpiry.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeExpiry.read(from: &buf)
@@ -22282,7 +22274,7 @@ fileprivate struct FfiConverterOptionTypeFinishReason: FfiConverterRustBuffer {
         FfiConverterTypeFinishReason.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeFinishReason.read(from: &buf)
@@ -22306,7 +22298,7 @@ fileprivate struct FfiConverterOptionTypeHistoryAnchor: FfiConverterRustBuffer {
         FfiConverterTypeHistoryAnchor.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeHistoryAnchor.read(from: &buf)
@@ -22330,7 +22322,7 @@ fileprivate struct FfiConverterOptionTypeMidStream: FfiConverterRustBuffer {
         FfiConverterTypeMidStream.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeMidStream.read(from: &buf)
@@ -22354,7 +22346,7 @@ fileprivate struct FfiConverterOptionTypePriority: FfiConverterRustBuffer {
         FfiConverterTypePriority.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypePriority.read(from: &buf)
@@ -22378,7 +22370,7 @@ fileprivate struct FfiConverterOptionTypeReasoningEffort: FfiConverterRustBuffer
         FfiConverterTypeReasoningEffort.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeReasoningEffort.read(from: &buf)
@@ -22402,7 +22394,7 @@ fileprivate struct FfiConverterOptionTypeRetry: FfiConverterRustBuffer {
         FfiConverterTypeRetry.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeRetry.read(from: &buf)
@@ -22426,7 +22418,7 @@ fileprivate struct FfiConverterOptionTypeRetryAfterSource: FfiConverterRustBuffe
         FfiConverterTypeRetryAfterSource.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeRetryAfterSource.read(from: &buf)
@@ -22450,7 +22442,7 @@ fileprivate struct FfiConverterOptionTypeRole: FfiConverterRustBuffer {
         FfiConverterTypeRole.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeRole.read(from: &buf)
@@ -22474,7 +22466,7 @@ fileprivate struct FfiConverterOptionTypeSearchSort: FfiConverterRustBuffer {
         FfiConverterTypeSearchSort.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeSearchSort.read(from: &buf)
@@ -22498,7 +22490,7 @@ fileprivate struct FfiConverterOptionTypeTextChange: FfiConverterRustBuffer {
         FfiConverterTypeTextChange.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeTextChange.read(from: &buf)
@@ -22522,7 +22514,7 @@ fileprivate struct FfiConverterOptionTypeTimelineFocus: FfiConverterRustBuffer {
         FfiConverterTypeTimelineFocus.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeTimelineFocus.read(from: &buf)
@@ -22546,7 +22538,7 @@ fileprivate struct FfiConverterOptionTypeToolChoice: FfiConverterRustBuffer {
         FfiConverterTypeToolChoice.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeToolChoice.read(from: &buf)
@@ -22570,7 +22562,7 @@ fileprivate struct FfiConverterOptionTypeUsageBy: FfiConverterRustBuffer {
         FfiConverterTypeUsageBy.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeUsageBy.read(from: &buf)
@@ -22594,7 +22586,7 @@ fileprivate struct FfiConverterOptionSequenceString: FfiConverterRustBuffer {
         FfiConverterSequenceString.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterSequenceString.read(from: &buf)
@@ -22618,7 +22610,7 @@ fileprivate struct FfiConverterOptionSequenceTypeConversationDiff: FfiConverterR
         FfiConverterSequenceTypeConversationDiff.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterSequenceTypeConversationDiff.read(from: &buf)
@@ -22642,7 +22634,7 @@ fileprivate struct FfiConverterOptionSequenceTypeTimelineDiff: FfiConverterRustB
         FfiConverterSequenceTypeTimelineDiff.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterSequenceTypeTimelineDiff.read(from: &buf)
@@ -22666,7 +22658,7 @@ fileprivate struct FfiConverterOptionDictionaryStringString: FfiConverterRustBuf
         FfiConverterDictionaryStringString.write(value, into: &buf)
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> SwiftType {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterDictionaryStringString.read(from: &buf)
@@ -22689,7 +22681,7 @@ fileprivate struct FfiConverterSequenceInt32: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Int32] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Int32] {
         let len: Int32 = try readInt(&buf)
         var seq = [Int32]()
         seq.reserveCapacity(Int(len))
@@ -22714,7 +22706,7 @@ fileprivate struct FfiConverterSequenceDouble: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Double] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Double] {
         let len: Int32 = try readInt(&buf)
         var seq = [Double]()
         seq.reserveCapacity(Int(len))
@@ -22739,7 +22731,7 @@ fileprivate struct FfiConverterSequenceString: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [String] {
         let len: Int32 = try readInt(&buf)
         var seq = [String]()
         seq.reserveCapacity(Int(len))
@@ -22764,7 +22756,7 @@ fileprivate struct FfiConverterSequenceTypeAttempt: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Attempt] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Attempt] {
         let len: Int32 = try readInt(&buf)
         var seq = [Attempt]()
         seq.reserveCapacity(Int(len))
@@ -22789,7 +22781,7 @@ fileprivate struct FfiConverterSequenceTypeBatchItem: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [BatchItem] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [BatchItem] {
         let len: Int32 = try readInt(&buf)
         var seq = [BatchItem]()
         seq.reserveCapacity(Int(len))
@@ -22814,7 +22806,7 @@ fileprivate struct FfiConverterSequenceTypeBranch: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Branch] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Branch] {
         let len: Int32 = try readInt(&buf)
         var seq = [Branch]()
         seq.reserveCapacity(Int(len))
@@ -22839,7 +22831,7 @@ fileprivate struct FfiConverterSequenceTypeBudget: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Budget] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Budget] {
         let len: Int32 = try readInt(&buf)
         var seq = [Budget]()
         seq.reserveCapacity(Int(len))
@@ -22864,7 +22856,7 @@ fileprivate struct FfiConverterSequenceTypeBudgetStatus: FfiConverterRustBuffer 
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [BudgetStatus] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [BudgetStatus] {
         let len: Int32 = try readInt(&buf)
         var seq = [BudgetStatus]()
         seq.reserveCapacity(Int(len))
@@ -22889,7 +22881,7 @@ fileprivate struct FfiConverterSequenceTypeCitation: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Citation] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Citation] {
         let len: Int32 = try readInt(&buf)
         var seq = [Citation]()
         seq.reserveCapacity(Int(len))
@@ -22914,7 +22906,7 @@ fileprivate struct FfiConverterSequenceTypeConversationSummary: FfiConverterRust
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ConversationSummary] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [ConversationSummary] {
         let len: Int32 = try readInt(&buf)
         var seq = [ConversationSummary]()
         seq.reserveCapacity(Int(len))
@@ -22939,7 +22931,7 @@ fileprivate struct FfiConverterSequenceTypeImportProblem: FfiConverterRustBuffer
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ImportProblem] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [ImportProblem] {
         let len: Int32 = try readInt(&buf)
         var seq = [ImportProblem]()
         seq.reserveCapacity(Int(len))
@@ -22964,7 +22956,7 @@ fileprivate struct FfiConverterSequenceTypeLibraryItem: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LibraryItem] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [LibraryItem] {
         let len: Int32 = try readInt(&buf)
         var seq = [LibraryItem]()
         seq.reserveCapacity(Int(len))
@@ -22989,7 +22981,7 @@ fileprivate struct FfiConverterSequenceTypeLibraryVersion: FfiConverterRustBuffe
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [LibraryVersion] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [LibraryVersion] {
         let len: Int32 = try readInt(&buf)
         var seq = [LibraryVersion]()
         seq.reserveCapacity(Int(len))
@@ -23014,7 +23006,7 @@ fileprivate struct FfiConverterSequenceTypeMedia: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Media] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Media] {
         let len: Int32 = try readInt(&buf)
         var seq = [Media]()
         seq.reserveCapacity(Int(len))
@@ -23039,7 +23031,7 @@ fileprivate struct FfiConverterSequenceTypeMessage: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Message] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Message] {
         let len: Int32 = try readInt(&buf)
         var seq = [Message]()
         seq.reserveCapacity(Int(len))
@@ -23064,7 +23056,7 @@ fileprivate struct FfiConverterSequenceTypeModelInfo: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ModelInfo] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [ModelInfo] {
         let len: Int32 = try readInt(&buf)
         var seq = [ModelInfo]()
         seq.reserveCapacity(Int(len))
@@ -23089,7 +23081,7 @@ fileprivate struct FfiConverterSequenceTypeNewMessage: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [NewMessage] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [NewMessage] {
         let len: Int32 = try readInt(&buf)
         var seq = [NewMessage]()
         seq.reserveCapacity(Int(len))
@@ -23114,7 +23106,7 @@ fileprivate struct FfiConverterSequenceTypeOutboxItem: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [OutboxItem] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [OutboxItem] {
         let len: Int32 = try readInt(&buf)
         var seq = [OutboxItem]()
         seq.reserveCapacity(Int(len))
@@ -23139,7 +23131,7 @@ fileprivate struct FfiConverterSequenceTypePartHealth: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [PartHealth] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [PartHealth] {
         let len: Int32 = try readInt(&buf)
         var seq = [PartHealth]()
         seq.reserveCapacity(Int(len))
@@ -23164,7 +23156,7 @@ fileprivate struct FfiConverterSequenceTypeProvider: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Provider] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Provider] {
         let len: Int32 = try readInt(&buf)
         var seq = [Provider]()
         seq.reserveCapacity(Int(len))
@@ -23189,7 +23181,7 @@ fileprivate struct FfiConverterSequenceTypeProviderInfo: FfiConverterRustBuffer 
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ProviderInfo] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [ProviderInfo] {
         let len: Int32 = try readInt(&buf)
         var seq = [ProviderInfo]()
         seq.reserveCapacity(Int(len))
@@ -23214,7 +23206,7 @@ fileprivate struct FfiConverterSequenceTypeProviderSpec: FfiConverterRustBuffer 
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ProviderSpec] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [ProviderSpec] {
         let len: Int32 = try readInt(&buf)
         var seq = [ProviderSpec]()
         seq.reserveCapacity(Int(len))
@@ -23239,7 +23231,7 @@ fileprivate struct FfiConverterSequenceTypeSearchHit: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [SearchHit] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [SearchHit] {
         let len: Int32 = try readInt(&buf)
         var seq = [SearchHit]()
         seq.reserveCapacity(Int(len))
@@ -23264,7 +23256,7 @@ fileprivate struct FfiConverterSequenceTypeSpan: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Span] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Span] {
         let len: Int32 = try readInt(&buf)
         var seq = [Span]()
         seq.reserveCapacity(Int(len))
@@ -23289,7 +23281,7 @@ fileprivate struct FfiConverterSequenceTypeStorageKind: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [StorageKind] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [StorageKind] {
         let len: Int32 = try readInt(&buf)
         var seq = [StorageKind]()
         seq.reserveCapacity(Int(len))
@@ -23314,7 +23306,7 @@ fileprivate struct FfiConverterSequenceTypeStoreProblem: FfiConverterRustBuffer 
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [StoreProblem] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [StoreProblem] {
         let len: Int32 = try readInt(&buf)
         var seq = [StoreProblem]()
         seq.reserveCapacity(Int(len))
@@ -23339,7 +23331,7 @@ fileprivate struct FfiConverterSequenceTypeStreamEvent: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [StreamEvent] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [StreamEvent] {
         let len: Int32 = try readInt(&buf)
         var seq = [StreamEvent]()
         seq.reserveCapacity(Int(len))
@@ -23364,7 +23356,7 @@ fileprivate struct FfiConverterSequenceTypeTimelineItem: FfiConverterRustBuffer 
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TimelineItem] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [TimelineItem] {
         let len: Int32 = try readInt(&buf)
         var seq = [TimelineItem]()
         seq.reserveCapacity(Int(len))
@@ -23389,7 +23381,7 @@ fileprivate struct FfiConverterSequenceTypeToolSpec: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ToolSpec] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [ToolSpec] {
         let len: Int32 = try readInt(&buf)
         var seq = [ToolSpec]()
         seq.reserveCapacity(Int(len))
@@ -23414,7 +23406,7 @@ fileprivate struct FfiConverterSequenceTypeUsageRow: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [UsageRow] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [UsageRow] {
         let len: Int32 = try readInt(&buf)
         var seq = [UsageRow]()
         seq.reserveCapacity(Int(len))
@@ -23439,7 +23431,7 @@ fileprivate struct FfiConverterSequenceTypeConversationDiff: FfiConverterRustBuf
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [ConversationDiff] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [ConversationDiff] {
         let len: Int32 = try readInt(&buf)
         var seq = [ConversationDiff]()
         seq.reserveCapacity(Int(len))
@@ -23464,7 +23456,7 @@ fileprivate struct FfiConverterSequenceTypePart: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [Part] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [Part] {
         let len: Int32 = try readInt(&buf)
         var seq = [Part]()
         seq.reserveCapacity(Int(len))
@@ -23489,7 +23481,7 @@ fileprivate struct FfiConverterSequenceTypeTimelineDiff: FfiConverterRustBuffer 
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [TimelineDiff] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [TimelineDiff] {
         let len: Int32 = try readInt(&buf)
         var seq = [TimelineDiff]()
         seq.reserveCapacity(Int(len))
@@ -23513,7 +23505,7 @@ fileprivate struct FfiConverterDictionaryStringInt64: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: Int64] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [String: Int64] {
         let len: Int32 = try readInt(&buf)
         var dict = [String: Int64]()
         dict.reserveCapacity(Int(len))
@@ -23539,7 +23531,7 @@ fileprivate struct FfiConverterDictionaryStringString: FfiConverterRustBuffer {
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: String] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [String: String] {
         let len: Int32 = try readInt(&buf)
         var dict = [String: String]()
         dict.reserveCapacity(Int(len))
@@ -23565,7 +23557,7 @@ fileprivate struct FfiConverterDictionaryStringTypeTier: FfiConverterRustBuffer 
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: Tier] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [String: Tier] {
         let len: Int32 = try readInt(&buf)
         var dict = [String: Tier]()
         dict.reserveCapacity(Int(len))
@@ -23591,7 +23583,7 @@ fileprivate struct FfiConverterDictionaryStringOptionString: FfiConverterRustBuf
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: String?] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [String: String?] {
         let len: Int32 = try readInt(&buf)
         var dict = [String: String?]()
         dict.reserveCapacity(Int(len))
@@ -23617,7 +23609,7 @@ fileprivate struct FfiConverterDictionaryStringSequenceString: FfiConverterRustB
         }
     }
 
-    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> [String: [String]] {
+    public static func read(from buf: inout (data: UnsafeRawBufferPointer, offset: Int)) throws -> [String: [String]] {
         let len: Int32 = try readInt(&buf)
         var dict = [String: [String]]()
         dict.reserveCapacity(Int(len))
@@ -24071,7 +24063,7 @@ private let initializationResult: InitializationResult = {
     if (uniffi_tertulia_checksum_method_replystream_leave() != 28252) {
         return InitializationResult.apiChecksumMismatch
     }
-    if (uniffi_tertulia_checksum_method_replystream_next_batch() != 39561) {
+    if (uniffi_tertulia_checksum_method_replystream_next_batch() != 57274) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_replystream_reply() != 59938) {

@@ -146,6 +146,24 @@ struct StreamTests {
         }
     }
 
+    @Test("words come gathered but for the first, and as they come where that is asked for")
+    func gathered() async throws {
+        try await bench { bench in
+            let chat = try await bench.chat("words=40;delay_ms=10")
+            var told: [[String]] = []
+            for gatherMs: Int64 in [60_000, 0] {
+                let stream = try await chat.stream("Count")
+                var texts: [String] = []
+                while case let batch = try await stream.nextBatch(gatherMs: gatherMs), !batch.isEmpty {
+                    for case .text(let delta) in batch.map(\.kind) { texts.append(delta) }
+                }
+                told.append(texts)
+            }
+            #expect(told[0].count <= 2 && told[1].count > 2)
+            #expect(told[0].joined() == told[1].joined())
+        }
+    }
+
     @Test("many conversations speak at once")
     func many() async throws {
         try await bench { bench in

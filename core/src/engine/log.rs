@@ -23,6 +23,8 @@ pub(crate) struct TurnLog {
     turn: Option<TurnId>,
     state: Mutex<State>,
     changed: Notify,
+    /// Told when something else than words was appended, or it has ended.
+    turned: Notify,
     /// What readers outside of the program were told last: `View::Plain`, `View::Detailed`.
     frames: [Mutex<Frames>; 2],
 }
@@ -91,7 +93,8 @@ impl TurnLog {
     }
 
     fn beginning(turn: Option<TurnId>, state: State) -> Self {
-        Self { turn, state: Mutex::new(state), changed: Notify::new(), frames: <[Mutex<Frames>; 2]>::default() }
+        let (changed, turned) = (Notify::new(), Notify::new());
+        Self { turn, state: Mutex::new(state), changed, turned, frames: <[Mutex<Frames>; 2]>::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -112,9 +115,13 @@ impl TurnLog {
             StreamEventKind::Refusal { delta } => state.say(seq, part_index, Voice::Refusal, &delta),
             kind => Entry::Whole(Box::new(StreamEvent { seq, turn_id: self.turn, part_index, kind })),
         };
+        let is_words = matches!(entry, Entry::Delta { .. });
         state.events.push(entry);
         drop(state);
         self.changed.notify_waiters();
+        if !is_words {
+            self.turned.notify_waiters();
+        }
         seq
     }
 
@@ -134,6 +141,7 @@ impl TurnLog {
         state.outcome = Some(outcome);
         drop(state);
         self.changed.notify_waiters();
+        self.turned.notify_waiters();
     }
 
     /// The next event gets a number behind this one.
@@ -206,17 +214,28 @@ impl TurnLog {
 
     /// Ends when something is there behind this place, or the log has ended.
     pub(crate) async fn wait(&self, place: usize) {
+        self.wait_until(&self.changed, |state| state.events.len() > place).await;
+    }
+
+    /// Ends when something else than words is there behind this place, or the log has ended. No word wakes who waits.
+    #[cfg(feature = "uniffi")]
+    pub(crate) async fn wait_for_more_than_words(&self, place: usize) {
+        let is_no_words = |entry: &Entry| matches!(entry, Entry::Whole(_));
+        self.wait_until(&self.turned, |state| state.events.iter().skip(place).any(is_no_words)).await;
+    }
+
+    async fn wait_until(&self, told: &Notify, is_there: impl Fn(&State) -> bool) {
         loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
+            let told = told.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
             {
                 let state = self.lock();
-                if state.events.len() > place || state.outcome.is_some() {
+                if is_there(&state) || state.outcome.is_some() {
                     return;
                 }
             }
-            changed.await;
+            told.await;
         }
     }
 }

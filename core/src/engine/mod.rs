@@ -82,6 +82,8 @@ pub use search::SearchCall;
 pub use settings::{LibrarySettings, Settings, StoreSettings, TimelineSettings, did_you_mean};
 pub use shared::{reset, shared};
 pub use spending::UsageCall;
+#[cfg(feature = "uniffi")]
+pub(crate) use stream::Gathered;
 pub use stream::{ReplyStream, SseStream};
 pub use summary::SummarySettings;
 pub use tertulia::Tertulia;

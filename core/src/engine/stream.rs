@@ -1,5 +1,7 @@
 //! A reply on its way, as a handle that is pulled.
 
+#[cfg(feature = "uniffi")]
+mod gathered;
 mod sse;
 
 use std::collections::VecDeque;
@@ -8,6 +10,8 @@ use std::task::Poll;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+#[cfg(feature = "uniffi")]
+pub(crate) use gathered::Gathered;
 pub use sse::SseStream;
 
 use super::log::{Found, TurnLog};
@@ -126,12 +130,45 @@ impl Direct {
             .await;
     }
 
+    /// Gives out what came with the event before, adjacent deltas joined, until there are `max`.
+    fn take_ahead(&mut self, max: usize, into: &mut Vec<StreamEvent>) {
+        while let Some(Ok(event)) = self.ahead.front() {
+            let joined = match into.last_mut() {
+                Some(last) if last.part_index == event.part_index => append(&mut last.kind, &event.kind),
+                _ => false,
+            };
+            if !joined && (into.len() >= max || matches!(event.kind, StreamEventKind::Done { .. })) {
+                break;
+            }
+            self.seq += 1;
+            let event = self.ahead.pop_front().and_then(Result::ok);
+            if !joined {
+                into.extend(event);
+            }
+            if let Some(last) = into.last_mut() {
+                (last.seq, last.turn_id) = (self.seq, None);
+            }
+        }
+    }
+
     /// How it ended. Copies nothing of the reply, which nobody else asks for.
     async fn end(mut self: Box<Self>) -> Result<Reply> {
         while self.advance().await.is_some() {}
         let outcome = self.outcome.unwrap_or_else(|| Err(Error::internal("a call ended without an outcome")));
         outcome.map(|reply| *reply)
     }
+}
+
+/// Adds words to words of the same voice; false where that cannot be.
+fn append(words: &mut StreamEventKind, more: &StreamEventKind) -> bool {
+    use StreamEventKind::{Reasoning, Refusal, Text};
+    match (words, more) {
+        (Text { delta }, Text { delta: more })
+        | (Reasoning { delta }, Reasoning { delta: more })
+        | (Refusal { delta }, Refusal { delta: more }) => delta.push_str(more),
+        _ => return false,
+    }
+    true
 }
 
 /// What the caller makes of the end of a call without a store.
@@ -245,13 +282,17 @@ impl ReplyStream {
     /// # Errors
     /// As [`next_event`](Self::next_event).
     pub async fn next_batch(&mut self, max: usize) -> Result<Vec<StreamEvent>> {
-        let mut batch = Vec::new();
-        match self.next_event().await? {
-            None => return Ok(batch),
-            Some(first) => batch.push(first),
+        if let Source::Log { log, place } = &self.source
+            && !self.ended
+        {
+            log.wait(*place).await;
         }
-        if let Source::Log { log, place } = &mut self.source {
-            log.read_batch(place, max, &mut batch);
+        let mut batch = self.ready_batch(max);
+        if batch.is_empty() {
+            batch.extend(self.next_event().await?);
+        }
+        if let Source::Direct(direct) = &mut self.source {
+            direct.take_ahead(max, &mut batch);
         }
         Ok(batch)
     }

@@ -1,3 +1,6 @@
+mod batches;
+#[cfg(feature = "uniffi")]
+mod gathered;
 mod sse;
 mod tasks;
 

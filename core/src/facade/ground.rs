@@ -1,5 +1,6 @@
 //! The thread that the engine of one border stands on.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,6 +46,17 @@ impl Ground {
         let (give, take) = oneshot::channel();
         self.finish(cancel, Box::pin(async move { drop(give.send(work.await)) })).await?;
         take.await.unwrap_or_else(|_| Err(closed())).map_err(TertuliaError::from)
+    }
+
+    /// Does the work on the caller's thread, with this one for what waits. Nothing once the thread is gone.
+    pub(super) async fn beside<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let handle = self.handle().ok()?;
+        let mut work = std::pin::pin!(work);
+        let done = poll_fn(|cx| {
+            let _entered = handle.enter();
+            work.as_mut().poll(cx)
+        });
+        Some(done.await)
     }
 
     /// Of one kind for all work: were there one for each, apps would carry a hundred.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use super::event::StreamEvent;
 use super::ground::Ground;
 use super::reply::Reply;
 use super::sse::SseStream;
+use crate::engine::Gathered;
 use crate::{engine, model};
 
 /// A reply on its way. Exists once the message is saved. Freeing it stops the call and keeps what had arrived, unless it
@@ -20,7 +22,7 @@ use crate::{engine, model};
 #[derive(uniffi::Object)]
 pub struct ReplyStream {
     /// Nothing once it was handed over to `sse`.
-    inner: Mutex<Option<engine::ReplyStream>>,
+    inner: Mutex<Option<Gathered>>,
     /// Stops the call while somebody reads.
     stopper: CancellationToken,
     turn_id: Option<String>,
@@ -37,10 +39,20 @@ impl ReplyStream {
             stopper: stream.stopper(),
             owns: stream.owns(),
             turn_id: stream.turn_id().map(|id| id.to_string()),
-            inner: Mutex::new(Some(stream)),
+            inner: Mutex::new(Some(Gathered::new(stream))),
             detached: Arc::default(),
             ground,
         }
+    }
+
+    async fn batch(&self, max: usize, gather: Duration) -> model::Result<Vec<model::StreamEvent>> {
+        let mut inner = self.inner.lock().await;
+        let held = held(&mut inner)?;
+        if let Some(events) = self.ground.beside(held.next_batch(max, gather)).await {
+            return events;
+        }
+        // The thread is gone with the engine, and whatever is left is there without waiting.
+        held.stream.next_batch(max).await
     }
 }
 
@@ -53,18 +65,22 @@ impl ReplyStream {
     }
 
     /// Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
-    /// Empty after the last. The token ends the waiting, not the call.
+    /// Empty after the last. Words that follow words come no sooner than `gather_ms` after these (33, which is 30 times a
+    /// second, unless set; 0: as they come), because each batch costs as much as many words. The first words, whatever
+    /// else happens and the end come at once. Where nothing is stored nothing waits. The token ends the waiting, not the
+    /// call.
     ///
     /// # Errors
     /// Whatever ended the reply, once; `partial` holds what had arrived. `Cancelled`.
-    #[uniffi::method(default(max = 64, cancel = None))]
+    #[uniffi::method(default(max = 64, gather_ms = 33, cancel = None))]
     pub async fn next_batch(
         &self,
         max: i32,
+        gather_ms: i64,
         cancel: Option<Arc<CancelToken>>,
     ) -> Result<Vec<StreamEvent>, TertuliaError> {
         let max = usize::try_from(max).unwrap_or(1).max(1);
-        let events = unless(cancel, async { held(&mut *self.inner.lock().await)?.next_batch(max).await }).await?;
+        let events = unless(cancel, self.batch(max, length(gather_ms))).await?;
         Ok(events.into_iter().map(StreamEvent::from).collect())
     }
 
@@ -75,7 +91,7 @@ impl ReplyStream {
     /// Whatever ended the reply; `partial` holds what had arrived. `Cancelled`.
     #[uniffi::method(default(cancel = None))]
     pub async fn reply(&self, cancel: Option<Arc<CancelToken>>) -> Result<Reply, TertuliaError> {
-        unless(cancel, async { held(&mut *self.inner.lock().await)?.outcome().await }).await.map(Reply::from)
+        unless(cancel, async { held(&mut *self.inner.lock().await)?.stream.outcome().await }).await.map(Reply::from)
     }
 
     /// The events as bytes for readers outside of the program (`text/event-stream`), behind the event `after_seq`: what a
@@ -96,7 +112,7 @@ impl ReplyStream {
         detail: bool,
     ) -> Result<Arc<SseStream>, TertuliaError> {
         let stream = self.inner.try_lock().ok().and_then(|mut held| held.take()).ok_or_else(handed_over)?;
-        let mut sse = stream.sse().after_seq(after_seq);
+        let mut sse = stream.stream.sse().after_seq(after_seq);
         if let Some(every) = heartbeat_ms {
             sse = sse.heartbeat(length(every));
         }
@@ -130,12 +146,12 @@ impl Drop for ReplyStream {
         if self.detached.load(Ordering::Acquire)
             && let Some(stream) = self.inner.get_mut()
         {
-            stream.detach();
+            stream.stream.detach();
         }
     }
 }
 
-fn held(inner: &mut Option<engine::ReplyStream>) -> model::Result<&mut engine::ReplyStream> {
+fn held(inner: &mut Option<Gathered>) -> model::Result<&mut Gathered> {
     inner.as_mut().ok_or_else(handed_over)
 }
 

@@ -73,7 +73,7 @@ fn reason<T: std::fmt::Debug>(outcome: Result<T, TertuliaError>) -> String {
 /// Reads until words have come.
 async fn until_words(stream: &ReplyStream) {
     loop {
-        let events = stream.next_batch(64, None).await.unwrap();
+        let events = stream.next_batch(64, 33, None).await.unwrap();
         assert!(!events.is_empty(), "the stream ended without words");
         if events.iter().any(|event| matches!(event.kind, StreamEventKind::Text { .. })) {
             return;
@@ -152,7 +152,7 @@ async fn a_stream_is_pulled_in_batches_and_its_reply_can_be_had_more_than_once()
     let mut kinds = Vec::new();
     let (mut said, mut thought) = (String::new(), String::new());
     loop {
-        let events = stream.next_batch(64, None).await.unwrap();
+        let events = stream.next_batch(64, 33, None).await.unwrap();
         if events.is_empty() {
             break;
         }
@@ -177,7 +177,41 @@ async fn a_stream_is_pulled_in_batches_and_its_reply_can_be_had_more_than_once()
     assert_eq!(kinds, ["started", "done"]);
     let first = stream.reply(None).await.unwrap();
     assert_eq!(stream.reply(None).await.unwrap(), first);
-    assert!(stream.next_batch(64, None).await.unwrap().is_empty());
+    assert!(stream.next_batch(64, 33, None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn words_cross_gathered_but_for_the_first_and_with_0_as_they_come() {
+    let (_simulator, tertulia, chat) = open("words=40;delay_ms=10").await;
+    let mut batches = [0, 0];
+    let mut texts = [String::new(), String::new()];
+    for (at, gather_ms) in [(0, 60_000), (1, 0)] {
+        let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();
+        loop {
+            let events = stream.next_batch(64, gather_ms, None).await.unwrap();
+            if events.is_empty() {
+                break;
+            }
+            let mut said = events.into_iter().filter_map(|event| match event.kind {
+                StreamEventKind::Text { delta } => Some(delta),
+                _ => None,
+            });
+            if let Some(words) = said.next() {
+                batches[at] += 1;
+                texts[at].push_str(&words);
+            }
+            assert_eq!(said.next(), None, "words of one voice are one event");
+        }
+    }
+    assert_eq!(texts[0], texts[1]);
+    assert!(batches[0] <= 2, "the first words, and all others with the end: {}", batches[0]);
+    assert!(batches[1] > 2, "{}", batches[1]);
+
+    // The ground goes with the engine; who reads on hears the end of it.
+    let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();
+    until_words(&stream).await;
+    tertulia.shutdown().await.unwrap();
+    while stream.next_batch(64, 60_000, None).await.is_ok_and(|events| !events.is_empty()) {}
 }
 
 #[tokio::test]
@@ -215,7 +249,7 @@ async fn a_stream_that_is_cancelled_while_somebody_reads_ends_for_him_with_what_
     let (simulator, _tertulia, chat) = open("text=one%20two%20three;chunks=3;stall=2").await;
     let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();
     until_words(&stream).await;
-    let reading = async { while !stream.next_batch(1, None).await.unwrap().is_empty() {} };
+    let reading = async { while !stream.next_batch(1, 33, None).await.unwrap().is_empty() {} };
     let cancelling = async { stream.cancel() };
     tokio::join!(reading, cancelling);
     let reply = stream.reply(None).await.unwrap();
@@ -230,7 +264,7 @@ async fn a_token_ends_the_waiting_for_a_stream_and_not_its_call() {
     let stream = chat.stream(say("Count"), CallOptions::default(), None).await.unwrap();
     let token = CancelToken::new();
     token.cancel();
-    assert_eq!(reason(stream.next_batch(64, Some(token.clone())).await), "cancelled cancelled");
+    assert_eq!(reason(stream.next_batch(64, 33, Some(token.clone())).await), "cancelled cancelled");
     assert_eq!(reason(stream.reply(Some(token)).await), "cancelled cancelled");
     until_words(&stream).await;
 }

@@ -241,7 +241,7 @@ async fn a_reply_is_told_to_a_page_by_who_takes_the_stream_over() {
     let (_simulator, _tertulia, chat) = open("text=one%20two;chunks=2").await;
     let stream = chat.stream(say("Hi"), CallOptions::default(), None).await.unwrap();
     let sse = stream.sse(0, None, false).unwrap();
-    for refused in [stream.sse(0, None, false).map(drop), stream.next_batch(1, None).await.map(drop)] {
+    for refused in [stream.sse(0, None, false).map(drop), stream.next_batch(1, 33, None).await.map(drop)] {
         assert_eq!(reason(refused), "invalid handed_over");
     }
     assert_eq!(reason(stream.reply(None).await), "invalid handed_over");

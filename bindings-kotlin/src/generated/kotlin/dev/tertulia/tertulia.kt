@@ -247,7 +247,24 @@ internal open class UniffiRustCallStatus : Structure() {
         return code == UNIFFI_CALL_UNEXPECTED_ERROR
     }
 
+    /** Gives this to the next call of this thread. Only a call that went well leaves it as it was. */
+    fun handOn() {
+        spares.set(this)
+    }
+
     companion object {
+        private val spares = ThreadLocal<UniffiRustCallStatus?>()
+
+        /** What a call before has handed on; a call within a call takes one of its own. */
+        fun spare(): UniffiRustCallStatus {
+            val spare = spares.get() ?: return UniffiRustCallStatus().apply {
+                write()
+                setAutoSynch(false)
+            }
+            spares.set(null)
+            return spare
+        }
+
         fun create(code: Byte, errorBuf: RustBuffer.ByValue): UniffiRustCallStatus.ByValue {
             val callStatus = UniffiRustCallStatus.ByValue()
             callStatus.code = code
@@ -274,8 +291,13 @@ interface UniffiRustCallStatusErrorHandler<E> {
 
 // Call a rust function that returns a Result<>.  Pass in the Error class companion that corresponds to the Err
 private inline fun <U, E: kotlin.Exception> uniffiRustCallWithError(errorHandler: UniffiRustCallStatusErrorHandler<E>, callback: (UniffiRustCallStatus) -> U): U {
-    var status = UniffiRustCallStatus()
+    val status = UniffiRustCallStatus.spare()
     val return_value = callback(status)
+    if (status.pointer.getByte(0) == UNIFFI_CALL_SUCCESS) {
+        status.handOn()
+        return return_value
+    }
+    status.read()
     uniffiCheckCallStatus(errorHandler, status)
     return return_value
 }
@@ -1314,7 +1336,7 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_tertulia_fn_method_replystream_leave(`ptr`: Long,uniffi_out_err: UniffiRustCallStatus,
     ): Unit
-    external fun uniffi_tertulia_fn_method_replystream_next_batch(`ptr`: Long,`max`: Int,`cancel`: RustBuffer.ByValue,
+    external fun uniffi_tertulia_fn_method_replystream_next_batch(`ptr`: Long,`max`: Int,`gatherMs`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
     external fun uniffi_tertulia_fn_method_replystream_reply(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
@@ -1866,7 +1888,7 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
     if ((lib.uniffi_tertulia_checksum_method_replystream_leave() and 0xFFFF) != 28252) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
-    if ((lib.uniffi_tertulia_checksum_method_replystream_next_batch() and 0xFFFF) != 39561) {
+    if ((lib.uniffi_tertulia_checksum_method_replystream_next_batch() and 0xFFFF) != 57274) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_replystream_reply() and 0xFFFF) != 59938) {
@@ -2119,6 +2141,11 @@ internal val uniffiContinuationHandleMap = UniffiHandleMap<CancellableContinuati
 
 // FFI type for Rust future continuations
 internal object uniffiRustFutureContinuationCallbackImpl: UniffiRustFutureContinuationCallback {
+    init {
+        // The engine's thread stays known to the virtual machine until it ends.
+        Native.setCallbackThreadInitializer(this, com.sun.jna.CallbackThreadInitializer(true, false, "tertulia"))
+    }
+
     override fun callback(data: Long, pollResult: Byte) {
         uniffiContinuationHandleMap.remove(data).resume(pollResult)
     }
@@ -9508,12 +9535,15 @@ public interface ReplyStreamInterface {
 
     /**
      * Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
-     * Empty after the last. The token ends the waiting, not the call.
+     * Empty after the last. Words that follow words come no sooner than `gather_ms` after these (33, which is 30 times a
+     * second, unless set; 0: as they come), because each batch costs as much as many words. The first words, whatever
+     * else happens and the end come at once. Where nothing is stored nothing waits. The token ends the waiting, not the
+     * call.
      *
      * # Errors
      * Whatever ended the reply, once; `partial` holds what had arrived. `Cancelled`.
      */
-    suspend fun `nextBatch`(`max`: kotlin.Int = 64, `cancel`: CancelToken? = null): List<StreamEvent>
+    suspend fun `nextBatch`(`max`: kotlin.Int = 64, `gatherMs`: kotlin.Long = 33L, `cancel`: CancelToken? = null): List<StreamEvent>
 
     /**
      * Waits for the end and gives the whole reply, however much of it was read. After `cancel`: what had arrived, with
@@ -9699,20 +9729,24 @@ open class ReplyStream: Disposable, AutoCloseable, ReplyStreamInterface
 
     /**
      * Waits for at least one event and gives all that are there, at most `max` (at least 1), adjacent deltas joined.
-     * Empty after the last. The token ends the waiting, not the call.
+     * Empty after the last. Words that follow words come no sooner than `gather_ms` after these (33, which is 30 times a
+     * second, unless set; 0: as they come), because each batch costs as much as many words. The first words, whatever
+     * else happens and the end come at once. Where nothing is stored nothing waits. The token ends the waiting, not the
+     * call.
      *
      * # Errors
      * Whatever ended the reply, once; `partial` holds what had arrived. `Cancelled`.
      */
     @Throws(TertuliaException::class)
     @Suppress("ASSIGNED_BUT_NEVER_ACCESSED_VARIABLE")
-    override suspend fun `nextBatch`(`max`: kotlin.Int, `cancel`: CancelToken?) : List<StreamEvent> {
+    override suspend fun `nextBatch`(`max`: kotlin.Int, `gatherMs`: kotlin.Long, `cancel`: CancelToken?) : List<StreamEvent> {
         return uniffiRustCallAsync(
         callWithHandle { uniffiHandle ->
             UniffiLib.uniffi_tertulia_fn_method_replystream_next_batch(
                 uniffiHandle,
 
         FfiConverterInt.lower(`max`),
+        FfiConverterLong.lower(`gatherMs`),
         FfiConverterOptionalTypeCancelToken.lower(`cancel`),
             )
         },

@@ -275,6 +275,30 @@ class BorderTest {
     }
 
     @Test
+    fun `words come gathered but for the first and as they come where that is asked for`() = play {
+        val chat = engine("words=40;delay_ms=10").user().newConversation()
+        val gathered = chat.stream("Count").use { it.text(gatherMs = 60_000).toList() }
+        assertTrue(gathered.size <= 2, "the first words, and all others with the end: ${gathered.size}")
+        val single = chat.stream("Count").use { it.text(gatherMs = 0).toList() }
+        assertTrue(single.size > 2, "${single.size}")
+        assertEquals(single.joinToString(""), gathered.joinToString(""))
+    }
+
+    @Test
+    fun `the virtual machine knows the engine's thread once and until the engine is gone`() = play {
+        fun known() = Thread.getAllStackTraces().keys.filter { it.name == "tertulia" }.toSet()
+        val others = known()
+        val tertulia = engine("text=ok")
+        tertulia.ask("Hi")
+        val own = known() - others
+        assertTrue(own.isNotEmpty())
+        repeat(10) { tertulia.ask("Hi") }
+        assertTrue(own.all(Thread::isAlive))
+        tertulia.use { it.shutdown() }
+        while (own.any(Thread::isAlive)) yield()
+    }
+
+    @Test
     fun `failures are classes by kind with one record in all of them`() = play {
         val tertulia = engine("error=rate_limit;retry_after=7;message=secret%20prompt")
         val chat = tertulia.user().newConversation()
