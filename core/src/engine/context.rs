@@ -1,18 +1,15 @@
 //! What a model is shown of a conversation: the newest messages that fit its window, valid for every dialect.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::content::media_of;
 use super::media::{MediaKind, MediaPlan, in_hand};
-use super::recent::{Said, is_words};
+use super::recent::is_words;
 use super::summary;
 use super::tertulia::Inner;
 use super::window::Window;
 use crate::base::{ConversationId, Json, MessageId, TurnId};
-use crate::model::{
-    ChatRequest, Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role, Written,
-};
+use crate::model::{Error, Media, MediaSource, Message, MessageStatus, NewMessage, Part, Result, Role, Written};
 use crate::policy::tokens_of_message;
 use crate::store::{Anchor, Store, StoredSummary};
 
@@ -20,7 +17,7 @@ use crate::store::{Anchor, Store, StoredSummary};
 const PAGE: usize = 200;
 
 /// How far back is looked, in messages.
-const MAX_MESSAGES: usize = 10_000;
+pub(super) const MAX_MESSAGES: usize = 10_000;
 
 /// The messages up to and including this one (nothing = up to the head), with the answers to earlier ones that came after
 /// it (`late` says that there may be some), oldest first, as many as the window has room for by estimate. What does not
@@ -46,14 +43,19 @@ pub(super) async fn load(
     let (chosen, is_beside) = choose_of(store, owner, conversation, upto, late, window, beside).await?;
     let summary = summary.filter(|_| is_beside);
     let is_as_stored = summary.is_none() && in_order && chosen.is_settled && chosen.newest_first.iter().all(is_words);
-    let is_whole = chosen.is_whole;
+    let (is_whole, counted) = (chosen.is_whole, (chosen.newest_first.len(), chosen.tokens));
     let next_out = chosen.next_out.filter(|_| !is_whole && window.sums_up());
     let mut messages = with_files(&*engine.store, owner, chosen.newest_first, plan).await?;
     let summary = summary.map(|(stored, message, tokens)| {
         messages.insert(0, message);
         (stored, tokens)
     });
-    Ok(History { messages, is_as_stored, is_whole, summary, next_out })
+    let written = match counted {
+        _ if !is_as_stored => Written::default(),
+        (count, tokens) if count == messages.len() => Written::counted(count, tokens),
+        _ => Written::begin(),
+    };
+    Ok(History { messages, written, is_as_stored, is_whole, summary, next_out })
 }
 
 /// The newest summary of what stands before this message, as it stands in front of a window, and its tokens. One that
@@ -80,6 +82,8 @@ async fn summary_for(
 pub(super) struct History {
     /// Oldest first.
     pub(super) messages: Vec<NewMessage>,
+    /// A place for what is written of them, where they are as they are stored.
+    pub(super) written: Written,
     /// True when they are words alone, in the order in which they stand, and stay there, so that every other model is shown
     /// the same, and every later turn.
     pub(super) is_as_stored: bool,
@@ -234,40 +238,6 @@ impl Choice {
     }
 }
 
-/// The same without a look at the store, when this is the next message of a history that was shown last.
-pub(super) fn recall(
-    engine: &Inner,
-    conversation: ConversationId,
-    said: &Said,
-    window: Window,
-) -> Option<(Vec<NewMessage>, Written)> {
-    let (mut messages, written) = match said.placed.parent {
-        Some(parent) => engine.recent.take(conversation, parent, said.placed.deletion)?,
-        None => (Vec::with_capacity(2), Written::begin()),
-    };
-    messages.push(said.message.clone());
-    let fits = messages.len() < MAX_MESSAGES && window.holds(&messages, &written);
-    fits.then_some((messages, written))
-}
-
-/// Takes back the messages that were lent to a request, for the next turn, with the answer behind them. Only the whole
-/// history is of use: what was left out of it for this model may have room with another.
-pub(super) fn remember(
-    engine: &Inner,
-    conversation: ConversationId,
-    said: &Said,
-    request: Arc<ChatRequest>,
-    reply: MessageId,
-    parts: &[Part],
-) {
-    // Somebody still holds the request, or it is not as it was lent: the next turn reads the history anew.
-    let Some(ChatRequest { mut messages, written, .. }) = Arc::into_inner(request) else { return };
-    if usize::try_from(said.placed.depth) == Ok(messages.len()) {
-        messages.push(NewMessage::new(Role::Assistant, parts.to_vec()));
-        engine.recent.keep(conversation, reply, said.placed.deletion, messages, written);
-    }
-}
-
 /// The messages that were chosen.
 pub(super) struct Chosen {
     pub(super) newest_first: Vec<NewMessage>,
@@ -277,6 +247,8 @@ pub(super) struct Chosen {
     is_whole: bool,
     /// The turn that was answered by the message that was taken last.
     answered: Option<TurnId>,
+    /// Tokens of those that were taken.
+    tokens: u64,
     /// Tokens that are left.
     room: u64,
     /// Turns that are left, where they are limited.
@@ -309,6 +281,7 @@ impl Chosen {
             is_settled: true,
             answered: None,
             is_whole: true,
+            tokens: 0,
             room: window.tokens(),
             turns: window.turns(),
             full: false,
@@ -337,6 +310,7 @@ impl Chosen {
             let tokens = tokens_of_message(&message);
             self.full |= tokens > self.room;
             if needed || !self.full {
+                self.tokens = self.tokens.saturating_add(tokens);
                 self.room = self.room.saturating_sub(tokens);
                 if begins_turn(&message) {
                     self.next_out = self.oldest.or(Some(id));

@@ -16,13 +16,13 @@ use super::media::MediaPlan;
 use super::meter::Meter;
 use super::options::CallOptions;
 use super::outcome::Outcome;
-use super::recent::Said;
+use super::recent::{self, Said};
 use super::summary;
 use super::turn::Task;
 use super::window::{ContextOptions, Window};
 use crate::base::{ErrorKind, MessageId};
 use crate::call::{BillSlot, Call, CallContext, CallTarget, ChatService, ReplyEvents, failure, is_refusal};
-use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState, Written};
+use crate::model::{ChatRequest, Error, Reply, ReplyStatus, Result, StreamEvent, StreamEventKind, TurnState};
 
 impl Task {
     /// Calls the model and settles the turn. The message is saved; from here on every way out is written down.
@@ -99,7 +99,7 @@ impl Task {
         if let (TurnState::Done, Ok(done), Some(said), Some(lent), true) =
             (state, &settled, said, lent.request, in_place)
         {
-            context::remember(engine, self.chat.id, &said, lent, reply, &done.parts);
+            recent::remember(engine, self.chat.id, &said, lent, reply, &done.parts);
         }
         if let (TurnState::Done, Some(before)) = (state, lent.next_out) {
             summary::follow(&self.chat, &self.options, &target, before);
@@ -293,15 +293,15 @@ async fn shown(
 ) -> Result<Shown> {
     let user = &chat.user;
     let window = Window::of(&user.engine, target, &request, allowed);
-    if let Some(recalled) = said.and_then(|said| context::recall(&user.engine, chat.id, said, window)) {
+    if let Some(recalled) = said.and_then(|said| recent::recall(&user.engine, chat.id, said, window)) {
         (request.messages, request.written) = recalled;
         return Ok(Shown { request, is_as_stored: true, next_out: None });
     }
     let plan = MediaPlan::of(target);
     let history = context::load(&user.engine, &user.owner, chat.id, Some(message), late, window, &plan).await?;
     request.messages = history.messages;
-    if said.is_some() && history.is_as_stored {
-        request.written = Written::begin();
+    if said.is_some() {
+        request.written = history.written;
     }
     Ok(Shown { request, is_as_stored: history.is_as_stored, next_out: history.next_out })
 }

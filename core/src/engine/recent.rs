@@ -11,11 +11,13 @@
 //! Only words are kept. Calls of tools, files and what belongs to one provider are made fit for each request anew.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::context::weight_of_words;
+use super::context::{MAX_MESSAGES, weight_of_words};
+use super::tertulia::Inner;
+use super::window::Window;
 use crate::base::{ConversationId, MessageId};
-use crate::model::{NewMessage, Part, Written};
+use crate::model::{ChatRequest, NewMessage, Part, Role, Written};
 use crate::store::Placed;
 
 /// All histories together, about, each as it is and as it was written.
@@ -127,6 +129,40 @@ impl Kept {
     }
 }
 
+/// What a model is shown, without a look at the store, when this is the next message of a history that was shown last.
+pub(super) fn recall(
+    engine: &Inner,
+    conversation: ConversationId,
+    said: &Said,
+    window: Window,
+) -> Option<(Vec<NewMessage>, Written)> {
+    let (mut messages, written) = match said.placed.parent {
+        Some(parent) => engine.recent.take(conversation, parent, said.placed.deletion)?,
+        None => (Vec::with_capacity(2), Written::begin()),
+    };
+    messages.push(said.message.clone());
+    let fits = messages.len() < MAX_MESSAGES && window.holds(&messages, &written);
+    fits.then_some((messages, written))
+}
+
+/// Takes back the messages that were lent to a request, for the next turn, with the answer behind them. Only the whole
+/// history is of use: what was left out of it for this model may have room with another.
+pub(super) fn remember(
+    engine: &Inner,
+    conversation: ConversationId,
+    said: &Said,
+    request: Arc<ChatRequest>,
+    reply: MessageId,
+    parts: &[Part],
+) {
+    // Somebody still holds the request, or it is not as it was lent: the next turn reads the history anew.
+    let Some(ChatRequest { mut messages, written, .. }) = Arc::into_inner(request) else { return };
+    if usize::try_from(said.placed.depth) == Ok(messages.len()) {
+        messages.push(NewMessage::new(Role::Assistant, parts.to_vec()));
+        engine.recent.keep(conversation, reply, said.placed.deletion, messages, written);
+    }
+}
+
 /// True when nothing about the message has to be made fit for a provider.
 pub(super) fn is_words(message: &NewMessage) -> bool {
     let is_words = |part: &Part| matches!(part, Part::Text { .. } | Part::Reasoning { .. } | Part::Refusal { .. });
@@ -233,7 +269,7 @@ mod tests {
         let recent = Recent::default();
         let opaque = Part::Opaque { provider: "p".into(), name: "n".into(), attached: true, data: Json::Null };
         for parts in [vec![opaque], vec![Part::image(crate::model::Media::url("https://a.example"))], Vec::new()] {
-            keep(&recent, chat(1), message(1), vec![NewMessage::new(crate::model::Role::Assistant, parts)]);
+            keep(&recent, chat(1), message(1), vec![NewMessage::new(Role::Assistant, parts)]);
             assert_eq!(take(&recent, chat(1), message(1)), None);
         }
     }

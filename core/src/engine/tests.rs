@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::context::{choose, repair, with_files};
+use super::context::{choose, load, repair, with_files};
 use super::log::{Found, TurnLog};
 use super::media::MediaPlan;
 use super::settings::Settings;
@@ -16,6 +16,7 @@ use super::window::Window;
 use crate::base::TurnId;
 use crate::model::{Error, Media, MediaSource, NewMessage, Part, Reply, Role, StreamEvent, StreamEventKind, ToolCall};
 use crate::net::ReplayTransport;
+use crate::policy::tokens_of_message;
 use crate::store::MAX_CONTENT_BYTES;
 
 fn call(id: &str) -> Part {
@@ -135,6 +136,28 @@ async fn what_the_application_keeps_in_a_message_is_shown_to_no_model() {
         assistant([Part::text("so"), others]),
     ];
     assert_eq!(messages, expected);
+    tertulia.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_tokens_of_a_history_are_counted_when_it_is_read_and_not_again() {
+    let tertulia = quiet().await;
+    let said = [NewMessage::user("hello there"), assistant([Part::text("and, you?")]), NewMessage::user("so, so")];
+    // A model is not shown what it would begin with itself.
+    for (from, is_counted) in [(0, true), (1, false)] {
+        let chat = tertulia.user("ana").new_conversation();
+        chat.append(said[from..].to_vec()).await.unwrap();
+        let (window, plan) = (Window::of_tokens(u64::MAX), MediaPlan::with_room(99));
+        let read = load(&tertulia.0, "ana", chat.id(), None, false, window, &plan).await.unwrap();
+        assert!(read.is_as_stored);
+        let expected = read.messages.iter().map(tokens_of_message).sum();
+        let again = std::cell::Cell::new(false);
+        let tokens = read.written.tokens(&read.messages, |message| {
+            again.set(true);
+            tokens_of_message(message)
+        });
+        assert_eq!((tokens, again.get()), (expected, !is_counted), "{from}");
+    }
     tertulia.close().await.unwrap();
 }
 

@@ -71,6 +71,13 @@ impl Written {
         Self(Some(Arc::default()))
     }
 
+    /// Nothing yet, of so many messages that were counted already: so many tokens.
+    #[cfg_attr(not(any(test, feature = "engine")), expect(dead_code, reason = "the engine keeps what is written"))]
+    pub(crate) fn counted(messages: usize, tokens: u64) -> Self {
+        let sums = Sums { tokens: Sum { messages, sum: tokens }, ..Sums::default() };
+        Self(Some(Arc::new(Mutex::new(Sheet { sums, ..Sheet::default() }))))
+    }
+
     /// The same sheet, for a request with the same messages.
     #[cfg_attr(not(any(test, feature = "engine")), expect(dead_code, reason = "the engine keeps what is written"))]
     pub(crate) fn share(&self) -> Self {
@@ -353,5 +360,9 @@ mod tests {
         assert_eq!(count(&written, &["a", "bb", "ccc"]), (6, 0));
         assert_eq!(count(&written, &["a"]), (1, 1));
         assert_eq!(count(&Written::default(), &["a", "bb"]), (3, 2));
+        let counted = Written::counted(2, 30);
+        assert_eq!(count(&counted, &["a", "bb"]), (30, 0), "as they were counted before");
+        assert_eq!(body(&counted, "k", "[", &["a", "bb"]), whole("[a,bb]!", 2));
+        assert_eq!(count(&counted, &["a", "bb", "ccc"]), (33, 1));
     }
 }

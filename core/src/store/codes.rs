@@ -59,26 +59,6 @@ codes!(BudgetScope { Application = 1, User = 2, Conversation = 3, Run = 4 });
 
 codes!(Window { Minute = 1, Hour = 2, Day = 3, Week = 4, Month = 5, Total = 6 });
 
-/// What the change feed speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entity {
-    Conversation,
-    Message,
-    Turn,
-}
-
-codes!(Entity { Conversation = 1, Message = 2, Turn = 3 });
-
-/// What became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    Made,
-    Changed,
-    Deleted,
-}
-
-codes!(Change { Made = 1, Changed = 2, Deleted = 3 });
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +119,5 @@ mod tests {
             (Window::Month, 5),
             (Window::Total, 6),
         ]);
-        pinned(&[(Entity::Conversation, 1), (Entity::Message, 2), (Entity::Turn, 3)]);
-        pinned(&[(Change::Made, 1), (Change::Changed, 2), (Change::Deleted, 3)]);
     }
 }

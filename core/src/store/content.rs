@@ -17,7 +17,7 @@ const PREVIEW_CHARS: usize = 160;
 /// The parts of a message, ready to be stored: JSON, its hash when it is too long for a row, and a preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The parts as JSON.
+    /// The parts as JSON: a text alone as a string, all else as an array.
     pub json: Bytes,
     /// SHA-256 of the JSON when it goes into a blob.
     pub spilled: Option<[u8; 32]>,
@@ -34,8 +34,12 @@ impl Content {
         if parts.iter().any(holds_data) {
             return Err(Error::internal("bytes in hand reached the store; they must become attachments first"));
         }
-        let json = serde_json::to_vec(parts)
-            .map_err(|e| Error::internal("a message could not be written as JSON").with_source(e))?;
+        // Most messages are words alone; that they are a text need not be said in each.
+        let json = match words_of(parts) {
+            Some(text) => serde_json::to_vec(text),
+            None => serde_json::to_vec(parts),
+        };
+        let json = json.map_err(|e| Error::internal("a message could not be written as JSON").with_source(e))?;
         if json.len() > MAX_CONTENT_BYTES {
             return Err(Error::invalid(
                 "too_large",
@@ -55,16 +59,30 @@ impl Content {
         if let Some(text) = words_alone(json) {
             return Ok(vec![Part::text(text)]);
         }
+        let parts = match json {
+            [b'"', ..] => serde_json::from_slice(json).map(|text: String| vec![Part::text(text)]),
+            _ => serde_json::from_slice(json),
+        };
         // The parser's own error may quote the message, so it goes no further.
-        serde_json::from_slice(json)
-            .map_err(|_| Error::new(crate::base::ErrorKind::Storage, "corrupt", "a stored message could not be read"))
+        parts.map_err(|_| Error::new(crate::base::ErrorKind::Storage, "corrupt", "a stored message could not be read"))
     }
 }
 
-/// The text of a message that is one part with words and nothing else, as `encode` writes it; nothing of any other, and of
-/// a text with escapes that are seldom.
+/// The text of a message that is one part with words and nothing else.
+fn words_of(parts: &[Part]) -> Option<&str> {
+    match parts {
+        [Part::Text { text, citations }] if citations.is_empty() => Some(text),
+        _ => None,
+    }
+}
+
+/// The text of such a message, as `encode` writes it or wrote it in earlier versions; nothing of any other, and of a text with
+/// escapes that are seldom.
 fn words_alone(json: &[u8]) -> Option<String> {
-    let written = json.strip_prefix(br#"[{"type":"text","text":""#)?.strip_suffix(br#""}]"#)?;
+    let written = match json {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => json.strip_prefix(br#"[{"type":"text","text":""#)?.strip_suffix(br#""}]"#)?,
+    };
     if written.iter().fold(false, |found, byte| found | byte.is_ascii_control()) {
         return None;
     }
@@ -157,8 +175,21 @@ mod tests {
     #[test]
     fn words_that_are_no_json_are_refused() {
         for inner in [&b"a\"b"[..], b"a\\", b"a\nb", b"a\\xb", b"\\ud800", b"\xff"] {
-            let json = [br#"[{"type":"text","text":""#, inner, br#""}]"#].concat();
-            assert_eq!(Content::decode(&json).unwrap_err().reason(), "corrupt", "{inner:?}");
+            for json in [[br#"[{"type":"text","text":""#, inner, br#""}]"#].concat(), [b"\"", inner, b"\""].concat()] {
+                assert_eq!(Content::decode(&json).unwrap_err().reason(), "corrupt", "{inner:?}");
+            }
+        }
+        for json in [&b"\""[..], b"", b"\"a", b"a\"", b"\"a\"]"] {
+            assert_eq!(Content::decode(json).unwrap_err().reason(), "corrupt", "{json:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_alone_is_a_string_and_stands_in_older_rows_as_a_part() {
+        assert_eq!(&Content::encode(&[Part::text("a \"b\"\n")]).unwrap().json[..], br#""a \"b\"\n""#);
+        for text in ["", "a", "a \"b\"\n\t\\", "\u{1}\r"] {
+            let older = serde_json::to_vec(&[Part::text(text)]).unwrap();
+            assert_eq!(Content::decode(&older).unwrap(), [Part::text(text)]);
         }
     }
 

@@ -1,9 +1,14 @@
 //! What one would write without a library: reqwest, and serde for what is wanted only.
 
+use std::sync::OnceLock;
+
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
+
+/// Long bodies, written once.
+static BODIES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
 
 pub struct Client {
     http: reqwest::Client,
@@ -70,6 +75,10 @@ impl Client {
         let messages = vec![Message { role: "user", content: "hello" }];
         let stream_options = stream.then_some(StreamOptions { include_usage: true });
         let body = serde_json::to_vec(&Request { model, messages, stream, stream_options })?;
+        self.post(body).await
+    }
+
+    async fn post(&self, body: impl Into<reqwest::Body>) -> Outcome<reqwest::Response> {
         let request = self.http.post(&self.url).header("content-type", "application/json").body(body);
         Ok(request.send().await?.error_for_status()?)
     }
@@ -84,7 +93,11 @@ impl Client {
 
     /// The words of a streamed reply and the number of events that carried some.
     async fn streamed(&self, model: &str) -> Outcome<(String, usize)> {
-        let mut body = self.ask(model, true).await?.bytes_stream();
+        Self::read(self.ask(model, true).await?).await
+    }
+
+    async fn read(response: reqwest::Response) -> Outcome<(String, usize)> {
+        let mut body = response.bytes_stream();
         let (mut buffer, mut words, mut seen) = (Vec::new(), String::new(), 0);
         while let Some(piece) = body.next().await {
             buffer.extend_from_slice(&piece?);
@@ -122,6 +135,28 @@ impl Client {
             futures::stream::iter(0..calls).map(|_| self.whole(crate::engine::SMALL)).buffer_unordered(at_once);
         while let Some(reply) = work.next().await {
             assert!(!reply?.is_empty());
+        }
+        Ok(())
+    }
+
+    /// The same with a body of so many characters of history, that is written once for all calls: what a long request costs
+    /// who only hands it to the system. Each of those that are under way at once has its own, as conversations have.
+    pub async fn long_calls(&self, calls: usize, at_once: usize, characters: usize) -> Outcome<()> {
+        let bodies = BODIES.get_or_init(|| {
+            let said: String = "Plan a day in Cádiz, please. ".chars().cycle().take(characters).collect();
+            let messages = vec![Message { role: "user", content: &said }];
+            let stream_options = Some(StreamOptions { include_usage: true });
+            let request = Request { model: crate::engine::SMALL, messages, stream: true, stream_options };
+            vec![serde_json::to_vec(&request).unwrap_or_default(); at_once]
+        });
+        let mut work = futures::stream::iter(0..calls)
+            .map(async |number| {
+                let body = bodies.get(number % at_once).map(Vec::as_slice).unwrap_or_default();
+                Self::read(self.post(body).await?).await
+            })
+            .buffer_unordered(at_once);
+        while let Some(reply) = work.next().await {
+            assert!(!reply?.0.is_empty());
         }
         Ok(())
     }

@@ -9,9 +9,11 @@
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
 //! tertulia-bench history          those of long conversations alone
+//! tertulia-bench long             what a long history adds to a request alone
 //! tertulia-bench profile chat     where the time goes: chat, stream, turn or history
 //! tertulia-bench work chat        the same work alone, for a profiler from outside
 //! tertulia-bench import           how fast a file is imported, and nothing else
+//! tertulia-bench size             how large files are beside the words in them, and nothing else
 //! tertulia-bench alone call 3     three rounds of one candidate, for tools that count: instructions, cache misses
 //! ```
 
@@ -71,10 +73,13 @@ async fn main() -> ExitCode {
         ["alone", candidate, rounds] => alone(candidate, rounds.parse().unwrap_or(1)).await,
         ["import"] => import().await,
         ["work", workload] => work::run(workload).await,
+        ["size"] => sizes().await,
+        ["long"] => measure_long().await,
         ["history"] => measure_history().await,
         [] => measure().await,
-        _ => Err("usage: tertulia-bench [history | import | profile|work chat|stream|turn|history | \
-                  alone call|call_bare|event|event_bare|turn|history|page|append ROUNDS]"
+        _ => Err("usage: tertulia-bench [history | long | size | import | profile|work chat|stream|turn|history | \
+                  alone call|call_bare|call_bare_long|event|event_bare|turn|history|goes_on|goes_on_long|page|\
+                  append ROUNDS]"
             .into()),
     };
     match outcome {
@@ -96,21 +101,14 @@ async fn measure() -> Outcome<()> {
     for _ in 0..ROUNDS {
         report.round("call_bare", CALLS, bare.calls(CALLS, AT_ONCE)).await?;
         report.round("call", CALLS, engine.calls(CALLS, AT_ONCE)).await?;
+        report.round("call_bare_long", CALLS, bare.long_calls(CALLS, AT_ONCE, HISTORY * 500)).await?;
         report.round("call_bare_whole", CALLS, bare.whole_calls(CALLS, AT_ONCE)).await?;
         report.round("event_bare", STREAMS * EVENTS, bare.streams(STREAMS, EVENTS, AT_ONCE)).await?;
         report.round("event", STREAMS * EVENTS, engine.streams(STREAMS, EVENTS, AT_ONCE)).await?;
         report.round("token_estimate_kb", KILOBYTES, async { estimates(KILOBYTES) }).await?;
         report.round("figures_of_a_call", CALLS, figures::record(CALLS)).await?;
 
-        // The first turn of a conversation reads what the store holds, later ones know it.
-        let new = engine.chats(AT_ONCE, 1).await?;
-        report.round("turn_first", AT_ONCE, engine.turns(&new, 1)).await?;
-        report.round("turn", AT_ONCE * TURNS, engine.turns(&new, TURNS)).await?;
-        engine.delete(new).await?;
-        let long = engine.chats(AT_ONCE, HISTORY).await?;
-        report.round("turn_first_of_200_messages", AT_ONCE, engine.turns(&long, 1)).await?;
-        report.round("turn_with_200_messages", AT_ONCE * TURNS, engine.turns(&long, TURNS)).await?;
-        engine.delete(long).await?;
+        turns(&engine, &mut report).await?;
         report.round("page_of_50", PAGES, engine.pages(PAGES)).await?;
     }
     report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES, SearchSort::Recent).await?);
@@ -121,9 +119,46 @@ async fn measure() -> Outcome<()> {
     report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");
     report.ratio("call.stream_event.cpu_ratio_to_reqwest", "event", "event_bare");
     report.ratio("call.durable_request.cpu_ratio_to_reqwest", "turn", "call_bare");
-    report.difference("call.history200.cpu_us", "turn_with_200_messages", "turn");
-    report.difference("call.history200_first.cpu_us", "turn_first_of_200_messages", "turn_first");
+    long_histories(&mut report);
     report.write()
+}
+
+/// One round of durable turns, of conversations that are new and of long ones.
+async fn turns(engine: &engine::Engine, report: &mut report::Report) -> Outcome<()> {
+    // The first turn of a conversation reads what the store holds, later ones know it.
+    let new = engine.chats(AT_ONCE, 1).await?;
+    report.round("turn_first", AT_ONCE, engine.turns(&new, 1)).await?;
+    report.round("turn", AT_ONCE * TURNS, engine.turns(&new, TURNS)).await?;
+    engine.delete(new).await?;
+    let long = engine.chats(AT_ONCE, HISTORY).await?;
+    report.round("turn_first_of_200_messages", AT_ONCE, engine.turns(&long, 1)).await?;
+    report.round("turn_with_200_messages", AT_ONCE * TURNS, engine.turns(&long, TURNS)).await?;
+    engine.delete(long).await?;
+    Ok(())
+}
+
+/// What a long history adds to a durable turn, beside what a body as long adds to a bare request.
+async fn measure_long() -> Outcome<()> {
+    let simulator = simulator::Process::start().await?;
+    let bare = bare::Client::new(&simulator.url)?;
+    let engine = engine::Engine::open(&simulator.url, AT_ONCE).await?;
+    let mut report = report::Report::default();
+    bare.calls(CALLS, AT_ONCE).await?;
+    for _ in 0..ROUNDS {
+        report.round("call_bare", CALLS, bare.calls(CALLS, AT_ONCE)).await?;
+        report.round("call_bare_long", CALLS, bare.long_calls(CALLS, AT_ONCE, HISTORY * 500)).await?;
+        turns(&engine, &mut report).await?;
+    }
+    engine.close().await?;
+    report.ratio("call.durable_request.cpu_ratio_to_reqwest", "turn", "call_bare");
+    long_histories(&mut report);
+    report.write()
+}
+
+fn long_histories(report: &mut report::Report) {
+    report.difference("call.history200.cpu_us", "turn_with_200_messages", "turn");
+    report.difference("call.history200.bare_cpu_us", "call_bare_long", "call_bare");
+    report.difference("call.history200_first.cpu_us", "turn_first_of_200_messages", "turn_first");
 }
 
 /// The figures of long conversations alone.
@@ -139,11 +174,23 @@ async fn histories(report: &mut report::Report) -> Outcome<()> {
     branches::measure(report).await?;
     offset::measure(report)?;
     for bytes in [300, 665] {
-        let (at_once, a_day_later) = size::file_to_text(bytes).await?;
-        report.named(&format!("history.file_to_text_{bytes}"), at_once, "ratio");
-        report.named(&format!("history.file_to_text_{bytes}_a_day_later"), a_day_later, "ratio");
+        let size = size::file_to_text(bytes).await?;
+        report.named(&format!("history.file_to_text_{bytes}"), size.at_once, "ratio");
+        report.named(&format!("history.file_to_text_{bytes}_a_day_later"), size.a_day_later, "ratio");
     }
     report.named("history.import.per_s", transfer::imported(IMPORTED.0, IMPORTED.1).await?, "1/s");
+    Ok(())
+}
+
+/// How large files are beside their words.
+async fn sizes() -> Outcome<()> {
+    for bytes in [300, 665] {
+        let size = size::file_to_text(bytes).await?;
+        println!("history.file_to_text_{bytes} {:.3}, a day later {:.3}", size.at_once, size.a_day_later);
+        for (name, rows, indexes) in size.kinds {
+            println!("  {name:14} {rows:7.1} bytes a message, in indexes {indexes:6.1}");
+        }
+    }
     Ok(())
 }
 
@@ -160,10 +207,17 @@ async fn alone(candidate: &str, rounds: usize) -> Outcome<()> {
     let simulator = simulator::Process::start().await?;
     let bare = bare::Client::new(&simulator.url)?;
     let engine = engine::Engine::open(&simulator.url, AT_ONCE).await?;
+    let going_on = match candidate {
+        "goes_on" => engine.chats(AT_ONCE, 1).await?,
+        "goes_on_long" => engine.chats(AT_ONCE, HISTORY).await?,
+        _ => Vec::new(),
+    };
     for _ in 0..rounds {
         match candidate {
+            "goes_on" | "goes_on_long" => engine.turns(&going_on, TURNS).await?,
             "call" => engine.calls(CALLS, AT_ONCE).await?,
             "call_bare" => bare.calls(CALLS, AT_ONCE).await?,
+            "call_bare_long" => bare.long_calls(CALLS, AT_ONCE, HISTORY * 500).await?,
             "event" => engine.streams(STREAMS, EVENTS, AT_ONCE).await?,
             "event_bare" => bare.streams(STREAMS, EVENTS, AT_ONCE).await?,
             "turn" => engine.turns(&engine.chats(AT_ONCE, 1).await?, TURNS).await?,

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/009_erasure.sql"),
     include_str!("../../../migrations/sqlite/010_library.sql"),
     include_str!("../../../migrations/sqlite/011_summaries.sql"),
+    include_str!("../../../migrations/sqlite/012_smaller_files.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -99,6 +100,7 @@ mod tests {
             "06427840b149f03d",
             "d0da6ac4b73954e4",
             "2602d1866a22ee6c",
+            "e24443fc82ace344",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

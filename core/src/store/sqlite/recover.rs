@@ -46,6 +46,7 @@ pub(super) fn recover(connection: &mut Connection, now: Timestamp) -> Result<(Ve
             owner: &owner,
             at: now,
             change,
+            made: None,
             seen: Seen::default(),
             has_budgets: &budgets,
         };

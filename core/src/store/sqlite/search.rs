@@ -21,6 +21,9 @@ use crate::store::{Content, SearchPlace, SearchQuery, SearchRows};
 /// How many changes one batch goes through.
 pub(super) const CHANGES: i64 = 512;
 
+/// So many messages at most take one row of the feed.
+pub(super) const MAX_MADE: i64 = 512;
+
 /// After so many bytes of text a batch ends early.
 const BATCH_BYTES: usize = 512 << 10;
 
@@ -44,11 +47,14 @@ macro_rules! unindexed {
         )
     };
 }
-/// What was written since, each message at its last change in the batch. One that changes again later is not put off.
+/// What was written since, each message at its last change in the batch. One that changes again later is not put off. A row
+/// of the feed may begin before the batch and end behind it (by less than `MAX_MADE`).
 pub(super) const CHANGED: &str = unindexed!(
-    "f.seq",
-    "change_feed f CROSS JOIN message m ON m.id = f.entity_id",
-    "f.seq > ?1 AND f.seq <= ?2 AND f.entity = 2 AND (m.change_seq = f.seq OR m.change_seq > ?2) ORDER BY f.seq"
+    "f.seq - f.message_pk + m.pk",
+    "change_feed f CROSS JOIN message m
+     ON m.pk >= f.message_pk - min(f.more, f.seq - ?1 - 1) AND m.pk <= f.message_pk - max(f.seq - ?2, 0)",
+    "f.seq > ?1 AND f.seq < ?2 + 512
+     AND (m.change_seq = f.seq - f.message_pk + m.pk OR m.change_seq > ?2) ORDER BY f.seq, m.pk"
 );
 /// What was there before.
 pub(super) const OLDER: &str = unindexed!("m.pk", "message m", "m.pk > ?1 AND m.id IS NOT NULL ORDER BY m.pk LIMIT ?2");
@@ -301,7 +307,7 @@ fn unindexed(row: &Row<'_>) -> rusqlite::Result<Unindexed> {
         // A message that cannot be read keeps no other from being found.
         text = Content::decode(json.as_blob().unwrap_or_default()).ok().map(|parts| searchable(&parts));
     }
-    let scope = [token('o', row.get(3)?), token('c', row.get(2)?), token('r', row.get(4)?)].join(" ");
+    let scope = [token('o', row.get(3)?), token('c', row.get(2)?)].join(" ");
     Ok(Unindexed { number: row.get(0)?, pk: row.get(1)?, scope, text })
 }
 

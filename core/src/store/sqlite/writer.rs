@@ -283,6 +283,7 @@ impl Writer {
             owner: &batch.owner,
             at: batch.at,
             change: *change,
+            made: None,
             seen: Seen::default(),
             has_budgets,
         };

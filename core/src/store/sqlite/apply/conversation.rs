@@ -5,7 +5,6 @@ use rusqlite::params;
 use super::{Applying, Place, Seen, list_json, map_json};
 use crate::base::{ConversationId, ErrorKind, Timestamp};
 use crate::model::{PreferencesChange, Result};
-use crate::store::codes::{Change, Entity};
 use crate::store::sqlite::conversations;
 use crate::store::sqlite::row::{all, first, json, run};
 use crate::store::{ConversationChange, NewConversation, refusal};
@@ -44,7 +43,7 @@ impl Applying<'_> {
             }
         }
         let owner_pk = self.owner_pk()?;
-        let change = self.note(owner_pk, new.id, Entity::Conversation, new.id.as_bytes(), Change::Made)?;
+        let change = self.number();
         let (at, root_pk) = (self.at.as_millis(), self.new_message_pk(self.at)?);
         run(
             self.connection,
@@ -76,7 +75,7 @@ impl Applying<'_> {
 
     pub(super) fn update_conversation(&mut self, id: ConversationId, change: &ConversationChange) -> Result<()> {
         let place = self.conversation(id)?;
-        let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Changed)?;
+        let version = self.number();
         let metadata = change.metadata.as_ref().map(map_json).transpose()?;
         let tags = change.tags.as_ref().map(|tags| list_json(tags)).transpose()?;
         run(
@@ -120,7 +119,7 @@ impl Applying<'_> {
         updated_at: Timestamp,
     ) -> Result<()> {
         let place = self.conversation(id)?;
-        let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Changed)?;
+        let version = self.number();
         run(
             self.connection,
             "UPDATE conversation SET created_at = ?2, updated_at = ?3, version = ?4, activity_seq = ?4 WHERE pk = ?1",
@@ -155,7 +154,7 @@ impl Applying<'_> {
     pub(super) fn delete_conversation(&mut self, id: ConversationId) -> Result<()> {
         let place = self.place(id, i64::MIN)?.ok_or_else(refusal::no_conversation)?;
         self.seen = Seen::default();
-        let version = self.note(place.owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Deleted)?;
+        let version = self.number();
         self.note_list(place.owner_pk, version)?;
         let pk = [place.pk];
         let blobs: Vec<[u8; 32]> = all(

@@ -6,9 +6,7 @@
 use rusqlite::{Connection, params};
 
 use super::{Applying, Seen};
-use crate::base::ConversationId;
 use crate::model::Result;
-use crate::store::codes::{Change, Entity};
 use crate::store::sqlite::row::{all, first, run};
 use crate::store::{Erased, refusal};
 
@@ -18,7 +16,7 @@ const GONE: i64 = i64::MIN;
 pub(in crate::store::sqlite) const ERASING: &str =
     "SELECT ext_id FROM owner WHERE erasing_since > -9223372036854775808 LIMIT ?";
 pub(in crate::store::sqlite) const A_CONVERSATION: &str =
-    "SELECT pk, id, root_pk FROM conversation WHERE owner_pk = ? LIMIT 1";
+    "SELECT pk, root_pk FROM conversation WHERE owner_pk = ? LIMIT 1";
 pub(in crate::store::sqlite) const SOME_TURNS: &str = "SELECT pk FROM turn WHERE conv_pk = ? LIMIT ?";
 pub(in crate::store::sqlite) const A_LEAF: &str = "SELECT pk, parent_pk, content_hash FROM message
     WHERE conv_pk = ? AND child_count = 0 AND id IS NOT NULL ORDER BY pk DESC LIMIT 1";
@@ -86,9 +84,9 @@ impl Applying<'_> {
     /// False when there is no conversation.
     fn erase_from_conversation(&mut self, owner_pk: i64, left: &mut i64, erased: &mut Erased) -> Result<bool> {
         let found = first(self.connection, A_CONVERSATION, [owner_pk], |row| {
-            Ok((row.get::<_, i64>(0)?, ConversationId::from_bytes(row.get(1)?), row.get::<_, i64>(2)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
         })?;
-        let Some((pk, id, root_pk)) = found else { return Ok(false) };
+        let Some((pk, root_pk)) = found else { return Ok(false) };
         run(
             self.connection,
             "UPDATE conversation SET expires_at = ?2, head_pk = NULL, head_id = NULL, head_depth = 0, last_preview = NULL
@@ -113,7 +111,7 @@ impl Applying<'_> {
             })?;
             *left -= 1;
             let Some((leaf, parent_pk, content_hash)) = leaf else {
-                let version = self.note(owner_pk, id, Entity::Conversation, id.as_bytes(), Change::Deleted)?;
+                let version = self.number();
                 self.note_list(owner_pk, version)?;
                 run(self.connection, "DELETE FROM message WHERE pk = ?", [root_pk])?;
                 run(self.connection, "DELETE FROM conversation_tag WHERE conv_pk = ?", [pk])?;

@@ -5,7 +5,6 @@ use rusqlite::params;
 use super::{Applying, Place, map_json};
 use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{Cost, MessageStatus, Result, Role, Usage};
-use crate::store::codes::Change;
 use crate::store::sqlite::read::ANCESTOR;
 use crate::store::sqlite::row::{Coded, first, insert, json, run};
 use crate::store::tree::jumps_on;
@@ -96,10 +95,11 @@ impl Applying<'_> {
         )?
         .ok_or_else(refusal::no_message)?;
 
-        let change = self.note_message(&place, new.id, Change::Made)?;
         let at = self.at.as_millis();
         let made = new.created_at.filter(|_| matches!(new.parent, Parent::Restored { .. })).unwrap_or(self.at);
         let pk = self.new_message_pk(made)?;
+        // What is being written is noted when it ends.
+        let change = if new.status == MessageStatus::Streaming { self.number() } else { self.number_of_made(pk)? };
         let content = self.keep_content(&new.content)?;
         // Before the row is there: the message above, which grows by this, mostly is the last of the table, where that moves
         // nothing else.
@@ -160,7 +160,7 @@ impl Applying<'_> {
             return Err(refusal::not_streaming());
         }
         let place = self.conversation(target.conversation)?;
-        let change = self.note_message(&place, end.id, Change::Changed)?;
+        let change = self.note_message(target.pk)?;
         let content = self.keep_content(&end.content)?;
         if let Some(old) = target.content_hash {
             self.release_blob(&old)?;
@@ -193,7 +193,7 @@ impl Applying<'_> {
         }
         let place = self.conversation(target.conversation)?;
         self.forget_summaries(&place, target.pk)?;
-        let change = self.note_message(&place, id, Change::Changed)?;
+        let change = self.note_message(target.pk)?;
         run(
             self.connection,
             "UPDATE message SET status = ?2, change_seq = ?3, updated_at = ?4 WHERE pk = ?1",

@@ -18,11 +18,11 @@ use std::cell::Cell;
 use rusqlite::{Connection, params};
 
 use super::row::{Coded, first, json, run};
+use super::search::MAX_MADE;
 use super::spend::{self, SqlBooks};
 use crate::base::{ConversationId, MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result, Role};
 use crate::store::books;
-use crate::store::codes::{Change, Entity};
 use crate::store::{Erased, Op, Precondition, Receipt, WriteBatch, refusal};
 
 /// A batch that is being applied.
@@ -32,6 +32,8 @@ pub(super) struct Applying<'a> {
     pub(super) at: Timestamp,
     /// The last number given to a change.
     pub(super) change: i64,
+    /// The messages that were made last and are not in the feed yet.
+    pub(super) made: Option<Made>,
     /// What was looked up already.
     pub(super) seen: Seen,
     /// Whether any budget is set, once somebody has looked; shared by the batches of a transaction.
@@ -56,6 +58,17 @@ impl Seen {
         self.place.set(None);
         self.turn.set(None);
     }
+}
+
+/// Messages that were made one after the other: their keys go on as the numbers of their changes do, and they take one
+/// row of the feed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    /// The number and the key of the last one.
+    change: i64,
+    pk: i64,
+    /// How many there are before it.
+    more: i64,
 }
 
 /// A turn's key, its conversation, its epoch.
@@ -150,6 +163,7 @@ impl Applying<'_> {
                 Op::PutSummary(new) => self.put_summary(new)?,
             }
         }
+        self.note_made()?;
         let (change_seq, has_budgets, versions) = (self.change, self.has_budgets()?, self.seen.versions.get());
         Ok(Receipt {
             change_seq,
@@ -201,26 +215,42 @@ impl Applying<'_> {
         }
     }
 
-    /// Gives the next number and notes the change in the feed.
-    fn note(
-        &mut self,
-        owner_pk: i64,
-        conversation: ConversationId,
-        entity: Entity,
-        id: &[u8; 16],
-        op: Change,
-    ) -> Result<i64> {
+    /// Gives the next number of a change.
+    const fn number(&mut self) -> i64 {
         self.change += 1;
-        run(
-            self.connection,
-            "INSERT INTO change_feed(seq, owner_pk, conversation_id, entity, entity_id, op, at) VALUES(?, ?, ?, ?, ?, ?, ?)",
-            params![self.change, owner_pk, conversation.as_bytes(), Coded(entity), id, Coded(op), self.at.as_millis()],
-        )?;
-        Ok(self.change)
+        self.change
     }
 
-    fn note_message(&mut self, place: &Place, id: MessageId, op: Change) -> Result<i64> {
-        self.note(place.owner_pk, place.id, Entity::Message, id.as_bytes(), op)
+    /// Gives the next number and notes in the feed that this message is another now.
+    fn note_message(&mut self, pk: i64) -> Result<i64> {
+        let change = self.number();
+        self.note(Made { change, pk, more: 0 })?;
+        Ok(change)
+    }
+
+    /// Gives the next number and has it noted, at the end of the batch at the latest, that this message is there.
+    fn number_of_made(&mut self, pk: i64) -> Result<i64> {
+        let change = self.number();
+        let goes_on =
+            self.made.filter(|last| (last.change + 1, last.pk + 1) == (change, pk) && last.more + 1 < MAX_MADE);
+        if goes_on.is_none() {
+            self.note_made()?;
+        }
+        self.made = Some(Made { change, pk, more: goes_on.map_or(0, |last| last.more + 1) });
+        Ok(change)
+    }
+
+    fn note_made(&mut self) -> Result<()> {
+        self.made.take().map_or(Ok(()), |made| self.note(made))
+    }
+
+    fn note(&self, made: Made) -> Result<()> {
+        run(
+            self.connection,
+            "INSERT INTO change_feed(seq, message_pk, more, at) VALUES(?, ?, ?, ?)",
+            [made.change, made.pk, made.more, self.at.as_millis()],
+        )
+        .map(drop)
     }
 
     fn conversation(&self, id: ConversationId) -> Result<Place> {

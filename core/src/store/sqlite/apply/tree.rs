@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::{Applying, Place};
 use crate::base::{ConversationId, MessageId, TurnId};
 use crate::model::{MessageStatus, Result, Role, TurnState, text_of};
-use crate::store::codes::{Change, Code as _, Entity};
+use crate::store::codes::Code as _;
 use crate::store::content::preview;
 use crate::store::sqlite::branches::{DIVERGENCE, END};
 use crate::store::sqlite::read::ANCESTOR;
@@ -106,8 +106,7 @@ impl Applying<'_> {
         })?
         .ok_or_else(refusal::no_message)?;
         let words = words.transpose()?.map(|parts| preview(&text_of(&parts))).filter(|words| !words.is_empty());
-        let version =
-            self.note(place.owner_pk, place.id, Entity::Conversation, place.id.as_bytes(), Change::Changed)?;
+        let version = self.number();
         run(
             self.connection,
             "UPDATE conversation SET head_pk = ?2, head_id = ?3, head_depth = ?4, last_role = ?5, last_preview = ?6,
@@ -136,7 +135,7 @@ impl Applying<'_> {
             _ => {}
         }
         let place = self.conversation(target.conversation)?;
-        let change = self.note_message(&place, id, Change::Deleted)?;
+        let change = self.number();
         let nothing = Content::encode(&[])?;
         self.forget_summaries(&place, target.pk)?;
         self.release_attachments(target.pk)?;
@@ -159,8 +158,7 @@ impl Applying<'_> {
 
     /// Gives the conversation's deletions a new number: histories that were read before are old.
     fn note_deletion(&mut self, place: &Place) -> Result<()> {
-        let version =
-            self.note(place.owner_pk, place.id, Entity::Conversation, place.id.as_bytes(), Change::Changed)?;
+        let version = self.number();
         run(self.connection, "UPDATE message SET change_seq = ?2 WHERE pk = ?1", [place.root_pk, version])?;
         run(
             self.connection,
@@ -250,7 +248,7 @@ impl Applying<'_> {
         if let Some(turn) = row.turn {
             self.remove_turn_of(turn, row.id)?;
         }
-        self.note_message(place, row.id, Change::Deleted)?;
+        self.number();
         self.take_out(place.pk, row.pk, row.parent_pk, row.content_hash)
     }
 

@@ -5,7 +5,6 @@ use rusqlite::params;
 use super::Applying;
 use crate::base::{MessageId, Timestamp, TurnId};
 use crate::model::{MessageStatus, Result};
-use crate::store::codes::{Change, Entity};
 use crate::store::sqlite::row::{Coded, first, insert, json, run};
 use crate::store::{DraftChunk, NewStep, NewTurn, QueueEntry, TurnChange, refusal};
 
@@ -28,7 +27,7 @@ impl Applying<'_> {
                 return Err(refusal::client_id_taken());
             }
         }
-        self.note(place.owner_pk, place.id, Entity::Turn, new.id.as_bytes(), Change::Made)?;
+        self.number();
         insert(
             self.connection,
             "INSERT INTO turn(id, conv_pk, state, epoch, attempt, last_seq, message_id, reply_id, client_id, body_hash, model,
@@ -55,8 +54,8 @@ impl Applying<'_> {
 
     pub(in crate::store::sqlite) fn advance_turn(&mut self, id: TurnId, change: &TurnChange) -> Result<()> {
         let (pk, conversation, epoch) = self.turn(id)?;
-        let owner_pk = self.conversation(conversation)?.owner_pk;
-        self.note(owner_pk, conversation, Entity::Turn, id.as_bytes(), Change::Changed)?;
+        self.conversation(conversation)?;
+        self.number();
         self.seen.turn.set(Some((id, (pk, conversation, epoch + 1))));
         let millis = |time: &Option<Option<Timestamp>>| time.flatten().map(Timestamp::as_millis);
         let error = change.error.as_ref().and_then(Option::as_ref).map(json).transpose()?;

@@ -302,7 +302,7 @@ async fn the_log_is_moved_into_the_database_by_the_idle_writer() {
 }
 
 #[tokio::test]
-async fn every_change_is_in_the_feed_once_and_old_ones_are_forgotten() {
+async fn every_message_is_in_the_feed_at_its_last_change_and_old_changes_are_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let store = open(&path).await;
@@ -313,23 +313,30 @@ async fn every_change_is_in_the_feed_once_and_old_ones_are_forgotten() {
     assert_eq!(receipt.change_seq, 3);
     let receipt = scene.apply(scene.first_words(sent, "par")).await.unwrap();
     assert_eq!(receipt.change_seq, 5);
-    let feed = |sql: &str| ask::<String>(&path, sql);
-    let all =
-        "SELECT group_concat(seq || ':' || entity || '/' || op, ' ') FROM (SELECT * FROM change_feed ORDER BY seq)";
-    assert_eq!(feed(all), "1:1/1 2:2/1 3:3/1 4:2/1 5:3/2");
-    let found: i64 = ask(&path, "SELECT count(*) FROM change_feed JOIN message ON id = entity_id AND change_seq = seq");
-    assert_eq!(found, 2);
+    let feed = || {
+        let all = "SELECT group_concat(seq || '-' || more, ' ') FROM (SELECT * FROM change_feed ORDER BY seq)";
+        ask::<String>(&path, all)
+    };
+    assert_eq!(feed(), "2-0", "what is being written is not noted, nor are conversations and turns");
+    let receipt = scene.apply(scene.ending(sent, 2, "partly")).await.unwrap();
+    assert_eq!(receipt.change_seq, 7);
+    assert_eq!(feed(), "2-0 6-0");
+    let found = "SELECT count(*) FROM change_feed JOIN message ON pk = message_pk AND change_seq = seq";
+    assert_eq!(ask::<i64>(&path, found), 2);
+    let three = (0..3).map(|_| user_row(scene.ids.message(), conversation, Parent::Head, "words"));
+    scene.apply(three.fold(scene.batch(), |batch, row| batch.op(Op::AppendMessage(row)))).await.unwrap();
+    assert_eq!(feed(), "2-0 6-0 10-2", "what was made together takes one row");
 
-    Connection::open(&path).unwrap().execute("INSERT INTO change_cursor VALUES('search', 2, 0)", []).unwrap();
+    Connection::open(&path).unwrap().execute("INSERT INTO change_cursor VALUES('search', 9, 0)", []).unwrap();
     let tomorrow = later(25 * 60 * 60 * 1_000);
     let next = |at| WriteBatch::new(scene.owner, at).op(put_conversation(scene.ids.conversation()));
-    scene.apply(next(tomorrow)).await.unwrap();
-    assert_eq!(ask::<i64>(&path, "SELECT min(seq) FROM change_feed"), 3, "the search has not read on");
-    Connection::open(&path).unwrap().execute("UPDATE change_cursor SET seq = 100", []).unwrap();
     for _ in 0..3 {
         scene.apply(next(tomorrow)).await.unwrap();
     }
-    assert_eq!(ask::<i64>(&path, "SELECT min(seq) FROM change_feed"), 6);
+    assert_eq!(feed(), "10-2", "the search has not read all of the row");
+    Connection::open(&path).unwrap().execute("UPDATE change_cursor SET seq = 100", []).unwrap();
+    scene.apply(next(tomorrow)).await.unwrap();
+    assert_eq!(ask::<i64>(&path, "SELECT count(*) FROM change_feed"), 0);
 }
 
 #[tokio::test]

@@ -84,6 +84,45 @@ async fn writing_indexes_nothing_and_a_search_everything_in_bounded_batches() {
 }
 
 #[tokio::test]
+async fn what_was_made_together_takes_few_rows_of_the_feed_and_is_indexed_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let store = open(&path).await;
+    let scene = scene(&store, 1);
+    fill(&scene, 1).await;
+    while !store.index().await.unwrap() {}
+    let conversation = scene.new_conversation().await;
+    let rows = (0..1_300).map(|_| user_row(scene.ids.message(), conversation, Parent::Head, "olive"));
+    let rows: Vec<_> = rows.collect();
+    let ids: Vec<MessageId> = rows.iter().map(|row| row.id).collect();
+    scene.apply(rows.into_iter().fold(scene.batch(), |batch, row| batch.op(Op::AppendMessage(row)))).await.unwrap();
+    let told: String =
+        ask(&path, "SELECT group_concat(more, ' ') FROM (SELECT more FROM change_feed WHERE more > 0 ORDER BY seq)");
+    assert_eq!(told, "511 511 275");
+
+    let is_indexed = |id: MessageId| {
+        let sql = "SELECT count(*) FROM message_fts_docsize d JOIN message m ON m.pk = d.id WHERE m.id = ?";
+        let of = [id.as_bytes()];
+        Connection::open(&path).unwrap().query_row(sql, of, |row| row.get::<_, i64>(0)).unwrap() == 1
+    };
+    assert!(!store.index().await.unwrap());
+    assert_eq!(indexed(&path), 1 + 511, "the conversation has a number, too");
+    assert!(is_indexed(ids[510]) && !is_indexed(ids[511]));
+    // One that changes again before it is its turn is not put off.
+    scene.apply_op(Op::WithdrawMessage { id: ids[700] }).await.unwrap();
+    scene.apply_op(Op::WipeMessage { id: ids[800] }).await.unwrap();
+    assert!(!store.index().await.unwrap());
+    assert_eq!(indexed(&path), 1 + 511 + 512 - 1);
+    assert!(is_indexed(ids[700]) && !is_indexed(ids[800]));
+    let mut expected = ids;
+    expected.remove(800);
+    let found = all_found(&scene, "olive").await;
+    assert_eq!(found.len(), 1 + expected.len());
+    assert!(expected.iter().all(|id| found.contains(id)));
+    assert_sound(&path, "in pieces");
+}
+
+#[tokio::test]
 async fn a_writer_far_behind_indexes_when_nobody_waits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
@@ -252,7 +291,7 @@ async fn searching_and_indexing_go_by_their_indexes() {
     for (sql, index) in [
         (search::STATE, "change_cursor USING PRIMARY KEY (consumer=?)"),
         (search::CHANGED, "f USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        (search::CHANGED, "m USING INDEX sqlite_autoindex_message_1 (id=?)"),
+        (search::CHANGED, "m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (search::OLDER, "m USING INTEGER PRIMARY KEY (rowid>?)"),
         (search::HIT, "m USING INTEGER PRIMARY KEY (rowid=?)"),
         (search::NEWEST, "message_fts VIRTUAL TABLE INDEX 192:M3<"),

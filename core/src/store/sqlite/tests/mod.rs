@@ -82,7 +82,11 @@ fn assert_sound(path: &Path, name: &str) {
         "SELECT count(*) FROM budget_counter WHERE budget_pk NOT IN (SELECT pk FROM budget)",
         "SELECT count(*) FROM usage_hour GROUP BY hour, model
          HAVING sum(iif(owner_pk = 0, -requests, requests)) <> 0 OR min(owner_pk) <> 0",
-        "SELECT max(value - (SELECT coalesce(max(seq), 0) FROM change_feed)) FROM seq WHERE name = 'change'",
+        "SELECT count(*) FROM seq WHERE name = 'change' AND value < (SELECT coalesce(max(seq), 0) FROM change_feed)",
+        "SELECT count(*) FROM message m WHERE role BETWEEN 1 AND 3 AND status NOT IN (2, 6)
+         AND change_seq > (SELECT seq FROM change_cursor WHERE consumer = 'search')
+         AND NOT EXISTS (SELECT 1 FROM change_feed f WHERE f.seq >= m.change_seq AND f.seq < m.change_seq + 512
+         AND f.more >= f.seq - m.change_seq AND f.message_pk - m.pk = f.seq - m.change_seq)",
     ] {
         let found: i64 = Connection::open(path).unwrap().query_row(wrong, [], |row| row.get(0)).unwrap_or(0);
         assert_eq!(found, 0, "{name}: {wrong}");

@@ -36,6 +36,7 @@ impl Desk {
             owner: OWNER,
             at: batch.at,
             change: self.change,
+            made: None,
             seen: Seen::default(),
             has_budgets: &Cell::default(),
         };
