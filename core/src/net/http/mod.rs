@@ -93,7 +93,7 @@ impl Limits {
 
 enum ClientState {
     Unmade,
-    Made(Client<Connector, Full<Bytes>>),
+    Made(Box<Client<Connector, Full<Bytes>>>),
     Closed,
 }
 
@@ -130,7 +130,7 @@ impl HttpTransport {
     fn hand_over(&self, request: http::Request<Full<Bytes>>) -> Result<ResponseFuture> {
         let mut state = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(&*state, ClientState::Unmade) {
-            *state = ClientState::Made(self.make_client());
+            *state = ClientState::Made(Box::new(self.make_client()));
         }
         match &*state {
             ClientState::Made(client) => Ok(client.request(request)),
