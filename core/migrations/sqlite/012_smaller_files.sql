@@ -2,6 +2,8 @@
 -- one after the other take one row of it. It holds what has to be read again of messages: changes of conversations and
 -- turns, and what is deleted, have numbers and no row; a message that is being written is noted when it ends.
 -- What the search has read already is not taken along.
+-- The messages of a conversation are found by an index that no change of a message touches: whether what a summary was made of
+-- has changed is told by the number on the conversation's virtual root.
 -- And from here on `message.content`, where a message is one text and nothing else, is a JSON string: the text. Rows of before
 -- stay as they are.
 
@@ -16,3 +18,6 @@ INSERT INTO smaller_feed(seq, message_pk, more, at)
   WHERE f.seq > (SELECT seq FROM change_cursor WHERE consumer = 'search') AND f.entity = 2 ORDER BY f.seq;
 DROP TABLE change_feed;
 ALTER TABLE smaller_feed RENAME TO change_feed;
+
+DROP INDEX message_feed;
+CREATE INDEX message_of ON message(conv_pk, depth);

@@ -119,6 +119,17 @@ pub(super) async fn a_summary_of_what_has_changed_meanwhile_is_refused(store: Ar
     refused(put(as_of, 1).await, ErrorKind::Conflict, "history_moved");
     let as_of = scene.shown(chat).await.version;
     put(as_of, 3).await.unwrap();
+    // Taken back before it was sent.
+    scene.apply_op(Op::WithdrawMessage { id: ids[0] }).await.unwrap();
+    refused(put(as_of, 3).await, ErrorKind::Conflict, "history_moved");
+    // A reply that ended when somebody had gone on below it.
+    let chat = scene.new_conversation().await;
+    let sent = scene.stream(chat, "question", "par").await;
+    let below = scene.append(chat, Parent::Message(sent.reply), "and?").await;
+    let as_of = scene.shown(chat).await.version;
+    scene.apply(scene.ending(sent, 2, "partly")).await.unwrap();
+    let late = scene.apply_op(scene.summary_of(chat, below, as_of, "old words")).await;
+    refused(late, ErrorKind::Conflict, "history_moved");
     // A removal leaves no row behind that could tell of it.
     let chat = scene.new_conversation().await;
     let ids = scene.fill(chat, 3).await;

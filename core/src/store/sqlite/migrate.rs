@@ -100,7 +100,7 @@ mod tests {
             "06427840b149f03d",
             "d0da6ac4b73954e4",
             "2602d1866a22ee6c",
-            "e24443fc82ace344",
+            "fce0b7591e7834f3",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

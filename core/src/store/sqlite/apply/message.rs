@@ -182,6 +182,10 @@ impl Applying<'_> {
             ],
         )?;
         run(self.connection, "DELETE FROM draft_chunk WHERE message_pk = ?", [target.pk])?;
+        // Somebody may have gone on below it.
+        if place.head_pk != Some(target.pk) {
+            self.note_past(&place, change)?;
+        }
         let shows = (place.head_pk == Some(target.pk)).then_some((target.role, &end.content));
         self.add_up(place, (0, None), shows, change, end.usage.as_ref(), end.cost.as_ref())
     }
@@ -199,6 +203,7 @@ impl Applying<'_> {
             "UPDATE message SET status = ?2, change_seq = ?3, updated_at = ?4 WHERE pk = ?1",
             params![target.pk, Coded(MessageStatus::Cancelled), change, self.at.as_millis()],
         )?;
+        self.note_past(&place, change)?;
         run(self.connection, "UPDATE conversation SET version = ?2 WHERE pk = ?1", [place.pk, change])?;
         self.seen.place.set(Some(Place { version: change, ..place }));
         self.note_list(place.owner_pk, change)

@@ -7,9 +7,8 @@ use crate::model::Result;
 use crate::store::sqlite::row::{first, run};
 use crate::store::{MAX_SUMMARIES, NewSummary, refusal};
 
-/// A message up to this depth that has changed since; of the virtual root, the number of the last deletion.
-pub(in crate::store::sqlite) const CHANGED: &str =
-    "SELECT 1 FROM message WHERE conv_pk = ?1 AND change_seq > ?2 AND depth <= ?3 LIMIT 1";
+/// Whether something that had been said has changed since, by the number of that on the virtual root.
+pub(in crate::store::sqlite) const CHANGED: &str = "SELECT 1 FROM message WHERE pk = ?1 AND change_seq > ?2";
 
 impl Applying<'_> {
     pub(super) fn put_summary(&self, new: &NewSummary) -> Result<()> {
@@ -17,7 +16,7 @@ impl Applying<'_> {
         let place = self.conversation(new.conversation)?;
         let message_pk = self.key_of(&place, new.upto)?;
         let depth = self.depth_of(message_pk)?;
-        if first(self.connection, CHANGED, params![place.pk, new.as_of, depth], |_| Ok(()))?.is_some() {
+        if first(self.connection, CHANGED, [place.root_pk, new.as_of], |_| Ok(()))?.is_some() {
             return Err(refusal::history_moved());
         }
         run(
@@ -34,6 +33,13 @@ impl Applying<'_> {
             params![place.pk, message_pk, i64::try_from(MAX_SUMMARIES - 1).unwrap_or(i64::MAX)],
         )
         .map(drop)
+    }
+
+    /// Says that something has changed which had been said: summaries that are being made of it are refused, and histories
+    /// that were read before are old.
+    pub(super) fn note_past(&self, place: &Place, change: i64) -> Result<()> {
+        let sql = "UPDATE message SET change_seq = ?2 WHERE pk = ?1";
+        run(self.connection, sql, params![place.root_pk, change]).map(drop)
     }
 
     /// Forgets what sums up this message, or may.

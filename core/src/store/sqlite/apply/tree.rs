@@ -159,7 +159,7 @@ impl Applying<'_> {
     /// Gives the conversation's deletions a new number: histories that were read before are old.
     fn note_deletion(&mut self, place: &Place) -> Result<()> {
         let version = self.number();
-        run(self.connection, "UPDATE message SET change_seq = ?2 WHERE pk = ?1", [place.root_pk, version])?;
+        self.note_past(place, version)?;
         run(
             self.connection,
             "UPDATE conversation SET version = ?2, updated_at = ?3 WHERE pk = ?1",

@@ -93,7 +93,7 @@ async fn pages_and_lists_go_by_their_indexes() {
         (library::CHANGES, 2, "c USING INTEGER PRIMARY KEY (rowid>?)"),
         (summary::SUMMARIES, 2, "summary_depth (conv_pk=? AND depth<?)"),
         (summary::SUMMARY, 1, "s USING INTEGER PRIMARY KEY (rowid=?)"),
-        (apply::CHANGED, 3, "message_feed (conv_pk=? AND change_seq>?)"),
+        (apply::CHANGED, 2, "message USING INTEGER PRIMARY KEY (rowid=?)"),
         (recover::DRAFT, 1, "draft_chunk USING PRIMARY KEY (message_pk=?)"),
     ] {
         let plan = plan(&connection, sql, parameters);
