@@ -84,7 +84,8 @@ impl Engine {
         Ok(())
     }
 
-    /// New conversations on disk that hold this many messages of 500 characters already.
+    /// New conversations on disk that hold this many messages of 500 characters already. Of saving them nothing is left to be
+    /// done: the log is moved into the database, which whoever writes next would do otherwise.
     pub async fn chats(&self, chats: usize, messages: usize) -> Outcome<Vec<Conversation>> {
         let me = self.disk.user("ana");
         let mut all = Vec::with_capacity(chats);
@@ -93,6 +94,7 @@ impl Engine {
             chat.append(said(messages, 500)).await?;
             all.push(chat);
         }
+        self.disk.store().checkpoint().await?;
         Ok(all)
     }
 
