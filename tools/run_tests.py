@@ -313,11 +313,6 @@ def wheel_steps() -> Iterable[Step]:
     )  # fmt: skip
 
 
-def release_step() -> Step:
-    """Build the wheel that this machine's users get, as small and for machines as old as it is to be. Takes minutes."""
-    return Step("python: wheel as released", (sys.executable, "tools/wheels.py", "build", "here"), after=ENVIRONMENT)
-
-
 def environment_step() -> Step:
     """Make the environment of Python."""
     return Step(ENVIRONMENT, (sys.executable, str(Path(__file__)), "environment"), in_check=True)
@@ -460,8 +455,6 @@ def all_steps() -> Iterable[Step]:
         if existing("examples/python"):
             yield Step("python: types of the examples", (str(VENV / "pyright"),), after=INSTALLED)
         yield Step("python: tests", (python, "-m", "pytest"), pytest_counts, after=INSTALLED)
-        if must_run():
-            yield release_step()
         yield played_in_python()
         yield from soaked("--cancels", "50", "--calls", "2000", "--streams", "1000", "rust", "python")
     yield swift_format_step()

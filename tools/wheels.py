@@ -75,7 +75,19 @@ def targets(system: str, wanted: Sequence[str]) -> dict[str, str | None]:
 
 def command(target: str, oldest: str | None, into: Path) -> list[str]:
     """Tell how one wheel is built."""
-    words = [tool("maturin"), "build", "--profile", "wheel", "--locked", "--target", target, "--out", str(into)]
+    words = [
+        tool("maturin"),
+        "build",
+        "--profile",
+        "wheel",
+        "--compression-level",
+        "9",
+        "--locked",
+        "--target",
+        target,
+        "--out",
+        str(into),
+    ]
     return words if oldest is None else [*words, "--zig", "--compatibility", oldest]
 
 
