@@ -36,7 +36,6 @@ SYSTEMS: dict[str, Mapping[str, str | None]] = {
         "aarch64-unknown-linux-musl": "musllinux_1_2",
     },
     "darwin": {"aarch64-apple-darwin": None, "x86_64-apple-darwin": None},
-    "win32": {"x86_64-pc-windows-msvc": None},
 }
 MACHINES = {"x86_64": 62, "aarch64": elf.AARCH64}
 LIBRARY = "tertulia/_native.abi3.so"
