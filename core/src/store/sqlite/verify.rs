@@ -27,6 +27,16 @@ pub(super) struct Rule {
     mends: &'static [&'static str],
 }
 
+/// How many messages the conversation `c` has: all below its virtual root.
+macro_rules! below {
+    () => {
+        "(WITH RECURSIVE below(pk) AS (
+          SELECT m.pk FROM message m WHERE m.parent_pk = c.root_pk
+          UNION ALL SELECT m.pk FROM below CROSS JOIN message m ON m.parent_pk = below.pk)
+        SELECT count(*) FROM below)"
+    };
+}
+
 use StoreProblemKind::{Count, Damaged, Reference, Schema};
 
 pub(super) const RULES: &[Rule] = &[
@@ -66,14 +76,23 @@ pub(super) const RULES: &[Rule] = &[
         mends: &[],
     },
     Rule {
+        kind: Reference,
+        place: "message",
+        detail: "are of a conversation that is not there",
+        wrong: "SELECT count(*) FROM message m WHERE NOT EXISTS (SELECT 1 FROM conversation c WHERE c.pk = m.conv_pk)",
+        mends: &[],
+    },
+    Rule {
         kind: Count,
         place: "conversation",
         detail: "count other messages than they have",
-        wrong: "SELECT count(*) FROM conversation c
-            WHERE message_count <> (SELECT count(*) FROM message m WHERE m.conv_pk = c.pk AND m.depth > 0)",
-        mends: &["UPDATE conversation AS c
-             SET message_count = (SELECT count(*) FROM message m WHERE m.conv_pk = c.pk AND m.depth > 0)
-             WHERE message_count <> (SELECT count(*) FROM message m WHERE m.conv_pk = c.pk AND m.depth > 0)"],
+        wrong: concat!("SELECT count(*) FROM conversation c WHERE message_count <> ", below!()),
+        mends: &[concat!(
+            "UPDATE conversation AS c SET message_count = ",
+            below!(),
+            " WHERE message_count <> ",
+            below!()
+        )],
     },
     Rule {
         kind: Reference,

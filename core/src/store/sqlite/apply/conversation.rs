@@ -9,6 +9,32 @@ use crate::store::sqlite::conversations;
 use crate::store::sqlite::row::{all, first, json, run};
 use crate::store::{ConversationChange, NewConversation, refusal};
 
+/// A statement that goes through all messages of a conversation, named by its key. They are `below` its virtual root.
+macro_rules! below {
+    ($sql:literal) => {
+        concat!(
+            "WITH RECURSIVE below(pk) AS (
+              SELECT root_pk FROM conversation WHERE pk = ?1
+              UNION ALL SELECT m.pk FROM below CROSS JOIN message m ON m.parent_pk = below.pk)
+            ",
+            $sql
+        )
+    };
+}
+
+pub(in crate::store::sqlite) const BLOBS: &str = below!(
+    "SELECT m.content_hash FROM below CROSS JOIN message m ON m.pk = below.pk WHERE m.content_hash IS NOT NULL
+     UNION ALL SELECT a.hash FROM below CROSS JOIN attachment a ON a.message_pk = below.pk"
+);
+pub(in crate::store::sqlite) const DELETE_DRAFTS: &str =
+    below!("DELETE FROM draft_chunk WHERE message_pk IN (SELECT pk FROM below)");
+pub(in crate::store::sqlite) const DELETE_ATTACHMENTS: &str =
+    below!("DELETE FROM attachment WHERE message_pk IN (SELECT pk FROM below)");
+pub(in crate::store::sqlite) const DELETE_WORDS: &str =
+    below!("DELETE FROM message_fts WHERE rowid IN (SELECT pk FROM below)");
+pub(in crate::store::sqlite) const DELETE_MESSAGES: &str =
+    below!("DELETE FROM message WHERE pk IN (SELECT pk FROM below)");
+
 impl Applying<'_> {
     pub(super) fn owner_pk(&self) -> Result<i64> {
         run(
@@ -157,22 +183,16 @@ impl Applying<'_> {
         let version = self.number();
         self.note_list(place.owner_pk, version)?;
         let pk = [place.pk];
-        let blobs: Vec<[u8; 32]> = all(
-            self.connection,
-            "SELECT content_hash FROM message WHERE conv_pk = ?1 AND content_hash IS NOT NULL
-             UNION ALL SELECT a.hash FROM message m CROSS JOIN attachment a ON a.message_pk = m.pk WHERE m.conv_pk = ?1",
-            pk,
-            |row| row.get(0),
-        )?;
+        let blobs: Vec<[u8; 32]> = all(self.connection, BLOBS, pk, |row| row.get(0))?;
         for sql in [
             "DELETE FROM send_queue WHERE turn_pk IN (SELECT pk FROM turn WHERE conv_pk = ?)",
             "DELETE FROM turn_step WHERE turn_pk IN (SELECT pk FROM turn WHERE conv_pk = ?)",
             "DELETE FROM turn WHERE conv_pk = ?",
-            "DELETE FROM draft_chunk WHERE message_pk IN (SELECT pk FROM message WHERE conv_pk = ?)",
-            "DELETE FROM attachment WHERE message_pk IN (SELECT pk FROM message WHERE conv_pk = ?)",
-            "DELETE FROM message_fts WHERE rowid IN (SELECT pk FROM message WHERE conv_pk = ?)",
+            DELETE_DRAFTS,
+            DELETE_ATTACHMENTS,
+            DELETE_WORDS,
             "DELETE FROM summary WHERE conv_pk = ?",
-            "DELETE FROM message WHERE conv_pk = ?",
+            DELETE_MESSAGES,
             "DELETE FROM conversation_tag WHERE conv_pk = ?",
             "DELETE FROM conversation WHERE pk = ?",
         ] {

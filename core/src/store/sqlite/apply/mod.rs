@@ -1,7 +1,7 @@
 //! Writing: the ops of a batch, one after the other, inside a transaction that the writer holds.
 
 mod blob;
-mod conversation;
+pub(super) mod conversation;
 pub(super) mod erase;
 mod events;
 mod library;

@@ -127,6 +127,11 @@ async fn what_stood_in_every_earlier_version_is_there_in_this_one() {
         for migration in &migrate::MIGRATIONS[..usize::try_from(version).unwrap()] {
             connection.execute_batch(migration).unwrap();
         }
+        let changes = if version < 12 {
+            format!("(7, 1, x'{ID}', 2, x'{HEAD}', 1, 5), (8, 1, x'{ID}', 1, x'{ID}', 1, 5)")
+        } else {
+            "(7, 2, 0, 5)".to_owned()
+        };
         connection
             .execute_batch(&format!(
                 "PRAGMA application_id = 1413829204; PRAGMA user_version = {version};
@@ -140,7 +145,7 @@ async fn what_stood_in_every_earlier_version_is_there_in_this_one() {
                    (1, 1, NULL, 0, 1, 0, 0, 1, 2, NULL, 0, 0, 1, 5, 5, x''),
                    (2, 1, 1, 1, 1, 0, 0, 0, NULL, x'{HEAD}', 2, 3, 7, 5, 5,
                     CAST('[{{\"type\":\"text\",\"text\":\"words\"}}]' AS BLOB));
-                 INSERT INTO change_feed VALUES(7, 1, x'{ID}', 2, x'{HEAD}', 1, 5), (8, 1, x'{ID}', 1, x'{ID}', 1, 5);
+                 INSERT INTO change_feed VALUES{changes};
                  UPDATE seq SET value = 8;"
             ))
             .unwrap();

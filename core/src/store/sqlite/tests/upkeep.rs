@@ -254,6 +254,7 @@ async fn everything_that_is_wrong_is_found_and_what_the_rows_tell_is_mended() {
         ("UPDATE message SET selected_child_pk = pk WHERE depth = 1", Count, "message", true),
         ("UPDATE message SET left_pk = parent_pk WHERE depth = 2", Reference, "message", true),
         ("UPDATE message SET jump_depth = 7 WHERE depth = 2", Damaged, "message", false),
+        ("UPDATE message SET conv_pk = 4711", Reference, "message", false),
         ("DELETE FROM conversation_tag", Reference, "conversation_tag", true),
         ("UPDATE conversation_tag SET activity_seq = 0", Reference, "conversation_tag", true),
         ("UPDATE conversation_tag SET tag = 'play' WHERE tag = 'work'", Reference, "conversation_tag", true),
