@@ -447,6 +447,38 @@ async fn a_reply_can_be_continued_in_every_dialect() {
 }
 
 #[tokio::test]
+async fn no_second_request_is_raced_while_the_device_saves_power() {
+    let clock = ManualClock::default();
+    let clocked = clock.clone();
+    let pair = Pair::with(&["stall", "stall", "text=here"], &[], |builder| {
+        let mut settings = Settings::default();
+        (settings.fallback.hedge, settings.fallback.hedge_share) = (true, 1.0);
+        builder.with_clock(Arc::new(clocked)).settings(settings)
+    })
+    .await;
+    let mut calls = JoinSet::new();
+    let mut asked = 0;
+    for low in [true, false] {
+        pair.tertulia.set_low_power(low);
+        let chat = pair.chat();
+        calls.spawn(async move { chat.send("hi").await });
+        asked += 1;
+        while pair.asked().0 < asked {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_secs(2));
+        for _ in 0..400 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!low || pair.asked().0 == asked, "a second request");
+    }
+    assert_eq!(soon(calls.join_next()).await.unwrap().unwrap().unwrap().text(), "here");
+    assert_eq!(pair.asked().0, 3);
+    calls.abort_all();
+    pair.close().await;
+}
+
+#[tokio::test]
 async fn of_two_requests_that_are_answered_at_once_one_is_heard_and_the_other_is_paid_for_and_closed() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let spec = ProviderSpec::openai_chat("lab", format!("http://{}/v1", listener.local_addr().unwrap()));

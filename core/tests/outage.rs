@@ -300,3 +300,29 @@ fn a_paused_process_that_comes_back_writes_nothing_into_what_another_has_taken()
     drop(sleeper);
     drop(t);
 }
+
+#[test]
+fn a_device_that_saves_power_tries_every_five_minutes_and_whenever_there_is_news() {
+    let world = World::new(3, HOUR);
+    world.life(async |t| {
+        let in_vain = || world.house.in_vain.load(Ordering::Relaxed);
+        t.set_low_power(true);
+        let reply = t.user("ana").new_conversation().send("hello").degrade().await.unwrap();
+        assert_eq!((reply.status, in_vain()), (ReplyStatus::Waiting, 1), "who asks is served as always");
+        world.passes(290).await;
+        assert_eq!(in_vain(), 1, "its pauses end, and nobody wakes the device for that");
+        world.passes(20).await;
+        assert_eq!(in_vain(), 2);
+        t.network_changed();
+        world.passes(2).await;
+        assert_eq!(in_vain(), 3);
+        world.passes(200).await;
+        assert_eq!(in_vain(), 3);
+        t.set_low_power(false);
+        world.passes(1).await;
+        assert_eq!(in_vain(), 4, "what was due is tried");
+        world.passes(590).await;
+        let more = in_vain() - 4;
+        assert!(more > 2, "{more} tries in ten minutes: it goes on as before");
+    });
+}

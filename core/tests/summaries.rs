@@ -162,6 +162,22 @@ async fn what_a_window_leaves_out_is_summed_up_and_stands_in_front_from_then_on(
 }
 
 #[tokio::test]
+async fn nothing_is_summed_up_while_the_device_saves_power() {
+    let lab = Lab::memory_with(on).await;
+    says(&lab, "They spoke of it all.");
+    let chat = lab.me().new_conversation();
+    lab.tertulia.set_low_power(true);
+    for words in ["one", "two", "three", "four"] {
+        ask(&lab.tertulia, &chat, words).await;
+    }
+    assert_eq!(materials(&lab).len(), 0);
+    lab.tertulia.set_low_power(false);
+    ask(&lab.tertulia, &chat, "five").await;
+    assert_eq!(materials(&lab)[0].len(), 8, "what was left out meanwhile is in it");
+    lab.close().await;
+}
+
+#[tokio::test]
 async fn a_call_says_otherwise_than_the_settings() {
     let lab = Lab::memory_with(|settings| {
         on(settings);

@@ -5250,6 +5250,15 @@ class Tertulia:
     def network_changed(self) -> None:
         """Tell that the machine is on another network, or on one again: what waits in the outbox is tried."""
 
+    def set_low_power(self, low: bool) -> None:
+        """Tell that the machine saves power, or no longer does.
+
+        From then on nothing is done ahead of time: no rolling summary is begun, nothing is made ready for searches, no
+        second request is raced against a slow one, and what waits in the outbox is tried when the network changes, when a
+        provider answers, after ``resume``, and every five minutes. What somebody asks for is done as always. When power is
+        no longer saved, what is due is tried at once.
+        """
+
     def suspend(self) -> None:
         """Give up every file and lock of the store, so that the system may suspend the program.
 
@@ -6214,6 +6223,15 @@ class AsyncTertulia:
 
     def network_changed(self) -> Coroutine[Any, Any, None]:
         """Tell that the machine is on another network, or on one again: what waits in the outbox is tried."""
+
+    def set_low_power(self, low: bool) -> Coroutine[Any, Any, None]:
+        """Tell that the machine saves power, or no longer does.
+
+        From then on nothing is done ahead of time: no rolling summary is begun, nothing is made ready for searches, no
+        second request is raced against a slow one, and what waits in the outbox is tried when the network changes, when a
+        provider answers, after ``resume``, and every five minutes. What somebody asks for is done as always. When power is
+        no longer saved, what is due is tried at once.
+        """
 
     def suspend(self) -> Coroutine[Any, Any, None]:
         """Give up every file and lock of the store, so that the system may suspend the program.

@@ -311,6 +311,15 @@ twins! {
             }
         }
 
+        /// Tells that the machine saves power, or no longer does.
+        fn set_low_power(&self, py, low: bool) {
+            let way = self.0.0.way(py)?;
+            async move {
+                way.open().await?.set_low_power(low);
+                Ok(())
+            }
+        }
+
         /// Gives up every file and lock of the store, so that the system may suspend the program.
         fn suspend(&self, py) {
             let way = self.0.0.way(py)?;

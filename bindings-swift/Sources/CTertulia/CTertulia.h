@@ -1020,6 +1020,11 @@ void uniffi_tertulia_fn_method_tertulia_network_changed(uint64_t ptr, RustCallSt
 uint64_t uniffi_tertulia_fn_method_tertulia_resume(uint64_t ptr, RustBuffer cancel
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SET_LOW_POWER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SET_LOW_POWER
+void uniffi_tertulia_fn_method_tertulia_set_low_power(uint64_t ptr, int8_t low, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SHUTDOWN
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_FN_METHOD_TERTULIA_SHUTDOWN
 uint64_t uniffi_tertulia_fn_method_tertulia_shutdown(uint64_t ptr
@@ -2259,6 +2264,12 @@ uint16_t uniffi_tertulia_checksum_method_tertulia_network_changed(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_RESUME
 #define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_RESUME
 uint16_t uniffi_tertulia_checksum_method_tertulia_resume(void
+
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SET_LOW_POWER
+#define UNIFFI_FFIDEF_UNIFFI_TERTULIA_CHECKSUM_METHOD_TERTULIA_SET_LOW_POWER
+uint16_t uniffi_tertulia_checksum_method_tertulia_set_low_power(void
 
 );
 #endif

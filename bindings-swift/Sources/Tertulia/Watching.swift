@@ -25,6 +25,16 @@ extension Tertulia {
         handle.networkChanged()
     }
 
+    /// Tells that the device saves power (`true`), or no longer does: Low Power Mode. From then on nothing is done ahead of time:
+    /// no rolling summary is begun, nothing is made ready for searches, no second request is raced against a slow one, and what
+    /// waits in the outbox is tried when the network changes, when a provider answers, after ``resume()``, and every five
+    /// minutes. What somebody asks for is done as always. When power is no longer saved, what is due is tried at once.
+    ///
+    /// - Parameter low: `ProcessInfo.processInfo.isLowPowerModeEnabled`, also when it changes.
+    public func setLowPower(_ low: Bool) {
+        handle.setLowPower(low: low)
+    }
+
     /// What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
     public var events: Events { Events(handle.events()) }
 

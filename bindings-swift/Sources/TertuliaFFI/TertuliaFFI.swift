@@ -5769,6 +5769,15 @@ public protocol TertuliaProtocol: AnyObject, Sendable {
     func resume(cancel: CancelToken?) async throws
 
     /**
+     * Tells that the device saves power (`true`), or no longer does: Low Power Mode, a battery saver. From then on nothing is
+     * done ahead of time: no rolling summary is begun, nothing is made ready for searches, no second request is raced against
+     * a slow one, and what waits in the outbox is tried when the network changes, when a provider answers, after `resume`, and
+     * every five minutes, instead of each time that a pause ends. What somebody asks for is done as always. When power is no
+     * longer saved, what is due is tried at once. An engine begins with `false`.
+     */
+    func setLowPower(low: Bool)
+
+    /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
      * this engine answers `Closed` from then on. Twice is once.
      *
@@ -6317,6 +6326,22 @@ open func resume(cancel: CancelToken? = nil)async throws   {
             liftFunc: { $0 },
             errorHandler: FfiConverterTypeTertuliaError_lift
         )
+}
+
+    /**
+     * Tells that the device saves power (`true`), or no longer does: Low Power Mode, a battery saver. From then on nothing is
+     * done ahead of time: no rolling summary is begun, nothing is made ready for searches, no second request is raced against
+     * a slow one, and what waits in the outbox is tried when the network changes, when a provider answers, after `resume`, and
+     * every five minutes, instead of each time that a pause ends. What somebody asks for is done as always. When power is no
+     * longer saved, what is due is tried at once. An engine begins with `false`.
+     */
+open func setLowPower(low: Bool)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_tertulia_fn_method_tertulia_set_low_power(
+            self.uniffiCloneHandle(),
+        FfiConverterBool.lower(low),uniffiCallStatus
+    )
+}
 }
 
     /**
@@ -24145,6 +24170,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_tertulia_resume() != 36390) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_tertulia_checksum_method_tertulia_set_low_power() != 40969) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_tertulia_checksum_method_tertulia_shutdown() != 65198) {

@@ -40,6 +40,7 @@ func ofEngine(_ engine: Tertulia, _ verb: String, _ step: Words) async throws ->
     case "suspend": try await engine.suspend()
     case "resume": try await engine.resume()
     case "network_changed": engine.networkChanged()
+    case "set_low_power": engine.setLowPower(try step.bool("low") ?? false)
     case "events": return (.object([:]), .events(engine.events))
     case "health": return (try told(engine.health), nil)
     default: return try await ofService(engine, verb, step)

@@ -99,6 +99,8 @@ pub struct Carried {
     pub(super) crowd: Option<Arc<Crowd>>,
     /// What it does with the cache of replies; nothing = what the settings say.
     pub cache: Option<CacheMode>,
+    /// Whether a second request may be raced against a slow one, where the settings allow that.
+    pub hedges: bool,
     /// Whom else it may ask.
     pub alternatives: Option<Arc<Alternatives>>,
     /// The run that it belongs to.
@@ -153,6 +155,7 @@ impl CallContext {
             priority: Priority::default(),
             crowd: None,
             cache: None,
+            hedges: true,
             alternatives: None,
             run: None,
             cost_limit: None,

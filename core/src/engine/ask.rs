@@ -2,6 +2,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tower::ServiceExt as _;
@@ -96,6 +97,7 @@ pub(super) async fn open(ask: AskOf, options: CallOptions, operation: &'static s
     context.cost_limit = cost_limit;
     context.plan = plan;
     context.cache = options.cache;
+    context.hedges = !engine.saves_power.load(Ordering::Relaxed);
     context.key = fallback::key_of(owner.as_ref(), &options, &target, &target);
     context.alternatives = fallback::alternatives(&engine, owner.as_ref(), &options, &target, others, || {
         let (asked, options, own) = (request.clone(), Arc::new(options.clone()), target.clone());

@@ -340,6 +340,7 @@ impl TertuliaBuilder {
             tasks,
             closed: AtomicBool::new(false),
             suspended: AtomicBool::new(false),
+            saves_power: AtomicBool::new(false),
             resting: tokio::sync::Mutex::default(),
             closing: Mutex::default(),
             live: Mutex::default(),

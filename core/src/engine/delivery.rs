@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
@@ -140,6 +141,7 @@ impl Task {
         // Checked before the save.
         context.cost_limit = self.options.cost_limit().unwrap_or_default();
         context.cache = self.options.cache;
+        context.hedges = !user.engine.saves_power.load(Ordering::Relaxed);
         context.key = fallback::key_of(Some(user), &self.options, target, target);
         context.alternatives = fallback::alternatives(&user.engine, Some(user), &self.options, target, others, || {
             let (chat, options, own) = (self.chat.clone(), Arc::new(self.options.clone()), target.clone());

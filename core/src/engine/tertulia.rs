@@ -78,6 +78,8 @@ pub(super) struct Inner {
     pub(super) holder: String,
     pub(super) closed: AtomicBool,
     pub(super) suspended: AtomicBool,
+    /// The device saves power.
+    pub(super) saves_power: AtomicBool,
     /// Held while the engine goes to rest or wakes: one at a time.
     pub(super) resting: tokio::sync::Mutex<()>,
     pub(super) closing: Mutex<Option<Closing>>,
@@ -181,6 +183,17 @@ impl Tertulia {
     pub fn network_changed(&self) {
         self.0.transport.renew();
         self.0.outbox.network_changed();
+    }
+
+    /// Tells that the device saves power (`true`), or no longer does: Low Power Mode, a battery saver. From then on nothing is
+    /// done ahead of time: no rolling summary is begun, nothing is made ready for searches, no second request is raced against
+    /// a slow one, and what waits in the outbox is tried when the network changes, when a provider answers, after `resume`, and
+    /// every five minutes, instead of each time that a pause ends. What somebody asks for is done as always. When power is no
+    /// longer saved, what is due is tried at once. An engine begins with `false`.
+    pub fn set_low_power(&self, low: bool) {
+        if self.0.saves_power.swap(low, Ordering::Relaxed) && !low {
+            self.0.outbox.has_work();
+        }
     }
 
     /// Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of

@@ -112,6 +112,15 @@ impl Tertulia {
         self.engine.network_changed();
     }
 
+    /// Tells that the device saves power (`true`), or no longer does: Low Power Mode, a battery saver. From then on nothing is
+    /// done ahead of time: no rolling summary is begun, nothing is made ready for searches, no second request is raced against
+    /// a slow one, and what waits in the outbox is tried when the network changes, when a provider answers, after `resume`, and
+    /// every five minutes, instead of each time that a pause ends. What somebody asks for is done as always. When power is no
+    /// longer saved, what is due is tried at once. An engine begins with `false`.
+    pub fn set_low_power(&self, low: bool) {
+        self.engine.set_low_power(low);
+    }
+
     /// What happens in the engine from now on: retries, breakers, turns, failed tasks, the store, rejected keys.
     #[must_use]
     pub fn events(&self) -> Arc<Events> {

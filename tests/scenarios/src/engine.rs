@@ -73,6 +73,10 @@ pub(crate) async fn verb(engine: &Tertulia, verb: &str, step: &Words<'_>) -> Pla
             engine.network_changed();
             Value::Null
         }
+        "set_low_power" => {
+            engine.set_low_power(step.need("low")?);
+            Value::Null
+        }
         "suspend" => plain(engine.suspend().await?)?,
         "resume" => plain(engine.resume().await?)?,
         _ => return wrong(format!("this runner cannot play `engine.{verb}`")),

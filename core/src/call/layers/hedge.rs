@@ -176,7 +176,7 @@ where
 
     fn call(&mut self, call: Call) -> Self::Future {
         // Code of the application's own may do something else than answer, and twice of it is twice.
-        if !self.layer.settings.hedge || call.target.http().is_none() {
+        if !self.layer.settings.hedge || !call.context.hedges || call.target.http().is_none() {
             return Either::Left(self.inner.call(call));
         }
         Either::Right(Box::pin(self.clone().race(call)))

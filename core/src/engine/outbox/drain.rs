@@ -11,6 +11,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem::take;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -54,6 +55,9 @@ const MAX_UNTOLD: usize = 1_024;
 
 /// How often what dead processes left is looked for.
 const LEASE: Duration = Duration::from_millis(LEASE_MS.unsigned_abs());
+
+/// How long the moments of messages may pass while the device saves power and nothing else happens.
+const LOW_POWER: Duration = Duration::from_secs(5 * 60);
 
 /// How late such a look may come, in milliseconds. Later, the machine has slept or its clock has jumped, and those who
 /// live have yet to say so.
@@ -287,6 +291,7 @@ impl Looked {
 async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base::Clock>) {
     let mut before = (clock.now(), clock.monotonic());
     let mut looked = Looked { at: before.0, monotonic: before.1 };
+    let (mut is_woken, mut tried) = (true, before.1);
     loop {
         // Held for a round alone, so that an engine that nobody holds any more goes.
         let Some(engine) = engine.upgrade() else { return };
@@ -295,7 +300,8 @@ async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base:
         let went_back = now.0.as_millis() < before.0.as_millis().saturating_add(passed).saturating_sub(1_000);
         before = now;
         let is_time = looked.is_over(now.0, now.1);
-        if is_time && engine.current().settings.store.search {
+        let saves_power = engine.saves_power.load(Ordering::Relaxed);
+        if is_time && !saves_power && engine.current().settings.store.search {
             let (store, closing) = (engine.watched_store.clone(), engine.tasks.closing_token().clone());
             engine.tasks.spawn("search", None, async move { store.index_while_quiet(closing).await });
         }
@@ -304,7 +310,12 @@ async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base:
                 settle_recovered(&engine, engine.store.recover(now.0).await?).await;
                 expiry::sweep(&engine).await?;
             }
-            if engine.current().settings.outbox.enabled { round(&engine).await } else { Ok(LEASE) }
+            let rests = saves_power && !is_woken && now.1.saturating_sub(tried) < LOW_POWER;
+            if rests || !engine.current().settings.outbox.enabled {
+                return Ok(LEASE);
+            }
+            tried = now.1;
+            round(&engine).await
         };
         let wait = work.await.unwrap_or_else(|error| {
             tracing::warn!(
@@ -318,8 +329,8 @@ async fn run(engine: Weak<Inner>, drain: Arc<Drain>, clock: Arc<dyn crate::base:
         tokio::select! {
             biased;
             () = drain.closing.cancelled() => return,
-            () = drain.wake.notified() => {}
-            () = clock.sleep(wait) => {}
+            () = drain.wake.notified() => is_woken = true,
+            () = clock.sleep(wait) => is_woken = false,
         }
     }
 }

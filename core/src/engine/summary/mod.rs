@@ -7,6 +7,7 @@
 mod words;
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,10 @@ impl Drop for Alone {
 /// left something out asked this target with these options.
 pub(super) fn follow(chat: &Conversation, options: &CallOptions, target: &CallTarget, before: MessageId) {
     let engine = &chat.user.engine;
+    // The next turn that leaves something out has it written.
+    if engine.saves_power.load(Ordering::Relaxed) {
+        return;
+    }
     let Some(alone) = Alone::begin(engine, chat.id) else { return };
     let settings = engine.current().settings.context.summary.clone();
     let model = settings.model.clone().unwrap_or_else(|| target.model.to_string());

@@ -983,6 +983,8 @@ internal object IntegrityCheckingUniffiLib {
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_resume(
     ): Int
+    external fun uniffi_tertulia_checksum_method_tertulia_set_low_power(
+    ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_shutdown(
     ): Int
     external fun uniffi_tertulia_checksum_method_tertulia_suspend(
@@ -1396,6 +1398,8 @@ internal object UniffiLib {
     ): Unit
     external fun uniffi_tertulia_fn_method_tertulia_resume(`ptr`: Long,`cancel`: RustBuffer.ByValue,
     ): Long
+    external fun uniffi_tertulia_fn_method_tertulia_set_low_power(`ptr`: Long,`low`: Byte,uniffi_out_err: UniffiRustCallStatus,
+    ): Unit
     external fun uniffi_tertulia_fn_method_tertulia_shutdown(`ptr`: Long,
     ): Long
     external fun uniffi_tertulia_fn_method_tertulia_suspend(`ptr`: Long,`cancel`: RustBuffer.ByValue,
@@ -1970,6 +1974,9 @@ private fun uniffiCheckApiChecksums(lib: IntegrityCheckingUniffiLib) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_resume() and 0xFFFF) != 36390) {
+        throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
+    }
+    if ((lib.uniffi_tertulia_checksum_method_tertulia_set_low_power() and 0xFFFF) != 40969) {
         throw RuntimeException("UniFFI API checksum mismatch: try cleaning and rebuilding your project")
     }
     if ((lib.uniffi_tertulia_checksum_method_tertulia_shutdown() and 0xFFFF) != 65198) {
@@ -10925,6 +10932,15 @@ public interface TertuliaInterface {
     suspend fun `resume`(`cancel`: CancelToken? = null)
 
     /**
+     * Tells that the device saves power (`true`), or no longer does: Low Power Mode, a battery saver. From then on nothing is
+     * done ahead of time: no rolling summary is begun, nothing is made ready for searches, no second request is raced against
+     * a slow one, and what waits in the outbox is tried when the network changes, when a provider answers, after `resume`, and
+     * every five minutes, instead of each time that a pause ends. What somebody asks for is done as always. When power is no
+     * longer saved, what is due is tried at once. An engine begins with `false`.
+     */
+    fun `setLowPower`(`low`: kotlin.Boolean)
+
+    /**
      * Ends what is under way (waiting up to 5 s), then frees every thread, socket and file. Every other handle of
      * this engine answers `Closed` from then on. Twice is once.
      *
@@ -11668,6 +11684,26 @@ open class Tertulia: Disposable, AutoCloseable, TertuliaInterface
         TertuliaException.ErrorHandler,
     )
     }
+
+
+    /**
+     * Tells that the device saves power (`true`), or no longer does: Low Power Mode, a battery saver. From then on nothing is
+     * done ahead of time: no rolling summary is begun, nothing is made ready for searches, no second request is raced against
+     * a slow one, and what waits in the outbox is tried when the network changes, when a provider answers, after `resume`, and
+     * every five minutes, instead of each time that a pause ends. What somebody asks for is done as always. When power is no
+     * longer saved, what is due is tried at once. An engine begins with `false`.
+     */override fun `setLowPower`(`low`: kotlin.Boolean)
+        =
+    callWithHandle {
+    uniffiRustCall() { _status ->
+    UniffiLib.uniffi_tertulia_fn_method_tertulia_set_low_power(
+        it,
+
+        FfiConverterBoolean.lower(`low`),_status)
+}
+    }
+
+
 
 
     /**

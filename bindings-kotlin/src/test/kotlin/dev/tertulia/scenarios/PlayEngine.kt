@@ -12,6 +12,7 @@ internal suspend fun ofEngine(engine: Tertulia, verb: String, step: JsonObject):
     "suspend" -> Made(told(engine.suspend()))
     "resume" -> Made(told(engine.resume()))
     "network_changed" -> Made(told(engine.networkChanged()))
+    "set_low_power" -> Made(told(engine.setLowPower(step.flag("low") ?: false)))
     "events" -> made(engine.eventReader())
     "health" -> Made(told(engine.health()))
     else -> ofService(engine, verb, step)
