@@ -27,10 +27,12 @@ let package = Package(
         ),
         .systemLibrary(name: "CTertulia"),
         .executableTarget(name: "chat", dependencies: ["Tertulia"], path: "Examples/Chat"),
+        .executableTarget(
+            name: "examples", dependencies: ["Tertulia"], path: "Examples/Numbered", exclude: ["README.md"]),
         .target(name: "Simulator", path: "Tests/Simulator"),
         .executableTarget(name: "scenarios", dependencies: ["Tertulia", "Simulator"], path: "Tests/Scenarios"),
         .executableTarget(name: "bench", dependencies: ["Tertulia", "Simulator"], path: "Tests/Bench"),
         .executableTarget(name: "soak", dependencies: ["Tertulia"], path: "Tests/Soak"),
-        .testTarget(name: "TertuliaTests", dependencies: ["Tertulia", "Simulator", "chat"]),
+        .testTarget(name: "TertuliaTests", dependencies: ["Tertulia", "Simulator", "chat", "examples"]),
     ]
 )

@@ -3,7 +3,7 @@
 
     tools/swift.py setup            once, as root, on a Debian or what comes of it: 0.6 GB to fetch, 3 GB in all
     tools/swift.py run COMMAND …    in this folder; the native library and the simulator are where cargo has put them
-    tools/swift.py test | scenarios | chat | screens | soak | bench | format
+    tools/swift.py test | scenarios | chat | examples NN | screens | soak | bench | format
 
 Setting up installs nothing on the machine: Debian 13's packages are fetched with this machine's mirror, held to
 Debian's own keys, and laid open into `/opt/swift-root` (`TERTULIA_SWIFT`), which a command then has for its root. It
@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "test": ("swift", "test", *SCRATCH, "--disable-xctest"),
     "scenarios": ("swift", "run", *SCRATCH, "scenarios"),
     "chat": ("swift", "run", *SCRATCH, "chat"),
+    "examples": ("swift", "run", *SCRATCH, "examples"),
     "screens": (
         "swift",
         "test",

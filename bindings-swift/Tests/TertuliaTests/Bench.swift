@@ -2,6 +2,7 @@ import Foundation
 import Observation
 import Simulator
 import Tertulia
+import Testing
 
 /// A reply that stops in the middle, with its connection open.
 let stalls = "text=one%20two%20three;chunks=3;stall=2"
@@ -46,6 +47,25 @@ func folder(_ test: (String) async throws -> Void) async throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     try await test(folder.path)
+}
+
+/// Runs a program of the package in a folder, and gives what it prints.
+func run(
+    _ program: String, _ arguments: [String] = [], in folder: String, environment: [String: String] = [:]
+) throws -> String {
+    let process = Process()
+    let built = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    process.executableURL = built.appendingPathComponent(program)
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(fileURLWithPath: folder)
+    process.environment = environment
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+    return said
 }
 
 /// Waits until something that is observed is so.

@@ -97,17 +97,7 @@ struct OpeningTests {
     @Test("the example of a chat answers and remembers")
     func chat() async throws {
         try await folder { folder in
-            let program = Process()
-            let built = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-            program.executableURL = built.appendingPathComponent("chat")
-            program.currentDirectoryURL = URL(fileURLWithPath: folder)
-            program.environment = ["MESSAGE": "Good morning"]
-            let output = Pipe()
-            program.standardOutput = output
-            try program.run()
-            let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            program.waitUntilExit()
-            #expect(program.terminationStatus == 0)
+            let said = try run("chat", in: folder, environment: ["MESSAGE": "Good morning"])
             #expect(said.contains("Good morning"))
             let tertulia = try await Tertulia.open("\(folder)/chat.db", model: "echo/any")
             let page = try await tertulia.user().conversationFor("terminal").history()
