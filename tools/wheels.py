@@ -78,7 +78,7 @@ def command(target: str, oldest: str | None, into: Path) -> list[str]:
         tool("maturin"),
         "build",
         "--profile",
-        "wheel",
+        "mobile",
         "--compression-level",
         "9",
         "--locked",
@@ -179,7 +179,8 @@ def sources() -> int:
     (package,) = into.glob("*.tar.gz")
     surroundings = os.environ | {
         "CARGO_TARGET_DIR": str(border.target().parent / "sources"),
-        "MATURIN_PEP517_ARGS": "--profile dev --locked",
+        # Not `--locked`: the lock file that comes along names more packages than these need, and loses them.
+        "MATURIN_PEP517_ARGS": "--profile dev",
         "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     alone = ["-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(into), str(package)]
