@@ -430,7 +430,7 @@ def test_the_wake_up_is_one_per_batch() -> None:
 
         reader._callback = counted
         ends = Ends()
-        calls = [asyncio.ensure_future(_probe.awaiting("sleep", 20)) for _ in range(300)]
+        calls = [asyncio.ensure_future(_probe.awaiting("sleep", 300)) for _ in range(300)]  # all begin before one ends
         await asyncio.sleep(0)
         ends.become(300, 0)  # the loop is busy while all of them finish
         await asyncio.gather(*calls)

@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
+use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyRuntimeWarning, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit, intern};
 use tertulia::{Error, ErrorKind};
 use tokio::task::AbortHandle;
@@ -107,8 +108,19 @@ impl Awaitable {
 /// The end of an awaitable: its value in a `StopIteration`, or what went wrong.
 fn finish(py: Python<'_>, result: Result<Done, Error>) -> PyErr {
     match result.map_err(|e| raise(py, &e)).and_then(|done| done(py)) {
-        Ok(value) => PyStopIteration::new_err((value,)),
+        Ok(value) => over(py, value),
         Err(error) => error,
+    }
+}
+
+/// What tells the task that awaits that this is the value. Handed over bare the interpreter takes it as it is, and up to Python
+/// 3.11 makes no exception of it; a tuple it would take for the arguments of the exception, an exception for itself.
+fn over(py: Python<'_>, value: Py<PyAny>) -> PyErr {
+    let bound = value.bind(py);
+    if bound.is_instance_of::<PyTuple>() || bound.is_instance_of::<PyBaseException>() {
+        PyStopIteration::new_err((value,))
+    } else {
+        PyStopIteration::new_err(value)
     }
 }
 
@@ -137,7 +149,7 @@ impl Awaitable {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self.take() {
-            State::Ready(value) => Err(PyStopIteration::new_err((value,))),
+            State::Ready(value) => Err(over(py, value)),
             State::New { call, inline } => self.begin(py, call, inline),
             State::Running { generation, .. } if generation != runtime::generation() => {
                 Err(raise(py, &Error::new(ErrorKind::Closed, "forked", "this call was begun by the parent process")))
