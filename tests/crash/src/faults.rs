@@ -10,10 +10,13 @@
 //! A disk that could not sync drops what it was given and says nothing of it at the next sync (`tape.rs`): an engine that
 //! went on with the same log would promise what a power cut takes away.
 
+use std::cell::Cell;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use fastrand::Rng;
+use futures::StreamExt as _;
 use tertulia::{Budget, Conversation, Error, ErrorKind, NewMessage, Tertulia, Window};
 use tertulia_simulator::Simulator;
 
@@ -50,6 +53,9 @@ const VERBS: [&str; 18] = [
 /// After so many that fail the rest is left out.
 const ENOUGH: u64 = 5;
 
+/// So many are tried at once, each with a provider of its own: what stays broken takes seconds to be given up.
+const AT_ONCE: usize = 12;
+
 /// A database as an earlier engine has left it.
 struct Before {
     bytes: Vec<u8>,
@@ -71,19 +77,25 @@ pub async fn sweep(stride: u64, seed: u64) -> Outcome<Counts> {
     vfs::install();
     let stride = stride.max(1);
     let mut dice = Rng::with_seed(seed);
-    let simulator = Simulator::start().await?;
-    let before = before(&simulator).await?;
+    let before = &before().await?;
     let (mut counts, mut refused) = (Counts::default(), 0);
     'all: for trouble in Trouble::ALL {
         for (lasts, opens) in [(false, false), (true, false), (false, true), (true, true)] {
             // Opening syncs a few times only, and what fails there is behind everything that comes later: each is tried.
             let stride = if opens && trouble == Trouble::Sync { 1 } else { stride };
-            let mut after = dice.u64(..stride);
-            loop {
-                let plan = Plan { trouble, lasts, after, opens };
-                match fail(&simulator, &before, plan).await {
+            let mut next = dice.u64(..stride);
+            let is_over = Cell::new(false);
+            let plans = std::iter::from_fn(|| {
+                let after = next;
+                next += stride * if lasts { 4 } else { 1 };
+                (!is_over.get()).then_some(Plan { trouble, lasts, after, opens })
+            });
+            let runs = futures::stream::iter(plans).map(async |plan| (plan, fail(before, plan).await));
+            let mut runs = pin!(runs.buffered(AT_ONCE));
+            while let Some((plan, outcome)) = runs.next().await {
+                match outcome {
                     // The trouble never came: all calls are through.
-                    Ok(None) => break,
+                    Ok(None) => is_over.set(true),
                     Ok(Some(errors)) => {
                         refused += errors;
                         counts.passed += 1;
@@ -91,35 +103,43 @@ pub async fn sweep(stride: u64, seed: u64) -> Outcome<Counts> {
                     Err(error) => {
                         println!("{plan:?}: {error}");
                         counts.failed += 1;
-                        if counts.failed >= ENOUGH {
-                            break 'all;
-                        }
+                        is_over.set(is_over.get() || counts.failed >= ENOUGH);
                     }
                 }
-                // What stays broken takes seconds to be given up.
-                after += stride * if lasts { 4 } else { 1 };
+            }
+            if counts.failed >= ENOUGH {
+                break 'all;
             }
         }
     }
     println!("{} faults, {refused} verbs refused", counts.passed + counts.failed);
-    simulator.shutdown().await;
     Ok(counts)
 }
 
-async fn before(simulator: &Simulator) -> Outcome<Before> {
+async fn before() -> Outcome<Before> {
+    let simulator = Simulator::start().await?;
     let folder = scratch()?;
     let path = folder.path().join("before.db");
     let tape = Tape::default();
     let tertulia = open(&path, &simulator.url()).await?;
-    talk(simulator, &tertulia.user(OWNER).conversation_for("old"), "before", &tape).await??;
+    talk(&simulator, &tertulia.user(OWNER).conversation_for("old"), "before", &tape).await??;
     tertulia.close().await?;
+    simulator.shutdown().await;
     let promises =
         tape.take().into_iter().filter_map(|event| if let Event::Told(promise) = event { Some(promise) } else { None });
     Ok(Before { bytes: std::fs::read(&path)?, promises: promises.collect() })
 }
 
+/// One run, with a provider of its own.
+async fn fail(before: &Before, plan: Plan) -> Outcome<Option<u64>> {
+    let simulator = Simulator::start().await?;
+    let refused = run(&simulator, before, plan).await;
+    simulator.shutdown().await;
+    refused
+}
+
 /// Gives how many verbs were refused; nothing when the trouble did not come.
-async fn fail(simulator: &Simulator, before: &Before, plan: Plan) -> Outcome<Option<u64>> {
+async fn run(simulator: &Simulator, before: &Before, plan: Plan) -> Outcome<Option<u64>> {
     let url = &simulator.url();
     let folder = scratch()?;
     let path = folder.path().join("failing.db");
