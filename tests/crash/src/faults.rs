@@ -174,8 +174,6 @@ async fn run(simulator: &Simulator, before: &Before, plan: Plan) -> Outcome<Opti
     }
     // It may not have woken on the failing disk.
     tertulia.resume().await?;
-    // Who reads before the writing thread has put away what failed is told so and shall repeat it. Behind this it has.
-    drop(tertulia.store().checkpoint().await);
     let again = everything(simulator, &tertulia, folder.path(), &tape, "well", false).await?;
     if let Some(error) = again.first() {
         return Err(format!("when the disk is well again: {error}").into());
