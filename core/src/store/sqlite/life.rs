@@ -56,7 +56,7 @@ impl Door {
         self.turn(|now| now != Self::CLOSED, Self::OPEN);
     }
 
-    fn breaks(&self) {
+    pub(super) fn breaks(&self) {
         self.turn(|now| now == Self::OPEN, Self::BROKEN);
     }
 
@@ -163,7 +163,6 @@ impl Life {
                 }
                 End::Doubted => {
                     tracing::error!(target: "tertulia::store", operation = "apply", "the disk failed; the database is opened again");
-                    self.door.breaks();
                     let end = open.log_end();
                     // As it is: what the failing disk gives back is not written into the database unread.
                     self.shut(open, false);
@@ -193,6 +192,7 @@ impl Life {
             counting: Arc::clone(&self.counting),
             gauges: Arc::clone(&self.gauges),
             bells: Arc::clone(&self.bells),
+            door: Arc::clone(&self.door),
             syncs_fully: true,
             logged,
             careful: 0,

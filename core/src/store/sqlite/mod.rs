@@ -61,7 +61,7 @@ use super::{
 use crate::base::{AttachmentId, Clock, ConversationId, MessageId, StreamId, Timestamp, TurnId};
 use crate::model::{Budget, BudgetStatus, ConversationSummary, Error, Message, Preferences, Result, UsageReport};
 use backup::Backups;
-use failure::{file_failed, is_of_disk};
+use failure::file_failed;
 use gauges::{Gauges, Place};
 use glance::Glance;
 use life::{Door, Life};
@@ -193,7 +193,7 @@ impl SqliteStore {
             // Whoever asked may have gone; the work is done all the same.
             Job::Run(Box::new(move |writer| {
                 let result = work(writer);
-                writer.doubted |= is_of_disk(&result);
+                writer.doubt(&result);
                 drop(reply.send(result));
             }))
         })

@@ -23,6 +23,7 @@ use super::connect::close_copy;
 use super::failure::{failed, is_of_disk};
 use super::fork;
 use super::gauges::{Gauges, Place, begin_job};
+use super::life::Door;
 use super::liveness::Liveness;
 use super::row::{first, run};
 use super::settings::SqliteSettings;
@@ -112,6 +113,7 @@ pub(super) struct Writer {
     pub(super) counting: Arc<Counting>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) bells: Arc<Bells>,
+    pub(super) door: Arc<Door>,
     /// What the connection is set to now.
     pub(super) syncs_fully: bool,
     /// How many pages the log had after the last commit.
@@ -191,6 +193,15 @@ impl Writer {
         }
     }
 
+    /// Looks whether the disk has failed. Nobody is answered before: who hears of it may ask something the next moment, and
+    /// shall find that the database has to be opened again.
+    pub(super) fn doubt<T>(&mut self, result: &Result<T>) {
+        if is_of_disk(result) {
+            self.doubted = true;
+            self.door.breaks();
+        }
+    }
+
     /// Applies the batches at the front and answers them.
     fn commit_group(&mut self, waiting: &mut VecDeque<Job>, most: usize) -> Group {
         let started = self.clock.monotonic();
@@ -202,7 +213,7 @@ impl Writer {
         let mut change = match self.begin(power_safe) {
             Ok(change) => change,
             Err(error) => {
-                self.doubted |= is_of_disk::<()>(&Err(error.clone()));
+                self.doubt::<()>(&Err(error.clone()));
                 for _ in 0..most {
                     let Some(job) = next_batch(waiting) else { break };
                     answer(job, Err(error.clone()));
@@ -217,7 +228,7 @@ impl Writer {
             let Some(mut job) = next_batch(waiting) else { break };
             job.place.begin();
             let result = self.apply(&job.batch, &mut change, &has_budgets);
-            self.doubted |= is_of_disk(&result);
+            self.doubt(&result);
             if self.connection.is_autocommit() {
                 // The batch has failed half-way, or SQLite took the whole transaction back (a full disk, for instance):
                 // the ones before it are done again without it.
@@ -237,7 +248,7 @@ impl Writer {
         let batches = done.iter().filter(|(_, result)| result.is_ok()).count();
         let committed =
             self.end(batches > 0, first_change, change, done.last().map_or(0, |(job, _)| job.batch.at.as_millis()));
-        self.doubted |= is_of_disk(&committed);
+        self.doubt(&committed);
         if committed.is_ok() && batches > 0 {
             self.unindexed += change - first_change;
             self.counting.batches.fetch_add(batches as u64, Ordering::Relaxed);
@@ -354,7 +365,7 @@ impl Writer {
             Err(error) => {
                 let error = failed(error);
                 tracing::warn!(target: "tertulia::store", operation = "apply", %error, "the log could not be moved into the database");
-                self.doubted |= is_of_disk::<()>(&Err(error));
+                self.doubt::<()>(&Err(error));
             }
         }
     }

@@ -428,6 +428,7 @@ fn slow_work_is_logged_without_its_content() {
         counting: Arc::default(),
         gauges: Arc::default(),
         bells: Arc::default(),
+        door: Arc::default(),
         syncs_fully: true,
         logged: Arc::default(),
         careful: 0,

@@ -134,6 +134,7 @@ async fn a_writer_far_behind_indexes_when_nobody_waits() {
         counting: Arc::default(),
         gauges: Arc::default(),
         bells: Arc::default(),
+        door: Arc::default(),
         syncs_fully: true,
         logged: Arc::default(),
         careful: 0,

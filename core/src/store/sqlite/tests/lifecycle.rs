@@ -187,3 +187,16 @@ fn opens_and_closes_a_hundred_stores() {
         std::thread::yield_now();
     }
 }
+
+#[tokio::test]
+async fn who_has_heard_of_a_failing_disk_reads_from_one_that_is_well_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("chat.db")).await;
+    for round in 0..300 {
+        let fails = store.run(|_| Err::<(), _>(failure::storage("io", "the test wants it"))).await;
+        assert_eq!(fails.unwrap_err().reason(), "io");
+        let read = store.conversations("ana", ListQuery { limit: 1, ..ListQuery::default() }).await;
+        assert!(read.is_ok(), "round {round}: {read:?}");
+    }
+    store.close().await.unwrap();
+}
