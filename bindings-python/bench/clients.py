@@ -29,7 +29,9 @@ CALLS, AT_ONCE = 1_500, 64
 STREAMS, EVENTS = 100, 200
 # They take so much longer that fewer do.
 CALLS_OF_PEERS, STREAMS_OF_PEERS = 300, 16
-SMALL = "sim:text=Hello%20there,%20how%20are%20you%20today"
+# The engine streams every call: a reply in one event, as in the bench of Rust, and the same reply in an event for each word.
+SMALL = "sim:text=Hello%20there,%20how%20are%20you%20today;chunks=1"
+WORDS = SMALL.removesuffix(";chunks=1")
 LONG = f"sim:words={EVENTS}"
 SERVER = """
 from tertulia.testing import Simulator
@@ -130,6 +132,9 @@ class Engine:
     async def call(self) -> None:
         assert (await self.tertulia.ask("hello", model=f"lab/{SMALL}")).text
 
+    async def call_in_words(self) -> None:
+        assert (await self.tertulia.ask("hello", model=f"lab/{WORDS}")).text
+
     async def turn(self) -> None:
         assert (await self.tertulia.user("ana").new_conversation().send("hello", model=f"lab/{SMALL}")).text
 
@@ -156,7 +161,10 @@ async def measured() -> dict[str, list[float]]:
 
     lab = {"name": "lab", "base_url": f"{url}/v1"}
     connector = aiohttp.TCPConnector(limit=AT_ONCE)
-    async with aiohttp.ClientSession(connector=connector) as session, AsyncTertulia("memory:", providers=[lab]) as t:
+    # As many connections as aiohttp has: with the defaults half of those of a burst would be closed behind it.
+    settings = {"network": {"max_connections": AT_ONCE, "max_idle_connections": AT_ONCE}}
+    opened = AsyncTertulia("memory:", providers=[lab], settings=settings)
+    async with aiohttp.ClientSession(connector=connector) as session, opened as t:
         bare, engine = Bare(session, url), Engine(t)
         peers = {"openai": OpenAI(openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none")), "litellm": LiteLLM(url)}
         for warmed in (bare, engine, *peers.values()):
@@ -164,6 +172,7 @@ async def measured() -> dict[str, list[float]]:
         for _ in range(ROUNDS):
             await measure("request.aiohttp_cpu_us", CALLS, spread(CALLS, bare.call))
             await measure("request.cpu_us", CALLS, spread(CALLS, engine.call))
+            await measure("request_in_words.cpu_us", CALLS, spread(CALLS, engine.call_in_words))
             await measure("turn_memory.cpu_us", CALLS, spread(CALLS, engine.turn))
             await measure("stream_event.aiohttp_cpu_us", STREAMS * EVENTS, spread(STREAMS, bare.stream))
             await measure("stream_event.cpu_us", STREAMS * EVENTS, spread(STREAMS, engine.stream))

@@ -97,7 +97,9 @@ impl Awaitable {
             .spawn(async move {
                 let result = call.await;
                 *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-                queue.push(resolved);
+                if let Some(wake) = queue.push(resolved) {
+                    wake.last().await;
+                }
             })
             .abort_handle();
         self.put(State::Running { slot, abort, future: future.clone().unbind(), generation: runtime::generation() });

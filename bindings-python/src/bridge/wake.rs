@@ -1,7 +1,8 @@
 //! How finished calls wake an event loop: one byte through a socket per batch, never a lock on the interpreter.
 //!
 //! Threads of the runtime put finished calls into the loop's queue; the one that finds it empty
-//! writes a byte to a socket that the loop watches; the loop then takes all of them at once. A
+//! writes a byte to a socket that the loop watches, once everything else that was ready has run; the
+//! loop then takes all of them at once, and one turn of it serves many calls. A
 //! thread of the runtime that waited for the interpreter instead (as `call_soon_threadsafe` would
 //! make it) would stop every other connection for as long as Python computes. Loops that cannot
 //! watch sockets (Windows' default) get `call_soon_threadsafe`, once per batch, from a spare thread.
@@ -33,16 +34,18 @@ enum Alarm {
 }
 
 impl Queue {
-    /// Hands a future that shall be resolved to the loop. Called from any thread, without the interpreter.
-    pub(crate) fn push(self: &Arc<Self>, future: Py<PyAny>) {
+    /// Hands a future that shall be resolved to the loop. Called from any thread, without the interpreter. Who finds the
+    /// queue empty gets what wakes the loop.
+    pub(crate) fn push(self: Arc<Self>, future: Py<PyAny>) -> Option<Wake> {
         let first = {
             let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
             done.push(future);
             done.len() == 1
         };
-        if !first {
-            return;
-        }
+        first.then(|| Wake(self))
+    }
+
+    fn wake(self: &Arc<Self>) {
         match &self.alarm {
             // It fails when the loop is closed, and then nobody waits.
             Alarm::Byte(socket) => drop((&*socket).write(&[0])),
@@ -64,6 +67,23 @@ impl Queue {
     }
 }
 
+/// Wakes an event loop when it is dropped, also by a task that is aborted: others rely on it for their own.
+#[must_use = "the loop is woken when this is dropped"]
+pub(crate) struct Wake(Arc<Queue>);
+
+impl Wake {
+    /// Wakes the loop behind everything that is ready to run now.
+    pub(crate) async fn last(self) {
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
 /// Resolves one future of an event loop, from any thread and without the interpreter.
 pub(crate) struct Bell {
     queue: Arc<Queue>,
@@ -73,7 +93,7 @@ pub(crate) struct Bell {
 impl Bell {
     /// Resolves the future.
     pub(crate) fn ring(self) {
-        self.queue.push(self.future);
+        drop(self.queue.push(self.future));
     }
 }
 
