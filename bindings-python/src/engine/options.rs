@@ -1,10 +1,10 @@
 //! The knobs of a call, from keywords.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use tertulia::{CallOptions, ContextOptions, Priority, Secret};
 
-use crate::convert::{Fields, FromPython, Place, duration_ms, invalid};
+use crate::convert::{Fields, FromPython, Place, duration_ms, invalid, text};
 
 /// Every keyword of a call. A test holds them against the stub's `CallOptions`.
 pub(crate) const NAMES: &[&str] = &[
@@ -60,46 +60,59 @@ impl FromPython for ContextOptions {
     }
 }
 
+fn read<T: FromPython>(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<T> {
+    T::from_python(value, at)
+}
+
 /// The knobs that the keywords of this verb set.
 pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<CallOptions> {
     let mut options = CallOptions::default();
-    if given.is_none_or(|given| given.is_empty()) {
-        return Ok(options);
+    let Some(given) = given.filter(|given| !given.is_empty()) else { return Ok(options) };
+    Fields::of_keywords(verb, py, Some(given)).only(NAMES)?;
+    let (mut usd, mut seconds) = (None::<f64>, None);
+    // What is given is gone through, not what could be: most calls name a model and nothing else.
+    for (name, value) in given {
+        let name = text(name.cast::<PyString>()?, &Place::named(verb))?;
+        let at = &Place::named(name);
+        match name {
+            "model" => options.model = read(&value, at)?,
+            "fallback" => options.fallback = read(&value, at)?,
+            "system" => options.system = read(&value, at)?,
+            "temperature" => options.sampling.temperature = read(&value, at)?,
+            "top_p" => options.sampling.top_p = read(&value, at)?,
+            "seed" => options.sampling.seed = read(&value, at)?,
+            "stop_sequences" => options.sampling.stop_sequences = read(&value, at)?,
+            "max_tokens" => options.sampling.max_tokens = read(&value, at)?,
+            "frequency_penalty" => options.sampling.frequency_penalty = read(&value, at)?,
+            "presence_penalty" => options.sampling.presence_penalty = read(&value, at)?,
+            "reasoning_effort" => options.reasoning_effort = read(&value, at)?,
+            "reasoning_tokens" => options.reasoning_tokens = read(&value, at)?,
+            "tools" => options.tools = read(&value, at)?,
+            "tool_choice" => options.tool_choice = read(&value, at)?,
+            "parallel_tools" => options.parallel_tools = read(&value, at)?,
+            "output_schema" => options.output_schema = read(&value, at)?,
+            "prompt_cache" => options.prompt_cache = read(&value, at)?,
+            "timeout_ms" => options.timeout_ms = read(&value, at)?,
+            "mid_stream" => options.mid_stream = read(&value, at)?,
+            "degrade" => options.degrade = read(&value, at)?,
+            "client_id" => options.client_id = read(&value, at)?,
+            "expected_head" => options.expected_head = read(&value, at)?,
+            "metadata" => options.metadata = read(&value, at)?,
+            "extra_body" => options.extra_body = read(&value, at)?,
+            "extra_headers" => options.extra_headers = read(&value, at)?,
+            "cache" => options.cache = read(&value, at)?,
+            "detached" => options.detached = read(&value, at)?,
+            "max_cost_nano_usd" => options.max_cost_nano_usd = read(&value, at)?,
+            "priority" => options.priority = read::<Option<Priority>>(&value, at)?.unwrap_or_default(),
+            "key" => options.key = read::<Option<Key>>(&value, at)?.map(|Key(secret)| secret),
+            "context" => options.context = read::<Option<ContextOptions>>(&value, at)?.unwrap_or_default(),
+            "max_cost_usd" => usd = read(&value, at)?,
+            "timeout" => seconds = Some(value).filter(|timeout| !timeout.is_none()),
+            // Refused above.
+            _ => {}
+        }
     }
-    let fields = Fields::of_keywords(verb, py, given);
-    fields.only(NAMES)?;
-    options.model = fields.take("model")?;
-    options.fallback = fields.take("fallback")?;
-    options.system = fields.take("system")?;
-    options.sampling.temperature = fields.take("temperature")?;
-    options.sampling.top_p = fields.take("top_p")?;
-    options.sampling.seed = fields.take("seed")?;
-    options.sampling.stop_sequences = fields.take("stop_sequences")?;
-    options.sampling.max_tokens = fields.take("max_tokens")?;
-    options.sampling.frequency_penalty = fields.take("frequency_penalty")?;
-    options.sampling.presence_penalty = fields.take("presence_penalty")?;
-    options.reasoning_effort = fields.take("reasoning_effort")?;
-    options.reasoning_tokens = fields.take("reasoning_tokens")?;
-    options.tools = fields.take("tools")?;
-    options.tool_choice = fields.take("tool_choice")?;
-    options.parallel_tools = fields.take("parallel_tools")?;
-    options.output_schema = fields.take("output_schema")?;
-    options.prompt_cache = fields.take("prompt_cache")?;
-    options.timeout_ms = fields.take("timeout_ms")?;
-    options.mid_stream = fields.take("mid_stream")?;
-    options.priority = fields.take::<Option<Priority>>("priority")?.unwrap_or_default();
-    options.degrade = fields.take("degrade")?;
-    options.client_id = fields.take("client_id")?;
-    options.expected_head = fields.take("expected_head")?;
-    options.metadata = fields.take("metadata")?;
-    options.key = fields.take::<Option<Key>>("key")?.map(|Key(secret)| secret);
-    options.extra_body = fields.take("extra_body")?;
-    options.extra_headers = fields.take("extra_headers")?;
-    options.cache = fields.take("cache")?;
-    options.context = fields.take::<Option<ContextOptions>>("context")?.unwrap_or_default();
-    options.detached = fields.take("detached")?;
-    options.max_cost_nano_usd = fields.take("max_cost_nano_usd")?;
-    if let Some(usd) = fields.take::<Option<f64>>("max_cost_usd")? {
+    if let Some(usd) = usd {
         if options.max_cost_nano_usd.is_some() {
             return Err(invalid(py, "twice", "a call takes max_cost_usd or max_cost_nano_usd, not both"));
         }
@@ -107,7 +120,7 @@ pub(super) fn options(verb: &str, py: Python<'_>, given: Option<&Bound<'_, PyDic
         let nano_usd = (usd * 1e9).round() as i64;
         options.max_cost_nano_usd = Some(nano_usd);
     }
-    if let Some(timeout) = fields.raw("timeout")?.filter(|timeout| !timeout.is_none()) {
+    if let Some(timeout) = seconds {
         if options.timeout_ms.is_some() {
             return Err(invalid(py, "twice", "a call takes timeout (seconds) or timeout_ms, not both"));
         }
