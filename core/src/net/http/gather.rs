@@ -29,6 +29,8 @@ pub(super) struct Gathered<S> {
     first: Bytes,
     /// All that is held, once it is more than one piece.
     all: BytesMut,
+    /// How much was given together the last time, in bytes: room for as much is made at once, and nothing is copied twice.
+    usual: usize,
     /// What ends the body behind what is held.
     end: Option<Option<Result<Bytes>>>,
     /// The client was let run, and has brought nothing since.
@@ -39,7 +41,8 @@ pub(super) struct Gathered<S> {
 
 impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
     pub(super) fn new(pieces: S) -> Self {
-        Self { pieces, first: Bytes::new(), all: BytesMut::new(), end: None, has_waited: false, alone: LOOKS }
+        let (first, all) = (Bytes::new(), BytesMut::new());
+        Self { pieces, first, all, usual: SHORT, end: None, has_waited: false, alone: LOOKS }
     }
 
     /// Takes a piece in. True when it is enough.
@@ -49,7 +52,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
             self.first = piece;
         } else {
             if self.all.is_empty() {
-                self.all.reserve(SHORT);
+                self.all.reserve(self.usual);
                 self.all.extend_from_slice(&self.first);
             }
             self.all.extend_from_slice(&piece);
@@ -65,6 +68,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
             self.alone = LOOKS;
             return first;
         }
+        self.usual = self.all.len().max(SHORT);
         self.all.split().freeze()
     }
 
