@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{Applying, Seen};
-use super::company::{Group, QUIET, gather};
+use super::company::{Group, Habit, QUIET, gather};
 use super::connect::close_copy;
 use super::failure::{failed, is_of_disk};
 use super::fork;
@@ -145,13 +145,14 @@ impl Writer {
         let most = settings.group_commit_rows.max(1);
         let clock = Arc::clone(&lock(writer).clock);
         let mut last = Group::default();
+        let mut habit = Habit::default();
         loop {
             if waiting.is_empty() {
                 let Some(job) = jobs.blocking_recv() else { return End::Closed };
                 waiting.push_back(job);
             }
             let patience = last.patience(Duration::from_millis(settings.group_commit_ms));
-            gather(patience, jobs, waiting, most, || {
+            gather(patience, jobs, waiting, most, &mut habit, || {
                 let began = clock.monotonic();
                 // This thread is the writer's own and nobody's work waits on it meanwhile. To be woken by the next batch
                 // instead would cost as many wakes as there are batches, which is what a group is to save.
