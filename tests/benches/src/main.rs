@@ -52,7 +52,7 @@ const EVENTS: usize = 200;
 /// Kilobytes of a round whose tokens are estimated.
 const KILOBYTES: usize = 100_000;
 /// Turns of each conversation in a round.
-const TURNS: usize = 8;
+const TURNS: usize = 24;
 /// Messages of a long history, each of 500 characters.
 const HISTORY: usize = 200;
 /// Pages of a round, each of 50 messages.
