@@ -68,7 +68,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
             self.alone = LOOKS;
             return first;
         }
-        self.usual = self.all.len().max(SHORT);
+        self.usual = self.all.len().clamp(SHORT, ENOUGH);
         self.all.split().freeze()
     }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-/// A group of so many batches says that more are on their way. They are waited for as long as they keep coming, and at most
-/// twice as long as the commit took.
+/// A group of so many batches says that more are on their way. They are waited for at most twice as long as the commit took.
 const COMPANY: usize = 4;
 
 /// How long a pause is. Commits that take less than that are not worth waiting for.
@@ -15,8 +14,8 @@ pub(super) const QUIET: Duration = Duration::from_micros(150);
 /// When so many pauses have brought nothing, nothing is on its way.
 const SILENCES: usize = 3;
 
-/// Where it was in vain to wait for more than there were before, so many groups at most are not waited for before it is tried
-/// again.
+/// Where it was in vain to wait for more than there were before, the waiting ends there so many times at most before it is
+/// tried again.
 const MOST_SKIPPED: u32 = 15;
 
 /// Batches that were committed together.
@@ -39,9 +38,10 @@ impl Group {
 pub(super) struct Habit {
     /// So many there were the last time.
     before: usize,
-    /// So many groups of that size are not waited for, after one that waited in vain; each time it is tried again in vain,
-    /// twice as many.
+    /// So many times the waiting ends at that size, the one that was in vain included; each time that it is tried again in
+    /// vain, twice as many and one.
     skips: u32,
+    /// How many of them have been.
     skipped: u32,
 }
 
@@ -62,8 +62,9 @@ impl Habit {
     }
 }
 
-/// Takes in what comes as long as something comes, up to `most`, and for no longer than the patience. `pause` lets
-/// [`QUIET`] go by and returns how long that took: a machine may sleep for longer than it is asked to.
+/// Takes in what comes, up to `most`, and for no longer than the patience: through some silences as long as there are fewer
+/// than before, behind that as long as somebody comes, if that has paid. `pause` lets [`QUIET`] go by and returns how long
+/// that took: a machine may sleep for longer than it is asked to.
 pub(super) fn gather<J>(
     mut patience: Duration,
     jobs: &mut mpsc::Receiver<J>,
