@@ -439,6 +439,21 @@ def test_the_wake_up_is_one_per_batch() -> None:
     assert asyncio.run(main()) <= 5
 
 
+def test_a_call_that_is_given_up_takes_nobody_s_wake_up_with_it() -> None:
+    """Whoever ends first wakes the loop for all that end with it: also when it is cancelled just then."""
+
+    async def main() -> None:
+        for _ in range(500):
+            calls = [asyncio.ensure_future(_probe.awaiting("yield")) for _ in range(16)]
+            await asyncio.sleep(0)
+            for first in calls[:4]:
+                first.cancel()
+            ended = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 10)
+            assert ended[4:] == [0] * 12
+
+    asyncio.run(main())
+
+
 def test_sigterm_kills_a_waiting_process() -> None:
     source = "from tertulia._native import _probe; print('up', flush=True); _probe.blocking('sleep', 600_000)"
     process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE)
