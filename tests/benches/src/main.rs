@@ -1,10 +1,12 @@
-//! Measures the engine beside bare reqwest + serde, in one process, one run, one runtime thread, over plain HTTP/1.1
-//! and without a subscriber for logs.
+//! Measures the engine beside bare reqwest + serde, both in one process, one runtime thread, over plain HTTP/1.1 and
+//! without a subscriber for logs.
 //!
 //! The provider is the simulator in a process of its own, so that the figures are the client's alone. Figures are CPU
 //! time of this process (user + system, the threads of the store included) divided by the work done; rounds alternate
-//! between the candidates, each round has its own ratio, and the median counts. Both sides send the same request and
-//! get the same bytes. Absolute times differ between machines; ratios hold up.
+//! between the candidates, each round has its own ratio, and the median counts. Where a process happens to lie in
+//! memory moves its figures by some percent for as long as it lives, so calls are measured in several, one after the
+//! other, and the median is that of all their rounds. Both sides send the same request and get the same bytes. Absolute
+//! times differ between machines; ratios hold up.
 //!
 //! ```text
 //! tertulia-bench                  all figures, into target/bench.json
@@ -40,8 +42,9 @@ use tertulia::SearchSort;
 
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Rounds of each candidate; odd, so that there is a median.
-const ROUNDS: usize = 9;
+/// Processes in which calls are measured, and rounds of each candidate in each; odd, so that there is a median.
+const PROCESSES: usize = 7;
+const ROUNDS: usize = 5;
 /// How many calls or turns are under way at once.
 const AT_ONCE: usize = 64;
 /// Calls of a round.
@@ -68,6 +71,7 @@ async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["simulator"] => simulator::serve().await,
+        ["rounds"] => rounds().await,
         #[cfg(unix)]
         ["profile", workload] => profile::run(workload).await,
         ["alone", candidate, rounds] => alone(candidate, rounds.parse().unwrap_or(1)).await,
@@ -92,6 +96,22 @@ async fn main() -> ExitCode {
 }
 
 async fn measure() -> Outcome<()> {
+    let mut report = report::Report::default();
+    for _ in 0..PROCESSES {
+        report.rounds_of(&["rounds"]).await?;
+    }
+    searches(&mut report).await?;
+    histories(&mut report).await?;
+    report.ratio("call.request.cpu_ratio_to_reqwest", "call", "call_bare");
+    report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");
+    report.ratio("call.stream_event.cpu_ratio_to_reqwest", "event", "event_bare");
+    report.ratio("call.durable_request.cpu_ratio_to_reqwest", "turn", "call_bare");
+    long_histories(&mut report);
+    report.write()
+}
+
+/// The rounds of one process, for the one that started it.
+async fn rounds() -> Outcome<()> {
     let simulator = simulator::Process::start().await?;
     let bare = bare::Client::new(&simulator.url)?;
     let engine = engine::Engine::open(&simulator.url, AT_ONCE).await?;
@@ -111,16 +131,17 @@ async fn measure() -> Outcome<()> {
         turns(&engine, &mut report).await?;
         report.round("page_of_50", PAGES, engine.pages(PAGES)).await?;
     }
+    engine.close().await?;
+    report.hand_over()
+}
+
+/// How long words take to be found.
+async fn searches(report: &mut report::Report) -> Outcome<()> {
+    let simulator = simulator::Process::start().await?;
+    let engine = engine::Engine::open(&simulator.url, AT_ONCE).await?;
     report.p95("history.fts_recent20.p95_us", engine.searches(SEARCHED, SEARCHES, SearchSort::Recent).await?);
     report.p95("history.fts_ranked20.p95_us", engine.searches(0, SEARCHES, SearchSort::Relevance).await?);
-    engine.close().await?;
-    histories(&mut report).await?;
-    report.ratio("call.request.cpu_ratio_to_reqwest", "call", "call_bare");
-    report.ratio("call.request.cpu_ratio_to_reqwest_whole", "call", "call_bare_whole");
-    report.ratio("call.stream_event.cpu_ratio_to_reqwest", "event", "event_bare");
-    report.ratio("call.durable_request.cpu_ratio_to_reqwest", "turn", "call_bare");
-    long_histories(&mut report);
-    report.write()
+    engine.close().await
 }
 
 /// One round of durable turns, of conversations that are new and of long ones.

@@ -2,29 +2,46 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::process::Stdio;
 use std::time::Duration;
+
+use tokio::process::Command;
 
 use crate::{Outcome, cpu};
 
 #[derive(Default)]
 pub struct Report {
-    rounds: BTreeMap<&'static str, Vec<f64>>,
+    rounds: BTreeMap<String, Vec<f64>>,
     /// Figures that others rely on: name, value, unit.
     named: Vec<(String, f64, &'static str)>,
 }
 
 impl Report {
     /// Runs one round and notes what one unit of its work took.
-    pub async fn round(
-        &mut self,
-        name: &'static str,
-        units: usize,
-        work: impl Future<Output = Outcome<()>>,
-    ) -> Outcome<()> {
+    pub async fn round(&mut self, name: &str, units: usize, work: impl Future<Output = Outcome<()>>) -> Outcome<()> {
         let before = cpu::used();
         work.await?;
         let used = cpu::used().saturating_sub(before);
-        self.rounds.entry(name).or_default().push(used.as_secs_f64() * 1e6 / units as f64);
+        self.rounds.entry(name.to_owned()).or_default().push(used.as_secs_f64() * 1e6 / units as f64);
+        Ok(())
+    }
+
+    /// Starts this very program to measure rounds in a process of its own, and adds them to those that are there.
+    pub async fn rounds_of(&mut self, args: &[&str]) -> Outcome<()> {
+        let run = Command::new(std::env::current_exe()?).args(args).stderr(Stdio::inherit()).output().await?;
+        if !run.status.success() {
+            return Err(format!("`{}` failed: {}", args.join(" "), run.status).into());
+        }
+        let rounds: BTreeMap<String, Vec<f64>> = serde_json::from_slice(&run.stdout)?;
+        for (name, rounds) in rounds {
+            self.rounds.entry(name).or_default().extend(rounds);
+        }
+        Ok(())
+    }
+
+    /// Prints the rounds for the process that started this one.
+    pub fn hand_over(&self) -> Outcome<()> {
+        println!("{}", serde_json::to_string(&self.rounds)?);
         Ok(())
     }
 
