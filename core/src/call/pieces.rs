@@ -48,6 +48,15 @@ impl Decoded {
         Self { body, decoder, clock, signs: 0, last_beat: None }
     }
 
+    /// Reads a piece, and those that lie ready behind it.
+    fn feed(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<()> {
+        self.decoder.feed(bytes, events)?;
+        while let Some(piece) = self.body.held() {
+            self.decoder.feed(&piece, events)?;
+        }
+        Ok(())
+    }
+
     /// Adds a heartbeat for comments and pings that brought nothing else with them.
     fn beat(&mut self, events: &mut Vec<StreamEvent>) {
         let counts = self.decoder.counts();
@@ -69,7 +78,7 @@ impl Pieces for Decoded {
         let piece = std::task::ready!(Pin::new(&mut self.body).poll_next(cx));
         Poll::Ready(match piece {
             Some(Ok(bytes)) => {
-                let fed = self.decoder.feed(&bytes, events);
+                let fed = self.feed(&bytes, events);
                 // Words that came together are one event for whoever stands above.
                 events.dedup_by(|next, last| last.join(next));
                 fed.map(|()| {

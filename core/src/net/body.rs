@@ -11,12 +11,46 @@ use crate::model::{Error, Result};
 
 /// The body of a response as its bytes come in. Its end without an error is a clean end of HTTP. Dropping it closes
 /// or returns what it used.
-pub struct Body(Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>);
+pub struct Body(Pin<Box<dyn Pieces + Send>>);
+
+/// The pieces of a body, of which several may lie ready at once.
+pub(super) trait Pieces: Stream<Item = Result<Bytes>> {
+    /// The next piece if it lies ready.
+    fn held(self: Pin<&mut Self>) -> Option<Bytes>;
+}
+
+/// Pieces of which none is known to lie ready.
+struct OneByOne<S>(S);
+
+impl<S: Stream<Item = Result<Bytes>>> Stream for OneByOne<Pin<Box<S>>> {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+impl<S: Stream<Item = Result<Bytes>>> Pieces for OneByOne<Pin<Box<S>>> {
+    fn held(self: Pin<&mut Self>) -> Option<Bytes> {
+        None
+    }
+}
 
 impl Body {
     /// A body over these pieces.
     pub fn new(pieces: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Self {
+        Self(Box::pin(OneByOne(Box::pin(pieces))))
+    }
+
+    /// A body over pieces that are gathered.
+    #[cfg_attr(not(feature = "engine"), expect(dead_code, reason = "the HTTP client gathers"))]
+    pub(super) fn gathered(pieces: impl Pieces + Send + 'static) -> Self {
         Self(Box::pin(pieces))
+    }
+
+    /// The next piece if it lies ready: it came together with the one before it. What follows is asked of the stream.
+    pub fn held(&mut self) -> Option<Bytes> {
+        self.0.as_mut().held()
     }
 
     /// A body that is there at once.

@@ -76,7 +76,8 @@ pub trait Dialect: Send + Sync + 'static {
 
 /// Reads one streamed reply as its bytes come in.
 pub trait StreamDecoder: Send {
-    /// Takes in bytes, however they are cut, and adds the events they complete.
+    /// Takes in bytes, however they are cut, and adds the events they complete. Words may go on in the last event that is
+    /// there.
     ///
     /// # Errors
     /// What the stream says went wrong, classified as if nothing had come before it, `Truncated` (malformed)

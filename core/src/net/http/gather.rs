@@ -1,23 +1,23 @@
-//! Pieces of a body that are there together, given as one.
+//! Pieces of a body that are there together, given together, one behind the other.
 //!
 //! The client hands out one piece at a time and has to be let run to hand out the next, even when all of them came in
 //! one packet. What is done above for each piece (reading, watching limits, many layers) costs several times as much as
-//! taking it from the client, so where pieces come close together they are taken first and given as one. The first words of
-//! a reply, and those of one that comes word by word, with pauses, are given one by one, at once.
+//! taking it from the client, so where pieces come close together they are taken first and given behind one another, without
+//! a copy. The first words of a reply, and those of one that comes word by word, with pauses, are given one by one, at once.
 
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream::Stream;
 
 use crate::model::Result;
+use crate::net::body::Pieces;
 
-/// So much is given in any case, in bytes.
+/// So much is held at most, in bytes and in pieces.
 const ENOUGH: usize = 16 * 1024;
-
-/// What a short reply takes, in bytes.
-const SHORT: usize = 1_000;
+const MANY: usize = 256;
 
 /// At the beginning, and where pieces come one by one, so many are given before it is looked whether there are more.
 const LOOKS: u8 = 16;
@@ -25,12 +25,11 @@ const LOOKS: u8 = 16;
 /// Gathers the pieces of a body.
 pub(super) struct Gathered<S> {
     pieces: S,
-    /// The first of what is held.
-    first: Bytes,
-    /// All that is held, once it is more than one piece.
-    all: BytesMut,
-    /// How much was given together the last time, in bytes: room for as much is made at once, and nothing is copied twice.
-    usual: usize,
+    /// What is gathered, then given piece by piece.
+    held: VecDeque<Bytes>,
+    /// How long that is, in bytes.
+    bytes: usize,
+    is_giving: bool,
     /// What ends the body behind what is held.
     end: Option<Option<Result<Bytes>>>,
     /// The client was let run, and has brought nothing since.
@@ -41,35 +40,28 @@ pub(super) struct Gathered<S> {
 
 impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
     pub(super) fn new(pieces: S) -> Self {
-        let (first, all) = (Bytes::new(), BytesMut::new());
-        Self { pieces, first, all, usual: SHORT, end: None, has_waited: false, alone: LOOKS }
+        Self { pieces, held: VecDeque::new(), bytes: 0, is_giving: false, end: None, has_waited: false, alone: LOOKS }
     }
 
     /// Takes a piece in. True when it is enough.
     fn hold(&mut self, piece: Bytes) -> bool {
         self.has_waited = false;
-        if self.first.is_empty() {
-            self.first = piece;
-        } else {
-            if self.all.is_empty() {
-                self.all.reserve(self.usual);
-                self.all.extend_from_slice(&self.first);
-            }
-            self.all.extend_from_slice(&piece);
+        if std::mem::take(&mut self.is_giving) {
+            self.bytes = 0;
         }
-        self.first.len().max(self.all.len()) >= ENOUGH
+        self.bytes += piece.len();
+        self.held.push_back(piece);
+        self.bytes >= ENOUGH || self.held.len() >= MANY
     }
 
-    /// Gives what is held.
-    fn give(&mut self) -> Bytes {
+    /// Gives the first of what was gathered.
+    fn give(&mut self) -> Option<Bytes> {
         self.has_waited = false;
-        let first = std::mem::take(&mut self.first);
-        if self.all.is_empty() {
+        self.is_giving = true;
+        if self.held.len() == 1 {
             self.alone = LOOKS;
-            return first;
         }
-        self.usual = self.all.len().clamp(SHORT, ENOUGH);
-        self.all.split().freeze()
+        self.held.pop_front()
     }
 
     /// Holds all that is there. Ready with what is to be given in its place, if anything is.
@@ -82,19 +74,19 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Gathered<S> {
                 }
                 // A peer may send any number of pieces without a byte.
                 Poll::Ready(Some(Ok(piece))) if piece.is_empty() => {
-                    return Poll::Ready(if self.first.is_empty() { Some(Some(Ok(piece))) } else { None });
+                    return Poll::Ready(if self.held.is_empty() { Some(Some(Ok(piece))) } else { None });
                 }
                 Poll::Ready(Some(Ok(piece))) => {
                     if self.hold(piece) {
                         return Poll::Ready(None);
                     }
                 }
-                Poll::Ready(end) if self.first.is_empty() => return Poll::Ready(Some(end)),
+                Poll::Ready(end) if self.held.is_empty() => return Poll::Ready(Some(end)),
                 Poll::Ready(end) => {
                     self.end = Some(end);
                     return Poll::Ready(None);
                 }
-                Poll::Pending if self.first.is_empty() => return Poll::Pending,
+                Poll::Pending if self.held.is_empty() => return Poll::Pending,
                 // To be asked again after everybody else who is to run, the client among them.
                 Poll::Pending if !std::mem::replace(&mut self.has_waited, true) => {
                     return pin!(tokio::task::yield_now()).poll(cx).map(|()| None);
@@ -109,12 +101,21 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Gathered<S> {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(piece) = self.as_mut().held() {
+            return Poll::Ready(Some(Ok(piece)));
+        }
         if let Some(end) = self.end.take() {
             return Poll::Ready(end);
         }
         match ready!(self.gather(cx)) {
             Some(given) => Poll::Ready(given),
-            None => Poll::Ready(Some(Ok(self.give()))),
+            None => Poll::Ready(self.give().map(Ok)),
         }
+    }
+}
+
+impl<S: Stream<Item = Result<Bytes>> + Unpin> Pieces for Gathered<S> {
+    fn held(mut self: Pin<&mut Self>) -> Option<Bytes> {
+        if self.is_giving { self.held.pop_front() } else { None }
     }
 }

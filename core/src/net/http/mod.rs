@@ -189,7 +189,7 @@ impl HttpTransport {
             head.extensions_mut().insert(waited);
         }
         let most = self.limits().settings.max_response_bytes;
-        Ok(head.map(|()| Body::new(Gathered::new(flight.body(most)))))
+        Ok(head.map(|()| Body::gathered(Gathered::new(flight.body(most)))))
     }
 }
 

@@ -4,6 +4,8 @@
 //! order in which they appear. What can only be known at the end (calls with their arguments read, signatures,
 //! the pages of a search) comes out of [`Reply::finish`].
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
@@ -111,7 +113,7 @@ impl Reply {
         if let Some(Delta { content, reasoning, reasoning_content }) = choice.delta {
             self.deltas = true;
             self.reasoning(first(reasoning_content, reasoning), events)?;
-            self.text(content.0.into_owned(), events)?;
+            self.go_on(content.0, events)?;
         }
         self.take_finish(choice.finish_reason);
         Ok(())
@@ -249,6 +251,21 @@ impl Reply {
         self.words(part_index, delta.len(), StreamEventKind::Text { delta }, events)
     }
 
+    /// Text; without an event of its own where the last one, of the same bytes, is text of the same part.
+    fn go_on(&mut self, delta: Cow<'_, str>, events: &mut Vec<StreamEvent>) -> Result<()> {
+        match events.last_mut() {
+            Some(StreamEvent { part_index, kind: StreamEventKind::Text { delta: before }, .. })
+                if Some(*part_index) == self.text_part =>
+            {
+                self.text_bytes += delta.len();
+                self.limit()?;
+                before.push_str(&delta);
+                Ok(())
+            }
+            _ => self.text(delta.into_owned(), events),
+        }
+    }
+
     fn reasoning(&mut self, delta: String, events: &mut Vec<StreamEvent>) -> Result<()> {
         if delta.is_empty() {
             return Ok(());
@@ -264,10 +281,15 @@ impl Reply {
 
     fn words(&mut self, index: i32, bytes: usize, kind: StreamEventKind, events: &mut Vec<StreamEvent>) -> Result<()> {
         self.text_bytes += bytes;
+        self.limit()?;
+        events.push(StreamEvent::unnumbered(index, kind));
+        Ok(())
+    }
+
+    fn limit(&self) -> Result<()> {
         if self.text_bytes > self.limits.text_bytes {
             return Err(failure::too_large("text", self.limits.text_bytes));
         }
-        events.push(StreamEvent::unnumbered(index, kind));
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Pieces that are there together come as one; pieces that come alone are not held back.
+//! Pieces that are there together are given together; pieces that come alone are not held back.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,6 +12,7 @@ use futures::stream::{Stream, StreamExt as _};
 use super::super::gather::Gathered;
 use crate::base::ErrorKind;
 use crate::model::{Error, Result};
+use crate::net::body::Pieces as _;
 
 /// A body that answers each question by a script: a piece, its end, or nothing yet.
 struct Scripted(VecDeque<Poll<Option<Result<Bytes>>>>);
@@ -42,13 +43,19 @@ impl Wake for Bell {
     }
 }
 
-/// What is given, asked again as long as the body wants to be asked again; nothing when it waits for its client.
+/// What is given together, asked again as long as the body wants to be asked again; nothing when it waits for its client.
 fn next(body: &mut Gathered<Scripted>) -> Option<Option<Result<String>>> {
     for _ in 0..100 {
         let bell = Arc::new(Bell::default());
         match body.poll_next_unpin(&mut Context::from_waker(&bell.clone().into())) {
             Poll::Ready(given) => {
-                return Some(given.map(|piece| piece.map(|piece| String::from_utf8(piece.to_vec()).unwrap())));
+                let mut rest = std::iter::from_fn(|| Pin::new(&mut *body).held()).collect::<Vec<_>>().concat();
+                return Some(given.map(|piece| {
+                    piece.map(|piece| {
+                        rest.splice(..0, piece);
+                        String::from_utf8(rest).unwrap()
+                    })
+                }));
             }
             Poll::Pending if bell.0.load(Ordering::Relaxed) => {}
             Poll::Pending => return None,
@@ -119,6 +126,13 @@ fn a_body_that_never_pauses_is_given_in_bounded_pieces() {
         (seen, longest) = (seen + given, longest.max(given));
     }
     assert!(seen == 200_000 && longest > 1_000, "{seen} bytes, {longest} at once");
+}
+
+#[test]
+fn tiny_pieces_are_given_in_bounded_numbers() {
+    let mut body = later(std::iter::repeat_with(|| piece("x")).take(2_000));
+    let given: Vec<_> = std::iter::from_fn(|| next(&mut body)).map(|given| text(Some(given)).len()).collect();
+    assert_eq!((given.iter().max(), given.iter().sum()), (Some(&256), 2_000), "{given:?}");
 }
 
 #[test]

@@ -457,7 +457,7 @@ fn a_piece_without_a_choice_between_two_words_is_read_over() {
         let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
         let read = stream(&[word("one "), nothing.clone(), word("two"), nothing.clone(), end]).unwrap();
         assert_eq!(read.parts(), [Part::text("one two")], "{nothing}");
-        assert_eq!(read.events.len(), 2, "{nothing}");
+        assert_eq!(read.events.len(), 1, "words that come together are one event: {nothing}");
     }
 }
 
