@@ -16,6 +16,8 @@ pub mod model;
 pub mod net;
 pub mod policy;
 #[cfg(feature = "engine")]
+pub mod runs;
+#[cfg(feature = "engine")]
 pub mod store;
 pub mod wire;
 

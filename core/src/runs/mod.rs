@@ -1,0 +1,3 @@
+//! Floor 5: runs. What takes several calls: tools, agents, councils, as streams of events that outlive the process.
+
+mod council;
