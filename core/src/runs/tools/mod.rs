@@ -1,0 +1,12 @@
+//! Tools: your functions, called when a model asks for them.
+
+mod call;
+mod tool;
+
+pub use tool::{Tool, ToolContext};
+
+pub(super) use call::{answer, failed};
+pub(super) use tool::schema_of;
+
+#[cfg(test)]
+mod tests;
