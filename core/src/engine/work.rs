@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::conversation::Conversation;
+use super::conversation::{Conversation, ConversationOptions};
 use super::tasks::Tasks;
 use super::tertulia::Inner;
 use super::user::UserScope;
-use crate::base::{Clock, Ids, Random, RunId};
+use crate::base::{Clock, Ids, Json, Random, RunId};
 use crate::call::CostLimit;
 use crate::model::{Error, Result, RunEvent};
 use crate::store::Store;
@@ -86,6 +86,24 @@ impl Conversation {
     /// Whose it is.
     pub(crate) const fn user(&self) -> &UserScope {
         &self.user
+    }
+
+    /// What it begins with if it is not there yet, for whoever goes on with it in another process.
+    pub(crate) fn beginning(&self) -> Option<Json> {
+        self.fresh.as_ref().and_then(|fresh| serde_json::to_value(&**fresh).ok())
+    }
+
+    /// The same conversation, which begins with this if it is not there yet.
+    ///
+    /// # Errors
+    /// `Internal` when this is no beginning.
+    pub(crate) fn beginning_with(mut self, beginning: Option<Json>) -> Result<Self> {
+        if let (None, Some(beginning)) = (&self.fresh, beginning) {
+            let fresh: ConversationOptions = serde_json::from_value(beginning)
+                .map_err(|_| Error::internal("what a conversation begins with could not be read"))?;
+            self.fresh = Some(Arc::new(fresh));
+        }
+        Ok(self)
     }
 
     /// The same conversation, whose calls count on a run.

@@ -34,6 +34,9 @@ pub enum RunEventKind {
         conversation_id: ConversationId,
         /// What was said to it.
         input: Vec<Part>,
+        /// What the conversation begins with, if it was not there yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beginning: Option<Json>,
         /// What it may cost in all, in billionths of a US dollar.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_cost_nano_usd: Option<i64>,

@@ -14,11 +14,8 @@ mod start;
 mod tools;
 mod watch;
 
-#[cfg(test)]
-mod tests;
-
 pub use agent::{Agent, Bounds};
 pub use program::Program;
 pub use run::Run;
 pub use start::{PickUpOf, RunOf};
-pub use tools::{Tool, ToolContext};
+pub use tools::{Tool, ToolContext, ToolFailure};

@@ -120,6 +120,7 @@ async fn begin<P: Program>(
         program: program.name().to_owned(),
         conversation_id: chat.id(),
         input: input.clone(),
+        beginning: chat.beginning(),
         max_cost_nano_usd: options.max_cost_nano_usd,
     };
     let journal = Journal::begin(ground, run, Standing::new(program.name(), chat.id()), first).await?;
@@ -148,10 +149,12 @@ async fn take_up<P: Program>(
     let after = journal.version().await;
     journal.tell_if([RunEventKind::PickedUp], check_goes_on).await?;
     let past = journal.past().await;
-    let Some(RunEventKind::Started { input, max_cost_nano_usd, .. }) = past.first().map(|first| first.kind.clone())
+    let Some(RunEventKind::Started { input, beginning, max_cost_nano_usd, .. }) =
+        past.first().map(|first| first.kind.clone())
     else {
         return Err(Error::internal("a run does not begin with its beginning"));
     };
+    let chat = chat.beginning_with(beginning)?;
     let limit = options.max_cost_nano_usd.or(max_cost_nano_usd);
     let spent: i64 = past.iter().filter_map(|event| cost_of(&event.kind)).sum();
     let cost_limit = limit.map(|limit| CostLimit::new(limit.saturating_sub(spent)));

@@ -8,6 +8,3 @@ mod value;
 
 pub use bounds::Bounds;
 pub use value::Agent;
-
-#[cfg(test)]
-mod tests;

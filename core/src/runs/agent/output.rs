@@ -1,5 +1,7 @@
 //! What the answer must be: words, or a value of a type.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,14 +16,17 @@ pub(super) enum Shape {
     /// Anything.
     Words,
     /// A value that is read like this.
-    Value { schema: OutputSchema, read: fn(&str) -> Result<Json, String> },
+    Value { schema: OutputSchema, read: Arc<Read> },
 }
+
+/// Reads an answer as it is kept, or says why it is none, for the model to read.
+pub(super) type Read = dyn Fn(&str) -> Result<Json, String> + Send + Sync;
 
 impl Shape {
     /// A value of this type.
-    pub(super) fn of<T: DeserializeOwned + Serialize + JsonSchema>() -> Self {
+    pub(super) fn of<T: DeserializeOwned + Serialize + JsonSchema + 'static>() -> Self {
         let schema = OutputSchema { name: "answer".to_owned(), schema: schema_of::<T>(), strict: false };
-        Self::Value { schema, read: read::<T> }
+        Self::Value { schema, read: Arc::new(read::<T>) }
     }
 
     pub(super) const fn schema(&self) -> Option<&OutputSchema> {

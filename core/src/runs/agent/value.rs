@@ -1,6 +1,7 @@
 //! The agent as a value.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::bounds::Bounds;
 use super::output::Shape;
-use crate::model::{AgentResult, Error, Result};
+use crate::base::Json;
+use crate::model::{AgentResult, Error, OutputSchema, Result};
 use crate::runs::Program;
 use crate::runs::program::work::{Work, Works};
 use crate::runs::tools::Tool;
@@ -78,15 +80,24 @@ impl<T> Agent<T> {
     /// Its answer is a value of this type: the model is shown its schema, what it answers is read as the type, and where it
     /// does not fit the model is told why and asked to mend it.
     #[must_use]
-    pub fn output<O: DeserializeOwned + Serialize + JsonSchema>(self) -> Agent<O> {
-        Agent {
-            instructions: self.instructions,
-            model: self.model,
-            tools: self.tools,
-            bounds: self.bounds,
-            shape: Shape::of::<O>(),
-            output: PhantomData,
-        }
+    pub fn output<O: DeserializeOwned + Serialize + JsonSchema + 'static>(self) -> Agent<O> {
+        self.shaped(Shape::of::<O>())
+    }
+
+    /// Its answer is a value of this schema, which is read by a function of yours. It gets the answer's JSON, and gives the
+    /// value, or the reason why it is none, for the model to read.
+    #[must_use]
+    pub fn output_by(
+        self,
+        schema: OutputSchema,
+        read: impl Fn(&str) -> std::result::Result<Json, String> + Send + Sync + 'static,
+    ) -> Agent<Json> {
+        self.shaped(Shape::Value { schema, read: Arc::new(read) })
+    }
+
+    fn shaped<O>(self, shape: Shape) -> Agent<O> {
+        let Self { instructions, model, tools, bounds, .. } = self;
+        Agent { instructions, model, tools, bounds, shape, output: PhantomData }
     }
 }
 
@@ -115,7 +126,7 @@ impl<T: 'static> Works for Agent<T> {
         Ok(())
     }
 
-    fn work(self, work: Work) -> futures::future::BoxFuture<'static, Result<crate::base::Json>> {
+    fn work(self, work: Work) -> futures::future::BoxFuture<'static, Result<Json>> {
         Box::pin(super::rounds::rounds(self, work))
     }
 }

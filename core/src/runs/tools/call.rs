@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 
-use super::tool::{Refused, Tool, ToolContext};
+use super::tool::{Tool, ToolContext, ToolFailure};
 use crate::base::{Clock, Json};
 use crate::model::{ToolCall, ToolResult};
 
@@ -32,8 +32,8 @@ pub(in crate::runs) async fn answer(
     };
     match done {
         Ok(Ok(output)) => call.result(cut(output, max_bytes)),
-        Ok(Err(Refused::Arguments(why))) => failed(call, format!("the arguments do not fit its schema: {why}")),
-        Ok(Err(Refused::Failed(why))) => failed(call, why),
+        Ok(Err(ToolFailure::Arguments(why))) => failed(call, format!("the arguments do not fit its schema: {why}")),
+        Ok(Err(ToolFailure::Failed(why))) => failed(call, why),
         Err(_) => failed(call, "it broke down".to_owned()),
     }
 }

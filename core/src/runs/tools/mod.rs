@@ -3,10 +3,7 @@
 mod call;
 mod tool;
 
-pub use tool::{Tool, ToolContext};
+pub use tool::{Tool, ToolContext, ToolFailure};
 
 pub(super) use call::{answer, failed};
 pub(super) use tool::schema_of;
-
-#[cfg(test)]
-mod tests;

@@ -14,10 +14,11 @@ use crate::base::{Json, RunId};
 use crate::model::ToolSpec;
 
 /// The function behind a tool: arguments in, an answer or the reason why there is none out.
-pub(super) type Function = dyn Fn(Json, ToolContext) -> BoxFuture<'static, Result<Json, Refused>> + Send + Sync;
+pub(super) type Function = dyn Fn(Json, ToolContext) -> BoxFuture<'static, Result<Json, ToolFailure>> + Send + Sync;
 
 /// Why a call has no answer; the model reads it.
-pub(super) enum Refused {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolFailure {
     /// The arguments do not fit; the function was not called.
     Arguments(String),
     /// The function's own reason.
@@ -92,21 +93,23 @@ impl Tool {
         Fut: Future<Output = Result<O, E>> + Send + 'static,
     {
         let function = Arc::new(function);
-        let called = move |arguments: Json, context: ToolContext| -> BoxFuture<'static, Result<Json, Refused>> {
+        let called = move |arguments: Json, context: ToolContext| -> BoxFuture<'static, Result<Json, ToolFailure>> {
             let function = function.clone();
             Box::pin(async move {
-                let arguments = serde_json::from_value(arguments).map_err(|e| Refused::Arguments(e.to_string()))?;
-                let answer = function(arguments, context).await.map_err(|e| Refused::Failed(e.to_string()))?;
-                serde_json::to_value(answer).map_err(|e| Refused::Failed(e.to_string()))
+                let arguments = serde_json::from_value(arguments).map_err(|e| ToolFailure::Arguments(e.to_string()))?;
+                let answer = function(arguments, context).await.map_err(|e| ToolFailure::Failed(e.to_string()))?;
+                serde_json::to_value(answer).map_err(|e| ToolFailure::Failed(e.to_string()))
             })
         };
-        Self {
-            spec: ToolSpec::new(name, description, schema_of::<A>()),
-            function: Arc::new(called),
-            needs_approval: false,
-            is_idempotent: false,
-            timeout: None,
-        }
+        Self::of(ToolSpec::new(name, description, schema_of::<A>()), called)
+    }
+
+    /// A tool with a schema of your own, over a function that reads its arguments itself. They are not checked before.
+    pub fn of<F>(spec: ToolSpec, function: F) -> Self
+    where
+        F: Fn(Json, ToolContext) -> BoxFuture<'static, Result<Json, ToolFailure>> + Send + Sync + 'static,
+    {
+        Self { spec, function: Arc::new(function), needs_approval: false, is_idempotent: false, timeout: None }
     }
 
     /// Each call waits until somebody approves it.
