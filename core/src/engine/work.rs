@@ -10,7 +10,7 @@ use super::conversation::{Conversation, ConversationOptions};
 use super::tasks::Tasks;
 use super::tertulia::Inner;
 use super::user::UserScope;
-use crate::base::{Clock, Ids, Json, Random, RunId};
+use crate::base::{Clock, Ids, Json, RunId};
 use crate::call::CostLimit;
 use crate::model::{Error, Result, RunEvent};
 use crate::store::Store;
@@ -44,7 +44,6 @@ pub(crate) struct Ground {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
-    pub(crate) random: Arc<dyn Random>,
     pub(crate) tasks: Tasks,
     pub(crate) owner: Arc<str>,
     engine: Arc<Inner>,
@@ -74,7 +73,6 @@ impl UserScope {
             store: engine.store.clone(),
             clock: engine.clock.clone(),
             ids: engine.ids.clone(),
-            random: engine.random.clone(),
             tasks: engine.tasks.clone(),
             owner: self.owner.clone(),
             engine,

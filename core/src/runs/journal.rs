@@ -216,9 +216,8 @@ pub(super) fn standing_in(kept: Option<&[u8]>) -> Result<Standing> {
 fn written(kind: &RunEventKind) -> Result<NewEvent> {
     let unwritten = |_| Error::internal("an event of a run could not be written as JSON");
     let mut json = kind.serialize(serde_json::value::Serializer).map_err(unwritten)?;
-    let name = match json.as_object_mut().and_then(|fields| fields.remove("type")) {
-        Some(Json::String(name)) => name,
-        _ => return Err(Error::internal("an event of a run has no name")),
+    let Some(Json::String(name)) = json.as_object_mut().and_then(|fields| fields.remove("type")) else {
+        return Err(Error::internal("an event of a run has no name"));
     };
     Ok(NewEvent { name, data: Payload::json(&json)? })
 }

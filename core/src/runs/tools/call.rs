@@ -62,6 +62,6 @@ fn cut(output: Json, max_bytes: usize) -> Json {
         },
     };
     let room = max_bytes.saturating_sub(CUT.len());
-    let end = text.floor_char_boundary(room);
+    let end = (0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     Json::String(format!("{}{CUT}", &text[..end]))
 }
