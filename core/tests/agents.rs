@@ -265,6 +265,8 @@ async fn an_agent_that_takes_too_long_ends_and_can_be_picked_up_with_more_time()
     let again = within(chat.pick_up(&agent, id).into_future()).await.unwrap();
     assert_eq!(within(again.result()).await.unwrap().output, "Warm.");
     assert_eq!(lab.simulator.requests().len(), 2, "nothing was asked twice");
+    let all: Run<AgentResult> = tertulia.user("ana").attach(id, 0).unwrap();
+    assert_eq!(within(all.result()).await.unwrap().output, "Warm.", "what failed on the way is not how it ended");
     assert_eq!(cause_of(chat.pick_up(&agent, id).await), (ErrorKind::Conflict, "run_over".to_owned()));
     tertulia.close().await.unwrap();
     lab.close().await;

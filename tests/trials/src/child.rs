@@ -56,14 +56,16 @@ pub async fn work(store: &str, url: &str, notes: &str, only_finish: bool) -> Out
         me.conversation(conversation_id).pick_up(&agent, id).await?.result().await?;
         println!("finished {id}");
     }
-    while !only_finish {
+    if only_finish {
+        tertulia.close().await?;
+        return Ok(());
+    }
+    loop {
         let options = ConversationOptions { title: Some("Notes".to_owned()), ..ConversationOptions::default() };
         let run = me.new_conversation_with(options).run(&agent, "Note both lines.").start().await?;
         println!("begun {}", run.id());
         run.result().await?;
     }
-    tertulia.close().await?;
-    Ok(())
 }
 
 /// The runs that are not over, the newest first.
