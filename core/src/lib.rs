@@ -22,7 +22,7 @@ pub mod store;
 pub mod wire;
 
 pub use base::{
-    AttachmentId, Attempt, BudgetId, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, Secret,
+    AttachmentId, Attempt, BudgetId, ConversationId, Cursor, ErrorKind, Json, MessageId, Page, Retry, RunId, Secret,
     Timestamp, TurnId, UnreadJson,
 };
 #[cfg(feature = "engine")]
@@ -43,6 +43,8 @@ pub use policy::{
     BreakerSettings, CacheMode, CacheSettings, FallbackSettings, LimitOverride, LimitSettings, MidStream,
     OutboxSettings, QueueSettings, RetrySettings,
 };
+#[cfg(feature = "engine")]
+pub use runs::{Agent, Bounds, Council, CouncilPrompts, CouncilRule, Program, Run, Tool, ToolContext, ToolFailure};
 #[cfg(feature = "sqlite")]
 pub use store::StoreKey;
 #[cfg(feature = "engine")]

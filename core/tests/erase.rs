@@ -345,6 +345,9 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
                 let shown = store.conversations("ana", ListQuery { limit: 10, ..ListQuery::default() }).await.unwrap();
                 assert!(i64::try_from(shown.items.len()).unwrap() < 2, "{}", shown.items.len());
             }
+            let listed = store.streams("ana", None, 10).await.unwrap();
+            let is_there = store.stream("ana", id).await.unwrap().map(|record| (id, record));
+            assert_eq!(listed, is_there.into_iter().collect::<Vec<_>>());
             if !erased.more {
                 break;
             }
@@ -366,6 +369,7 @@ async fn every_part_is_small_leaves_a_sound_store_and_hides_what_it_has_begun() 
             assert_eq!(late.unwrap_err().kind(), ErrorKind::NotFound);
         }
         assert!(store.stream("ana", id).await.unwrap().is_none());
+        assert!(store.streams("ana", None, 10).await.unwrap().is_empty());
         assert!(store.expired(Timestamp::from_millis(NOW), 10).await.unwrap().is_empty());
         writer.apply("ana", Op::EndErasure).await.unwrap();
         writer.apply("ana", Op::EndErasure).await.unwrap();

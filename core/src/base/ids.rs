@@ -60,6 +60,11 @@ id!(
     "a conversation id is a UUID as given by `conversation.id`"
 );
 id!(
+    /// Names a run: an agent, a council at work.
+    RunId,
+    "a run id is a UUID as given by `run.id`"
+);
+id!(
     /// Names a message.
     MessageId,
     "a message id is a UUID as given by `message.id`"
@@ -184,6 +189,12 @@ impl Ids {
     #[must_use]
     pub fn conversation(&self) -> ConversationId {
         ConversationId(self.next())
+    }
+
+    /// A new run id.
+    #[must_use]
+    pub fn run(&self) -> RunId {
+        RunId(self.next())
     }
 
     /// A new message id.

@@ -17,7 +17,9 @@ pub use clock::SystemClock;
 pub use clock::{Clock, ManualClock, Sleep, Timestamp};
 pub(crate) use clock::{civil_from_days, days_from_civil};
 pub use error::{Attempt, ErrorKind, Malformed, Retry};
-pub use ids::{AppendId, AttachmentId, BudgetId, ConversationId, Ids, MessageId, ReservationId, StreamId, TurnId};
+pub use ids::{
+    AppendId, AttachmentId, BudgetId, ConversationId, Ids, MessageId, ReservationId, RunId, StreamId, TurnId,
+};
 pub use json::{Json, MAX_JSON_DEPTH, UnreadJson};
 pub use nearest::nearest;
 pub use page::{Cursor, CursorKind, Page};

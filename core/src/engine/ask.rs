@@ -96,6 +96,9 @@ pub(super) async fn open(ask: AskOf, options: CallOptions, operation: &'static s
     context.priority = options.priority;
     context.cost_limit = cost_limit;
     context.plan = plan;
+    if let Some(user) = &owner {
+        user.book(&mut context);
+    }
     context.cache = options.cache;
     context.hedges = !engine.saves_power.load(Ordering::Relaxed);
     context.key = fallback::key_of(owner.as_ref(), &options, &target, &target);

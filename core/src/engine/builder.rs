@@ -344,6 +344,7 @@ impl TertuliaBuilder {
             resting: tokio::sync::Mutex::default(),
             closing: Mutex::default(),
             live: Mutex::default(),
+            workshop: Mutex::default(),
             queues: Mutex::default(),
             recent: Recent::default(),
             summaries: super::summary::Writing::default(),

@@ -19,6 +19,27 @@ pub(super) enum Said {
     Messages(Vec<NewMessage>),
 }
 
+impl Content {
+    /// What is said to a run, which keeps it as it is: words, and files by their address.
+    ///
+    /// # Errors
+    /// `Invalid` (empty_message, nul_character); (unsupported) for a list of messages or a file in hand.
+    pub(crate) fn for_run(mut self) -> Result<Vec<Part>> {
+        let Said::Parts(parts) = &mut self.0 else {
+            let detail = "a run is given one message; append the others to its conversation first";
+            return Err(Error::invalid("unsupported", detail));
+        };
+        check(parts)?;
+        let is_in_hand = |media: &Media| matches!(media.source, MediaSource::Path { .. } | MediaSource::Data { .. });
+        if parts.iter_mut().flat_map(media_of).any(|media| is_in_hand(media)) {
+            let detail =
+                "a run is given words and files by URL; append a message with the file to its conversation first";
+            return Err(Error::invalid("unsupported", detail));
+        }
+        Ok(std::mem::take(parts))
+    }
+}
+
 impl<T: Into<Part>> From<T> for Content {
     fn from(part: T) -> Self {
         Self(Said::Parts(vec![part.into()]))

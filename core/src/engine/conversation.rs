@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::attach;
 use super::content::{self, Content};
 use super::history::{HistoryCall, Messages, OpenCall};
@@ -21,7 +23,8 @@ use crate::store::{ConversationChange, Durability, Op, WriteBatch};
 pub(super) const MAX_METADATA_BYTES: usize = 8 * 1024;
 
 /// What a new conversation begins with. All optional.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ConversationOptions {
     /// The model it speaks with, as `provider/model`.
     pub model: Option<String>,

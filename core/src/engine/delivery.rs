@@ -140,6 +140,7 @@ impl Task {
         context.plan = user.engine.tiers.plan(&user.owner);
         // Checked before the save.
         context.cost_limit = self.options.cost_limit().unwrap_or_default();
+        user.book(&mut context);
         context.cache = self.options.cache;
         context.hedges = !user.engine.saves_power.load(Ordering::Relaxed);
         context.key = fallback::key_of(Some(user), &self.options, target, target);

@@ -59,6 +59,7 @@ mod view;
 mod watch;
 mod watched_store;
 mod window;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -94,3 +95,4 @@ pub use upkeep::StoreUpkeep;
 pub use user::UserScope;
 pub use watch::Events;
 pub use window::{ContextOptions, ContextSettings};
+pub(crate) use work::{Ground, InRun, Said, Working};

@@ -122,12 +122,12 @@ impl CallOptions {
 /// A verb that makes a model speak, before it is awaited: set knobs, then `.await`.
 #[must_use = "nothing happens until it is awaited"]
 pub struct Verb<S> {
-    pub(super) subject: S,
-    pub(super) options: CallOptions,
+    pub(crate) subject: S,
+    pub(crate) options: CallOptions,
 }
 
 impl<S> Verb<S> {
-    pub(super) fn new(subject: S) -> Self {
+    pub(crate) fn new(subject: S) -> Self {
         Self { subject, options: CallOptions::default() }
     }
 

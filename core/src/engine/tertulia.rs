@@ -84,6 +84,8 @@ pub(super) struct Inner {
     pub(super) resting: tokio::sync::Mutex<()>,
     pub(super) closing: Mutex<Option<Closing>>,
     pub(super) live: Mutex<HashMap<TurnId, Live>>,
+    /// Runs that are at work here.
+    pub(super) workshop: super::work::Workshop,
     pub(super) queues: Mutex<HashMap<ConversationId, Weak<Queue>>>,
     pub(super) recent: Recent,
     pub(super) summaries: super::summary::Writing,

@@ -10,8 +10,9 @@ use super::conversations::ConversationsCall;
 use super::options::Verb;
 use super::outbox::Outbox;
 use super::tertulia::Inner;
+use super::work::InRun;
 use crate::base::{ConversationId, Secret};
-use crate::call::CallKey;
+use crate::call::{CallContext, CallKey};
 use crate::model::{Error, Preferences, PreferencesChange, Result};
 use crate::store::{Durability, Op, WriteBatch};
 
@@ -24,11 +25,13 @@ pub struct UserScope {
     pub(super) engine: Arc<Inner>,
     pub(super) owner: Arc<str>,
     pub(super) keys: Arc<HashMap<String, Secret>>,
+    /// The run that its calls belong to.
+    pub(super) run: Option<InRun>,
 }
 
 impl UserScope {
     pub(super) fn new(engine: Arc<Inner>, owner: Arc<str>) -> Self {
-        Self { engine, owner, keys: Arc::default() }
+        Self { engine, owner, keys: Arc::default(), run: None }
     }
 
     /// Who it is.
@@ -125,6 +128,15 @@ impl UserScope {
     pub(super) fn check(&self) -> Result<()> {
         self.engine.check_open()?;
         check_id(&self.owner)
+    }
+
+    /// Makes a call one of the run that this handle works for.
+    pub(super) fn book(&self, context: &mut CallContext) {
+        let Some(run) = &self.run else { return };
+        context.run = Some(run.id.clone());
+        if context.cost_limit.is_none() {
+            context.cost_limit.clone_from(&run.cost_limit);
+        }
     }
 
     /// True when calls of this handle may be on an account of the user's own.

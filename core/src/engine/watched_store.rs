@@ -397,6 +397,15 @@ impl Store for WatchedStore {
         self.timed("stream", Some(owner), self.inner.stream(owner, id))
     }
 
+    fn streams(
+        &self,
+        owner: &str,
+        before: Option<StreamId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<(StreamId, StreamRecord)>> {
+        self.timed("streams", Some(owner), self.inner.streams(owner, before, limit))
+    }
+
     fn events(&self, owner: &str, id: StreamId, after_seq: i64, limit: usize) -> StoreFuture<'_, Option<EventRows>> {
         self.timed("events", Some(owner), self.inner.events(owner, id, after_seq, limit))
     }

@@ -27,6 +27,9 @@ pub const MAX_EVENT_ROW_BYTES: usize = 8 * 1_024;
 /// The most events that are appended at once, and that a page holds.
 pub const MAX_EVENTS: usize = 256;
 
+/// The most streams that a page of the list holds.
+pub const MAX_STREAMS: usize = 200;
+
 /// A page of events ends with the one that takes it over so many bytes of data.
 pub(super) const PAGE_BYTES: usize = 1 << 20;
 

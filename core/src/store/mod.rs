@@ -36,7 +36,7 @@ pub(crate) use content::preview;
 pub use content::{Content, MAX_CONTENT_BYTES, MAX_ROW_BYTES, hash};
 pub use draft::DraftEvent;
 pub use events::{
-    Bell, EventRows, MAX_EVENT_ROW_BYTES, MAX_EVENTS, NewEvent, NewEvents, Payload, Snapshot, StoredEvent,
+    Bell, EventRows, MAX_EVENT_ROW_BYTES, MAX_EVENTS, MAX_STREAMS, NewEvent, NewEvents, Payload, Snapshot, StoredEvent,
     StreamRecord, Subscription,
 };
 pub use library::{
@@ -302,6 +302,22 @@ pub trait Store: Send + Sync + 'static {
     /// `Invalid` (unsupported) unless a backend keeps streams.
     fn stream(&self, owner: &str, id: StreamId) -> StoreFuture<'_, Option<StreamRecord>> {
         let _ = (owner, id);
+        Box::pin(async { Err(refusal::keeps_no_events()) })
+    }
+
+    /// The streams of this owner, the newest first by their ids, each as it stands; those before this one, if one is named. At
+    /// most so many, never more than 200: who reads on until nothing comes has seen all. Nothing is counted and no event is
+    /// read, so what a list shows of a stream stands in its snapshot, which had better be short.
+    ///
+    /// # Errors
+    /// `Invalid` (unsupported) unless a backend keeps streams.
+    fn streams(
+        &self,
+        owner: &str,
+        before: Option<StreamId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<(StreamId, StreamRecord)>> {
+        let _ = (owner, before, limit);
         Box::pin(async { Err(refusal::keeps_no_events()) })
     }
 

@@ -122,6 +122,7 @@ impl<B: Between> Store for Over<B> {
         fn entry_versions(key: LibraryKey, before: Option<i64>, limit: usize) -> Vec<EntryVersion>;
         fn expired(now: Timestamp, limit: usize) -> Vec<(String, ConversationId)>;
         fn stream(owner: &str, id: StreamId) -> Option<StreamRecord>;
+        fn streams(owner: &str, before: Option<StreamId>, limit: usize) -> Vec<(StreamId, StreamRecord)>;
         fn events(owner: &str, id: StreamId, after_seq: i64, limit: usize) -> Option<EventRows>;
         fn expired_streams(now: Timestamp, limit: usize) -> Vec<(String, StreamId)>;
         fn erasing(limit: usize) -> Vec<String>;

@@ -214,6 +214,21 @@ async fn every_layer_does_its_work_alone_around_a_service_of_ones_own() {
 }
 
 #[tokio::test]
+async fn an_agent_waits_for_an_approval_longer_than_its_engine_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(env!("CARGO_BIN_EXE_agents"), folder.path(), &[]).await;
+    let lines = said(&output);
+    let lines: Vec<_> = lines.lines().collect();
+    let expected = [
+        "may it call book({\"city\":\"Cadiz\",\"nights\":2})?",
+        "Waiting",
+        "booking 2 nights in Cadiz",
+        "Cadiz for 180 euros, after 2 rounds",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
 async fn the_chat_answers_keeps_and_continues_the_conversation() {
     let folder = tempfile::tempdir().unwrap();
     let chat = |message: &'static str| {
@@ -243,7 +258,7 @@ async fn the_chat_says_plainly_what_is_wrong() {
 /// What is left out here, because only Python has it.
 const OF_PYTHON: [&str; 3] = ["03_async", "17_web", "18_adapters"];
 /// What only Rust has.
-const OF_RUST: [&str; 1] = ["21_layers_alone"];
+const OF_RUST: [&str; 2] = ["21_layers_alone", "22_agents"];
 
 /// The names in a folder that begin with a number, without what stands behind a dot.
 fn numbered(folder: &Path) -> BTreeSet<String> {

@@ -16,6 +16,7 @@ mod recount;
 pub(crate) mod scene;
 pub(super) mod search;
 pub(super) mod spending;
+mod stream_list;
 mod streams;
 mod summaries;
 mod turns;
@@ -180,11 +181,18 @@ behaviours! {
         what_cannot_be_events_is_refused_and_nothing_is_kept,
         a_stream_is_its_owners_own,
         the_newest_snapshot_is_kept,
+        an_event_its_snapshot_and_its_expiry_are_kept_together,
         a_stream_whose_time_is_up_is_not_there_and_makes_room,
         a_stream_is_swept_with_its_events_and_shared_bytes_stay,
         who_subscribes_hears_every_event_once_and_without_looking,
         who_waits_for_an_event_hears_that_the_store_closes,
         random_streams_equal_those_of_a_naive_model,
+    }
+    stream_list {
+        streams_are_listed_the_newest_first_each_with_its_snapshot,
+        a_list_of_streams_holds_what_is_asked_for_and_200_at_most,
+        a_list_of_streams_shows_an_owner_what_is_theirs_and_there,
+        a_list_of_streams_has_no_gap_while_new_ones_are_made,
     }
     library {
         a_value_is_put_read_and_deleted,

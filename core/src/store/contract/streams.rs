@@ -11,21 +11,22 @@ use super::lists::OVER;
 use super::scene::{NOW, OWNER, STRANGER, Scene, refused};
 use crate::base::{ErrorKind, StreamId};
 use crate::model::Result;
+use crate::store::events::ends;
 use crate::store::{
-    EventRows, MAX_EVENT_ROW_BYTES, MAX_EVENTS, NewEvent, NewEvents, Op, Payload, Receipt, Store, StoredEvent,
-    Subscription, WriteBatch,
+    EventRows, MAX_EVENT_ROW_BYTES, MAX_EVENTS, NewEvent, NewEvents, Op, Payload, Receipt, Snapshot, Store,
+    StoredEvent, Subscription, WriteBatch,
 };
 
 fn event(name: &str, data: impl Into<Bytes>) -> NewEvent {
     NewEvent { name: name.to_owned(), data: Payload::new(data).unwrap() }
 }
 
-fn events(scene: &Scene, stream: StreamId, expected: i64, names: &[&str]) -> NewEvents {
+pub(super) fn events(scene: &Scene, stream: StreamId, expected: i64, names: &[&str]) -> NewEvents {
     let events = names.iter().map(|name| event(name, format!("{{\"of\":\"{name}\"}}"))).collect();
     NewEvents { stream, expected, id: scene.ids.append(), events }
 }
 
-async fn append(scene: &Scene, stream: StreamId, expected: i64, names: &[&str]) -> Result<Receipt> {
+pub(super) async fn append(scene: &Scene, stream: StreamId, expected: i64, names: &[&str]) -> Result<Receipt> {
     scene.apply_op(Op::AppendEvents(events(scene, stream, expected, names))).await
 }
 
@@ -228,7 +229,54 @@ pub(super) async fn the_newest_snapshot_is_kept(store: Arc<dyn Store>) {
     assert_eq!(kept().await, (4, Bytes::from("{\"steps\":4}")));
 }
 
-async fn expire(scene: &Scene, stream: StreamId) {
+/// A batch as something that lasts writes it: what has happened, what all of it makes, and how long that stays.
+fn step(scene: &Scene, new: NewEvents, snapshot: &[u8], expires_in: Option<Duration>) -> WriteBatch {
+    let (id, version) = (new.stream, new.last());
+    let data = Payload::new(snapshot.to_vec()).unwrap();
+    let batch = scene.batch().op(Op::AppendEvents(new)).op(Op::PutSnapshot { id, version, data });
+    batch.op(Op::ExpireStream { id, expires_in })
+}
+
+pub(super) async fn an_event_its_snapshot_and_its_expiry_are_kept_together(store: Arc<dyn Store>) {
+    let scene = Scene::new(store);
+    let stream = scene.ids.stream();
+    let long = vec![b'x'; MAX_EVENT_ROW_BYTES + 1];
+    let stays = Some(Duration::from_secs(4_000_000_000));
+    let record = async || scene.store.stream(OWNER, stream).await.unwrap().unwrap();
+    let mut before = None;
+    for (version, snapshot) in [(1, &b"one"[..]), (2, &long), (3, b"three")] {
+        let batch = step(&scene, events(&scene, stream, version - 1, &["step"]), snapshot, stays);
+        for _ in 0..2 {
+            // Also when it is handed in again.
+            assert_eq!(scene.apply(batch.clone()).await.unwrap().stream_version, Some(version));
+            let kept = record().await;
+            assert_eq!((kept.version, kept.updated_at, kept.expires_at), (version, batch.at, ends(batch.at, stays)));
+            assert_eq!(kept.snapshot, Some(Snapshot { version, data: Bytes::copy_from_slice(snapshot) }));
+            before = Some(kept);
+        }
+    }
+    // What is refused leaves nothing of itself, wherever in the batch it stands.
+    let late = step(&scene, events(&scene, stream, 2, &["late"]), b"late", None);
+    refused(scene.apply(late).await, ErrorKind::Conflict, "stream_moved");
+    let ahead = Op::PutSnapshot { id: stream, version: 5, data: Payload::new("of what is to come").unwrap() };
+    let batch = step(&scene, events(&scene, stream, 3, &["four"]), &long, None).op(ahead);
+    refused(scene.apply(batch).await, ErrorKind::Invalid, "bad_snapshot");
+    assert_eq!((record().await, all(&scene, stream).await.len()), (before.unwrap(), 3));
+    let other = scene.ids.stream();
+    let early = scene.batch().op(Op::ExpireStream { id: other, expires_in: stays });
+    let early = early.op(Op::AppendEvents(events(&scene, other, 0, &["one"])));
+    refused(scene.apply(early).await, ErrorKind::NotFound, "no_stream");
+    assert_eq!(read(&scene, other, 0, 9).await, None);
+    // The last one may say that it stays, or that it is over.
+    scene.apply(step(&scene, events(&scene, stream, 3, &["four"]), b"four", None)).await.unwrap();
+    assert_eq!((record().await.version, record().await.expires_at), (4, None));
+    let over = step(&scene, events(&scene, stream, 4, &["over"]), b"over", Some(Duration::ZERO));
+    scene.apply(WriteBatch { at: OVER, ..over }).await.unwrap();
+    assert_eq!(scene.store.stream(OWNER, stream).await.unwrap(), None);
+    assert_eq!(scene.store.expired_streams(NOW, 9).await.unwrap(), [(OWNER.to_owned(), stream)]);
+}
+
+pub(super) async fn expire(scene: &Scene, stream: StreamId) {
     let op = Op::ExpireStream { id: stream, expires_in: Some(Duration::ZERO) };
     scene.apply(WriteBatch::new(scene.owner, OVER).op(op)).await.unwrap();
 }
@@ -380,6 +428,12 @@ pub(super) async fn random_streams_equal_those_of_a_naive_model(store: Arc<dyn S
                 }
             }
         }
+    }
+    for owner in [OWNER, STRANGER] {
+        let rows = scene.store.streams(owner, None, 9).await.unwrap();
+        let listed: Vec<_> = rows.iter().map(|(id, row)| (*id, usize::try_from(row.version).unwrap())).collect();
+        let owned = model.iter().rev().filter(|(_, (whose, _))| *whose == owner);
+        assert_eq!(listed, owned.map(|(id, (_, events))| (*id, events.len())).collect::<Vec<_>>(), "seed {seed:#x}");
     }
     for id in ids {
         for owner in [OWNER, STRANGER] {

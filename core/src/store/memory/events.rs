@@ -1,11 +1,13 @@
 //! Streams of events.
 
+use std::ops::Bound;
+
 use bytes::Bytes;
 
 use super::state::{Body, EventRow, State, StreamRow};
 use crate::base::{ErrorKind, StreamId, Timestamp};
 use crate::model::{Error, Result};
-use crate::store::events::{MAX_EVENTS, NewEvents, PAGE_BYTES, Payload};
+use crate::store::events::{MAX_EVENTS, MAX_STREAMS, NewEvents, PAGE_BYTES, Payload};
 use crate::store::{EventRows, Snapshot, StoredEvent, StreamRecord, refusal};
 
 impl State {
@@ -119,18 +121,33 @@ impl State {
     }
 
     pub(super) fn stream_record(&self, owner: &str, id: StreamId) -> Result<Option<StreamRecord>> {
-        let Ok(row) = self.stream(owner, id) else { return Ok(None) };
+        self.stream(owner, id).ok().map(|row| self.record_of(row)).transpose()
+    }
+
+    fn record_of(&self, row: &StreamRow) -> Result<StreamRecord> {
         let snapshot = row.snapshot.as_ref().map(|(version, body)| {
             let data = self.payload(body)?;
             Ok::<_, Error>(Snapshot { version: *version, data })
         });
-        Ok(Some(StreamRecord {
+        Ok(StreamRecord {
             version: row.version,
             snapshot: snapshot.transpose()?,
             created_at: row.created_at,
             updated_at: row.updated_at,
             expires_at: row.expires_at,
-        }))
+        })
+    }
+
+    pub(super) fn streams_listed(
+        &self,
+        owner: &str,
+        before: Option<StreamId>,
+        limit: usize,
+    ) -> Result<Vec<(StreamId, StreamRecord)>> {
+        let before = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let newest_first = self.streams.range((Bound::Unbounded, before)).rev();
+        let there = newest_first.filter_map(|(id, _)| Some((*id, self.stream(owner, *id).ok()?)));
+        there.take(limit.min(MAX_STREAMS)).map(|(id, row)| Ok((id, self.record_of(row)?))).collect()
     }
 
     pub(super) fn events_of(

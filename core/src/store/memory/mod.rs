@@ -261,6 +261,16 @@ impl Store for MemoryStore {
         self.with(move |state| state.stream_record(&owner, id))
     }
 
+    fn streams(
+        &self,
+        owner: &str,
+        before: Option<StreamId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<(StreamId, StreamRecord)>> {
+        let owner = owner.to_owned();
+        self.with(move |state| state.streams_listed(&owner, before, limit))
+    }
+
     fn events(&self, owner: &str, id: StreamId, after_seq: i64, limit: usize) -> StoreFuture<'_, Option<EventRows>> {
         let owner = owner.to_owned();
         self.with(move |state| state.events_of(&owner, id, after_seq, limit))

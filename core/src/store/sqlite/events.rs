@@ -5,13 +5,31 @@ use rusqlite::{Connection, Row, params};
 use super::row::{all, first, id, optional, time, visit};
 use crate::base::{StreamId, Timestamp};
 use crate::model::Result;
-use crate::store::events::{MAX_EVENTS, PAGE_BYTES};
+use crate::store::events::{MAX_EVENTS, MAX_STREAMS, PAGE_BYTES};
 use crate::store::{EventRows, Snapshot, StoredEvent, StreamRecord};
 
-pub(super) const STREAM: &str = "SELECT s.version, s.created_at, s.updated_at, s.expires_at, s.snapshot_version,
-    coalesce(s.snapshot, b.data) FROM event_stream s CROSS JOIN owner o ON o.pk = s.owner_pk
-    LEFT JOIN blob_inline b ON b.hash = s.snapshot_hash
-    WHERE s.id = ?1 AND o.ext_id = ?2 AND (s.expires_at IS NULL OR s.expires_at > ?3)";
+/// Stands behind every id: even the largest is shorter.
+const BEHIND_ALL_IDS: [u8; 17] = [0xff; 17];
+
+macro_rules! streams_from {
+    ($from:literal) => {
+        concat!(
+            "SELECT s.version, s.created_at, s.updated_at, s.expires_at, s.snapshot_version, coalesce(s.snapshot, b.data), s.id
+             FROM ",
+            $from,
+            " LEFT JOIN blob_inline b ON b.hash = s.snapshot_hash
+             WHERE o.ext_id = ?1 AND (s.expires_at IS NULL OR s.expires_at > ?2) AND "
+        )
+    };
+}
+
+pub(super) const STREAM: &str =
+    concat!(streams_from!("event_stream s CROSS JOIN owner o ON o.pk = s.owner_pk"), "s.id = ?3");
+
+pub(super) const STREAMS: &str = concat!(
+    streams_from!("owner o CROSS JOIN event_stream s ON s.owner_pk = o.pk"),
+    "s.id < ?3 ORDER BY s.id DESC LIMIT ?4"
+);
 
 pub(super) const VERSION: &str = "SELECT s.pk, s.version FROM event_stream s CROSS JOIN owner o ON o.pk = s.owner_pk
     WHERE s.id = ?1 AND o.ext_id = ?2 AND (s.expires_at IS NULL OR s.expires_at > ?3)";
@@ -28,18 +46,33 @@ pub(super) fn stream(
     stream: StreamId,
     now: Timestamp,
 ) -> Result<Option<StreamRecord>> {
-    first(connection, STREAM, params![stream.as_bytes(), owner, now.as_millis()], |row| {
-        let snapshot = match row.get(4)? {
-            Some(version) => Some(Snapshot { version, data: row.get::<_, Vec<u8>>(5)?.into() }),
-            None => None,
-        };
-        Ok(StreamRecord {
-            version: row.get(0)?,
-            snapshot,
-            created_at: time(row, 1)?,
-            updated_at: time(row, 2)?,
-            expires_at: optional(row, 3, Timestamp::from_millis)?,
-        })
+    first(connection, STREAM, params![owner, now.as_millis(), stream.as_bytes()], record)
+}
+
+pub(super) fn streams(
+    connection: &Connection,
+    owner: &str,
+    before: Option<StreamId>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<(StreamId, StreamRecord)>> {
+    let before = before.as_ref().map_or(&BEHIND_ALL_IDS[..], |id| id.as_bytes());
+    let limit = i64::try_from(limit.min(MAX_STREAMS)).unwrap_or(i64::MAX);
+    let read = |row: &Row<'_>| Ok((id(row, 6, StreamId::from_bytes)?, record(row)?));
+    all(connection, STREAMS, params![owner, now.as_millis(), before, limit], read)
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<StreamRecord> {
+    let snapshot = match row.get(4)? {
+        Some(version) => Some(Snapshot { version, data: row.get::<_, Vec<u8>>(5)?.into() }),
+        None => None,
+    };
+    Ok(StreamRecord {
+        version: row.get(0)?,
+        snapshot,
+        created_at: time(row, 1)?,
+        updated_at: time(row, 2)?,
+        expires_at: optional(row, 3, Timestamp::from_millis)?,
     })
 }
 

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/011_summaries.sql"),
     include_str!("../../../migrations/sqlite/012_smaller_files.sql"),
     include_str!("../../../migrations/sqlite/013_found_by_the_tree.sql"),
+    include_str!("../../../migrations/sqlite/014_streams_listed.sql"),
 ];
 
 /// The version of the schema that this code knows.
@@ -110,6 +111,7 @@ mod tests {
             "2602d1866a22ee6c",
             "fce0b7591e7834f3",
             "d81c6486c6c328f0",
+            "9570adcbf47cac14",
         ];
         assert_eq!(MIGRATIONS.len(), fingerprints.len(), "pin the new one here");
         for (migration, fingerprint) in MIGRATIONS.iter().zip(fingerprints) {

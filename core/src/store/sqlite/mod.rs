@@ -448,6 +448,16 @@ impl Store for SqliteStore {
         self.read("stream", move |connection, now| events::stream(connection, &owner, id, now))
     }
 
+    fn streams(
+        &self,
+        owner: &str,
+        before: Option<StreamId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<(StreamId, StreamRecord)>> {
+        let owner = owner.to_owned();
+        self.read("streams", move |connection, now| events::streams(connection, &owner, before, limit, now))
+    }
+
     fn events(&self, owner: &str, id: StreamId, after_seq: i64, limit: usize) -> StoreFuture<'_, Option<EventRows>> {
         let owner = owner.to_owned();
         self.read("events", move |connection, now| events::events(connection, &owner, id, after_seq, limit, now))

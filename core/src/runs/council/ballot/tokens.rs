@@ -138,8 +138,8 @@ fn word(tokens: &mut Vec<Token>, piece: &str, labels: usize, is_marked: bool) {
         return tokens.push(Token::Place(place));
     }
     // "ResponseA"
-    let split = piece.char_indices().skip(1).find(|&(at, _)| words::is_noun(&lower[..at.min(lower.len())]));
-    if let Some(at) = split.filter(|_| lower.is_ascii()).and_then(|(at, _)| label(&piece[at..], labels)) {
+    let joined = if piece.is_ascii() { (1..piece.len()).find(|&at| words::is_noun(&lower[..at])) } else { None };
+    if let Some(at) = joined.and_then(|at| label(&piece[at..], labels)) {
         return tokens.push(Token::Label(at, Form::Sure));
     }
     tokens.push(Token::Word(lower));

@@ -153,8 +153,20 @@ async fn what_stood_in_every_earlier_version_is_there_in_this_one() {
             // The search had read on to just before the message.
             connection.execute_batch("INSERT INTO change_cursor VALUES('search', 6, 0)").unwrap();
         }
+        if version >= 8 {
+            connection
+                .execute_batch(&format!(
+                    "INSERT INTO event_stream(pk, id, owner_pk, version, created_at, updated_at, snapshot_version, snapshot)
+                     VALUES(1, x'{ID}', 1, 1, 5, 6, 1, CAST('so far' AS BLOB));
+                     INSERT INTO event(stream_pk, seq, at, append_id, name, data) VALUES(1, 1, 6, x'{ID}', 'begun', x'');"
+                ))
+                .unwrap();
+        }
         drop(connection);
         let store = try_open(&path).await.unwrap();
+        let streams = store.streams("ana", None, 5).await.unwrap();
+        let snapshots: Vec<_> = streams.into_iter().filter_map(|(_, row)| Some(row.snapshot?.data)).collect();
+        assert_eq!(snapshots, vec!["so far"; usize::from(version >= 8)], "from version {version}");
         let rows = store.conversations("ana", ListQuery { limit: 5, ..ListQuery::default() }).await.unwrap();
         let [(7, row)] = &rows.items[..] else { panic!("from version {version}: {rows:?}") };
         assert_eq!((row.system.as_deref(), row.title.as_deref(), row.depth), (Some("be kind"), Some("title"), 1));

@@ -74,6 +74,7 @@ async fn pages_and_lists_go_by_their_indexes() {
         (spend::BY_CONVERSATION, 4, "usage_part USING PRIMARY KEY (owner_pk=? AND scope=? AND key>?)"),
         (spend::BY_OWNER, 4, "USING PRIMARY KEY (owner_pk=? AND hour>? AND hour<?)"),
         (events::STREAM, 3, "event_stream_1 (id=?)"),
+        (events::STREAMS, 4, "event_stream_list (owner_pk=? AND id<?)"),
         (events::VERSION, 3, "event_stream_1 (id=?)"),
         (events::EVENTS, 3, "e USING PRIMARY KEY (stream_pk=? AND seq>?)"),
         (events::EXPIRED, 2, "event_stream_expiry (expires_at>? AND expires_at<?)"),
@@ -81,7 +82,7 @@ async fn pages_and_lists_go_by_their_indexes() {
         (apply::erase::A_CONVERSATION, 1, "(owner_pk=?)"),
         (apply::erase::SOME_TURNS, 2, "turn_client (conv_pk=?)"),
         (apply::erase::A_LEAF, 1, "message_leaf (conv_pk=?)"),
-        (apply::erase::A_STREAM, 1, "event_stream_owner (owner_pk=?)"),
+        (apply::erase::A_STREAM, 1, "event_stream_list (owner_pk=?)"),
         (apply::erase::SOME_EVENTS, 2, "PRIMARY KEY (stream_pk=?)"),
         (apply::erase::SOME_ENTRIES, 2, "(owner_pk=?)"),
         (apply::conversation::BLOBS, 1, "m USING COVERING INDEX message_sibling (parent_pk=?)"),
@@ -179,6 +180,7 @@ async fn no_statement_is_compiled_anew_for_another_limit() {
         read::ANCESTOR,
         branches::OLDER_LEAVES,
         branches::NEWER_LEAVES,
+        events::STREAMS,
     ] {
         assert_eq!(compiled_anew(&reader, sql), 0, "{sql}");
     }

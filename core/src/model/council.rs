@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Cost, Reply, Usage};
+use super::reply::Reply;
+use super::usage::{Cost, Usage};
+use crate::base::RunId;
 
 /// What a council comes to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub struct CouncilResult {
     pub cost_by_member: HashMap<String, Option<i64>>,
     /// What is missing, and why. Empty: all members answered and judged, and the chairman wrote the answer.
     pub degraded: Vec<Degraded>,
+    /// The run, whose events are everything behind this.
+    pub run_id: RunId,
 }
 
 impl CouncilResult {
@@ -83,7 +87,7 @@ pub struct Degraded {
     pub who: String,
     /// In which part.
     pub stage: CouncilStage,
-    /// Why: the reason word of the error, or `unread_ballot`.
+    /// Why: the reason word of an error.
     pub why: String,
     /// A sentence for developers.
     pub detail: String,

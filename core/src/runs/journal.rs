@@ -1,0 +1,262 @@
+//! The events of one run: read whole when somebody works on it, appended in sight of everything before.
+
+use std::sync::Arc;
+
+use serde::Serialize as _;
+use tokio::sync::{Mutex, broadcast};
+
+use super::standing::Standing;
+use crate::base::{ErrorKind, Json, RunId, StreamId};
+use crate::engine::{Ground, Said};
+use crate::model::{Error, Result, RunEvent, RunEventKind, RunStatus};
+use crate::store::{Durability, MAX_EVENTS, NewEvent, NewEvents, Op, Payload, StoredEvent, WriteBatch};
+
+/// How long a run stays after its last change of standing.
+pub(super) const STAYS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+
+/// The stream that holds a run.
+pub(super) const fn stream_of(run: RunId) -> StreamId {
+    StreamId::from_bytes(*run.as_bytes())
+}
+
+/// The events of a run for whoever works on it, or says a word to it.
+pub(super) struct Journal {
+    pub(super) ground: Ground,
+    pub(super) run: RunId,
+    known: Mutex<Known>,
+    said: broadcast::Sender<Said>,
+    /// Whoever works on the run gives way to who picks it up.
+    works: bool,
+}
+
+/// What is known of the run.
+struct Known {
+    standing: Standing,
+    past: Vec<Arc<RunEvent>>,
+}
+
+impl Known {
+    fn version(&self) -> i64 {
+        self.past.last().map_or(0, |last| last.seq)
+    }
+
+    fn take(&mut self, event: RunEvent) {
+        self.standing.take(&event.kind);
+        self.past.push(Arc::new(event));
+    }
+}
+
+impl Journal {
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub(super) async fn begin(ground: Ground, run: RunId, standing: Standing, first: RunEventKind) -> Result<Self> {
+        let (said, _) = broadcast::channel(SAID);
+        let known = Mutex::new(Known { standing, past: Vec::new() });
+        let journal = Self { ground, run, known, said, works: true };
+        journal.tell([first]).await?;
+        Ok(journal)
+    }
+
+    /// Reads a run, to work on it or to say a word to it.
+    ///
+    /// # Errors
+    /// `NotFound`, `Storage`.
+    pub(super) async fn open(ground: Ground, run: RunId, works: bool) -> Result<Self> {
+        let record = ground.store.stream(&ground.owner, stream_of(run)).await?.ok_or_else(no_run)?;
+        let standing = standing_in(record.snapshot.as_ref().map(|kept| &kept.data[..]))?;
+        let (said, _) = broadcast::channel(SAID);
+        let known = Mutex::new(Known { standing, past: Vec::new() });
+        let journal = Self { ground, run, known, said, works };
+        journal.catch_up(&mut *journal.known.lock().await).await?;
+        Ok(journal)
+    }
+
+    /// Everything that has happened so far.
+    pub(super) async fn past(&self) -> Vec<Arc<RunEvent>> {
+        self.known.lock().await.past.clone()
+    }
+
+    pub(super) async fn standing(&self) -> Standing {
+        self.known.lock().await.standing.clone()
+    }
+
+    /// Where words on their way are heard.
+    pub(super) fn said(&self) -> broadcast::Sender<Said> {
+        self.said.clone()
+    }
+
+    /// Tells words on their way to who listens here and now.
+    pub(super) fn show(&self, behind: i64, kind: RunEventKind) {
+        let at = self.ground.clock.now();
+        // Nobody listening is no error.
+        let _ = self.said.send((behind, RunEvent { seq: 0, at, kind }));
+    }
+
+    /// The number of the last event that is known.
+    pub(super) async fn version(&self) -> i64 {
+        self.known.lock().await.version()
+    }
+
+    /// Appends what happened, all of it or nothing. When this returns it is on disk and can be read by everybody.
+    ///
+    /// # Errors
+    /// `Conflict` (picked_up) when somebody else goes on with the run, `Cancelled` when somebody stopped it; `Storage`.
+    pub(super) async fn tell(&self, kinds: impl IntoIterator<Item = RunEventKind>) -> Result<()> {
+        self.tell_if(kinds, |_| Ok(())).await
+    }
+
+    /// The same, if what is known of the run allows it; asked again whenever somebody else was faster.
+    pub(super) async fn tell_if(
+        &self,
+        kinds: impl IntoIterator<Item = RunEventKind>,
+        allows: impl Fn(&Standing) -> Result<()>,
+    ) -> Result<()> {
+        let kinds: Vec<RunEventKind> = kinds.into_iter().collect();
+        let mut known = self.known.lock().await;
+        loop {
+            allows(&known.standing)?;
+            match self.append(&mut known, &kinds).await {
+                Err(error) if error.reason() == "stream_moved" => self.catch_up(&mut known).await?,
+                other => return other,
+            }
+        }
+    }
+
+    async fn append(&self, known: &mut Known, kinds: &[RunEventKind]) -> Result<()> {
+        let (ground, stream, expected) = (&self.ground, stream_of(self.run), known.version());
+        let now = ground.clock.now();
+        let events = kinds.iter().map(written).collect::<Result<Vec<_>>>()?;
+        let added = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let append = NewEvents { stream, expected, id: ground.ids.append(), events };
+        let mut batch = WriteBatch::new(&*ground.owner, now).op(Op::AppendEvents(append));
+        let mut standing = known.standing.clone();
+        // Each of them is to be taken in, also behind one that changes it.
+        if kinds.iter().fold(false, |changes, kind| standing.take(kind) | changes) {
+            let data = Payload::json(&standing)?;
+            batch = batch
+                .op(Op::PutSnapshot { id: stream, version: expected + added, data })
+                .op(Op::ExpireStream { id: stream, expires_in: Some(STAYS) });
+        }
+        ground.store.apply(batch, Durability::PowerSafe).await?;
+        for (seq, kind) in (expected + 1..).zip(kinds) {
+            known.take(RunEvent { seq, at: now, kind: kind.clone() });
+        }
+        Ok(())
+    }
+
+    /// Reads what others have appended.
+    ///
+    /// # Errors
+    /// `Conflict` (picked_up), `Cancelled`: the run is no longer this one's to go on with; `NotFound`, `Storage`.
+    async fn catch_up(&self, known: &mut Known) -> Result<()> {
+        let opens = known.past.is_empty();
+        loop {
+            let after = known.version();
+            let rows = self.ground.store.events(&self.ground.owner, stream_of(self.run), after, MAX_EVENTS).await?;
+            let rows = rows.ok_or_else(no_run)?;
+            for row in rows.events {
+                known.take(read(row)?);
+            }
+            let news = known.past.iter().skip_while(|event| event.seq <= after);
+            for event in news.filter(|_| self.works && !opens) {
+                match event.kind {
+                    RunEventKind::PickedUp => return Err(picked_up()),
+                    RunEventKind::Cancelled => return Err(stopped()),
+                    _ => {}
+                }
+            }
+            if known.version() >= rows.version {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until something holds that others may say: an approval.
+    ///
+    /// # Errors
+    /// As for [`Self::tell`].
+    pub(super) async fn until<T>(&self, holds: impl Fn(&[Arc<RunEvent>]) -> Option<T>) -> Result<T> {
+        let mut bell = self.ground.store.bell(stream_of(self.run));
+        loop {
+            bell.reset();
+            {
+                let mut known = self.known.lock().await;
+                if let Some(found) = holds(&known.past) {
+                    return Ok(found);
+                }
+                self.catch_up(&mut known).await?;
+                if let Some(found) = holds(&known.past) {
+                    return Ok(found);
+                }
+            }
+            // Another process does not ring.
+            tokio::select! {
+                () = bell.rung() => {}
+                () = self.ground.clock.sleep(LOOK) => {}
+            }
+        }
+    }
+}
+
+/// How often it is looked whether another process has said something.
+pub(super) const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// So many words on their way are kept for a listener that is slow; it misses those before.
+const SAID: usize = 1_024;
+
+/// The standing that lies beside a run's events.
+pub(super) fn standing_in(kept: Option<&[u8]>) -> Result<Standing> {
+    kept.and_then(|kept| serde_json::from_slice(kept).ok())
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, "not_found", "this stream of events is no run"))
+}
+
+/// The event as it is stored: its name beside it, not in it.
+fn written(kind: &RunEventKind) -> Result<NewEvent> {
+    let unwritten = |_| Error::internal("an event of a run could not be written as JSON");
+    let mut json = kind.serialize(serde_json::value::Serializer).map_err(unwritten)?;
+    let Some(Json::String(name)) = json.as_object_mut().and_then(|fields| fields.remove("type")) else {
+        return Err(Error::internal("an event of a run has no name"));
+    };
+    Ok(NewEvent { name, data: Payload::json(&json)? })
+}
+
+/// The stored event.
+pub(super) fn read(row: StoredEvent) -> Result<RunEvent> {
+    let unread = || {
+        let detail =
+            "an event of the run was written by a newer version of this library; update it to go on with the run";
+        Error::new(ErrorKind::Storage, "newer_schema", detail)
+    };
+    let mut json: Json = serde_json::from_slice(&row.data).map_err(|_| unread())?;
+    json.as_object_mut().ok_or_else(unread)?.insert("type".to_owned(), Json::String(row.name));
+    let kind = serde_json::from_value(json).map_err(|_| unread())?;
+    Ok(RunEvent { seq: row.seq, at: row.at, kind })
+}
+
+pub(super) fn no_run() -> Error {
+    Error::new(ErrorKind::NotFound, "not_found", "this user has no such run, or its time is up")
+}
+
+fn picked_up() -> Error {
+    Error::new(ErrorKind::Conflict, "picked_up", "somebody else goes on with this run; attach to it to see how")
+}
+
+/// The engine closes: the run rests where it is, to be picked up.
+pub(super) fn resting() -> Error {
+    Error::new(ErrorKind::Closed, "resting", "the engine closes; pick the run up when it is open again")
+}
+
+pub(super) fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "cancelled", "the run was stopped")
+}
+
+/// Refuses a word to a run in which nothing more will happen.
+pub(super) fn check_goes_on(standing: &Standing) -> Result<()> {
+    match standing.status() {
+        RunStatus::Done => Err(Error::new(ErrorKind::Conflict, "run_over", "the run has its result already")),
+        RunStatus::Cancelled => Err(stopped()),
+        _ => Ok(()),
+    }
+}

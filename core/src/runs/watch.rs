@@ -1,0 +1,105 @@
+//! Watching a run: its events in their order, and words on their way between them while it is at work here.
+
+use std::collections::VecDeque;
+
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::TryRecvError;
+
+use super::journal::{LOOK, no_run, read, stream_of};
+use crate::base::RunId;
+use crate::engine::{Ground, Said};
+use crate::model::{Result, RunEvent, RunEventKind};
+use crate::store::{Bell, MAX_EVENTS};
+
+/// Reads the events of a run on as they come.
+pub(super) struct Watch {
+    ground: Ground,
+    run: RunId,
+    bell: Bell,
+    after_seq: i64,
+    /// Events that were read and not given.
+    ready: VecDeque<RunEvent>,
+    said: Option<broadcast::Receiver<Said>>,
+    /// Words that were said behind an event which is not given yet.
+    held: Option<Said>,
+    ended: bool,
+}
+
+impl Watch {
+    pub(super) fn new(ground: Ground, run: RunId, after_seq: i64) -> Self {
+        let bell = ground.store.bell(stream_of(run));
+        let said = ground.workshop().get(&run).map(|working| working.said.subscribe());
+        Self { ground, run, bell, after_seq, ready: VecDeque::new(), said, held: None, ended: false }
+    }
+
+    /// The next event; nothing behind the last.
+    pub(super) async fn next(&mut self) -> Result<Option<RunEvent>> {
+        loop {
+            if self.ended {
+                return Ok(None);
+            }
+            self.hold();
+            if let Some((_, words)) = self.held.take_if(|(behind, _)| *behind <= self.after_seq) {
+                return Ok(Some(words));
+            }
+            if let Some(event) = self.ready.pop_front() {
+                self.after_seq = event.seq;
+                self.ended = ends(&event.kind);
+                return Ok(Some(event));
+            }
+            self.bell.reset();
+            let rows = self.ground.store.events(&self.ground.owner, stream_of(self.run), self.after_seq, MAX_EVENTS);
+            match rows.await {
+                Ok(rows) => {
+                    self.ready = rows.ok_or_else(no_run)?.events.into_iter().map(read).collect::<Result<_>>()?
+                }
+                Err(error) if error.reason() == "suspended" => {}
+                Err(error) => return Err(error),
+            }
+            // Who has failed and was picked up is followed on; what stands behind the failure says so.
+            if self.ready.is_empty() && self.held.is_none() {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Takes the next words that were said, if there are any.
+    fn hold(&mut self) {
+        while self.held.is_none()
+            && let Some(said) = &mut self.said
+        {
+            match said.try_recv() {
+                Ok(words) => self.held = Some(words),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Closed) => self.said = None,
+            }
+        }
+    }
+
+    /// Waits until there may be something to give.
+    async fn wait(&mut self) {
+        let Self { bell, said, held, ground, .. } = self;
+        let said = async {
+            match said {
+                Some(said) => said.recv().await.ok(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            words = said => *held = words,
+            () = bell.rung() => {}
+            // Another process does not ring.
+            () = ground.clock.sleep(LOOK) => {}
+        }
+        if self.held.is_none() && self.said.as_ref().is_some_and(|said| said.is_closed() && said.is_empty()) {
+            self.said = None;
+        }
+    }
+}
+
+/// True for the event behind which nothing is expected.
+const fn ends(kind: &RunEventKind) -> bool {
+    matches!(kind, RunEventKind::Done { .. } | RunEventKind::Cancelled | RunEventKind::Failed { .. })
+}
