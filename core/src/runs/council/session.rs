@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::asking::{ask, heard, instructions, options, stage_over};
 use super::ballot::{self, Order, Unread};
@@ -111,6 +111,10 @@ impl Session {
         if self.past.failures.contains_key(&(who.clone(), CouncilStage::Answers)) {
             return Ok(None);
         }
+        let Some(_place) = self.place(self.stages.answers).await? else {
+            self.failed(member, CouncilStage::Answers, stage_over(), Cost::default()).await?;
+            return Ok(None);
+        };
         self.work.tell([RunEventKind::MemberStarted { who: who.clone() }]).await?;
         let behind = self.work.journal.version().await;
         let show = |delta| self.work.journal.show(behind, RunEventKind::MemberText { who: who.clone(), delta });
@@ -136,6 +140,18 @@ impl Session {
         }
     }
 
+    /// A place among the calls that may be under way at once; nothing when none is free before this moment of the council.
+    async fn place(&self, until: Duration) -> Result<Option<SemaphorePermit<'_>>> {
+        let clock = &self.work.journal.ground.clock;
+        tokio::select! {
+            biased;
+            place = self.at_once.acquire() => {
+                place.map(Some).map_err(|_| Error::internal("the places of a council are gone"))
+            }
+            () = clock.sleep(until.saturating_sub(self.now())) => Ok(None),
+        }
+    }
+
     /// Asks a member until this moment of the council. The error is one that ends the whole run.
     async fn ask_member(
         &self,
@@ -145,16 +161,9 @@ impl Session {
         until: Duration,
         show: impl Fn(String),
     ) -> Result<Outcome<Reply>> {
-        let clock = &self.work.journal.ground.clock;
         let left = || until.saturating_sub(self.now());
-        let place = tokio::select! {
-            biased;
-            place = self.at_once.acquire() => place.map_err(|_| Error::internal("the places of a council are gone"))?,
-            () = clock.sleep(left()) => return Ok(Err((stage_over(), Cost::default()))),
-        };
         let options = options(&self.work, &self.council.members[member], system, left());
         let asked = ask(&self.work, options, messages, left(), show).await;
-        drop(place);
         match asked {
             Err(error) if self.ends_the_run(&error) => Err(error),
             Err(error) => {
@@ -224,6 +233,10 @@ impl Session {
         }
         let answered: Vec<usize> = answers.iter().map(|(member, _)| *member).collect();
         let slate = Slate::for_member(member, &answered, self.seed);
+        let Some(_place) = self.place(self.stages.reviews).await? else {
+            self.failed(member, CouncilStage::Reviews, stage_over(), Cost::default()).await?;
+            return Ok(None);
+        };
         match self.judged(member, &slate, answers).await? {
             Ok(Judged { places, text, usage, cost }) => {
                 let places = slate.unveil(&places);

@@ -135,10 +135,18 @@ impl Session {
                 let client_id = client_id(&self.work);
                 let ground = &self.work.journal.ground;
                 let turn = ground.store.turn_of_client(&ground.owner, self.work.chat.id(), &client_id).await?;
-                // A chairman's turn has put the question there, unless there was no time for one.
-                let question = NewMessage::new(Role::User, self.input());
-                let messages = if turn.is_some() { vec![said] } else { vec![question, said] };
-                self.work.chat.append(messages).await?.pop()
+                match turn {
+                    // Right behind the question, beside what a chairman may have begun to say.
+                    Some(record) => {
+                        let question = self.work.chat.turn(record.id()).await?.message_id;
+                        self.work.chat.at(question).append([said]).await?.pop()
+                    }
+                    // There was no time to ask a chairman, who would have put the question there.
+                    None => {
+                        let question = NewMessage::new(Role::User, self.input());
+                        self.work.chat.append([question, said]).await?.pop()
+                    }
+                }
             }
         };
         let model: ModelRef = self.council.members[*member].parse()?;
