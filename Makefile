@@ -10,13 +10,14 @@ ONLY ?=
 N ?= 100
 WORKLOAD ?= chat
 KILLS ?= 2000
+TRIALS ?= 2000
 IMAGES ?= 5000
 
 # The message goes to the program through its environment, word for word: nothing in it is read by make or a shell.
 override MESSAGE := $(value MESSAGE)
 export MESSAGE
 
-.PHONY: help chat test test-kotlin test-swift docs scenarios simulate check bindings size conformance crash bench load soak profile wheels deny clean
+.PHONY: help chat test test-kotlin test-swift docs scenarios simulate check bindings size conformance crash council-trials bench load soak profile wheels deny clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -58,6 +59,9 @@ conformance: rust ## Decode recorded replies: CASES=dir, ONLY=prefix of a case's
 
 crash: rust ## Kill a writing process, cut its power: KILLS=20000 IMAGES=50000
 	@cargo run -q --locked -p tertulia-crash -- all "$(KILLS)" "$(IMAGES)"
+
+council-trials: rust ## Kill processes that work on runs: TRIALS=2000
+	@cargo run -q --locked -p tertulia-trials -- "$(TRIALS)"
 
 bench: rust python ## Measure speed beside bare clients; writes target/bench.json
 	@cargo run --release -q --locked -p tertulia-bench

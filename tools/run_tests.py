@@ -392,8 +392,8 @@ def all_steps() -> Iterable[Step]:
     strict = ("--", "-D", "warnings")
     test = ("cargo", "test", "--locked", "--workspace", "--all-features", "--no-fail-fast")
     # As the tests have built them: built alone they would be built anew, with other features.
-    built = ("tertulia-conformance", "tertulia-crash", "tertulia-load")
-    conformance, crash, load = (str(border.target() / name) for name in built)
+    built = ("tertulia-conformance", "tertulia-crash", "tertulia-load", "tertulia-trials")
+    conformance, crash, load, trials = (str(border.target() / name) for name in built)
     tests = "rust: tests"
     python = str(VENV / "python")
     typed = existing("tools", "core/data", "bindings-python/python", "examples/python", "tests/scenarios", "tests/soak")
@@ -445,6 +445,8 @@ def all_steps() -> Iterable[Step]:
         yield Step("crash: 8 processes together", (crash, "together", "10"), plain_counts, after=tests)
         yield Step("crash: 5,000 power cuts", (crash, "images", "5000"), plain_counts, after=tests)
         yield Step("crash: a failing disk", (crash, "faults", "60"), plain_counts, after=tests)
+    if existing("tests/trials/Cargo.toml"):
+        yield Step("trials: 500 kills of agents", (trials, "500"), plain_counts, after=tests)
     if existing("tests/load/Cargo.toml"):
         yield Step("load: 20 chats", (load, "20", "--only-success"), plain_counts, after=tests)
     if bound:

@@ -265,6 +265,8 @@ async fn an_agent_that_takes_too_long_ends_and_can_be_picked_up_with_more_time()
     let again = within(chat.pick_up(&agent, id).into_future()).await.unwrap();
     assert_eq!(within(again.result()).await.unwrap().output, "Warm.");
     assert_eq!(lab.simulator.requests().len(), 2, "nothing was asked twice");
+    let all: Run<AgentResult> = tertulia.user("ana").attach(id, 0).unwrap();
+    assert_eq!(within(all.result()).await.unwrap().output, "Warm.", "what failed on the way is not how it ended");
     assert_eq!(cause_of(chat.pick_up(&agent, id).await), (ErrorKind::Conflict, "run_over".to_owned()));
     tertulia.close().await.unwrap();
     lab.close().await;
@@ -448,5 +450,31 @@ async fn after_whichever_write_a_run_dies_it_is_picked_up_without_doing_anything
             break;
         }
     }
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn runs_are_listed_page_by_page_with_where_they_stand() {
+    let lab = Lab::memory().await;
+    let (works, fails) = (lab.model("text=Done."), lab.model("error=invalid"));
+    let mut expected = Vec::new();
+    for (model, status) in [(&works, RunStatus::Done), (&fails, RunStatus::Failed), (&works, RunStatus::Done)] {
+        let chat = lab.me().new_conversation();
+        let run = chat.run(&Agent::new("").model(model), "?").start().await.unwrap();
+        expected.insert(0, (run.id(), status, chat.id()));
+        let _ = within(run.result()).await;
+    }
+    let stranger = lab.tertulia.user("bob").new_conversation();
+    within(stranger.run(&Agent::new("").model(&works), "?").into_future()).await.unwrap();
+
+    let seen = |page: &[tertulia::RunSummary]| -> Vec<_> {
+        page.iter().map(|run| (run.id, run.status, run.conversation_id)).collect()
+    };
+    let first = lab.me().list_runs().limit(2).await.unwrap();
+    assert_eq!(seen(&first), expected[..2]);
+    let second = lab.me().list_runs().limit(2).before(first[1].id).await.unwrap();
+    assert_eq!(seen(&second), expected[2..]);
+    assert_eq!((second[0].last_seq, &*second[0].program), (4, "agent"));
+    assert_eq!(cause_of(lab.me().list_runs().limit(0).await), (ErrorKind::Invalid, "bad_limit".to_owned()));
     lab.close().await;
 }

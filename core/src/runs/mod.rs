@@ -16,6 +16,7 @@ mod watch;
 
 pub use agent::{Agent, Bounds};
 pub use council::{Council, CouncilPrompts, CouncilRule};
+pub use list::RunsCall;
 pub use program::Program;
 pub use run::Run;
 pub use start::{PickUpOf, RunOf};

@@ -117,13 +117,18 @@ impl<T: DeserializeOwned> Run<T> {
     /// What made it stop; `Cancelled` when somebody stopped it; `NotFound` when its time is up; `Storage`.
     pub async fn result(mut self) -> Result<T> {
         let ended = async {
+            let mut failure = None;
             loop {
                 match self.watch.next().await?.map(|event| event.kind) {
                     Some(RunEventKind::Done { output }) => break serde_json::from_value(output).map_err(|e| other(&e)),
-                    Some(RunEventKind::Failed { error }) => break Err(Error::from(error)),
+                    // It may have been picked up since.
+                    Some(RunEventKind::Failed { error }) => failure = Some(Error::from(error)),
                     Some(RunEventKind::Cancelled) => break Err(stopped()),
                     Some(_) => {}
-                    None => break Err(Error::internal("the end of the run was given already; attach to it anew")),
+                    None => {
+                        let given = || Error::internal("the end of the run was given already; attach to it anew");
+                        break Err(failure.unwrap_or_else(given));
+                    }
                 }
             }
         };

@@ -22,6 +22,8 @@ pub(super) struct Watch {
     said: Option<broadcast::Receiver<Said>>,
     /// Words that were said behind an event which is not given yet.
     held: Option<Said>,
+    /// The last event that was given says that the run stopped. It may have been picked up since.
+    has_failed: bool,
     ended: bool,
 }
 
@@ -29,7 +31,7 @@ impl Watch {
     pub(super) fn new(ground: Ground, run: RunId, after_seq: i64) -> Self {
         let bell = ground.store.bell(stream_of(run));
         let said = ground.workshop().get(&run).map(|working| working.said.subscribe());
-        Self { ground, run, bell, after_seq, ready: VecDeque::new(), said, held: None, ended: false }
+        Self { ground, run, bell, after_seq, ready: VecDeque::new(), said, held: None, has_failed: false, ended: false }
     }
 
     /// The next event; nothing behind the last.
@@ -44,7 +46,8 @@ impl Watch {
             }
             if let Some(event) = self.ready.pop_front() {
                 self.after_seq = event.seq;
-                self.ended = ends(&event.kind);
+                self.ended = matches!(event.kind, RunEventKind::Done { .. } | RunEventKind::Cancelled);
+                self.has_failed = matches!(event.kind, RunEventKind::Failed { .. });
                 return Ok(Some(event));
             }
             self.bell.reset();
@@ -56,8 +59,9 @@ impl Watch {
                 Err(error) if error.reason() == "suspended" => {}
                 Err(error) => return Err(error),
             }
-            // Who has failed and was picked up is followed on; what stands behind the failure says so.
-            if self.ready.is_empty() && self.held.is_none() {
+            if self.ready.is_empty() && self.has_failed {
+                self.ended = true;
+            } else if self.ready.is_empty() && self.held.is_none() {
                 self.wait().await;
             }
         }
@@ -97,9 +101,4 @@ impl Watch {
             self.said = None;
         }
     }
-}
-
-/// True for the event behind which nothing is expected.
-const fn ends(kind: &RunEventKind) -> bool {
-    matches!(kind, RunEventKind::Done { .. } | RunEventKind::Cancelled | RunEventKind::Failed { .. })
 }
