@@ -44,7 +44,7 @@ pub use policy::{
     OutboxSettings, QueueSettings, RetrySettings,
 };
 #[cfg(feature = "engine")]
-pub use runs::{Agent, Bounds, Program, Run, Tool, ToolContext, ToolFailure};
+pub use runs::{Agent, Bounds, Council, CouncilPrompts, CouncilRule, Program, Run, Tool, ToolContext, ToolFailure};
 #[cfg(feature = "sqlite")]
 pub use store::StoreKey;
 #[cfg(feature = "engine")]

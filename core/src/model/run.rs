@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::council::{CouncilStage, Degraded, MemberAnswer, Standing};
 use super::error::ErrorInfo;
 use super::part::Part;
 use super::tool::{ToolCall, ToolResult};
@@ -106,6 +107,62 @@ pub enum RunEventKind {
         /// How long it took, in milliseconds.
         duration_ms: i64,
     },
+    /// A member of a council is about to be asked.
+    MemberStarted {
+        /// The member, by its name in the council.
+        who: String,
+    },
+    /// Words of a member's answer, on their way.
+    MemberText {
+        /// The member.
+        who: String,
+        /// The words.
+        delta: String,
+    },
+    /// A member answered.
+    MemberDone {
+        /// The answer.
+        answer: MemberAnswer,
+    },
+    /// A member did not answer, or its judgement could not be had.
+    MemberFailed {
+        /// The member.
+        who: String,
+        /// In which part of the council.
+        stage: CouncilStage,
+        /// Why.
+        error: ErrorInfo,
+        /// What it cost nevertheless.
+        cost: Cost,
+    },
+    /// A member judged the answers of the others.
+    ReviewDone {
+        /// The member.
+        who: String,
+        /// The others, the best first; those of one place are equal.
+        places: Vec<Vec<String>>,
+        /// What it wrote. Labels in it are those that it alone was shown.
+        text: String,
+        /// What it took.
+        usage: Usage,
+        /// What it cost.
+        cost: Cost,
+    },
+    /// The reviews of a council have become one ranking.
+    RankingReady {
+        /// The members that answered, the best first.
+        ranking: Vec<Standing>,
+    },
+    /// Words of the chairman's answer, on their way.
+    SynthesisText {
+        /// The words.
+        delta: String,
+    },
+    /// Something will be missing in the result of a council.
+    Degraded {
+        /// What, and why.
+        missing: Degraded,
+    },
     /// It has its result. The last event.
     Done {
         /// The result.
@@ -124,7 +181,7 @@ impl RunEventKind {
     /// True when it is words on their way, which are not kept.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Text { .. })
+        matches!(self, Self::Text { .. } | Self::MemberText { .. } | Self::SynthesisText { .. })
     }
 
     /// Where a run stands whose last word on that this is; nothing when it changes nothing.

@@ -15,6 +15,7 @@ mod tools;
 mod watch;
 
 pub use agent::{Agent, Bounds};
+pub use council::{Council, CouncilPrompts, CouncilRule};
 pub use list::RunsCall;
 pub use program::Program;
 pub use run::Run;

@@ -164,7 +164,10 @@ async fn take_up<P: Program>(
 
 fn cost_of(kind: &RunEventKind) -> Option<i64> {
     match kind {
-        RunEventKind::Replied { cost, .. } => cost.nano_usd,
+        RunEventKind::Replied { cost, .. }
+        | RunEventKind::ReviewDone { cost, .. }
+        | RunEventKind::MemberFailed { cost, .. } => cost.nano_usd,
+        RunEventKind::MemberDone { answer } => answer.cost.nano_usd,
         _ => None,
     }
 }

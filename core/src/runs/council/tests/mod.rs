@@ -1,0 +1,6 @@
+mod ballot;
+mod labels;
+mod prompts;
+mod settings;
+mod stages;
+mod tally;
