@@ -448,7 +448,7 @@ def all_steps() -> Iterable[Step]:
         yield Step("crash: 5,000 power cuts", (crash, "images", "5000"), plain_counts, after=tests)
         yield Step("crash: a failing disk", (crash, "faults", "60"), plain_counts, after=tests)
     if existing("tests/trials/Cargo.toml"):
-        yield Step("trials: 500 kills of agents", (trials, "500"), plain_counts, after=tests)
+        yield Step("trials: 500 kills of agents and of councils", (trials, "500"), plain_counts, after=tests)
     if existing("tests/load/Cargo.toml"):
         yield Step("load: 20 chats", (load, "20", "--only-success"), plain_counts, after=tests)
     if bound:

@@ -19,8 +19,8 @@ use support::{Lab, cause_of, within};
 use tertulia::base::ManualClock;
 use tertulia::store::{Durability, MemoryStore, Op, Receipt, Store, StoreFuture, WriteBatch};
 use tertulia::{
-    Agent, AgentResult, Bounds, ErrorKind, Json, ModelInfo, Part, Price, ProviderSpec, Role, Run, RunEventKind,
-    RunStatus, Tertulia, Tool,
+    Agent, AgentResult, Bounds, ErrorKind, Json, ModelInfo, OutputSchema, Part, Price, ProviderSpec, Role, Run,
+    RunEventKind, RunStatus, Tertulia, Tool,
 };
 use tertulia_simulator::Script;
 use tokio::sync::Notify;
@@ -476,5 +476,111 @@ async fn runs_are_listed_page_by_page_with_where_they_stand() {
     assert_eq!(seen(&second), expected[2..]);
     assert_eq!((second[0].last_seq, &*second[0].program), (4, "agent"));
     assert_eq!(cause_of(lab.me().list_runs().limit(0).await), (ErrorKind::Invalid, "bad_limit".to_owned()));
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn whoever_attaches_behind_the_last_event_hears_that_there_is_no_more() {
+    let lab = Lab::memory().await;
+    for (model, ends) in [(lab.model("text=Done."), RunStatus::Done), (lab.model("error=invalid"), RunStatus::Failed)] {
+        let run = lab.me().new_conversation().run(&Agent::new("").model(&model), "?").start().await.unwrap();
+        let id = run.id();
+        let _ = within(run.result()).await;
+        let mut behind: Run = lab.me().attach(id, 100).unwrap();
+        assert_eq!(behind.summary().await.unwrap().status, ends);
+        assert_eq!(within(behind.next_event()).await.unwrap(), None);
+    }
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_answer_and_a_run_that_breaks_down_says_so() {
+    let lab = Lab::memory().await;
+    let chat = || lab.me().new_conversation();
+    let refuses = Agent::new("").model(lab.model("refusal=I%20will%20not;finish=content_filter"));
+    assert_eq!(cause_of(within(chat().run(&refuses, "?").into_future()).await).1, "refused");
+    let schema = OutputSchema { name: "x".to_owned(), schema: json!({}), strict: false };
+    let breaks = Agent::new("").model(lab.model("text=x")).output_by(schema, |_| panic!("a bug"));
+    assert_eq!(cause_of(within(chat().run(&breaks, "?").into_future()).await).0, ErrorKind::Internal);
+    let detached = chat().run(&refuses, "?").detached().start().await;
+    assert_eq!(cause_of(detached), (ErrorKind::Invalid, "unsupported".to_owned()));
+    let wide = Agent::new("").bounds(Bounds { parallel: usize::MAX, ..Bounds::default() });
+    assert_eq!(cause_of(chat().run(&wide, "?").start().await), (ErrorKind::Invalid, "bad_bounds".to_owned()));
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn whoever_was_driven_out_of_a_run_does_nothing_more_in_it() {
+    const CALLS: usize = 40;
+    let lab = Lab::memory().await;
+    let calls: Vec<String> = (0..CALLS).map(|n| format!("tool=note:{{\"city\": \"{n}\"}}")).collect();
+    let model = plays(&lab, &[&format!("{};text=Done.", calls.join(";"))]);
+    let store: Arc<dyn Store> =
+        Over::new(Arc::new(MemoryStore::new()), Mortal { left: AtomicU32::new(u32::MAX), died: Notify::new() });
+    let first = lab.builder().with_store(store.clone()).open().await.unwrap();
+    let second = lab.builder().with_store(store).open().await.unwrap();
+    let (begun, may_end) = (Arc::new(AtomicU32::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
+    let (counts, gate) = (begun.clone(), may_end.clone());
+    let waits = Tool::new("note", "", move |_: City| {
+        let (counts, gate) = (counts.clone(), gate.clone());
+        async move {
+            counts.fetch_add(1, Ordering::Relaxed);
+            drop(gate.acquire().await);
+            Ok::<_, Infallible>("noted")
+        }
+    });
+    let agent = |tool: Tool| {
+        let bounds = Bounds { parallel: 2, ..Bounds::default() };
+        Agent::new("").tool(tool).model(&model).bounds(bounds)
+    };
+    let chat = first.user("ana").new_conversation();
+    let run = chat.run(&agent(waits), "?").start().await.unwrap();
+    within(async {
+        while begun.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let noted = Arc::default();
+    let elsewhere = second.user("ana").conversation(chat.id());
+    let again = within(elsewhere.pick_up(&agent(counted("note", &noted)), run.id()).into_future()).await.unwrap();
+    may_end.add_permits(1_000);
+    assert_eq!(within(again.result()).await.unwrap().output, "Done.");
+    assert_eq!(within(run.result()).await.unwrap().output, "Done.", "it hears how the run went on");
+    let done = (begun.load(Ordering::Relaxed), noted.load(Ordering::Relaxed));
+    assert_eq!(done, (2, 38), "what had begun is unknown, everything else is the other's");
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn a_run_whose_model_is_still_asked_elsewhere_waits_for_the_answer() {
+    let lab = Lab::memory().await;
+    let clock = ManualClock::default();
+    let memory: Arc<dyn Store> = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+    let open = async |store: Arc<dyn Store>| {
+        lab.builder().with_store(store).with_clock(Arc::new(clock.clone())).open().await.unwrap()
+    };
+    let dies = Over::new(memory.clone(), Mortal { left: AtomicU32::new(4), died: Notify::new() });
+    let first = open(dies.clone()).await;
+    let agent = Agent::new("").model(lab.model("text=Done."));
+    let chat = first.user("ana").new_conversation();
+    let run = chat.run(&agent, "?").start().await.unwrap();
+    within(dies.died.notified()).await;
+    let second = open(memory).await;
+    let elsewhere = second.user("ana").conversation(chat.id());
+    let again = within(elsewhere.pick_up(&agent, run.id()).into_future()).await.unwrap();
+    let result = tokio::spawn(again.result());
+    // The turn's lease has not ended: whoever holds it may be at work.
+    within(async {
+        while !result.is_finished() {
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(result.await.unwrap().unwrap().output, "Done.");
+    second.close().await.unwrap();
     lab.close().await;
 }

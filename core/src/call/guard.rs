@@ -58,6 +58,8 @@ pub(super) struct GuardedStream {
     text_bytes: usize,
     /// How much of a tool call's arguments is counted already, by part.
     counted: BTreeMap<i32, usize>,
+    /// The parts that the names of tool calls belong to.
+    call_names: BTreeMap<String, i32>,
     /// Names that were made for tool calls without one, by part.
     made_names: Vec<(i32, String)>,
     first_content: Option<Duration>,
@@ -102,6 +104,7 @@ impl GuardedStream {
             draft: ReplyDraft::new(),
             text_bytes: 0,
             counted: BTreeMap::new(),
+            call_names: BTreeMap::new(),
             made_names: Vec::new(),
             first_content: None,
             cancelled: None,
@@ -237,17 +240,13 @@ impl GuardedStream {
             | StreamEventKind::Refusal { delta } => self.text_bytes += delta.len(),
             StreamEventKind::ToolCallDelta { call_id, arguments_delta, .. } => {
                 self.count_arguments(event.part_index, arguments_delta.len());
-                if call_id.is_empty() {
-                    *call_id = self.name(event.part_index);
-                }
+                self.name_apart(event.part_index, call_id);
             }
             StreamEventKind::ToolCall { call } => {
                 let written = call.arguments.to_string().len();
                 let counted = self.count_arguments(event.part_index, 0);
                 self.count_arguments(event.part_index, written.saturating_sub(counted));
-                if call.id.is_empty() {
-                    call.id = self.name(event.part_index);
-                }
+                self.name_apart(event.part_index, &mut call.id);
                 tools::unwrap_text(call, &self.call.request.tools);
             }
             _ => {}
@@ -272,6 +271,14 @@ impl GuardedStream {
         let counted = self.counted.entry(part_index).or_default();
         *counted += bytes;
         *counted
+    }
+
+    /// Gives a tool call a name of its own where it came without one, or with that of another call of this reply: an answer
+    /// would belong to both.
+    fn name_apart(&mut self, part_index: i32, name: &mut String) {
+        if name.is_empty() || *self.call_names.entry(name.clone()).or_insert(part_index) != part_index {
+            *name = self.name(part_index);
+        }
     }
 
     /// The name of a tool call that came without one: made once for each part.

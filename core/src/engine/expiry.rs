@@ -56,6 +56,7 @@ impl Inner {
 
     /// Stops what is under way in this conversation.
     pub(super) fn stop_turns(&self, owner: &str, conversation: ConversationId) {
+        self.stop_runs(owner, Some(conversation));
         for live in self.live().values().filter(|live| live.conversation == conversation && *live.owner == *owner) {
             live.stopper.cancel();
         }

@@ -10,9 +10,9 @@ use super::conversation::{Conversation, ConversationOptions};
 use super::tasks::Tasks;
 use super::tertulia::Inner;
 use super::user::UserScope;
-use crate::base::{Clock, Ids, Json, RunId};
+use crate::base::{Clock, ConversationId, Ids, Json, RunId};
 use crate::call::CostLimit;
-use crate::model::{Error, Result, RunEvent};
+use crate::model::{Cost, Error, Result, RunEvent};
 use crate::store::Store;
 
 /// The run that calls of a handle belong to.
@@ -26,6 +26,9 @@ pub(crate) struct InRun {
 /// A run that is at work here.
 #[derive(Clone)]
 pub(crate) struct Working {
+    /// Whose it is, and the conversation it speaks in.
+    pub(crate) owner: Arc<str>,
+    pub(crate) conversation: ConversationId,
     /// Ends it.
     pub(crate) stopper: CancellationToken,
     /// Words on their way.
@@ -47,6 +50,17 @@ pub(crate) struct Ground {
     pub(crate) tasks: Tasks,
     pub(crate) owner: Arc<str>,
     engine: Arc<Inner>,
+}
+
+impl Inner {
+    /// Stops the runs of this owner, or those of one of his conversations.
+    pub(super) fn stop_runs(&self, owner: &str, conversation: Option<ConversationId>) {
+        let workshop = self.workshop.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_this = |working: &&Working| {
+            *working.owner == *owner && conversation.is_none_or(|conversation| working.conversation == conversation)
+        };
+        workshop.values().filter(of_this).for_each(|working| working.stopper.cancel());
+    }
 }
 
 impl Ground {
@@ -102,6 +116,14 @@ impl Conversation {
             self.fresh = Some(Arc::new(fresh));
         }
         Ok(self)
+    }
+
+    /// Notes what the run has paid before, in another process.
+    pub(crate) fn has_paid(&self, cost: &Cost) {
+        let limit = self.user.run.as_ref().and_then(|run| run.cost_limit.as_ref());
+        if let (Some(limit), Some(nano_usd)) = (limit, cost.nano_usd) {
+            limit.spend(nano_usd);
+        }
     }
 
     /// The same conversation, whose calls count on a run.

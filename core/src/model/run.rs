@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::council::{CouncilStage, Degraded, MemberAnswer, Standing};
 use super::error::ErrorInfo;
 use super::part::Part;
+use super::reply::FinishReason;
 use super::tool::{ToolCall, ToolResult};
 use super::usage::{Cost, Usage};
 use crate::base::{ConversationId, Json, MessageId, RunId, Timestamp, TurnId};
@@ -70,6 +71,9 @@ pub enum RunEventKind {
         /// The tools it wants to be called.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<ToolCall>,
+        /// Why it stopped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finish_reason: Option<FinishReason>,
         /// What it took.
         usage: Usage,
         /// What it cost.
@@ -253,6 +257,9 @@ pub struct AgentResult<T = String> {
     pub run_id: RunId,
     /// The stored message that holds the answer.
     pub message_id: MessageId,
+    /// Why the model stopped; `Length` says that the answer was cut off.
+    #[serde(default)]
+    pub finish_reason: Option<FinishReason>,
     /// How often a model was asked.
     pub rounds: i32,
     /// How many calls of tools it asked for.

@@ -1,6 +1,7 @@
 //! The events of one run: read whole when somebody works on it, appended in sight of everything before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize as _;
 use tokio::sync::{Mutex, broadcast};
@@ -12,7 +13,7 @@ use crate::model::{Error, Result, RunEvent, RunEventKind, RunStatus};
 use crate::store::{Durability, MAX_EVENTS, NewEvent, NewEvents, Op, Payload, StoredEvent, WriteBatch};
 
 /// How long a run stays after its last change of standing.
-pub(super) const STAYS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+pub(super) const STAYS: Duration = Duration::from_secs(7 * 86_400);
 
 /// The stream that holds a run.
 pub(super) const fn stream_of(run: RunId) -> StreamId {
@@ -33,6 +34,8 @@ pub(super) struct Journal {
 struct Known {
     standing: Standing,
     past: Vec<Arc<RunEvent>>,
+    /// Why the run is no longer this worker's: said once, it holds for ever.
+    lost: Option<Error>,
 }
 
 impl Known {
@@ -51,9 +54,14 @@ impl Journal {
     ///
     /// # Errors
     /// `Storage`.
-    pub(super) async fn begin(ground: Ground, run: RunId, standing: Standing, first: RunEventKind) -> Result<Self> {
-        let (said, _) = broadcast::channel(SAID);
-        let known = Mutex::new(Known { standing, past: Vec::new() });
+    pub(super) async fn begin(
+        ground: Ground,
+        run: RunId,
+        said: broadcast::Sender<Said>,
+        standing: Standing,
+        first: RunEventKind,
+    ) -> Result<Self> {
+        let known = Mutex::new(Known { standing, past: Vec::new(), lost: None });
         let journal = Self { ground, run, known, said, works: true };
         journal.tell([first]).await?;
         Ok(journal)
@@ -63,11 +71,11 @@ impl Journal {
     ///
     /// # Errors
     /// `NotFound`, `Storage`.
-    pub(super) async fn open(ground: Ground, run: RunId, works: bool) -> Result<Self> {
+    pub(super) async fn open(ground: Ground, run: RunId, works: Option<broadcast::Sender<Said>>) -> Result<Self> {
         let record = ground.store.stream(&ground.owner, stream_of(run)).await?.ok_or_else(no_run)?;
         let standing = standing_in(record.snapshot.as_ref().map(|kept| &kept.data[..]))?;
-        let (said, _) = broadcast::channel(SAID);
-        let known = Mutex::new(Known { standing, past: Vec::new() });
+        let known = Mutex::new(Known { standing, past: Vec::new(), lost: None });
+        let (works, said) = (works.is_some(), works.unwrap_or_else(said));
         let journal = Self { ground, run, known, said, works };
         journal.catch_up(&mut *journal.known.lock().await).await?;
         Ok(journal)
@@ -80,11 +88,6 @@ impl Journal {
 
     pub(super) async fn standing(&self) -> Standing {
         self.known.lock().await.standing.clone()
-    }
-
-    /// Where words on their way are heard.
-    pub(super) fn said(&self) -> broadcast::Sender<Said> {
-        self.said.clone()
     }
 
     /// Tells words on their way to who listens here and now.
@@ -116,6 +119,9 @@ impl Journal {
         let kinds: Vec<RunEventKind> = kinds.into_iter().collect();
         let mut known = self.known.lock().await;
         loop {
+            if let Some(lost) = &known.lost {
+                return Err(lost.clone());
+            }
             allows(&known.standing)?;
             match self.append(&mut known, &kinds).await {
                 Err(error) if error.reason() == "stream_moved" => self.catch_up(&mut known).await?,
@@ -129,6 +135,7 @@ impl Journal {
         let now = ground.clock.now();
         let events = kinds.iter().map(written).collect::<Result<Vec<_>>>()?;
         let added = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        // One id for all tries: one that was done though nobody heard of it is known by it.
         let append = NewEvents { stream, expected, id: ground.ids.append(), events };
         let mut batch = WriteBatch::new(&*ground.owner, now).op(Op::AppendEvents(append));
         let mut standing = known.standing.clone();
@@ -139,7 +146,13 @@ impl Journal {
                 .op(Op::PutSnapshot { id: stream, version: expected + added, data })
                 .op(Op::ExpireStream { id: stream, expires_in: Some(STAYS) });
         }
-        ground.store.apply(batch, Durability::PowerSafe).await?;
+        let mut waits = TRIES.iter();
+        while let Err(error) = ground.store.apply(batch.clone(), Durability::PowerSafe).await {
+            match waits.next() {
+                Some(wait) if error.kind() == ErrorKind::Storage => ground.clock.sleep(*wait).await,
+                _ => return Err(error),
+            }
+        }
         for (seq, kind) in (expected + 1..).zip(kinds) {
             known.take(RunEvent { seq, at: now, kind: kind.clone() });
         }
@@ -159,13 +172,15 @@ impl Journal {
             for row in rows.events {
                 known.take(read(row)?);
             }
-            let news = known.past.iter().skip_while(|event| event.seq <= after);
-            for event in news.filter(|_| self.works && !opens) {
-                match event.kind {
-                    RunEventKind::PickedUp => return Err(picked_up()),
-                    RunEventKind::Cancelled => return Err(stopped()),
-                    _ => {}
-                }
+            let news = known.past.iter().skip_while(|event| event.seq <= after).filter(|_| self.works && !opens);
+            let lost = news.filter_map(|event| match event.kind {
+                RunEventKind::PickedUp => Some(picked_up()),
+                RunEventKind::Cancelled => Some(stopped()),
+                _ => None,
+            });
+            known.lost = lost.last();
+            if let Some(lost) = &known.lost {
+                return Err(lost.clone());
             }
             if known.version() >= rows.version {
                 return Ok(());
@@ -183,10 +198,17 @@ impl Journal {
             bell.reset();
             {
                 let mut known = self.known.lock().await;
+                if let Some(lost) = &known.lost {
+                    return Err(lost.clone());
+                }
                 if let Some(found) = holds(&known.past) {
                     return Ok(found);
                 }
-                self.catch_up(&mut known).await?;
+                match self.catch_up(&mut known).await {
+                    // Who waits for days outlives a disk that is busy.
+                    Err(error) if error.kind() == ErrorKind::Storage => {}
+                    other => other?,
+                }
                 if let Some(found) = holds(&known.past) {
                     return Ok(found);
                 }
@@ -201,10 +223,18 @@ impl Journal {
 }
 
 /// How often it is looked whether another process has said something.
-pub(super) const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// How long is waited between tries to append: what was done is not to be lost because a disk is busy.
+const TRIES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(250), Duration::from_millis(1_000)];
 
 /// So many words on their way are kept for a listener that is slow; it misses those before.
 const SAID: usize = 1_024;
+
+/// A place where words on their way are heard.
+pub(super) fn said() -> broadcast::Sender<Said> {
+    broadcast::Sender::new(SAID)
+}
 
 /// The standing that lies beside a run's events.
 pub(super) fn standing_in(kept: Option<&[u8]>) -> Result<Standing> {

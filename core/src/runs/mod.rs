@@ -11,7 +11,9 @@ mod program;
 mod run;
 mod standing;
 mod start;
+mod task;
 mod tools;
+mod turn;
 mod watch;
 
 pub use agent::{Agent, Bounds};

@@ -36,7 +36,8 @@ impl<T> Run<T> {
     /// # Errors
     /// `NotFound` when the run's time is up; `Storage`.
     pub async fn next_event(&mut self) -> Result<Option<RunEvent>> {
-        self.watch.next().await.map_err(|e| self.ground.failed(e, "run.events"))
+        let tasks = self.ground.tasks.clone();
+        tasks.on_runtime(self.watch.next()).await.map_err(|e| self.ground.failed(e, "run.events"))
     }
 
     /// Where it stands.
@@ -72,7 +73,7 @@ impl<T> Run<T> {
 
     async fn say(&self, call_id: String, word: RunEventKind, operation: &'static str) -> Result<()> {
         let work = async {
-            let journal = Journal::open(self.ground.clone(), self.id, false).await?;
+            let journal = Journal::open(self.ground.clone(), self.id, None).await?;
             let allows = |standing: &super::standing::Standing| {
                 check_goes_on(standing)?;
                 if standing.waits_for(&call_id) {
@@ -83,7 +84,7 @@ impl<T> Run<T> {
             };
             journal.tell_if([word], allows).await
         };
-        work.await.map_err(|e| self.ground.failed(e, operation))
+        self.ground.tasks.on_runtime(work).await.map_err(|e| self.ground.failed(e, operation))
     }
 
     /// Stops it, wherever it is at work: at its next step it finds that it was stopped, here at once. One that is over
@@ -92,21 +93,22 @@ impl<T> Run<T> {
     /// # Errors
     /// `NotFound`, `Storage`.
     pub async fn cancel(&self) -> Result<()> {
+        // Whether or not it can be kept that it was stopped: nothing more is to be spent.
+        let working = self.ground.workshop().get(&self.id).cloned();
+        if let Some(working) = working {
+            working.stopper.cancel();
+        }
         let work = async {
-            let journal = Journal::open(self.ground.clone(), self.id, false).await?;
+            let journal = Journal::open(self.ground.clone(), self.id, None).await?;
             if check_goes_on(&journal.standing().await).is_ok() {
                 match journal.tell_if([RunEventKind::Cancelled], check_goes_on).await {
                     Err(error) if matches!(error.reason(), "run_over" | "cancelled") => {}
                     other => other?,
                 }
             }
-            let working = self.ground.workshop().get(&self.id).cloned();
-            if let Some(working) = working {
-                working.stopper.cancel();
-            }
             Ok(())
         };
-        work.await.map_err(|e| self.ground.failed(e, "run.cancel"))
+        self.ground.tasks.on_runtime(work).await.map_err(|e| self.ground.failed(e, "run.cancel"))
     }
 }
 
@@ -132,7 +134,8 @@ impl<T: DeserializeOwned> Run<T> {
                 }
             }
         };
-        ended.await.map_err(|e| self.ground.failed(e, "run.result"))
+        let (tasks, ground) = (self.ground.tasks.clone(), self.ground.clone());
+        tasks.on_runtime(ended).await.map_err(|e| ground.failed(e, "run.result"))
     }
 }
 

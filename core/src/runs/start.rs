@@ -1,19 +1,17 @@
 //! Beginning a run, going on with one, and what works on it in between.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::journal::{Journal, check_goes_on, stopped};
+use super::journal::{Journal, check_goes_on};
 use super::program::Program;
-use super::program::work::Work;
 use super::run::Run;
 use super::standing::Standing;
-use crate::base::{ErrorKind, RunId};
+use super::task::{self, AtWork, IsLeft, Opened};
+use crate::base::RunId;
 use crate::call::CostLimit;
-use crate::engine::{CallOptions, Content, Conversation, Ground, InRun, UserScope, Verb, Working};
+use crate::engine::{CallOptions, Content, Conversation, Ground, UserScope, Verb};
 use crate::model::{Error, Result, RunEventKind};
 
 /// What `run` and `start` wait for.
@@ -41,7 +39,8 @@ impl Conversation {
 
     /// Goes on with a run of this conversation that stopped: its process has ended, or it has failed. Nothing that is
     /// finished is done or paid for again. A tool that was being called then is called again if it is idempotent;
-    /// otherwise the model is told that nobody knows how it went. Awaiting it gives the handle; it fails with `NotFound`,
+    /// otherwise the model is told that nobody knows how it went. Of the knobs the run has kept what it may cost; give all others
+    /// again. Awaiting it gives the handle; it fails with `NotFound`,
     /// `Conflict` (run_over) when it has its result, (at_work) while it is at work in this process; `Cancelled` when it was
     /// stopped. Who works on it elsewhere gives way at its next step.
     pub fn pick_up<P: Program>(&self, program: &P, run: RunId) -> Verb<PickUpOf<P>> {
@@ -57,8 +56,8 @@ impl<P: Program> Verb<RunOf<P>> {
     pub async fn start(self) -> Result<Run<P::Output>> {
         let Self { subject, options } = self;
         let ground = subject.chat.user().ground()?;
-        let started = ground.clone().tasks.on_runtime(begin(ground.clone(), subject, options));
-        let (run, _) = started.await.map_err(|e| ground.failed(e, "conversation.start"))?;
+        let (run, _) =
+            begin(ground.clone(), subject, options).await.map_err(|e| ground.failed(e, "conversation.start"))?;
         Ok(Run::new(ground, run, 0))
     }
 }
@@ -71,11 +70,10 @@ impl<P: Program> IntoFuture for Verb<RunOf<P>> {
         let Self { subject, options } = self;
         Box::pin(async move {
             let ground = subject.chat.user().ground()?;
-            let started = ground.clone().tasks.on_runtime(begin(ground.clone(), subject, options));
-            let (run, stop) = started.await.map_err(|e| ground.failed(e, "conversation.run"))?;
+            let begun = begin(ground.clone(), subject, options).await;
+            let (run, stop) = begun.map_err(|e| ground.failed(e, "conversation.run"))?;
             let _stops: DropGuard = stop.drop_guard();
-            let tasks = ground.tasks.clone();
-            tasks.on_runtime(Run::<P::Output>::new(ground, run, 0).result()).await
+            Run::<P::Output>::new(ground, run, 0).result().await
         })
     }
 }
@@ -89,8 +87,8 @@ impl<P: Program> IntoFuture for Verb<PickUpOf<P>> {
         Box::pin(async move {
             let ground = subject.chat.user().ground()?;
             let run = subject.run;
-            let taken = ground.clone().tasks.on_runtime(take_up(ground.clone(), subject, options));
-            let after = taken.await.map_err(|e| ground.failed(e, "conversation.pick_up"))?;
+            let taken = take_up(ground.clone(), subject, options).await;
+            let after = taken.map_err(|e| ground.failed(e, "conversation.pick_up"))?;
             Ok(Run::new(ground, run, after))
         })
     }
@@ -116,20 +114,26 @@ async fn begin<P: Program>(
     check_options(&options)?;
     let input = content.for_run()?;
     let run = ground.ids.run();
-    let first = RunEventKind::Started {
-        program: program.name().to_owned(),
-        conversation_id: chat.id(),
-        input: input.clone(),
-        beginning: chat.beginning(),
-        max_cost_nano_usd: options.max_cost_nano_usd,
-    };
-    let journal = Journal::begin(ground, run, Standing::new(program.name(), chat.id()), first).await?;
-    let cost_limit = options.max_cost_nano_usd.map(CostLimit::new);
-    let stop = set_to_work(journal, program, &chat, input, options, cost_limit);
+    let at_work = AtWork::take(ground.clone(), run, &chat)?;
+    let (said, stop, max_cost_nano_usd) = (at_work.said.clone(), at_work.stop.clone(), options.max_cost_nano_usd);
+    let name = program.name();
+    let opening = Box::pin(async move {
+        let first = RunEventKind::Started {
+            program: name.to_owned(),
+            conversation_id: chat.id(),
+            input: input.clone(),
+            beginning: chat.beginning(),
+            max_cost_nano_usd,
+        };
+        let journal = Journal::begin(ground, run, said, Standing::new(name, chat.id()), first).await?;
+        let cost_limit = max_cost_nano_usd.map(CostLimit::new);
+        Ok(Opened { journal, chat, input, cost_limit, after_seq: 0 })
+    });
+    task::work(at_work, program, options, IsLeft::Stopped, opening).await?;
     Ok((run, stop))
 }
 
-/// Goes on with a run. Gives the number of the event from which on it is watched.
+/// Goes on with a run. Gives the number of the event behind which it is watched.
 async fn take_up<P: Program>(
     ground: Ground,
     PickUpOf { chat, program, run }: PickUpOf<P>,
@@ -137,29 +141,31 @@ async fn take_up<P: Program>(
 ) -> Result<i64> {
     program.check()?;
     check_options(&options)?;
-    if ground.workshop().contains_key(&run) {
-        return Err(Error::new(ErrorKind::Conflict, "at_work", "the run is at work in this process; attach to it"));
-    }
-    let journal = Journal::open(ground, run, true).await?;
-    let standing = journal.standing().await;
-    if standing.conversation_id != chat.id() || standing.program != program.name() {
-        let detail = format!("the run is one of `{}`, in the conversation that its summary names", standing.program);
-        return Err(Error::invalid("other_program", detail));
-    }
-    let after = journal.version().await;
-    journal.tell_if([RunEventKind::PickedUp], check_goes_on).await?;
-    let past = journal.past().await;
-    let Some(RunEventKind::Started { input, beginning, max_cost_nano_usd, .. }) =
-        past.first().map(|first| first.kind.clone())
-    else {
-        return Err(Error::internal("a run does not begin with its beginning"));
-    };
-    let chat = chat.beginning_with(beginning)?;
-    let limit = options.max_cost_nano_usd.or(max_cost_nano_usd);
-    let spent: i64 = past.iter().filter_map(|event| cost_of(&event.kind)).sum();
-    let cost_limit = limit.map(|limit| CostLimit::new(limit.saturating_sub(spent)));
-    set_to_work(journal, program, &chat, input, options, cost_limit);
-    Ok(after)
+    let at_work = AtWork::take(ground.clone(), run, &chat)?;
+    let (said, own_limit, name) = (at_work.said.clone(), options.max_cost_nano_usd, program.name());
+    let opening = Box::pin(async move {
+        let journal = Journal::open(ground, run, Some(said)).await?;
+        let standing = journal.standing().await;
+        if standing.conversation_id != chat.id() || standing.program != name {
+            let detail =
+                format!("the run is one of `{}`, in the conversation that its summary names", standing.program);
+            return Err(Error::invalid("other_program", detail));
+        }
+        let after_seq = journal.version().await;
+        journal.tell_if([RunEventKind::PickedUp], check_goes_on).await?;
+        let past = journal.past().await;
+        let Some(RunEventKind::Started { input, beginning, max_cost_nano_usd, .. }) =
+            past.first().map(|first| first.kind.clone())
+        else {
+            return Err(Error::internal("a run does not begin with its beginning"));
+        };
+        let chat = chat.beginning_with(beginning)?;
+        let spent: i64 = past.iter().filter_map(|event| cost_of(&event.kind)).sum();
+        let limit = own_limit.or(max_cost_nano_usd);
+        let cost_limit = limit.map(|limit| CostLimit::new(limit.saturating_sub(spent)));
+        Ok(Opened { journal, chat, input, cost_limit, after_seq })
+    });
+    task::work(at_work, program, options, IsLeft::GoingOn, opening).await
 }
 
 fn cost_of(kind: &RunEventKind) -> Option<i64> {
@@ -174,8 +180,10 @@ fn cost_of(kind: &RunEventKind) -> Option<i64> {
 
 /// Refuses knobs that a run sets itself.
 fn check_options(options: &CallOptions) -> Result<()> {
-    if options.client_id.is_some() || options.expected_head.is_some() || options.output_schema.is_some() {
-        let detail = "`client_id`, `expected_head` and `output_schema` are set by the run itself; leave them out";
+    let own = options.client_id.is_some() || options.expected_head.is_some() || options.output_schema.is_some();
+    if own || options.detached {
+        let detail = "`client_id`, `expected_head`, `output_schema` and `detached` are the run's own affair; leave them out: a \
+                      run goes on by itself, and is attached to";
         return Err(Error::invalid("unsupported", detail));
     }
     if options.max_cost_nano_usd.is_some_and(|most| most < 0) {
@@ -183,62 +191,4 @@ fn check_options(options: &CallOptions) -> Result<()> {
         return Err(Error::invalid("bad_max_cost", detail));
     }
     Ok(())
-}
-
-/// Starts the task that works on the run. What it gives stops it.
-fn set_to_work<P: Program>(
-    journal: Journal,
-    program: P,
-    chat: &Conversation,
-    input: Vec<crate::model::Part>,
-    mut options: CallOptions,
-    cost_limit: Option<CostLimit>,
-) -> CancellationToken {
-    let (ground, run) = (journal.ground.clone(), journal.run);
-    options.max_cost_nano_usd = None;
-    // What waits in the outbox would be answered without the run.
-    options.degrade = Some(false);
-    let stop = ground.tasks.stop_token().child_token();
-    ground.workshop().insert(run, Working { stopper: stop.clone(), said: journal.said() });
-    let journal = Arc::new(journal);
-    let chat = chat.within(InRun { id: run.to_string().into(), cost_limit });
-    let work = Work { run, chat, input, options, stop: stop.clone(), journal: journal.clone() };
-    let (owner, given) = (ground.owner.clone(), stop.clone());
-    let at_work = AtWork { ground: ground.clone(), run };
-    ground.tasks.spawn("run", Some(owner), async move {
-        let _at_work = at_work;
-        let working: BoxFuture<'static, _> = program.work(work);
-        let outcome = tokio::select! {
-            biased;
-            () = stop.cancelled() => Err(stopped()),
-            outcome = working => outcome,
-        };
-        let last = match outcome {
-            Ok(output) => RunEventKind::Done { output },
-            // The engine closes: the run rests where it is, to be picked up.
-            Err(_) if journal.ground.tasks.stop_token().is_cancelled() => return Ok(()),
-            Err(_) if stop.is_cancelled() => RunEventKind::Cancelled,
-            // It was stopped from elsewhere, or is somebody else's now.
-            Err(error) if matches!(error.reason(), "picked_up" | "resting") => return Ok(()),
-            Err(error) => RunEventKind::Failed { error: journal.ground.failed(error, "run").info() },
-        };
-        match journal.tell_if([last], check_goes_on).await {
-            // Somebody has said the last word already.
-            Err(error) if matches!(error.reason(), "picked_up" | "cancelled" | "run_over") => Ok(()),
-            other => other,
-        }
-    });
-    given
-}
-
-/// A run's place among those at work; it is given up however the work ends.
-struct AtWork {
-    ground: Ground,
-    run: RunId,
-}
-
-impl Drop for AtWork {
-    fn drop(&mut self) {
-        self.ground.workshop().remove(&self.run);
-    }
 }

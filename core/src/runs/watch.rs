@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::journal::{LOOK, no_run, read, stream_of};
+use super::journal::{LOOK, no_run, read, standing_in, stream_of};
 use crate::base::RunId;
 use crate::engine::{Ground, Said};
-use crate::model::{Result, RunEvent, RunEventKind};
+use crate::model::{Result, RunEvent, RunEventKind, RunStatus};
 use crate::store::{Bell, MAX_EVENTS};
 
 /// Reads the events of a run on as they come.
@@ -24,6 +24,7 @@ pub(super) struct Watch {
     held: Option<Said>,
     /// The last event that was given says that the run stopped. It may have been picked up since.
     has_failed: bool,
+    has_looked: bool,
     ended: bool,
 }
 
@@ -31,7 +32,18 @@ impl Watch {
     pub(super) fn new(ground: Ground, run: RunId, after_seq: i64) -> Self {
         let bell = ground.store.bell(stream_of(run));
         let said = ground.workshop().get(&run).map(|working| working.said.subscribe());
-        Self { ground, run, bell, after_seq, ready: VecDeque::new(), said, held: None, has_failed: false, ended: false }
+        Self {
+            ground,
+            run,
+            bell,
+            after_seq,
+            ready: VecDeque::new(),
+            said,
+            held: None,
+            has_failed: false,
+            has_looked: false,
+            ended: false,
+        }
     }
 
     /// The next event; nothing behind the last.
@@ -47,7 +59,11 @@ impl Watch {
             if let Some(event) = self.ready.pop_front() {
                 self.after_seq = event.seq;
                 self.ended = matches!(event.kind, RunEventKind::Done { .. } | RunEventKind::Cancelled);
-                self.has_failed = matches!(event.kind, RunEventKind::Failed { .. });
+                match event.kind {
+                    RunEventKind::Failed { .. } => self.has_failed = true,
+                    RunEventKind::PickedUp => self.has_failed = false,
+                    _ => {}
+                }
                 return Ok(Some(event));
             }
             self.bell.reset();
@@ -59,12 +75,25 @@ impl Watch {
                 Err(error) if error.reason() == "suspended" => {}
                 Err(error) => return Err(error),
             }
-            if self.ready.is_empty() && self.has_failed {
+            if self.ready.is_empty() && self.is_over().await? {
                 self.ended = true;
             } else if self.ready.is_empty() && self.held.is_none() {
                 self.wait().await;
             }
         }
+    }
+
+    /// True when nothing is expected behind what was given. Whoever began behind the last event finds that out once.
+    async fn is_over(&mut self) -> Result<bool> {
+        if self.has_looked {
+            return Ok(self.has_failed);
+        }
+        self.has_looked = true;
+        let record = self.ground.store.stream(&self.ground.owner, stream_of(self.run)).await?.ok_or_else(no_run)?;
+        let standing = standing_in(record.snapshot.as_ref().map(|kept| &kept.data[..]))?;
+        let (status, has_all) = (standing.status(), record.version <= self.after_seq);
+        self.has_failed |= has_all && status == RunStatus::Failed;
+        Ok(has_all && (status.is_over() || self.has_failed))
     }
 
     /// Takes the next words that were said, if there are any.

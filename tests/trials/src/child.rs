@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tertulia::{Agent, ConversationOptions, ProviderSpec, Result, RunStatus, RunSummary, Tertulia, Tool};
+use tertulia::{
+    Agent, ConversationOptions, Council, Program, ProviderSpec, Result, RunStatus, RunSummary, Tertulia, Tool,
+};
 
 use crate::Outcome;
 
@@ -14,7 +16,7 @@ pub const OWNER: &str = "ana";
 
 /// A model that asks for three calls at once, and answers when it is told how they went.
 pub const MODEL: &str = "lab/sim:tool=note:{\"line\":\"one\"};tool=look:{\"line\":\"two\"};tool=note:{\"line\":\"three\"};\
-                         text=Both%20lines%20are%20noted.";
+                         text=All%20noted.";
 
 #[derive(Deserialize, JsonSchema)]
 struct Line {
@@ -47,13 +49,25 @@ fn agent(notes: &str) -> Agent {
     Agent::new("You take notes.").tool(note).tool(look.idempotent()).model(MODEL)
 }
 
+/// Three members whose answers can be read as reviews of the others, too, and a chairman.
+fn council() -> Council {
+    let member = |chunks: usize| format!("lab/sim:text={{\"ranking\":[\"A\",\"B\"]}};chunks={chunks}");
+    Council::new([1, 2, 3].map(member)).chairman("lab/sim:text=All%20of%20them.").seed(1)
+}
+
 /// Works until it is killed, or until nothing is left to finish.
-pub async fn work(store: &str, url: &str, notes: &str, only_finish: bool) -> Outcome<()> {
-    let tertulia = engine(store, url).await?;
-    let (me, agent) = (tertulia.user(OWNER), agent(notes));
+pub async fn work(store: &str, url: &str, notes: &str, program: &str, only_finish: bool) -> Outcome<()> {
+    match program {
+        "agent" => work_on(&engine(store, url).await?, &agent(notes), only_finish).await,
+        _ => work_on(&engine(store, url).await?, &council(), only_finish).await,
+    }
+}
+
+async fn work_on<P: Program>(tertulia: &Tertulia, program: &P, only_finish: bool) -> Outcome<()> {
+    let me = tertulia.user(OWNER);
     println!("open");
-    for RunSummary { id, conversation_id, .. } in unfinished(&tertulia).await? {
-        me.conversation(conversation_id).pick_up(&agent, id).await?.result().await?;
+    for RunSummary { id, conversation_id, .. } in unfinished(tertulia).await? {
+        me.conversation(conversation_id).pick_up(program, id).await?.result().await?;
         println!("finished {id}");
     }
     if only_finish {
@@ -62,7 +76,7 @@ pub async fn work(store: &str, url: &str, notes: &str, only_finish: bool) -> Out
     }
     loop {
         let options = ConversationOptions { title: Some("Notes".to_owned()), ..ConversationOptions::default() };
-        let run = me.new_conversation_with(options).run(&agent, "Note both lines.").start().await?;
+        let run = me.new_conversation_with(options).run(program, "Note both lines.").start().await?;
         println!("begun {}", run.id());
         run.result().await?;
     }

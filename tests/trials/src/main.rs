@@ -1,10 +1,12 @@
 //! Runs under kills: what is finished is never done again, and what is begun comes to its end.
 //!
-//! `tertulia-trials [KILLS] [SEED]` kills whoever works on agents (`agents.rs`): 100 kills and a random seed unless told. The
-//! seed is printed; the moment of a kill also depends on the machine, so a seed repeats the dice, not the kill.
+//! `tertulia-trials [KILLS] [SEED]` kills whoever works on agents, and as often whoever works on councils (`kills.rs`): 100
+//! kills of each and a random seed unless told. The seed is printed; the moment of a kill also depends on the machine, so a
+//! seed repeats the dice, not the kill.
 
-mod agents;
 mod child;
+mod kills;
+mod told;
 
 use std::process::ExitCode;
 
@@ -34,9 +36,9 @@ async fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, standard: u64| args.get(at).map_or(Ok(standard), |text| text.parse::<u64>());
     let outcome = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["child", store, url, notes, word] => child::work(store, url, notes, word == "finish").await,
+        ["child", store, url, notes, program, word] => child::work(store, url, notes, program, word == "finish").await,
         _ => match (number(0, 100), number(1, u64::from(std::process::id()))) {
-            (Ok(kills), Ok(seed)) => last(agents::kills(kills, seed).await),
+            (Ok(kills), Ok(seed)) => last(all(kills, seed).await),
             _ => Err("tertulia-trials [KILLS] [SEED]".into()),
         },
     };
@@ -47,6 +49,16 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn all(kills: u64, seed: u64) -> Outcome<Counts> {
+    let mut counts = Counts::default();
+    for program in ["agent", "council"] {
+        let Counts { passed, failed } = kills::kills(program, kills, seed).await?;
+        counts.passed += passed;
+        counts.failed += failed;
+    }
+    Ok(counts)
 }
 
 /// Says how it went, on the last line.

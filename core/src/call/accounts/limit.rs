@@ -54,6 +54,12 @@ impl CostLimit {
         Ok((bound, nano_usd))
     }
 
+    /// Notes what was spent before, by whom this limit did not know.
+    pub(crate) fn spend(&self, nano_usd: i64) {
+        let mut taken = self.taken();
+        *taken = taken.saturating_add(nano_usd);
+    }
+
     /// What is left of it, in nano-USD.
     #[must_use]
     pub fn left(&self) -> i64 {

@@ -13,16 +13,16 @@ use crate::model::{Error, Result, ToolCall};
 pub struct Bounds {
     /// How often a model is asked. 16.
     pub max_rounds: u32,
-    /// How many calls of tools are made. 64.
+    /// How many calls of tools are made, at most 256. 64.
     pub max_calls: u32,
-    /// How many of them at once. 8.
+    /// How many of them at once, at most 256. 8.
     pub parallel: usize,
     /// How long each may take, in milliseconds, where the tool does not say. 60,000.
     pub call_timeout_ms: u64,
-    /// How long all of it may take, in milliseconds, from its beginning or from when it was picked up. What it waits for
-    /// approvals does not count. 600,000.
+    /// How long all of it may take, in milliseconds, from its beginning or from when it was picked up. Rounds in
+    /// which a call waits for an approval do not count. 600,000.
     pub wall_ms: u64,
-    /// How long an answer of a tool may be; the model is shown its beginning. 262,144.
+    /// How long an answer of a tool may be; the model is shown its beginning. At most 8 MiB. 262,144.
     pub max_output_bytes: usize,
     /// How often the very same call may be asked for. 3.
     pub repeat_limit: u32,
@@ -57,6 +57,15 @@ impl Bounds {
             ("max_output_bytes", self.max_output_bytes as u64),
             ("repeat_limit", u64::from(self.repeat_limit)),
         ];
+        // What is asked for at once is announced in one batch of events; an answer is one event.
+        let most = [
+            ("max_calls", u64::from(self.max_calls), 256),
+            ("parallel", self.parallel as u64, 256),
+            ("max_output_bytes", self.max_output_bytes as u64, 8 << 20),
+        ];
+        if let Some((name, _, most)) = most.iter().find(|(_, value, most)| value > most) {
+            return Err(Error::invalid("bad_bounds", format!("`{name}` of an agent's bounds is at most {most}")));
+        }
         match least.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => {
                 Err(Error::invalid("bad_bounds", format!("`{name}` of an agent's bounds is at least 1")))

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::base::{MessageId, TurnId};
-use crate::model::{Cost, RunEvent, RunEventKind, ToolCall, ToolResult, Usage};
+use crate::model::{Cost, FinishReason, RunEvent, RunEventKind, ToolCall, ToolResult, Usage};
 
 /// A model's answer, as the run keeps it.
 #[derive(Clone)]
@@ -14,14 +14,15 @@ pub(super) struct Replied {
     pub(super) model: String,
     pub(super) text: String,
     pub(super) calls: Vec<ToolCall>,
+    pub(super) finish_reason: Option<FinishReason>,
     pub(super) usage: Usage,
     pub(super) cost: Cost,
 }
 
 impl Replied {
     pub(super) fn event(&self, step: i32) -> RunEventKind {
-        let Self { turn_id, message_id, model, text, calls, usage, cost } = self.clone();
-        RunEventKind::Replied { step, turn_id, message_id, model, text, calls, usage, cost }
+        let Self { turn_id, message_id, model, text, calls, finish_reason, usage, cost } = self.clone();
+        RunEventKind::Replied { step, turn_id, message_id, model, text, calls, finish_reason, usage, cost }
     }
 }
 
@@ -45,12 +46,18 @@ impl Progress {
                 RunEventKind::Asking { step } => {
                     progress.asked.insert(*step);
                 }
-                RunEventKind::Replied { step, turn_id, message_id, model, text, calls, usage, cost } => {
+                RunEventKind::Replied { step, turn_id, message_id, model, text, calls, finish_reason, usage, cost } => {
                     now = *step;
-                    let (model, text, calls) = (model.clone(), text.clone(), calls.clone());
-                    let (usage, cost) = (usage.clone(), cost.clone());
-                    let replied =
-                        Replied { turn_id: *turn_id, message_id: *message_id, model, text, calls, usage, cost };
+                    let replied = Replied {
+                        turn_id: *turn_id,
+                        message_id: *message_id,
+                        model: model.clone(),
+                        text: text.clone(),
+                        calls: calls.clone(),
+                        finish_reason: *finish_reason,
+                        usage: usage.clone(),
+                        cost: cost.clone(),
+                    };
                     progress.replied.insert(now, replied);
                 }
                 RunEventKind::ApprovalNeeded { call } => {

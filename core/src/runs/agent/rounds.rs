@@ -9,14 +9,15 @@ use super::bounds::Taken;
 use super::progress::{Progress, Replied, decision};
 use super::value::Agent;
 use crate::base::{ErrorKind, Json};
-use crate::engine::{CallOptions, Conversation, ReplyStream};
+use crate::engine::{CallOptions, ReplyStream};
 use crate::model::{
-    AgentResult, Error, Part, Reply, ReplyStatus, Result, RunEventKind, StreamEventKind, ToolCall, ToolResult,
-    TurnState,
+    AgentResult, Error, FinishReason, Part, Reply, ReplyStatus, Result, RunEventKind, StreamEventKind, ToolCall,
+    ToolResult,
 };
-use crate::runs::journal::resting;
+use crate::runs::journal::{LOOK, resting};
 use crate::runs::program::work::Work;
 use crate::runs::tools::{ToolContext, answer, failed};
+use crate::runs::turn::begun;
 
 /// Goes on behind what has happened, up to the answer.
 pub(super) async fn rounds<T>(agent: Agent<T>, work: Work) -> Result<Json> {
@@ -31,17 +32,23 @@ pub(super) async fn rounds<T>(agent: Agent<T>, work: Work) -> Result<Json> {
             Some(replied) => replied.clone(),
             None => rounds.ask(step, behind, said).await?,
         };
-        let so_far = result.get_or_insert_with(|| begun(&rounds.work, &replied));
+        let so_far = result.get_or_insert_with(|| first(&rounds.work, &replied));
         so_far.rounds += 1;
         so_far.calls += i32::try_from(replied.calls.len()).unwrap_or(i32::MAX);
         so_far.message_id = replied.message_id;
+        so_far.finish_reason = replied.finish_reason;
         so_far.usage = std::mem::take(&mut so_far.usage).plus(replied.usage.clone());
         so_far.cost = std::mem::take(&mut so_far.cost).plus(replied.cost.clone());
         behind = Some(replied.message_id);
+        if replied.calls.is_empty()
+            && let Some(FinishReason::Refusal | FinishReason::ContentFilter) = replied.finish_reason
+        {
+            return Err(refused(replied.text));
+        }
         if !replied.calls.is_empty() {
             let partial = |error: Error| error.with_partial(vec![Part::text(replied.text.clone())]);
             taken.calls(&replied.calls, &rounds.agent.bounds).map_err(partial)?;
-            let answers = rounds.answers(step, &replied.calls).await?;
+            let answers = rounds.answers(step, &replied).await?;
             said = answers.into_iter().map(|result| Part::ToolResult { result }).collect();
             continue;
         }
@@ -63,16 +70,22 @@ pub(super) async fn rounds<T>(agent: Agent<T>, work: Work) -> Result<Json> {
     serde_json::to_value(result).map_err(|_| Error::internal("the result of an agent could not be written as JSON"))
 }
 
-fn begun(work: &Work, replied: &Replied) -> AgentResult<Json> {
+fn first(work: &Work, replied: &Replied) -> AgentResult<Json> {
     AgentResult {
         output: Json::Null,
         run_id: work.run,
         message_id: replied.message_id,
+        finish_reason: replied.finish_reason,
         rounds: 0,
         calls: 0,
         usage: crate::model::Usage::default(),
         cost: crate::model::Cost { nano_usd: Some(0), ..replied.cost.clone() },
     }
+}
+
+fn refused(text: String) -> Error {
+    let detail = "the model, or its provider, refused to answer; what was said is in `partial`";
+    Error::new(ErrorKind::ContentFiltered, "refused", detail).with_partial(vec![Part::text(text)])
 }
 
 fn unfit(repairs: u32, text: String) -> Error {
@@ -123,32 +136,30 @@ impl<T> Rounds<T> {
             None => self.work.chat.clone(),
         };
         let options = self.options(step);
-        let reply = if self.progress.was_asked(step)
-            && let Some(stream) = self.begun_before(&chat, &options).await?
+        let id = options.client_id.clone().unwrap_or_default();
+        if self.progress.was_asked(step)
+            && let Some(begun) = begun(&self.work, &chat, &id, &options).await?
         {
-            self.listen(stream).await?
-        } else {
-            if !self.progress.was_asked(step) {
-                self.work.tell([RunEventKind::Asking { step }]).await?;
+            let reply = self.listen(begun.stream).await?;
+            if begun.was_paid {
+                self.work.chat.has_paid(&reply.cost);
             }
-            self.listen(chat.stream(said).with(options).await?).await?
-        };
-        replied(reply)
-    }
-
-    /// The turn of a step that an earlier life of the run began: its answer, or the same question once more.
-    async fn begun_before(&self, chat: &Conversation, options: &CallOptions) -> Result<Option<ReplyStream>> {
-        let ground = &self.work.journal.ground;
-        let id = options.client_id.as_deref().unwrap_or_default();
-        let Some(record) = ground.store.turn_of_client(&ground.owner, chat.id(), id).await? else { return Ok(None) };
-        let turn = chat.turn(record.id()).await?;
-        match turn.state {
-            TurnState::Interrupted | TurnState::Parked | TurnState::Cancelled | TurnState::Waiting => {
-                let again = CallOptions { client_id: None, ..options.clone() };
-                chat.retry(turn.id).with(again).await.map(Some)
-            }
-            _ => chat.attach(turn.id, 0).await.map(Some),
+            return replied(reply);
         }
+        if self.work.journal.ground.tasks.closing_token().is_cancelled() {
+            return Err(resting());
+        }
+        if !self.progress.was_asked(step) {
+            self.work.tell([RunEventKind::Asking { step }]).await?;
+        }
+        let stream = loop {
+            match chat.stream(said.clone()).with(options.clone()).await {
+                // It goes on when the engine has been woken.
+                Err(error) if error.reason() == "suspended" => self.work.journal.ground.clock.sleep(LOOK).await,
+                other => break other?,
+            }
+        };
+        replied(self.listen(stream).await?)
     }
 
     fn options(&self, step: i32) -> CallOptions {
@@ -179,7 +190,8 @@ impl<T> Rounds<T> {
     }
 
     /// Calls the tools, several at once; those that were called before are not called again.
-    async fn answers(&mut self, step: i32, calls: &[ToolCall]) -> Result<Vec<ToolResult>> {
+    async fn answers(&mut self, step: i32, replied: &Replied) -> Result<Vec<ToolResult>> {
+        let calls = &replied.calls;
         let needed = calls.iter().filter(|call| {
             let tool = self.agent.tools.iter().find(|tool| tool.spec().name == call.name);
             tool.is_some_and(|tool| tool.is_approved_first()) && !self.progress.is_needed(step, call)
@@ -190,7 +202,7 @@ impl<T> Rounds<T> {
             self.work.tell(needed).await?;
         }
         let at_once = Semaphore::new(self.agent.bounds.parallel);
-        let all = try_join_all(calls.iter().map(|call| self.answer(step, call, &at_once)));
+        let all = try_join_all(calls.iter().map(|call| self.answer(step, replied, call, &at_once)));
         if waits {
             return all.await;
         }
@@ -200,7 +212,7 @@ impl<T> Rounds<T> {
         Ok(answers)
     }
 
-    async fn answer(&self, step: i32, call: &ToolCall, at_once: &Semaphore) -> Result<ToolResult> {
+    async fn answer(&self, step: i32, replied: &Replied, call: &ToolCall, at_once: &Semaphore) -> Result<ToolResult> {
         if let Some(done) = self.progress.done(step, call) {
             return Ok(done.clone());
         }
@@ -213,6 +225,11 @@ impl<T> Rounds<T> {
             };
             return self.done(failed(call, why), Duration::ZERO).await;
         };
+        if call.free_text && replied.finish_reason == Some(FinishReason::Length) {
+            // Half a text looks whole, and no schema says that it is not.
+            let why = "your text was cut off by the limit of tokens, so nothing was done; write it in shorter pieces";
+            return self.done(failed(call, why.to_owned()), Duration::ZERO).await;
+        }
         if tool.is_approved_first()
             && let Err(why) = self.decided(call).await?
         {
@@ -233,8 +250,12 @@ impl<T> Rounds<T> {
             let (call_id, name) = (call.id.clone(), call.name.clone());
             self.work.tell([RunEventKind::ToolStarted { call_id, name }]).await?;
         }
-        let context =
-            ToolContext { run_id: self.work.run, call_id: call.id.clone(), cancel: self.work.stop.child_token() };
+        let context = ToolContext {
+            run_id: self.work.run,
+            call_id: call.id.clone(),
+            key: format!("{}:{step}:{}", self.work.run, call.id),
+            cancel: self.work.stop.child_token(),
+        };
         let since = ground.clock.monotonic();
         let timeout = Duration::from_millis(self.agent.bounds.call_timeout_ms);
         let result = answer(tool, call, context, &*ground.clock, timeout, self.agent.bounds.max_output_bytes).await;
@@ -269,5 +290,6 @@ fn replied(reply: Reply) -> Result<Replied> {
     };
     let calls = reply.tool_calls().into_iter().filter(|call| !call.provider_executed).collect();
     let model = format!("{}/{}", reply.provider, reply.model);
-    Ok(Replied { turn_id, message_id, model, text: reply.text(), calls, usage: reply.usage, cost: reply.cost })
+    let (text, finish_reason) = (reply.text(), reply.finish_reason);
+    Ok(Replied { turn_id, message_id, model, text, calls, finish_reason, usage: reply.usage, cost: reply.cost })
 }

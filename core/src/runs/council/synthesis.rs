@@ -10,8 +10,8 @@ use crate::call::ModelRef;
 use crate::engine::{CallOptions, ReplyStream};
 use crate::model::{
     CouncilStage, Degraded, Error, MemberAnswer, NewMessage, Part, Reply, ReplyStatus, Result, Role, RunEventKind,
-    TurnState,
 };
+use crate::runs::turn::begun;
 
 /// Beside a message that is a member's answer: the run that put it there, and the member.
 const RUN: &str = "council_run";
@@ -57,11 +57,16 @@ impl Session {
             return Err(stage_over());
         }
         let options = options(&self.work, model, Some(system.to_owned()), left);
-        let stream = self.turn(options).await?;
+        let clock = &self.work.journal.ground.clock;
+        let stream = tokio::select! {
+            biased;
+            stream = self.turn(options) => stream?,
+            () = clock.sleep(left) => return Err(stage_over()),
+        };
+        let left = until.saturating_sub(self.now());
         let (turn, behind) = (stream.turn_id(), self.work.journal.version().await);
         let show = |delta| self.work.journal.show(behind, RunEventKind::SynthesisText { delta });
         let mut listening = std::pin::pin!(listen(stream, show));
-        let clock = &self.work.journal.ground.clock;
         tokio::select! {
             biased;
             reply = &mut listening => return reply,
@@ -80,21 +85,15 @@ impl Session {
 
     /// The council's one turn: begun now, or begun before by another chairman or in an earlier life of the run.
     async fn turn(&self, options: CallOptions) -> Result<ReplyStream> {
-        let (ground, chat) = (&self.work.journal.ground, &self.work.chat);
+        let chat = &self.work.chat;
         let client_id = client_id(&self.work);
-        let Some(record) = ground.store.turn_of_client(&ground.owner, chat.id(), &client_id).await? else {
-            if !self.past.is_summed_up {
-                self.work.tell([RunEventKind::Asking { step: 0 }]).await?;
-            }
-            return chat.stream(self.input()).with(CallOptions { client_id: Some(client_id), ..options }).await;
-        };
-        let turn = chat.turn(record.id()).await?;
-        match turn.state {
-            TurnState::Interrupted | TurnState::Parked | TurnState::Cancelled | TurnState::Waiting => {
-                chat.retry(turn.id).with(options).await
-            }
-            _ => chat.attach(turn.id, 0).await,
+        if let Some(begun) = begun(&self.work, chat, &client_id, &options).await? {
+            return Ok(begun.stream);
         }
+        if !self.past.is_summed_up {
+            self.work.tell([RunEventKind::Asking { step: 0 }]).await?;
+        }
+        chat.stream(self.input()).with(CallOptions { client_id: Some(client_id), ..options }).await
     }
 
     /// Says in the events that the answer is there.
@@ -110,6 +109,7 @@ impl Session {
                 model: format!("{}/{}", reply.provider, reply.model),
                 text: reply.text(),
                 calls: Vec::new(),
+                finish_reason: reply.finish_reason,
                 usage: reply.usage.clone(),
                 cost: reply.cost.clone(),
             };

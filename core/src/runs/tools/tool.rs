@@ -58,9 +58,11 @@ pub struct Tool {
 pub struct ToolContext {
     /// The run.
     pub run_id: RunId,
-    /// Names the call. A call that is made again after a crash has the same id: give it to whom you call as the key by
-    /// which a second request is known.
+    /// Names the call in its round; some providers count anew in each.
     pub call_id: String,
+    /// The same for a call that is made again after a crash, and for no other: give it to whom you call as the key by which
+    /// a second request is known.
+    pub key: String,
     /// Ends when the run is stopped, or the call's time is up. The function's future is dropped then, too; this is for work
     /// that it has given to others.
     pub cancel: CancellationToken,
