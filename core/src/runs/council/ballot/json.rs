@@ -86,8 +86,11 @@ fn beside_answers(value: &Loose, labels: usize, is_ranking: bool) -> Option<Resu
     by_numbers(&pairs, meaning, is_ranking, labels)
 }
 
+/// Answers with a number each, and what the numbers are called.
+type Pairs = (Vec<(usize, f64)>, Option<Meaning>);
+
 /// Answers that are keys, with the number beside each, and what the numbers are called.
-fn pairs(value: &Loose, labels: usize) -> Option<(Vec<(usize, f64)>, Option<Meaning>)> {
+fn pairs(value: &Loose, labels: usize) -> Option<Pairs> {
     let Loose::Object(fields) = value else { return None };
     let mut meaning = None;
     let mut pairs = Vec::new();

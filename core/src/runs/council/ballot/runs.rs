@@ -196,11 +196,7 @@ fn introduces(before: &[(usize, &Token)]) -> bool {
 }
 
 fn ends(behind: &[(usize, &Token)]) -> bool {
-    match behind {
-        [] => true,
-        [(_, Token::Sign('.' | '!' | ';' | ')' | '-')), ..] => true,
-        _ => false,
-    }
+    matches!(behind, [] | [(_, Token::Sign('.' | '!' | ';' | ')' | '-')), ..])
 }
 
 /// Labels of a line with the value of each: `A: 7/10`, "A ranks second".
