@@ -349,7 +349,14 @@ async fn what_a_council_costs_is_said_for_each_member_and_limited_for_all() {
     plays(&lab, "chair", &["text=We think so.;usage=400/45"]);
     let council = Council::new(["priced/m1", "priced/m2", "priced/m3"]).chairman("priced/chair");
     let chat = tertulia.user("ana").new_conversation();
+    let preview = council.preview(&chat, "?").await.unwrap();
+    assert_eq!(lab.simulator.requests().len(), 0, "a preview asks nobody");
     let result = within(chat.run(&council, "?").into_future()).await.unwrap();
+    let spent: i64 = 3 * 1_400_000 + 490_000;
+    assert!((preview.low_nano_usd..preview.high_nano_usd).contains(&spent), "{preview:?}");
+    assert!(preview.unpriced.is_empty());
+    let later = council.preview(&chat, "?").await.unwrap();
+    assert!(later.likely_nano_usd > preview.likely_nano_usd, "the conversation is longer now");
     // 300 + 2 × 450 for the answer, 100 + 2 × 50 for the review, in millionths.
     assert!(
         result.cost_by_member.values().all(|cost| *cost == Some(1_200_000 + 200_000)),
@@ -387,7 +394,7 @@ async fn whatever_goes_wrong_a_council_ends_and_never_costs_more_than_it_may() {
     }
     let tertulia = lab.builder().provider(spec).open().await.unwrap();
     let (mut whole, mut degraded, mut refused) = (0, 0, 0);
-    for seed in 0..150 {
+    for seed in 0..1_000 {
         let random = SeededRandom::new(seed);
         let below = |most: usize| (random.unit() * most as f64) as usize;
         let any = || format!("priced/{}", [paid[below(4)], paid[below(4)], ["bad0", "bad1"][below(2)]][below(3)]);
