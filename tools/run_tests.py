@@ -433,6 +433,8 @@ def all_steps() -> Iterable[Step]:
     if existing("tests/conformance/Cargo.toml"):
         for cases in existing("tests/conformance/cases", "../shared/wire"):
             yield Step(f"conformance: {cases}", (conformance, cases), plain_counts, after=tests)
+        for cases in existing("../shared/wire"):
+            yield Step(f"conformance: agents on {cases}", (conformance, "loops", cases), plain_counts, after=tests)
     yield parity_step()
     # No test of the workspace has cargo build this program; with the features of the tests it is only linked.
     player = "scenarios: runner in rust"

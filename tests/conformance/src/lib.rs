@@ -20,6 +20,7 @@ mod embeddings;
 #[cfg(test)]
 mod estimates;
 mod expect;
+pub mod loops;
 mod read;
 mod run;
 mod server;

@@ -1,13 +1,15 @@
 //! `tertulia-conformance DIR [PREFIX]`: runs the cases of a folder whose names begin with the prefix.
+//! `tertulia-conformance loops DIR [PREFIX]`: those of them that ask for tools drive an agent.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let loops = arguments.next_if(|word| word == "loops").is_some();
     let Some(folder) = arguments.next() else {
-        return refuse("usage: tertulia-conformance DIR [PREFIX]");
+        return refuse("usage: tertulia-conformance [loops] DIR [PREFIX]");
     };
     let prefix = arguments.next().unwrap_or_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -15,7 +17,15 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&format!("no runtime could be started: {error}")),
     };
     let mut out = std::io::stdout();
-    match runtime.block_on(tertulia_conformance::run(Path::new(&folder), &prefix, &mut out)) {
+    let work = async {
+        let folder = Path::new(&folder);
+        if loops {
+            tertulia_conformance::loops::run(folder, &prefix, &mut out).await
+        } else {
+            tertulia_conformance::run(folder, &prefix, &mut out).await
+        }
+    };
+    match runtime.block_on(work) {
         Ok(summary) if summary.is_good() => ExitCode::SUCCESS,
         Ok(summary) if summary.is_empty() => refuse(&format!("no case was found in {folder}")),
         Ok(_) => ExitCode::FAILURE,

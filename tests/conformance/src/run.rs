@@ -8,6 +8,7 @@ use std::time::Duration;
 use tertulia::base::{SeededRandom, SystemClock};
 use tertulia::call::catalog::Catalogue;
 use tertulia::net::{HttpTransport, NetworkSettings, Transport};
+use tertulia::{StreamEvent, StreamEventKind};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -252,8 +253,7 @@ fn honest(whole: &Reading, cut: &Reading, way: &str, proven: bool, said_all: boo
         return Err(in_way(way, Mismatch::new("outcome", "an error", "a reply")));
     }
     if cut.outcome.is_err() || !said_all {
-        let begins = whole.events.len() >= cut.events.len() && whole.events[..cut.events.len()] == cut.events;
-        if !begins {
+        if !begins(&whole.events, &cut.events) {
             let place = whole.events.iter().zip(&cut.events).take_while(|(a, b)| a == b).count();
             let show = |reading: &Reading| format!("{:?}", reading.events.get(place));
             return Err(in_way(way, Mismatch::new(format!("event {place}"), show(whole), show(cut))));
@@ -265,6 +265,22 @@ fn honest(whole: &Reading, cut: &Reading, way: &str, proven: bool, said_all: boo
         return Err(in_way(way, Mismatch::new("parts", all, said)));
     }
     Ok(())
+}
+
+/// True when these events are the beginning of those of the whole reply. Words that go on may be one event: then what came of
+/// them is their beginning.
+fn begins(whole: &[StreamEvent], cut: &[StreamEvent]) -> bool {
+    let Some((last, before)) = cut.split_last() else { return true };
+    let Some(same) = whole.get(before.len()) else { return false };
+    whole[..before.len()] == *before
+        && (same == last
+            || same.part_index == last.part_index
+                && match (&same.kind, &last.kind) {
+                    (StreamEventKind::Text { delta: all }, StreamEventKind::Text { delta }) => {
+                        all.starts_with(&**delta)
+                    }
+                    _ => false,
+                })
 }
 
 /// A case's own seed, so that a failure repeats itself whichever cases run beside it.
