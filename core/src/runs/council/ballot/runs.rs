@@ -159,8 +159,9 @@ fn joint(pieces: &[(usize, &Token)], from: usize) -> Option<(Joint, usize)> {
                 return Some((joint, from + more));
             }
             Token::Word(word) => {
-                // "which is" and "who is" add nothing.
-                if !matches!(word.as_str(), "which" | "by" if spoken.is_empty()) {
+                // "which is" adds nothing, and neither does an article.
+                let is_article = matches!(word.as_str(), "the" | "la" | "le" | "el" | "die" | "il" | "a");
+                if !is_article && !matches!(word.as_str(), "which" | "by" if spoken.is_empty()) {
                     spoken.push(word);
                 }
                 continue;
