@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use support::over::{Between, Over};
 use support::{Lab, cause_of, within};
-use tertulia::base::{Clock as _, ManualClock};
+use tertulia::base::{Clock as _, ManualClock, Random as _, SeededRandom};
 use tertulia::store::{Durability, MemoryStore, Op, Receipt, Store, StoreFuture, WriteBatch};
 use tertulia::{
     Council, CouncilResult, CouncilStage, ErrorKind, ModelInfo, Price, ProviderSpec, Role, Run, RunEventKind, RunId,
@@ -349,7 +349,14 @@ async fn what_a_council_costs_is_said_for_each_member_and_limited_for_all() {
     plays(&lab, "chair", &["text=We think so.;usage=400/45"]);
     let council = Council::new(["priced/m1", "priced/m2", "priced/m3"]).chairman("priced/chair");
     let chat = tertulia.user("ana").new_conversation();
+    let preview = council.preview(&chat, "?").await.unwrap();
+    assert_eq!(lab.simulator.requests().len(), 0, "a preview asks nobody");
     let result = within(chat.run(&council, "?").into_future()).await.unwrap();
+    let spent: i64 = 3 * 1_400_000 + 490_000;
+    assert!((preview.low_nano_usd..preview.high_nano_usd).contains(&spent), "{preview:?}");
+    assert!(preview.unpriced.is_empty());
+    let later = council.preview(&chat, "?").await.unwrap();
+    assert!(later.likely_nano_usd > preview.likely_nano_usd, "the conversation is longer now");
     // 300 + 2 × 450 for the answer, 100 + 2 × 50 for the review, in millionths.
     assert!(
         result.cost_by_member.values().all(|cost| *cost == Some(1_200_000 + 200_000)),
@@ -362,6 +369,58 @@ async fn what_a_council_costs_is_said_for_each_member_and_limited_for_all() {
     let outcome = within(tertulia.user("ana").new_conversation().run(&council, "?").max_cost_nano_usd(1).into_future());
     assert_eq!(cause_of(outcome.await).1, "quorum_missed");
     assert_eq!(lab.simulator.requests().len(), 0, "what would cost more than may be spent is not asked");
+    tertulia.close().await.unwrap();
+    lab.close().await;
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_a_council_ends_and_never_costs_more_than_it_may() {
+    /// What each answered call costs: 100 tokens in, 50 out.
+    const CALL: i64 = 200_000;
+    let lab = Lab::memory().await;
+    let price = Price { input_nano_usd: 1_000_000_000, output_nano_usd: 2_000_000_000, ..Price::default() };
+    let info = ModelInfo { price: Some(price), max_output_tokens: Some(500), ..ModelInfo::default() };
+    let mut spec = ProviderSpec::openai_chat("priced", format!("{}/v1", lab.simulator.url()));
+    let (free, paid) = (["error=invalid", "error=context"], ["one", "two", "three", "odd"]);
+    for name in paid.iter().copied().chain(["bad0", "bad1"]) {
+        spec = spec.model(name, info.clone());
+    }
+    for (at, script) in free.into_iter().enumerate() {
+        plays(&lab, &format!("bad{at}"), &[script]);
+    }
+    for name in paid {
+        let says = if name == "odd" { "text=Who knows?" } else { "text={\"ranking\": [\"B\", \"A\"]}" };
+        plays(&lab, name, &[&format!("{says};usage=100/50")]);
+    }
+    let tertulia = lab.builder().provider(spec).open().await.unwrap();
+    let (mut whole, mut degraded, mut refused) = (0, 0, 0);
+    for seed in 0..1_000 {
+        let random = SeededRandom::new(seed);
+        let below = |most: usize| (random.unit() * most as f64) as usize;
+        let any = || format!("priced/{}", [paid[below(4)], paid[below(4)], ["bad0", "bad1"][below(2)]][below(3)]);
+        let members: Vec<String> = (0..=below(5)).map(|_| any()).collect();
+        let quorum = 1 + below(members.len());
+        let council = Council::new(members).chairman(any()).fallback_chairman(any()).quorum(quorum).seed(seed);
+        let most = i64::try_from(below(8_000_000)).unwrap();
+        lab.simulator.clear();
+        let chat = tertulia.user("ana").new_conversation();
+        let outcome = within(chat.run(&council, "?").max_cost_nano_usd(most).into_future()).await;
+        let answered = lab.simulator.requests().iter().filter(|request| !model_of(request).starts_with("bad")).count();
+        let cost = CALL * i64::try_from(answered).unwrap();
+        assert!(cost <= most, "seed {seed}: {answered} calls cost {cost}, and {most} was the most");
+        match outcome {
+            Ok(result) if result.is_whole() => whole += 1,
+            Ok(result) => {
+                assert!(!result.text().is_empty(), "seed {seed}");
+                degraded += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.reason(), "quorum_missed", "seed {seed}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(whole > 5 && degraded > 20 && refused > 20, "{whole} whole, {degraded} degraded, {refused} refused");
     tertulia.close().await.unwrap();
     lab.close().await;
 }

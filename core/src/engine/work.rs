@@ -11,8 +11,8 @@ use super::tasks::Tasks;
 use super::tertulia::Inner;
 use super::user::UserScope;
 use crate::base::{Clock, ConversationId, Ids, Json, RunId};
-use crate::call::CostLimit;
-use crate::model::{Cost, Error, Result, RunEvent};
+use crate::call::{CostLimit, ModelRef};
+use crate::model::{Cost, Error, ModelInfo, Result, RunEvent};
 use crate::store::Store;
 
 /// The run that calls of a handle belong to.
@@ -67,6 +67,11 @@ impl Ground {
     /// The error as users get it.
     pub(crate) fn failed(&self, error: Error, operation: &'static str) -> Error {
         self.engine.failed(error, operation)
+    }
+
+    /// What the catalogue knows of a model.
+    pub(crate) fn model(&self, model: &ModelRef) -> Option<ModelInfo> {
+        self.engine.targets.catalogue().model(model)
     }
 
     /// What is at work here.

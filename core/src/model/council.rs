@@ -67,6 +67,19 @@ pub struct Standing {
     pub by_lot: bool,
 }
 
+/// About what a council will cost, in billionths of a US dollar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CouncilPreview {
+    /// With short answers.
+    pub low_nano_usd: i64,
+    /// With answers of a usual length.
+    pub likely_nano_usd: i64,
+    /// With long answers, and where much has to be asked twice.
+    pub high_nano_usd: i64,
+    /// Models whose price nobody knows. What they cost is in none of the figures.
+    pub unpriced: Vec<String>,
+}
+
 /// A part of a council.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -44,7 +44,7 @@ pub use batch::{BatchItem, BatchPhase, BatchProgress, BatchReport, BatchState, B
 pub use budget::{Budget, BudgetAlert, BudgetLimit, BudgetScope, BudgetStatus, Spend};
 pub use capability::{Capabilities, ModelInfo, ProviderInfo};
 pub use context::{ContextReport, SummaryReport};
-pub use council::{CouncilResult, CouncilStage, Degraded, MemberAnswer, Standing};
+pub use council::{CouncilPreview, CouncilResult, CouncilStage, Degraded, MemberAnswer, Standing};
 #[cfg(feature = "engine")]
 pub(crate) use draft::Growth;
 pub use draft::ReplyDraft;

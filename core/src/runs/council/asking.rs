@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::base::ErrorKind;
-use crate::engine::{CallOptions, ReplyStream};
+use crate::base::{ErrorKind, TurnId};
+use crate::engine::{CallOptions, Conversation, ReplyStream};
 use crate::model::{
     Error, MessageStatus, NewMessage, Part, Reply, ReplyStatus, Result, Role, StreamEventKind, text_of,
 };
@@ -17,11 +17,9 @@ const MAX_TOKENS: u64 = 16_000;
 /// No more messages than this are looked at.
 const MAX_MESSAGES: usize = 1_000;
 
-/// The conversation before the question, in words; without what this run has said in it.
-pub(super) async fn heard(work: &Work, own: &str) -> Result<Vec<NewMessage>> {
-    let ground = &work.journal.ground;
-    let own = ground.store.turn_of_client(&ground.owner, work.chat.id(), own).await?.map(|record| record.id());
-    let mut messages = work.chat.messages().newest_first();
+/// The conversation before the question, in words; without what was said in this turn.
+pub(super) async fn heard(chat: &Conversation, own: Option<TurnId>) -> Result<Vec<NewMessage>> {
+    let mut messages = chat.messages().newest_first();
     let (mut heard, mut tokens) = (Vec::new(), 0);
     for _ in 0..MAX_MESSAGES {
         let message = match messages.next().await {
@@ -49,14 +47,14 @@ pub(super) async fn heard(work: &Work, own: &str) -> Result<Vec<NewMessage>> {
 }
 
 /// What the conversation tells its models, unless the call does.
-pub(super) async fn instructions(work: &Work) -> Result<Option<String>> {
-    if work.options.system.is_some() {
-        return Ok(work.options.system.clone());
+pub(super) async fn instructions(chat: &Conversation, own: Option<String>) -> Result<Option<String>> {
+    if own.is_some() {
+        return Ok(own);
     }
-    match work.chat.summary().await {
+    match chat.summary().await {
         Ok(summary) => Ok(summary.system),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let beginning = work.chat.beginning();
+            let beginning = chat.beginning();
             Ok(beginning.and_then(|json| Some(json.get("system")?.as_str()?.to_owned())))
         }
         Err(error) => Err(error),

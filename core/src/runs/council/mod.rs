@@ -5,6 +5,7 @@ mod ballot;
 mod labels;
 mod lot;
 mod past;
+mod preview;
 mod program;
 mod prompts;
 mod session;

@@ -71,6 +71,8 @@ impl Session {
         let stages = Stages::new(Duration::from_millis(council.timeout_ms.unsigned_abs()), council.chairman_share);
         let at_once = if council.max_parallel == 0 { council.members.len() } else { council.max_parallel };
         let drawn = || work.run.as_bytes()[8..].iter().fold(0, |seed, byte| (seed << 8) | u64::from(*byte));
+        let ground = &work.journal.ground;
+        let own = ground.store.turn_of_client(&ground.owner, work.chat.id(), &client_id(&work)).await?;
         Ok(Self {
             since: clock.monotonic(),
             seed: council.seed.unwrap_or_else(drawn),
@@ -78,8 +80,8 @@ impl Session {
             past: Past::of(&work.past().await),
             missing: Vec::new(),
             at_once: Semaphore::new(at_once),
-            history: heard(&work, &client_id(&work)).await?,
-            instructions: instructions(&work).await?,
+            history: heard(&work.chat, own.map(|record| record.id())).await?,
+            instructions: instructions(&work.chat, work.options.system.clone()).await?,
             stages,
             council,
             work,

@@ -38,7 +38,9 @@ fn whole_enough(order: Order, is_whole: bool, labels: usize) -> Result<Order, Un
 /// A ranking under a name that says so, at any depth.
 fn stated(value: &Loose, labels: usize, depth: usize) -> Option<Result<Order, Unread>> {
     let Loose::Object(fields) = value else { return None };
-    let own = fields.iter().find(|(key, _)| words::is_ranking_key(&key.to_lowercase()) && !is_answer(key, labels));
+    let own = fields
+        .iter()
+        .find(|(key, _)| words::is_ranking_key(&key.to_lowercase()) && !is_answer(key, labels) && place(key).is_none());
     if let Some((_, value)) = own.filter(|(_, value)| !matches!(value, Loose::Number(_))) {
         return Some(ranking(value, labels, depth));
     }
@@ -86,8 +88,11 @@ fn beside_answers(value: &Loose, labels: usize, is_ranking: bool) -> Option<Resu
     by_numbers(&pairs, meaning, is_ranking, labels)
 }
 
+/// Answers with a number each, and what the numbers are called.
+type Pairs = (Vec<(usize, f64)>, Option<Meaning>);
+
 /// Answers that are keys, with the number beside each, and what the numbers are called.
-fn pairs(value: &Loose, labels: usize) -> Option<(Vec<(usize, f64)>, Option<Meaning>)> {
+fn pairs(value: &Loose, labels: usize) -> Option<Pairs> {
     let Loose::Object(fields) = value else { return None };
     let mut meaning = None;
     let mut pairs = Vec::new();

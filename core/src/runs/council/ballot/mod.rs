@@ -132,6 +132,11 @@ fn by_numbers(
         }
         last = Some(number);
     }
+    // Who is not named is not behind the last one.
+    if meaning == Meaning::Places && last == Some(words::LAST_PLACE) {
+        let left = (0..labels).filter(|at| !pairs.iter().any(|pair| pair.0 == *at)).collect();
+        places.insert(places.len() - 1, left);
+    }
     tidy(places, labels).map(Ok)
 }
 

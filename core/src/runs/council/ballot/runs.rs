@@ -159,8 +159,9 @@ fn joint(pieces: &[(usize, &Token)], from: usize) -> Option<(Joint, usize)> {
                 return Some((joint, from + more));
             }
             Token::Word(word) => {
-                // "which is" and "who is" add nothing.
-                if !matches!(word.as_str(), "which" | "by" if spoken.is_empty()) {
+                // "which is" adds nothing, and neither does an article.
+                let is_article = matches!(word.as_str(), "the" | "la" | "le" | "el" | "die" | "il" | "a");
+                if !is_article && !matches!(word.as_str(), "which" | "by" if spoken.is_empty()) {
                     spoken.push(word);
                 }
                 continue;
@@ -196,11 +197,7 @@ fn introduces(before: &[(usize, &Token)]) -> bool {
 }
 
 fn ends(behind: &[(usize, &Token)]) -> bool {
-    match behind {
-        [] => true,
-        [(_, Token::Sign('.' | '!' | ';' | ')' | '-')), ..] => true,
-        _ => false,
-    }
+    matches!(behind, [] | [(_, Token::Sign('.' | '!' | ';' | ')' | '-')), ..])
 }
 
 /// Labels of a line with the value of each: `A: 7/10`, "A ranks second".

@@ -1,5 +1,7 @@
 //! A text in plain signs: without a model's thoughts, with one sign for each meaning.
 
+use super::words;
+
 /// Stands before a label that was set apart in its text, so that it cannot be a word: bold, quoted, in brackets.
 pub(super) const MARK: char = '\u{E000}';
 
@@ -40,9 +42,33 @@ fn tag(text: &str) -> Option<(bool, usize)> {
     Some((is_end, from + name.len() + 1))
 }
 
+/// The text without the tags of XML and HTML, each of which ends a line; one that announces a ranking is a heading.
+fn without_tags(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in text.match_indices('<') {
+        let inside = text[at + 1..].bytes().take(32).position(|b| b == b'>').map(|end| &text[at + 1..at + 1 + end]);
+        let Some(inside) = inside.filter(|_| at >= from) else { continue };
+        let name = inside.strip_prefix('/').unwrap_or(inside);
+        // A single letter may be a label between two signs.
+        if name.len() < 2 || !name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+            continue;
+        }
+        kept.push_str(&text[from..at]);
+        if name == inside && words::is_ranking_key(name) {
+            kept.push_str(&format!("\n{name}:"));
+        }
+        kept.push('\n');
+        from = at + inside.len() + 2;
+    }
+    kept.push_str(&text[from..]);
+    kept
+}
+
 /// The text with one sign for each meaning.
 pub(super) fn plain(text: &str) -> String {
-    let text = text.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&").replace("\\succ", ">");
+    let text =
+        without_tags(text).replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&").replace("\\succ", ">");
     // JSON that was written as a text of JSON.
     let is_escaped = ["{\\\"", "[\\\""].iter().any(|start| text.contains(start));
     let text = if is_escaped { text.replace("\\\"", "\"") } else { text };

@@ -1,5 +1,6 @@
 mod ballot;
 mod labels;
+mod preview;
 mod prompts;
 mod settings;
 mod stages;
