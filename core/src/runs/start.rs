@@ -137,11 +137,12 @@ async fn take_up<P: Program>(
 ) -> Result<i64> {
     program.check()?;
     check_options(&options)?;
+    let journal = Journal::open(ground.clone(), run, true).await?;
+    let standing = journal.standing().await;
+    check_goes_on(&standing)?;
     if ground.workshop().contains_key(&run) {
         return Err(Error::new(ErrorKind::Conflict, "at_work", "the run is at work in this process; attach to it"));
     }
-    let journal = Journal::open(ground, run, true).await?;
-    let standing = journal.standing().await;
     if standing.conversation_id != chat.id() || standing.program != program.name() {
         let detail = format!("the run is one of `{}`, in the conversation that its summary names", standing.program);
         return Err(Error::invalid("other_program", detail));
@@ -203,7 +204,6 @@ fn set_to_work<P: Program>(
     let (owner, given) = (ground.owner.clone(), stop.clone());
     let at_work = AtWork { ground: ground.clone(), run };
     ground.tasks.spawn("run", Some(owner), async move {
-        let _at_work = at_work;
         let working: BoxFuture<'static, _> = program.work(work);
         let outcome = tokio::select! {
             biased;
@@ -219,6 +219,8 @@ fn set_to_work<P: Program>(
             Err(error) if matches!(error.reason(), "picked_up" | "resting") => return Ok(()),
             Err(error) => RunEventKind::Failed { error: journal.ground.failed(error, "run").info() },
         };
+        // Who hears the last word may pick the run up at once.
+        drop(at_work);
         match journal.tell_if([last], check_goes_on).await {
             // Somebody has said the last word already.
             Err(error) if matches!(error.reason(), "picked_up" | "cancelled" | "run_over") => Ok(()),
