@@ -6,6 +6,7 @@
 #[macro_use]
 mod twins;
 mod batch;
+mod chat;
 mod conversation;
 mod events;
 mod incoming;

@@ -10,7 +10,8 @@ use tertulia::engine::SearchCall;
 use tertulia::{ConversationId, ConversationOptions, Cursor, PreferencesChange, Result, SearchSort, Secret, Window};
 
 use super::batch::{AsyncBatch, Batch, Steps};
-use super::conversation::{AsyncConversation, Chat, Conversation, Origin, changed};
+use super::chat::{Chat, Origin};
+use super::conversation::{AsyncConversation, Conversation, changed};
 use super::library::{AsyncLibrary, Library, Shelf};
 use super::options::options;
 use super::outbox::{AsyncOutbox, Outbox};
