@@ -6,10 +6,12 @@ use pyo3::types::PyDict;
 use tertulia::engine::HistoryCall;
 use tertulia::{ConversationChange, ConversationSummary, Message, NewMessage, Page};
 
+use super::agent::{agent, running_loop};
 use super::chat::{Chat, detail, message_id, turn_id};
 use super::incoming::Incoming;
 use super::messages::{AsyncMessages, Messages};
 use super::options::options;
+use super::run::{AsyncRun, Run};
 use super::stream::{AsyncReplyStream, ReplyStream};
 use super::timeline::{AsyncTimeline, Timeline, timeline};
 use super::user::{Asked, cursor, expires_in};
@@ -255,6 +257,42 @@ twins! {
         }
     }
     sync {
+        /// Runs an agent and waits for what it comes to.
+        #[pyo3(signature = (agent, content, **options))]
+        fn run<'py>(
+            &self,
+            py: Python<'py>,
+            agent: &Bound<'py, PyAny>,
+            content: &Bound<'py, PyAny>,
+            options: Option<&Bound<'py, PyDict>>,
+        ) -> PyResult<Bound<'py, PyAny>> {
+            wait(py, self.0.running(py, self::agent(agent, None)?, content, options)?)?.into_python(py)
+        }
+
+        /// Begins a run of an agent and gives the handle.
+        #[pyo3(signature = (agent, content, **options))]
+        fn start(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Run> {
+            wait(py, self.0.starting(py, self::agent(agent, None)?, content, options)?).map(Run)
+        }
+
+        /// Goes on with a run that stopped.
+        #[pyo3(signature = (agent, run_id, **options))]
+        fn pick_up(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            run_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Run> {
+            wait(py, self.0.picking_up(py, self::agent(agent, None)?, run_id, options)?).map(Run)
+        }
+
         /// The conversation as it is seen from this message.
         fn at(&self, message_id: &Bound<'_, PyAny>) -> PyResult<Self> {
             self.0.at(message_id).map(Self)
@@ -346,6 +384,45 @@ twins! {
         }
     }
     async {
+        /// Runs an agent and waits for what it comes to.
+        #[pyo3(signature = (agent, content, **options))]
+        fn run(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Awaitable> {
+            let call = self.0.running(py, self::agent(agent, running_loop(py)?)?, content, options)?;
+            Ok(Awaitable::spawned(async move { call.await.map(done) }))
+        }
+
+        /// Begins a run of an agent and gives the handle.
+        #[pyo3(signature = (agent, content, **options))]
+        fn start(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Awaitable> {
+            let call = self.0.starting(py, self::agent(agent, running_loop(py)?)?, content, options)?;
+            Ok(Awaitable::spawned(async move { call.await.map(AsyncRun::done) }))
+        }
+
+        /// Goes on with a run that stopped.
+        #[pyo3(signature = (agent, run_id, **options))]
+        fn pick_up(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            run_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Awaitable> {
+            let call = self.0.picking_up(py, self::agent(agent, running_loop(py)?)?, run_id, options)?;
+            Ok(Awaitable::spawned(async move { call.await.map(AsyncRun::done) }))
+        }
+
         /// The conversation as it is seen from this message.
         fn at(&self, message_id: &Bound<'_, PyAny>) -> PyResult<Self> {
             self.0.at(message_id).map(Self)
