@@ -280,7 +280,7 @@ def test_a_tool_has_its_time_and_the_run_its_bounds(sim: Simulator, chat: t.Conv
         chat.run(agent, "?")
     assert caught.value.reason == "too_many_rounds"
     for wrong in ({"max_round": 2}, {"max_rounds": -1}, {"max_rounds": "2"}):
-        with pytest.raises(t.InvalidError, match="bad_bounds"):
+        with pytest.raises(t.InvalidError, match="bad_bounds.*whole numbers from 0 on.*max_rounds, .*wall_ms"):
             chat.run(t.Agent("", model="lab/m", bounds=wrong), "?")  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ use super::options::options;
 use super::run::{Came, Going, Watching};
 use super::twins::during;
 use crate::content::parts;
-use crate::convert::{FromPython as _, Place, expected_of, invalid, json, plain, wrong_type};
+use crate::convert::{FromPython as _, Place, invalid, json, plain, wrong_type};
 use crate::own::tool;
 
 /// What reads an answer as the type that the agent's `output` names: a `Shape` of `_agents.py`.
@@ -62,8 +62,15 @@ pub(super) fn agent(given: &Bound<'_, PyAny>, home: Option<Arc<Py<PyAny>>>) -> P
     for one in given.getattr("tools")?.try_iter()? {
         agent = agent.tool(tool(&one?, home.clone())?);
     }
-    let bounds: Bounds = serde_json::from_value(json(&given.getattr("bounds")?, &Place::named("bounds"))?)
-        .map_err(|e| invalid(py, "bad_bounds", format!("an agent's bounds must be {}", expected_of(&e))))?;
+    let bounds = json(&given.getattr("bounds")?, &Place::named("bounds"))?;
+    let bounds: Bounds = serde_json::from_value(bounds).map_err(|_| {
+        let names: Vec<String> = match serde_json::to_value(Bounds::default()) {
+            Ok(Json::Object(known)) => known.into_iter().map(|(name, _)| name).collect(),
+            _ => Vec::new(),
+        };
+        let detail = format!("an agent's bounds are whole numbers from 0 on, by these names: {}", names.join(", "));
+        invalid(py, "bad_bounds", detail)
+    })?;
     agent = agent.bounds(bounds);
     let shape = given.getattr("_shape")?;
     if shape.is_none() {
