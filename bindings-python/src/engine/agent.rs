@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tertulia::model::OutputSchema;
-use tertulia::{Agent, AgentResult, Bounds, Json, Result, Run as CoreRun, RunId};
+use tertulia::{Agent, Bounds, Json, Result, RunId};
 
 use super::chat::Chat;
 use super::options::options;
@@ -21,23 +21,8 @@ pub(super) type Shape = Arc<Py<PyAny>>;
 
 /// An agent, and what its answers are read with.
 pub(super) struct Given {
-    made: Made,
+    agent: Agent<Json>,
     shape: Option<Shape>,
-}
-
-enum Made {
-    Words(Agent),
-    Value(Agent<Json>),
-}
-
-/// Does the same with either kind of agent.
-macro_rules! with_agent {
-    ($made:expr, $agent:ident => $then:expr) => {
-        match $made {
-            Made::Words($agent) => $then,
-            Made::Value($agent) => $then,
-        }
-    };
 }
 
 /// The loop that runs on this thread.
@@ -74,14 +59,13 @@ pub(super) fn agent(given: &Bound<'_, PyAny>, home: Option<Arc<Py<PyAny>>>) -> P
     agent = agent.bounds(bounds);
     let shape = given.getattr("_shape")?;
     if shape.is_none() {
-        return Ok(Given { made: Made::Words(agent), shape: None });
+        return Ok(Given { agent: agent.untyped(), shape: None });
     }
     let schema = json(&shape.getattr("schema")?, &Place::named("output"))?;
     let schema = OutputSchema { name: "answer".to_owned(), schema, strict: false };
     let shape: Shape = Arc::new(shape.unbind());
     let reader = shape.clone();
-    let made = agent.output_by(schema, move |text| read(&reader, text));
-    Ok(Given { made: Made::Value(made), shape: Some(shape) })
+    Ok(Given { agent: agent.output_by(schema, move |text| read(&reader, text)), shape: Some(shape) })
 }
 
 /// An answer that fits, or why it does not, for the model to read.
@@ -102,17 +86,12 @@ fn read(shape: &Shape, text: &str) -> std::result::Result<Json, String> {
     }
 }
 
-fn plain_result<T: Into<Json>>(result: AgentResult<T>) -> AgentResult<Json> {
-    let AgentResult { output, run_id, message_id, rounds, calls, usage, cost } = result;
-    AgentResult { output: output.into(), run_id, message_id, rounds, calls, usage, cost }
-}
-
 impl Chat {
     /// Runs an agent to its end.
     pub(super) fn running(
         &self,
         py: Python<'_>,
-        Given { made, shape }: Given,
+        Given { agent, shape }: Given,
         content: &Bound<'_, PyAny>,
         given: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<impl Future<Output = Result<Came>> + use<>> {
@@ -120,8 +99,7 @@ impl Chat {
         let open = self.open(py)?;
         Ok(during("conversation.run", async move {
             let chat = open.chat().await?;
-            let result = with_agent!(made, agent => plain_result(chat.run(&agent, said).with(options).await?));
-            Ok(Came::Result(result, shape))
+            Ok(Came::Result(chat.run(&agent, said).with(options).await?, shape))
         }))
     }
 
@@ -129,7 +107,7 @@ impl Chat {
     pub(super) fn starting(
         &self,
         py: Python<'_>,
-        Given { made, shape }: Given,
+        Given { agent, shape }: Given,
         content: &Bound<'_, PyAny>,
         given: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<impl Future<Output = Result<Going>> + use<>> {
@@ -137,9 +115,8 @@ impl Chat {
         let (open, scope) = (self.open(py)?, self.scope.clone());
         Ok(during("conversation.start", async move {
             let chat = open.chat().await?;
-            let (id, watching) =
-                with_agent!(made, agent => watched(chat.run(&agent, said).with(options).start().await?));
-            Ok(Going::new(scope, id, watching, shape))
+            let run = chat.run(&agent, said).with(options).start().await?;
+            Ok(Going::new(scope, run.id(), Watching::Open(run), shape))
         }))
     }
 
@@ -147,7 +124,7 @@ impl Chat {
     pub(super) fn picking_up(
         &self,
         py: Python<'_>,
-        Given { made, shape }: Given,
+        Given { agent, shape }: Given,
         run: &Bound<'_, PyAny>,
         given: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<impl Future<Output = Result<Going>> + use<>> {
@@ -156,12 +133,8 @@ impl Chat {
         let (open, scope) = (self.open(py)?, self.scope.clone());
         Ok(during("conversation.pick_up", async move {
             let chat = open.chat().await?;
-            let (id, watching) = with_agent!(made, agent => watched(chat.pick_up(&agent, run).with(options).await?));
-            Ok(Going::new(scope, id, watching, shape))
+            let run = chat.pick_up(&agent, run).with(options).await?;
+            Ok(Going::new(scope, run.id(), Watching::Open(run), shape))
         }))
     }
-}
-
-fn watched<T: Send + 'static>(run: CoreRun<T>) -> (RunId, Watching) {
-    (run.id(), Watching::Open(Box::new(run)))
 }

@@ -20,30 +20,21 @@ pub(super) struct Going {
     events: Feed<Watching>,
 }
 
-/// The engine's end of a run's events, whatever the run comes to.
-pub(super) trait Watched: Send {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<RunEvent>>>;
-}
-
-impl<T> Watched for tertulia::Run<T> {
-    fn next(&mut self) -> BoxFuture<'_, Result<Option<RunEvent>>> {
-        self.next_event().boxed()
-    }
-}
-
 /// A run's events: opened by whoever reads first.
 pub(super) enum Watching {
     Closed { user: User, id: RunId, after_seq: i64 },
-    Open(Box<dyn Watched>),
+    Attached(tertulia::Run<Json>),
+    Open(tertulia::Run<AgentResult<Json>>),
 }
 
 impl Watching {
     async fn batch(&mut self) -> Result<Vec<RunEvent>> {
         loop {
             match self {
-                Self::Open(run) => return Ok(run.next().await?.into_iter().collect()),
+                Self::Attached(run) => return Ok(run.next_event().await?.into_iter().collect()),
+                Self::Open(run) => return Ok(run.next_event().await?.into_iter().collect()),
                 Self::Closed { user, id, after_seq } => {
-                    *self = Self::Open(Box::new(user.open().await?.attach::<Json>(*id, *after_seq)?));
+                    *self = Self::Attached(user.open().await?.attach(*id, *after_seq)?);
                 }
             }
         }
