@@ -8,7 +8,7 @@
 //! logs      the engine's log, on its way to `logging`
 //! simulator a provider on loopback, for tests
 //! engine    the five nouns: Tertulia, UserScope, Conversation, ReplyStream, and what goes with them
-//! own       providers that are Python code
+//! own       providers and tools that are Python code
 //! bridge    threads, event loops, signals and forks
 //! ```
 //! Importing it makes classes and nothing else: no thread, no socket, no file.
@@ -34,6 +34,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     engine::register(module)?;
     simulator::register(module)?;
     module.add_class::<own::Sink>()?;
+    module.add_class::<own::Answer>()?;
+    module.add_class::<own::ToolContext>()?;
+    module.add_function(wrap_pyfunction!(bridge::never_wait_here, module)?)?;
     module.add_function(wrap_pyfunction!(error::error_info, module)?)?;
     probe::register(module)?;
     module.add_function(wrap_pyfunction!(logs::forward_logs, module)?)?;

@@ -11,6 +11,7 @@ ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 OTHER_ID = "01890a5d-ac96-774b-bcce-b302099a8058"
 MOMENT = datetime(2026, 11, 21, 9, 30, 0, 250_000, tzinfo=timezone.utc)
 HEADER: dict[str, Any] = {"seq": 7, "turn_id": ID, "part_index": 2}
+RUN_HEADER: dict[str, Any] = {"seq": 7, "at": MOMENT}
 
 media = t.Media(t.UrlSource("https://x.example/a.pdf"), "application/pdf", name="a.pdf", size_bytes=9)
 citation = t.Citation(0, 4, "https://x.example", title="X", quote="four")
@@ -404,4 +405,41 @@ SAMPLES: list[Any] = [
     t.UsageEvent(usage, cost, **HEADER),
     t.DoneEvent(reply, **HEADER),
     t.OtherEvent("future", {"a": 1}, **HEADER),
+    t.StartedRunEvent(
+        "agent", ID, input=[text], beginning={"title": "A trip"}, max_cost_nano_usd=5_000_000, **RUN_HEADER
+    ),
+    t.PickedUpRunEvent(**RUN_HEADER),
+    t.AskingRunEvent(1, **RUN_HEADER),
+    t.TextRunEvent("Ho", **RUN_HEADER),
+    t.RepliedRunEvent(
+        1,
+        "Hola",
+        [call],
+        turn_id=ID,
+        message_id=OTHER_ID,
+        model="openai/gpt-5",
+        finish_reason="tool_calls",
+        usage=usage,
+        cost=cost,
+        **RUN_HEADER,
+    ),
+    t.ApprovalNeededRunEvent(call, **RUN_HEADER),
+    t.ApprovedRunEvent("c1", **RUN_HEADER),
+    t.DeniedRunEvent("c1", "not on a Sunday", **RUN_HEADER),
+    t.ToolStartedRunEvent("c1", "weather", **RUN_HEADER),
+    t.ToolDoneRunEvent(result, 12, **RUN_HEADER),
+    t.DoneRunEvent({"output": "Hola"}, **RUN_HEADER),
+    t.FailedRunEvent(error, **RUN_HEADER),
+    t.CancelledRunEvent(**RUN_HEADER),
+    t.OtherRunEvent("future", {"a": 1}, **RUN_HEADER),
+    t.RunSummary(
+        ID,
+        "agent",
+        conversation_id=OTHER_ID,
+        status="waiting",
+        last_seq=7,
+        created_at=MOMENT,
+        updated_at=MOMENT + timedelta(minutes=1),
+        expires_at=MOMENT + timedelta(days=30),
+    ),
 ]

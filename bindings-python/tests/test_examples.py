@@ -121,7 +121,16 @@ def test_the_page_runs(tmp_path: Path) -> None:
     program.write_text("\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)), encoding="utf-8")
     with Simulator() as sim:
         out = run(program, tmp_path, TERTULIA_ANTHROPIC_BASE_URL=f"{sim.url}/v1", ANTHROPIC_API_KEY="sk-test")
-    for words in ("Cádiz?", "rainy day", "user Three", "assistant You said", "where to eat", "unknown_provider"):
+    for words in (
+        "Cádiz?",
+        "rainy day",
+        "user Three",
+        "assistant You said",
+        "where to eat",
+        "unknown_provider",
+        "1 round",
+        " done",
+    ):
         assert words in out
 
 

@@ -25,6 +25,9 @@ from ._errors import (
     UnavailableError,
 )
 from ._native import (
+    ApprovalNeededRunEvent,
+    ApprovedRunEvent,
+    AskingRunEvent,
     AsyncBatch,
     AsyncBatchRun,
     AsyncConversation,
@@ -36,6 +39,7 @@ from ._native import (
     AsyncOutboxWatch,
     AsyncProviderHandle,
     AsyncReplyStream,
+    AsyncRun,
     AsyncSseStream,
     AsyncStoreUpkeep,
     AsyncTertulia,
@@ -53,6 +57,7 @@ from ._native import (
     BreakerHealth,
     Budget,
     BudgetStatus,
+    CancelledRunEvent,
     Capabilities,
     ChatMessage,
     ChatRequest,
@@ -65,12 +70,15 @@ from ._native import (
     ConversationsWatch,
     Cost,
     DataSource,
+    DeniedRunEvent,
     DoneEvent,
+    DoneRunEvent,
     EngineEvent,
     EngineEvents,
     ErasureReport,
     ErrorInfo,
     ExportReport,
+    FailedRunEvent,
     FilePart,
     Forecast,
     Health,
@@ -91,6 +99,7 @@ from ._native import (
     OpaquePart,
     OperationHealth,
     OtherEvent,
+    OtherRunEvent,
     Outbox,
     OutboxItem,
     OutboxWatch,
@@ -98,6 +107,7 @@ from ._native import (
     PartEvent,
     PartHealth,
     PathSource,
+    PickedUpRunEvent,
     Preferences,
     Price,
     PriceChange,
@@ -112,8 +122,11 @@ from ._native import (
     RefusalEvent,
     RefusalPart,
     Repair,
+    RepliedRunEvent,
     Reply,
     ReplyStream,
+    Run,
+    RunSummary,
     Sampling,
     SearchHit,
     SlowQuery,
@@ -122,6 +135,7 @@ from ._native import (
     Spread,
     SseStream,
     StartedEvent,
+    StartedRunEvent,
     Stats,
     StorageKind,
     StorageReport,
@@ -134,6 +148,7 @@ from ._native import (
     Tertulia,
     TextEvent,
     TextPart,
+    TextRunEvent,
     Tier,
     Timeline,
     TimelineDiff,
@@ -142,10 +157,13 @@ from ._native import (
     ToolCallDeltaEvent,
     ToolCallEvent,
     ToolCallPart,
+    ToolContext,
+    ToolDoneRunEvent,
     ToolResult,
     ToolResultEvent,
     ToolResultPart,
     ToolSpec,
+    ToolStartedRunEvent,
     Turn,
     UrlSource,
     Usage,
@@ -166,10 +184,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ._agents import Agent, AgentResult
+    from ._tools import Tool, tool
     from .types import (
         BatchPhase,
         BatchState,
         BatchVerb,
+        BoundsDict,
         BreakerState,
         BudgetScope,
         BudgetUnit,
@@ -207,6 +228,8 @@ if TYPE_CHECKING:
         Retry,
         RetryAfterSource,
         Role,
+        RunEvent,
+        RunStatus,
         SearchSort,
         StoreProblemKind,
         StreamEvent,
@@ -225,6 +248,7 @@ _LAZY = (
     "BatchPhase",
     "BatchState",
     "BatchVerb",
+    "BoundsDict",
     "BudgetScope",
     "BudgetUnit",
     "CacheMode",
@@ -263,6 +287,8 @@ _LAZY = (
     "Retry",
     "RetryAfterSource",
     "Role",
+    "RunEvent",
+    "RunStatus",
     "SearchSort",
     "StreamEvent",
     "TextFormat",
@@ -275,6 +301,9 @@ _LAZY = (
     "UsageSource",
     "Window",
 )
+
+# What agents are made of costs `import dataclasses`, and more.
+_AGENTS = {"Agent": "_agents", "AgentResult": "_agents", "Tool": "_tools", "tool": "_tools"}
 
 __all__ = [
     "AsyncConversation",
@@ -483,6 +512,31 @@ __all__ = [
     "ImportFormat",
     "ImportProblem",
     "ImportReport",
+    "Agent",
+    "AgentResult",
+    "ApprovalNeededRunEvent",
+    "ApprovedRunEvent",
+    "AskingRunEvent",
+    "AsyncRun",
+    "BoundsDict",
+    "CancelledRunEvent",
+    "OtherRunEvent",
+    "DeniedRunEvent",
+    "DoneRunEvent",
+    "FailedRunEvent",
+    "PickedUpRunEvent",
+    "RepliedRunEvent",
+    "Run",
+    "RunEvent",
+    "RunStatus",
+    "RunSummary",
+    "StartedRunEvent",
+    "TextRunEvent",
+    "Tool",
+    "ToolContext",
+    "ToolDoneRunEvent",
+    "ToolStartedRunEvent",
+    "tool",
 ]
 
 
@@ -492,6 +546,10 @@ def __getattr__(name: str) -> "Any":
         from . import types
 
         globals()[name] = value = getattr(types, name)
+        return value
+    if name in _AGENTS:
+        module = __import__(f"{__name__}.{_AGENTS[name]}", fromlist=[name])
+        globals()[name] = value = getattr(module, name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Literal, SupportsIndex, TypeVar, fina
 
 from typing_extensions import Self, Unpack
 
+from ._agents import Agent, AgentResult
 from .types import (
     BatchPhase,
     BatchState,
@@ -43,6 +44,8 @@ from .types import (
     Retry,
     RetryAfterSource,
     Role,
+    RunEvent,
+    RunStatus,
     SearchSort,
     StoreProblemKind,
     StreamEvent,
@@ -59,6 +62,7 @@ from .types import (
 __version__: str
 _probe: ModuleType
 
+_T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 
 @final
@@ -4022,6 +4026,655 @@ class OutboxItem:
     def _of_json(json: str) -> OutboxItem: ...
 
 @final
+class StartedRunEvent:
+    """A run began. The first event."""
+
+    __match_args__: ClassVar[tuple[Literal["program"], Literal["conversation_id"]]]
+
+    def __new__(
+        cls,
+        program: str,
+        conversation_id: str,
+        *,
+        input: Sequence[Part | Mapping[str, Any]] = ...,
+        beginning: Any = None,
+        max_cost_nano_usd: int | None = None,
+        seq: int = 0,
+        at: datetime,
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["started"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def program(self) -> str:
+        """What runs: ``agent``."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation it speaks in."""
+
+    @property
+    def input(self) -> tuple[Part, ...]:
+        """What was said to it."""
+
+    @property
+    def beginning(self) -> Any:
+        """What the conversation begins with, if it was not there yet."""
+
+    @property
+    def max_cost_nano_usd(self) -> int | None:
+        """What it may cost in all, in billionths of a US dollar."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> StartedRunEvent: ...
+
+@final
+class PickedUpRunEvent:
+    """Somebody goes on with a run after its process ended, or after it failed."""
+
+    __match_args__: ClassVar[tuple[()]]
+
+    def __new__(cls, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["picked_up"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> PickedUpRunEvent: ...
+
+@final
+class AskingRunEvent:
+    """A model is about to be asked."""
+
+    __match_args__: ClassVar[tuple[Literal["step"]]]
+
+    def __new__(cls, step: int = 0, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["asking"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def step(self) -> int:
+        """Which call of the run, from 0."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> AskingRunEvent: ...
+
+@final
+class TextRunEvent:
+    """Words of the answer, on their way. They are not kept; whole they stand in what comes behind."""
+
+    __match_args__: ClassVar[tuple[Literal["delta"]]]
+
+    def __new__(cls, delta: str, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["text"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def delta(self) -> str:
+        """The words."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> TextRunEvent: ...
+
+@final
+class RepliedRunEvent:
+    """A model answered."""
+
+    __match_args__: ClassVar[tuple[Literal["step"], Literal["text"], Literal["calls"]]]
+
+    def __new__(
+        cls,
+        step: int,
+        text: str,
+        calls: Sequence[ToolCall | Mapping[str, Any]] = ...,
+        *,
+        turn_id: str,
+        message_id: str,
+        model: str,
+        finish_reason: FinishReason | None = None,
+        usage: Usage | Mapping[str, Any],
+        cost: Cost | Mapping[str, Any],
+        seq: int = 0,
+        at: datetime,
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["replied"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def step(self) -> int:
+        """Which call of the run."""
+
+    @property
+    def text(self) -> str:
+        """What it said in words."""
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The tools it wants to be called."""
+
+    @property
+    def turn_id(self) -> str:
+        """The turn."""
+
+    @property
+    def message_id(self) -> str:
+        """The stored answer."""
+
+    @property
+    def model(self) -> str:
+        """The model that answered, as ``provider/model``."""
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Why it stopped."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it took."""
+
+    @property
+    def cost(self) -> Cost:
+        """What it cost."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> RepliedRunEvent: ...
+
+@final
+class ApprovalNeededRunEvent:
+    """A call of a tool waits for somebody's ``approve`` or ``deny``."""
+
+    __match_args__: ClassVar[tuple[Literal["call"]]]
+
+    def __new__(cls, call: ToolCall | Mapping[str, Any], *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["approval_needed"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def call(self) -> ToolCall:
+        """The call."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ApprovalNeededRunEvent: ...
+
+@final
+class ApprovedRunEvent:
+    """Somebody allowed a call."""
+
+    __match_args__: ClassVar[tuple[Literal["call_id"]]]
+
+    def __new__(cls, call_id: str, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["approved"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def call_id(self) -> str:
+        """The call."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ApprovedRunEvent: ...
+
+@final
+class DeniedRunEvent:
+    """Somebody refused a call; the model is told so."""
+
+    __match_args__: ClassVar[tuple[Literal["call_id"], Literal["why"]]]
+
+    def __new__(cls, call_id: str, why: str | None = None, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["denied"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def call_id(self) -> str:
+        """The call."""
+
+    @property
+    def why(self) -> str | None:
+        """What the model is told."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> DeniedRunEvent: ...
+
+@final
+class ToolStartedRunEvent:
+    """A tool is about to be called."""
+
+    __match_args__: ClassVar[tuple[Literal["call_id"], Literal["name"]]]
+
+    def __new__(cls, call_id: str, name: str, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["tool_started"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def call_id(self) -> str:
+        """The call."""
+
+    @property
+    def name(self) -> str:
+        """The tool."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolStartedRunEvent: ...
+
+@final
+class ToolDoneRunEvent:
+    """A tool answered, or it is known that its answer is lost."""
+
+    __match_args__: ClassVar[tuple[Literal["result"], Literal["duration_ms"]]]
+
+    def __new__(
+        cls, result: ToolResult | Mapping[str, Any], duration_ms: int = 0, *, seq: int = 0, at: datetime
+    ) -> Self: ...
+    @property
+    def type(self) -> Literal["tool_done"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def result(self) -> ToolResult:
+        """The answer."""
+
+    @property
+    def duration_ms(self) -> int:
+        """How long it took, in milliseconds."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> ToolDoneRunEvent: ...
+
+@final
+class DoneRunEvent:
+    """A run has its result. The last event."""
+
+    __match_args__: ClassVar[tuple[Literal["output"]]]
+
+    def __new__(cls, output: Any, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["done"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def output(self) -> Any:
+        """The result, in its plain form."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> DoneRunEvent: ...
+
+@final
+class FailedRunEvent:
+    """A run stopped, and can be picked up."""
+
+    __match_args__: ClassVar[tuple[Literal["error"]]]
+
+    def __new__(cls, error: ErrorInfo | Mapping[str, Any], *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["failed"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def error(self) -> ErrorInfo:
+        """Why."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> FailedRunEvent: ...
+
+@final
+class CancelledRunEvent:
+    """Somebody stopped a run. The last event."""
+
+    __match_args__: ClassVar[tuple[()]]
+
+    def __new__(cls, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["cancelled"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> CancelledRunEvent: ...
+
+@final
+class OtherRunEvent:
+    """Something that has no class here: a newer version has written it, or a program that Python does not run yet."""
+
+    __match_args__: ClassVar[tuple[Literal["name"], Literal["data"]]]
+
+    def __new__(cls, name: str, data: Any, *, seq: int = 0, at: datetime) -> Self: ...
+    @property
+    def type(self) -> Literal["other"]:
+        """What happened, as a word."""
+
+    @property
+    def seq(self) -> int:
+        """Its number in the run, from 1 without a gap; 0 for words on their way."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def name(self) -> str:
+        """What happened, in its own word."""
+
+    @property
+    def data(self) -> Any:
+        """What it says of it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> OtherRunEvent: ...
+
+@final
+class RunSummary:
+    """What a list shows of a run."""
+
+    __match_args__: ClassVar[tuple[Literal["id"], Literal["program"]]]
+
+    def __new__(
+        cls,
+        id: str,
+        program: str,
+        *,
+        conversation_id: str,
+        status: RunStatus,
+        last_seq: int = 0,
+        created_at: datetime,
+        updated_at: datetime,
+        expires_at: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """The run."""
+
+    @property
+    def program(self) -> str:
+        """What runs: ``agent``."""
+
+    @property
+    def conversation_id(self) -> str:
+        """The conversation it speaks in."""
+
+    @property
+    def status(self) -> RunStatus:
+        """Where it stands."""
+
+    @property
+    def last_seq(self) -> int:
+        """The number of its last event."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it began."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When something happened in it last."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From this moment on it is not there."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plain form: dicts, lists, texts and numbers, as ``json.dumps`` takes them. Times are milliseconds."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: Any) -> Self: ...
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any: ...
+    @staticmethod
+    def _of_json(json: str) -> RunSummary: ...
+
+@final
 class TextPart:
     """Words."""
 
@@ -5028,8 +5681,41 @@ class _Sink:
     def end(self) -> None: ...
     def fail(self, exception: BaseException) -> bool: ...
 
+@final
+class _Answer:
+    def is_awaited(self) -> bool: ...
+    def began(self, future: asyncio.Future[None]) -> None: ...
+    def end(self, value: object) -> bool: ...
+    def unfit(self, why: str) -> bool: ...
+    def fail(self, exception: BaseException) -> bool: ...
+
+@final
+class ToolContext:
+    """What a tool may know of its call: a parameter that is annotated with it gets it, and no model is shown that."""
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+
+    @property
+    def call_id(self) -> str:
+        """Names the call in its round; some providers count anew in each."""
+
+    @property
+    def key(self) -> str:
+        """The same for a call that is made again after a crash, and for no other: give it to whom you call as the key by
+        which a second request is known.
+        """
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True once nobody awaits the answer: the run was stopped, or the time of the call is up. Async code is cancelled
+        then; what blocks a thread has to look for itself.
+        """
+
 def _error_info(kind: str, reason: str, detail: str, retry: Retry, retry_after: float | None) -> ErrorInfo: ...
 def _restore(class_: type[Any], json: str) -> Any: ...
+def _never_wait_here() -> None: ...
 def _before_fork() -> None: ...
 def _after_fork_in_parent() -> None: ...
 def _after_fork() -> None: ...
@@ -5448,6 +6134,12 @@ class UserScope:
         tag: str | None = None,
         unchanged_since: int,
     ) -> Page[ConversationInfo] | None: ...
+    def attach_run(self, run_id: str, *, after_seq: int = 0) -> Run[Any]:
+        """A run of this user, from any process: its events from behind this one on (0 = all), its result, approvals.
+
+        Nothing is read yet; that there is no such run is said at the first use.
+        """
+
     def prompts(self) -> Library:
         """This user's prompts, and the application's."""
 
@@ -5795,6 +6487,25 @@ class Conversation:
         The stream exists once the message is saved.
         """
 
+    def run(self, agent: Agent[_T], content: Content, **options: Unpack[CallOptions]) -> AgentResult[_T]:
+        """Run an agent and wait for what it comes to. Your own code is called here and nowhere else: ``send`` never does.
+
+        Every step is kept before the next one begins. Ctrl-C stops the run. Functions that are tools run on threads of their own, coroutines on one loop beside them.
+        Of the knobs, ``max_cost_usd`` holds for all calls of the run together, all others for each of them.
+        """
+
+    def start(self, agent: Agent[_T], content: Content, **options: Unpack[CallOptions]) -> Run[_T]:
+        """Begin a run of an agent and give the handle: it goes on by itself, whoever watches."""
+
+    def pick_up(self, agent: Agent[_T], run_id: str, **options: Unpack[CallOptions]) -> Run[_T]:
+        """Go on with a run of this conversation that stopped: its process has ended, or it has failed.
+
+        Nothing that is finished is done or paid for again. A tool that was being called then is called again if it is
+        idempotent; otherwise the model is told that nobody knows how it went. Raises ``NotFoundError``; ``ConflictError``
+        (run_over) when it has its result, (at_work) while it is at work in this process; ``CancelledError`` when it was
+        stopped.
+        """
+
     def retry(self, turn_id: str, **options: Unpack[CallOptions]) -> ReplyStream:
         """Ask again for a turn that was interrupted, parked or cancelled. The message is the same."""
 
@@ -5987,6 +6698,57 @@ class ReplyStream:
 
     def detach(self) -> None:
         """Let the reply go on without this handle."""
+
+@final
+class Run(Generic[_T_co]):
+    """A run on its way, or at its end: an iterator over its events.
+
+    Dropping the handle changes nothing: the run goes on, and can be attached to again with ``me.attach_run(run.id)``.
+    """
+
+    @property
+    def id(self) -> str:
+        """Names it, for ``attach_run`` and ``pick_up``."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> RunEvent: ...
+    def events(self) -> Self:
+        """The events, as they come: the run itself, as an iterator. What was read once is not given again."""
+
+    def next_event(self) -> RunEvent | None:
+        """The next event, waiting for it; nothing behind the last.
+
+        Words of an answer come while they are written if the run is at work in this process; what another process appends is
+        heard within a second.
+        """
+
+    def summary(self) -> RunSummary:
+        """Where it stands."""
+
+    def approve(self, call_id: str) -> None:
+        """Allow a call that waits for it (an ``ApprovalNeededRunEvent`` names it), from any process.
+
+        Raises ``NotFoundError`` (no_call) when no such call waits; ``ConflictError`` (run_over); ``CancelledError``.
+        """
+
+    def deny(self, call_id: str, why: str | None = None) -> None:
+        """Refuse a call that waits to be approved. The model is told so, with these words if there are any, and goes on.
+
+        Raises what ``approve`` raises.
+        """
+
+    def cancel(self) -> None:
+        """Stop it, wherever it is at work: elsewhere at its next step, here at once. One that is over stays as it is."""
+
+    def result(self) -> AgentResult[_T_co]:
+        """Wait for the result, whatever was read of the events.
+
+        Raises what made it stop; ``CancelledError`` when somebody stopped it; ``NotFoundError`` when its time is up. A run
+        that was attached to is not known to be of a type: its output is text, or JSON.
+        """
+
+    @classmethod
+    def __class_getitem__(cls, output: Any) -> Any: ...
 
 @final
 class SseStream:
@@ -6428,6 +7190,12 @@ class AsyncUserScope:
         tag: str | None = None,
         unchanged_since: int,
     ) -> Coroutine[Any, Any, Page[ConversationInfo] | None]: ...
+    def attach_run(self, run_id: str, *, after_seq: int = 0) -> AsyncRun[Any]:
+        """A run of this user, from any process: its events from behind this one on (0 = all), its result, approvals.
+
+        Nothing is read yet; that there is no such run is said at the first use.
+        """
+
     def prompts(self) -> AsyncLibrary:
         """This user's prompts, and the application's."""
 
@@ -6772,6 +7540,31 @@ class AsyncConversation:
         Nothing happens before the stream is awaited, entered or iterated; once it is awaited, the message is saved.
         """
 
+    def run(
+        self, agent: Agent[_T], content: Content, **options: Unpack[CallOptions]
+    ) -> Coroutine[Any, Any, AgentResult[_T]]:
+        """Run an agent and wait for what it comes to. Your own code is called here and nowhere else: ``send`` never does.
+
+        Every step is kept before the next one begins. Cancelling the task stops the run. Functions that are tools run on threads of their own, coroutines on the loop that this is called on.
+        Of the knobs, ``max_cost_usd`` holds for all calls of the run together, all others for each of them.
+        """
+
+    def start(
+        self, agent: Agent[_T], content: Content, **options: Unpack[CallOptions]
+    ) -> Coroutine[Any, Any, AsyncRun[_T]]:
+        """Begin a run of an agent and give the handle: it goes on by itself, whoever watches."""
+
+    def pick_up(
+        self, agent: Agent[_T], run_id: str, **options: Unpack[CallOptions]
+    ) -> Coroutine[Any, Any, AsyncRun[_T]]:
+        """Go on with a run of this conversation that stopped: its process has ended, or it has failed.
+
+        Nothing that is finished is done or paid for again. A tool that was being called then is called again if it is
+        idempotent; otherwise the model is told that nobody knows how it went. Raises ``NotFoundError``; ``ConflictError``
+        (run_over) when it has its result, (at_work) while it is at work in this process; ``CancelledError`` when it was
+        stopped.
+        """
+
     def retry(self, turn_id: str, **options: Unpack[CallOptions]) -> AsyncReplyStream:
         """Ask again for a turn that was interrupted, parked or cancelled. The message is the same."""
 
@@ -6967,6 +7760,57 @@ class AsyncReplyStream:
 
     def detach(self) -> None:
         """Let the reply go on without this handle."""
+
+@final
+class AsyncRun(Generic[_T_co]):
+    """A run on its way, or at its end: an asynchronous iterator over its events.
+
+    Dropping the handle changes nothing: the run goes on, and can be attached to again with ``me.attach_run(run.id)``.
+    """
+
+    @property
+    def id(self) -> str:
+        """Names it, for ``attach_run`` and ``pick_up``."""
+
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Coroutine[Any, Any, RunEvent]: ...
+    def events(self) -> Self:
+        """The events, as they come: the run itself, as an iterator. What was read once is not given again."""
+
+    def next_event(self) -> Coroutine[Any, Any, RunEvent | None]:
+        """The next event, waiting for it; nothing behind the last.
+
+        Words of an answer come while they are written if the run is at work in this process; what another process appends is
+        heard within a second.
+        """
+
+    def summary(self) -> Coroutine[Any, Any, RunSummary]:
+        """Where it stands."""
+
+    def approve(self, call_id: str) -> Coroutine[Any, Any, None]:
+        """Allow a call that waits for it (an ``ApprovalNeededRunEvent`` names it), from any process.
+
+        Raises ``NotFoundError`` (no_call) when no such call waits; ``ConflictError`` (run_over); ``CancelledError``.
+        """
+
+    def deny(self, call_id: str, why: str | None = None) -> Coroutine[Any, Any, None]:
+        """Refuse a call that waits to be approved. The model is told so, with these words if there are any, and goes on.
+
+        Raises what ``approve`` raises.
+        """
+
+    def cancel(self) -> Coroutine[Any, Any, None]:
+        """Stop it, wherever it is at work: elsewhere at its next step, here at once. One that is over stays as it is."""
+
+    def result(self) -> Coroutine[Any, Any, AgentResult[_T_co]]:
+        """Wait for the result, whatever was read of the events.
+
+        Raises what made it stop; ``CancelledError`` when somebody stopped it; ``NotFoundError`` when its time is up. A run
+        that was attached to is not known to be of a type: its output is text, or JSON.
+        """
+
+    @classmethod
+    def __class_getitem__(cls, output: Any) -> Any: ...
 
 @final
 class AsyncSseStream:

@@ -1,4 +1,4 @@
-"""Runs providers that are Python code.
+"""Runs providers that are Python code, and lends tools (`_called.py`) its loop.
 
 Async code runs on one event loop of its own, on a daemon thread that the first call starts: a turn may outlive the loop
 of whoever asked, and the sync engine has none. Everything else runs on a daemon thread per call, so that it may block.
@@ -12,8 +12,10 @@ import atexit
 import inspect
 import os
 import threading
-from collections.abc import AsyncIterable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ._native import _never_wait_here
 
 if TYPE_CHECKING:
     from ._native import ChatRequest, _Sink
@@ -36,26 +38,42 @@ _left: list[object] = []
 """What the parent of a fork had. Neither used nor freed here: closing its loop would reach into the parent's."""
 
 _Code = Callable[["ChatRequest"], Any]
+_Work = Callable[[asyncio.AbstractEventLoop], Coroutine[Any, Any, None]]
+
+
+class _Stoppable(Protocol):
+    """The code's end of something that the engine may give up."""
+
+    def began(self, future: asyncio.Future[None]) -> None: ...
 
 
 def begin(code: _Code, request: ChatRequest, sink: _Sink) -> None:
     """Starts the code for one request. Called by a thread of the engine; returns at once."""
-    if _is_async(code) or _is_async(type(code).__call__):
-        _on_loop(sink, code, request)
+    if is_async(code):
+        on_loop(sink, lambda loop: _drive(loop, sink, code, request, None))
     else:
         _on_thread(sink, code, request)
 
 
-def _is_async(code: object) -> bool:
-    return inspect.isasyncgenfunction(code) or inspect.iscoroutinefunction(code)
+def is_async(code: Callable[..., object]) -> bool:
+    """Whether a call of it does nothing before it is awaited or iterated on a loop."""
+    kinds = (inspect.isasyncgenfunction, inspect.iscoroutinefunction)
+    return any(kind(one) for kind in kinds for one in (code, type(code).__call__))
 
 
 # Async code
 
 
-def _on_loop(sink: _Sink, code: _Code | None, request: ChatRequest | None, made: object = None) -> None:
+def on_loop(sink: _Stoppable, work: _Work, home: asyncio.AbstractEventLoop | None = None) -> None:
+    """Starts async code on the loop ``home``; where that is closed, or there is none, on the loop of this module."""
+    if home is not None:
+        try:
+            home.call_soon_threadsafe(_start, home, sink, work)
+            return
+        except RuntimeError:
+            pass
     loop = _running()
-    loop.call_soon_threadsafe(_start, loop, sink, code, request, made)
+    loop.call_soon_threadsafe(_start, loop, sink, work)
 
 
 def _running() -> asyncio.AbstractEventLoop:
@@ -66,18 +84,22 @@ def _running() -> asyncio.AbstractEventLoop:
             raise RuntimeError("the interpreter is exiting")
         if _loop is None:
             loop = asyncio.new_event_loop()
-            _thread = threading.Thread(target=loop.run_forever, name="tertulia-providers", daemon=True)
+            _thread = threading.Thread(target=_turn, args=(loop,), name="tertulia-providers", daemon=True)
             _thread.start()
             _loop = loop
         return _loop
 
 
-def _start(
-    loop: asyncio.AbstractEventLoop, sink: _Sink, code: _Code | None, request: ChatRequest | None, made: object
-) -> None:
-    task = loop.create_task(_drive(loop, sink, code, request, made))
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    _never_wait_here()
+    loop.run_forever()
+
+
+def _start(loop: asyncio.AbstractEventLoop, sink: _Stoppable, work: _Work) -> None:
+    task = loop.create_task(work(loop))
+    if loop is _loop:  # whoever owns another one ends what runs there
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
     task.add_done_callback(_ending.discard)
     stop: asyncio.Future[None] = loop.create_future()
     stop.add_done_callback(lambda _: _stop(task))
@@ -102,7 +124,7 @@ async def _drive(loop: asyncio.AbstractEventLoop, sink: _Sink, code: _Code | Non
             return
     except BaseException as error:  # whatever it is, who asked hears of it, and the loop goes on
         if not sink.fail(error) and not isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            _report(loop, error)
+            report(loop, error, "provider")
     else:
         sink.end()
 
@@ -128,9 +150,9 @@ async def _pump(loop: asyncio.AbstractEventLoop, sink: _Sink, events: AsyncItera
             await close()
 
 
-def _report(loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
-    """Nobody waits for the reply any more: the error goes where those of forgotten tasks go."""
-    message = "the code of a provider failed while it was being stopped"
+def report(loop: asyncio.AbstractEventLoop, error: BaseException, what: str) -> None:
+    """Nobody waits for the outcome any more: the error goes where those of forgotten tasks go."""
+    message = f"the code of a {what} failed while it was being stopped"
     loop.call_exception_handler({"message": message, "exception": error})
 
 
@@ -148,7 +170,7 @@ def _work(sink: _Sink, code: _Code | None, request: Any, made: Any) -> None:
             return  # stopped before it began
         events = made if code is None else code(request)
         if code is not None and (inspect.isawaitable(events) or isinstance(events, AsyncIterable)):
-            _on_loop(sink, None, None, events)
+            on_loop(sink, lambda loop: _drive(loop, sink, None, None, events))
             return
         _pour(sink, events)
     except BaseException as error:

@@ -10,13 +10,21 @@ from datetime import timedelta
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from ._native import (
+    ApprovalNeededRunEvent,
+    ApprovedRunEvent,
+    AskingRunEvent,
     AttachmentSource,
     AudioPart,
+    CancelledRunEvent,
+    OtherRunEvent,
     ChatMessage,
     ChatRequest,
     CitationEvent,
     DataSource,
+    DeniedRunEvent,
     DoneEvent,
+    DoneRunEvent,
+    FailedRunEvent,
     FilePart,
     ImagePart,
     Message,
@@ -24,23 +32,29 @@ from ._native import (
     OtherEvent,
     PartEvent,
     PathSource,
+    PickedUpRunEvent,
     ProgressEvent,
     ProviderFileSource,
     ReasoningEvent,
     ReasoningPart,
     RefusalEvent,
     RefusalPart,
+    RepliedRunEvent,
     StartedEvent,
+    StartedRunEvent,
     TextEvent,
     TextPart,
+    TextRunEvent,
     ToolCall,
     ToolCallDeltaEvent,
     ToolCallEvent,
     ToolCallPart,
+    ToolDoneRunEvent,
     ToolResult,
     ToolResultEvent,
     ToolResultPart,
     ToolSpec,
+    ToolStartedRunEvent,
     UrlSource,
     UsageEvent,
 )
@@ -102,6 +116,7 @@ ProgressStep = Literal["queued", "waiting", "retrying", "fell_back", "heartbeat"
 Retry = Literal["never", "safe", "after", "exhausted"]
 RetryAfterSource = Literal["server", "bucket", "assumed"]
 Priority = Literal["interactive", "normal", "background"]
+RunStatus = Literal["running", "waiting", "done", "failed", "cancelled"]
 ErrorKind = Literal[
     "invalid",
     "not_found",
@@ -154,6 +169,24 @@ StreamEvent: TypeAlias = (
     | OtherEvent
 )
 """One event of a stream. Later versions may add more: end a ``match`` with ``case _``."""
+
+RunEvent: TypeAlias = (
+    StartedRunEvent
+    | PickedUpRunEvent
+    | AskingRunEvent
+    | TextRunEvent
+    | RepliedRunEvent
+    | ApprovalNeededRunEvent
+    | ApprovedRunEvent
+    | DeniedRunEvent
+    | ToolStartedRunEvent
+    | ToolDoneRunEvent
+    | DoneRunEvent
+    | FailedRunEvent
+    | CancelledRunEvent
+    | OtherRunEvent
+)
+"""One event of a run. Later versions may add more: end a ``match`` with ``case _``."""
 
 PartDict: TypeAlias = Mapping[str, Any]
 """A part in its plain form, as ``to_dict`` gives it: ``{"type": "text", "text": "…"}``."""
@@ -305,6 +338,27 @@ class OwnProvider(_OwnNames, total=False):
 
     models: Mapping[str, Any]
     """What its models can do and cost, by bare name; ``*`` stands for all that are not listed."""
+
+
+class BoundsDict(TypedDict, total=False):
+    """What one run of an agent may do at most. Who meets a bound ends with ``OutputInvalidError``; what is done is kept."""
+
+    max_rounds: int
+    """How often a model is asked. 16."""
+    max_calls: int
+    """How many calls of tools are made. 64."""
+    parallel: int
+    """How many of them at once. 8."""
+    call_timeout_ms: int
+    """How long each may take, in milliseconds, where the tool does not say. 60,000."""
+    wall_ms: int
+    """How long all of it may take, in milliseconds, without the waits for approvals. 600,000."""
+    max_output_bytes: int
+    """How long an answer of a tool may be; the model is shown its beginning. 262,144."""
+    repeat_limit: int
+    """How often the very same call may be asked for. 3."""
+    max_repairs: int
+    """How often a model is told that its answer does not fit and asked to mend it. 2."""
 
 
 class CallOptions(TypedDict, total=False):

@@ -26,8 +26,10 @@ thread_local! {
     static MAY_WAIT: Cell<bool> = const { Cell::new(true) };
 }
 
-/// From now on this thread may not wait: it runs the loop of providers, and the answer that would be waited for may
-/// have to come from there.
+/// From now on this thread may not wait: it runs the loop of providers and tools, and the answer that would be waited for
+/// may have to come from there.
+#[pyfunction]
+#[pyo3(name = "_never_wait_here")]
 pub(crate) fn never_wait_here() {
     MAY_WAIT.set(false);
 }
@@ -50,8 +52,8 @@ impl Wake for Alarm {
 /// The call's; `Invalid` (would_block) where nobody may wait.
 pub(crate) fn wait<T: Send>(py: Python<'_>, call: impl Future<Output = Result<T, Error>> + Send) -> PyResult<T> {
     if !MAY_WAIT.get() {
-        let detail = "a waiting call would stop the loop of every provider that is async code; use AsyncTertulia there, \
-                      or write the provider without async";
+        let detail = "a waiting call would stop the loop of every provider and tool that is async code; use AsyncTertulia \
+                      there, or write the provider or tool without async";
         return Err(raise(py, &Error::invalid("would_block", detail)));
     }
     let handle = runtime::handle(py).map_err(|e| raise(py, &e))?;

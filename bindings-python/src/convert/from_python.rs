@@ -11,11 +11,13 @@ use pyo3::types::{
 };
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
-use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, Timestamp, TurnId};
+use tertulia::base::{
+    AttachmentId, BudgetId, ConversationId, Cursor, Malformed, MessageId, Retry, RunId, Timestamp, TurnId,
+};
 use tertulia::model::{
     BatchPhase, BatchState, BatchVerb, BreakerState, BudgetScope, CostSource, Delivery, Detail, FinishReason,
     HealthState, ImportFormat, MessageStatus, Priority, ReasoningEffort, ReplyStatus, RetryAfterSource, Role,
-    SearchSort, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
+    RunStatus, SearchSort, StoreProblemKind, TurnState, UsageBy, UsageSource, Window,
 };
 use tertulia::{CacheMode, Error, ErrorKind, Json, MidStream, UnreadJson};
 
@@ -271,7 +273,7 @@ macro_rules! ids {
     };
 }
 
-ids!(BudgetId, ConversationId, MessageId, TurnId, AttachmentId);
+ids!(BudgetId, ConversationId, MessageId, RunId, TurnId, AttachmentId);
 
 impl FromPython for Cursor {
     fn from_python(value: &Bound<'_, PyAny>, at: &Place<'_>) -> PyResult<Self> {
@@ -331,7 +333,7 @@ macro_rules! words {
 
 words!(BudgetScope, UsageBy, Window, CacheMode, Role, FinishReason, TurnState, ReasoningEffort, MidStream, ErrorKind);
 words!(ImportFormat = ImportFormat::default(), BatchState = BatchState::default(), BatchPhase = BatchPhase::default());
-words!(BatchVerb);
+words!(BatchVerb, RunStatus);
 words!(BreakerState, Delivery, Detail, HealthState, Priority, RetryAfterSource, SearchSort, StoreProblemKind);
 words!(
     MessageStatus = MessageStatus::Complete,

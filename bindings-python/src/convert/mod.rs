@@ -11,7 +11,9 @@ mod plain;
 mod to_python;
 
 pub(crate) use fields::{Fields, did_you_mean};
-pub(crate) use from_python::{FromPython, Item as InItem, Place, duration_ms, expected_of, invalid, text, wrong_type};
+pub(crate) use from_python::{
+    FromPython, Item as InItem, Place, duration_ms, expected_of, invalid, kind_of, text, wrong_type,
+};
 pub(crate) use json::json;
 pub(crate) use plain::{plain, word};
 pub(crate) use to_python::{Item as OutItem, ToPython};

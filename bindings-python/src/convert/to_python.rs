@@ -7,11 +7,11 @@ use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDict, PyString, PyTuple, PyTzInfo};
-use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, Timestamp, TurnId};
+use tertulia::base::{AttachmentId, BudgetId, ConversationId, Cursor, MessageId, Retry, RunId, Timestamp, TurnId};
 use tertulia::model::{
     BatchPhase, BatchState, BatchVerb, BreakerState, BudgetScope, CostSource, Delivery, FinishReason, HealthState,
-    ImportFormat, MessageStatus, Priority, ReplyStatus, RetryAfterSource, Role, StoreProblemKind, TurnState, UsageBy,
-    UsageSource, Window,
+    ImportFormat, MessageStatus, Priority, ReplyStatus, RetryAfterSource, Role, RunStatus, StoreProblemKind, TurnState,
+    UsageBy, UsageSource, Window,
 };
 use tertulia::{ErrorKind, Json, UnreadJson};
 
@@ -53,7 +53,7 @@ macro_rules! texts {
     };
 }
 
-texts!(BudgetId, ConversationId, MessageId, TurnId, AttachmentId, Cursor);
+texts!(BudgetId, ConversationId, MessageId, RunId, TurnId, AttachmentId, Cursor);
 
 macro_rules! words {
     ($($type:ty),*) => {
@@ -67,7 +67,7 @@ macro_rules! words {
 
 words!(BatchPhase, BatchState, BatchVerb, ImportFormat);
 words!(BudgetScope, UsageBy, Window, BreakerState, Delivery, HealthState, Priority, RetryAfterSource, StoreProblemKind);
-words!(Role, MessageStatus, FinishReason, ReplyStatus, TurnState, UsageSource, CostSource, ErrorKind);
+words!(Role, MessageStatus, FinishReason, ReplyStatus, RunStatus, TurnState, UsageSource, CostSource, ErrorKind);
 
 impl ToPython for () {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -12,7 +12,8 @@ use tertulia::{
     Result,
 };
 
-use super::conversation::{AsyncConversation, Conversation, Open, change};
+use super::chat::Open;
+use super::conversation::{AsyncConversation, Conversation, change};
 use super::twins::during;
 use super::user::{Scope, User};
 use crate::bridge::{Awaitable, Feed, Source, done, generation, step, wait};

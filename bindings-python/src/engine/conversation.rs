@@ -1,164 +1,23 @@
 //! One conversation, as a handle.
 
-use std::sync::Arc;
-
-use futures::FutureExt as _;
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tertulia::engine::HistoryCall;
-use tertulia::{
-    ConversationChange, ConversationId, ConversationOptions, ConversationSummary, Detail, Message, MessageId,
-    NewMessage, Page, Result, TurnId,
-};
+use tertulia::{ConversationChange, ConversationSummary, Message, NewMessage, Page};
 
-use super::incoming::{Incoming, Opening};
-use super::messages::{AsyncMessages, Messages, Reading};
+use super::agent::{agent, running_loop};
+use super::chat::{Chat, detail, message_id, turn_id};
+use super::incoming::Incoming;
+use super::messages::{AsyncMessages, Messages};
 use super::options::options;
+use super::run::{AsyncRun, Run};
 use super::stream::{AsyncReplyStream, ReplyStream};
 use super::timeline::{AsyncTimeline, Timeline, timeline};
-use super::twins::during;
-use super::user::{Asked, Scope, User, cursor, expires_in};
-use crate::bridge::{Awaitable, Feed, done, wait};
+use super::user::{Asked, cursor, expires_in};
+use crate::bridge::{Awaitable, done, wait};
 use crate::content::parts;
 use crate::convert::{Fields, FromPython, Place, ToPython};
-
-/// What both handles of a conversation hold.
-#[derive(Clone)]
-pub(super) struct Chat {
-    pub(super) scope: Scope,
-    pub(super) id: ConversationId,
-    pub(super) origin: Origin,
-    /// The message from which it is seen.
-    pub(super) from: Option<MessageId>,
-}
-
-/// Whether a conversation must be there already.
-#[derive(Clone)]
-pub(super) enum Origin {
-    New(Arc<ConversationOptions>),
-    Existing,
-}
-
-/// A conversation on the way to the engine.
-pub(super) struct Open {
-    user: User,
-    id: ConversationId,
-    origin: Origin,
-    from: Option<MessageId>,
-}
-
-impl Open {
-    pub(super) async fn chat(&self) -> Result<tertulia::Conversation> {
-        let user = self.user.open().await?;
-        let chat = match &self.origin {
-            Origin::New(options) => user.new_conversation_at(self.id, (**options).clone()),
-            Origin::Existing => user.conversation(self.id),
-        };
-        Ok(match self.from {
-            Some(message) => chat.at(message),
-            None => chat,
-        })
-    }
-}
-
-fn turn_id(value: &Bound<'_, PyAny>) -> PyResult<TurnId> {
-    FromPython::from_python(value, &Place::named("turn_id"))
-}
-
-fn message_id(value: &Bound<'_, PyAny>) -> PyResult<MessageId> {
-    FromPython::from_python(value, &Place::named("message_id"))
-}
-
-impl Chat {
-    pub(super) fn open(&self, py: Python<'_>) -> PyResult<Open> {
-        Ok(Open { user: self.scope.user(py)?, id: self.id, origin: self.origin.clone(), from: self.from })
-    }
-
-    /// The conversation as it is seen from this message.
-    fn at(&self, message: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self { from: Some(message_id(message)?), ..self.clone() })
-    }
-
-    /// Another conversation of the same user.
-    fn other(&self, id: ConversationId) -> Self {
-        Self { id, origin: Origin::Existing, from: None, ..self.clone() }
-    }
-
-    fn editing(
-        &self,
-        py: Python<'_>,
-        message: &Bound<'_, PyAny>,
-        content: &Bound<'_, PyAny>,
-        given: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Opening> {
-        let (message, said) = (message_id(message)?, parts(content, &Place::named("content"))?);
-        let (options, open) = (options("edit", py, given)?, self.open(py)?);
-        let call = async move { open.chat().await?.edit(message, said).with(options).await };
-        Ok(during("conversation.edit", call).boxed())
-    }
-
-    fn regenerating(
-        &self,
-        py: Python<'_>,
-        message: &Bound<'_, PyAny>,
-        given: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Opening> {
-        let (message, options) = (message_id(message)?, options("regenerate", py, given)?);
-        let open = self.open(py)?;
-        let call = async move { open.chat().await?.regenerate(message).with(options).await };
-        Ok(during("conversation.regenerate", call).boxed())
-    }
-
-    fn duplicating(
-        &self,
-        py: Python<'_>,
-        message: &Bound<'_, PyAny>,
-    ) -> PyResult<impl Future<Output = Result<Self>> + use<>> {
-        let (message, open, this) = (message_id(message)?, self.open(py)?, self.clone());
-        let call = async move { open.chat().await?.duplicate(message).await.map(|copy| this.other(copy.id())) };
-        Ok(during("conversation.duplicate", call))
-    }
-
-    fn streaming(
-        &self,
-        py: Python<'_>,
-        content: &Bound<'_, PyAny>,
-        given: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Opening> {
-        let (said, options) = (parts(content, &Place::named("content"))?, options("stream", py, given)?);
-        let open = self.open(py)?;
-        Ok(during("conversation.stream", async move { open.chat().await?.stream(said).with(options).await }).boxed())
-    }
-
-    fn retrying(
-        &self,
-        py: Python<'_>,
-        turn: &Bound<'_, PyAny>,
-        given: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Opening> {
-        let (turn, options) = (turn_id(turn)?, options("retry", py, given)?);
-        let open = self.open(py)?;
-        Ok(during("conversation.retry", async move { open.chat().await?.retry(turn).with(options).await }).boxed())
-    }
-
-    /// Its messages one after the other.
-    fn reading(
-        &self,
-        py: Python<'_>,
-        newest_first: bool,
-        detail: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Feed<Reading>> {
-        let detail = self::detail(detail)?;
-        Ok(Feed::new(Reading::Closed { open: self.open(py)?, newest_first, detail }))
-    }
-
-    fn attaching(&self, py: Python<'_>, turn: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<Opening> {
-        let turn = turn_id(turn)?;
-        let open = self.open(py)?;
-        Ok(during("conversation.attach", async move { open.chat().await?.attach(turn, after_seq).await }).boxed())
-    }
-}
 
 /// A copied conversation on its way to somebody who awaits it.
 struct AsyncCopy(Chat);
@@ -188,11 +47,6 @@ fn sized(call: HistoryCall, limit: usize, turns: Option<usize>) -> HistoryCall {
         Some(turns) => call.turns(turns),
         None => call.limit(limit),
     }
-}
-
-/// How much of each message.
-fn detail(given: Option<&Bound<'_, PyAny>>) -> PyResult<Detail> {
-    given.map_or(Ok(Detail::Full), |word| FromPython::from_python(word, &Place::named("detail")))
 }
 
 /// A field of a change: left out, cleared, or set.
@@ -403,6 +257,42 @@ twins! {
         }
     }
     sync {
+        /// Runs an agent and waits for what it comes to.
+        #[pyo3(signature = (agent, content, **options))]
+        fn run<'py>(
+            &self,
+            py: Python<'py>,
+            agent: &Bound<'py, PyAny>,
+            content: &Bound<'py, PyAny>,
+            options: Option<&Bound<'py, PyDict>>,
+        ) -> PyResult<Bound<'py, PyAny>> {
+            wait(py, self.0.running(py, self::agent(agent, None)?, content, options)?)?.into_python(py)
+        }
+
+        /// Begins a run of an agent and gives the handle.
+        #[pyo3(signature = (agent, content, **options))]
+        fn start(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Run> {
+            wait(py, self.0.starting(py, self::agent(agent, None)?, content, options)?).map(Run)
+        }
+
+        /// Goes on with a run that stopped.
+        #[pyo3(signature = (agent, run_id, **options))]
+        fn pick_up(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            run_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Run> {
+            wait(py, self.0.picking_up(py, self::agent(agent, None)?, run_id, options)?).map(Run)
+        }
+
         /// The conversation as it is seen from this message.
         fn at(&self, message_id: &Bound<'_, PyAny>) -> PyResult<Self> {
             self.0.at(message_id).map(Self)
@@ -494,6 +384,45 @@ twins! {
         }
     }
     async {
+        /// Runs an agent and waits for what it comes to.
+        #[pyo3(signature = (agent, content, **options))]
+        fn run(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Awaitable> {
+            let call = self.0.running(py, self::agent(agent, running_loop(py)?)?, content, options)?;
+            Ok(Awaitable::spawned(async move { call.await.map(done) }))
+        }
+
+        /// Begins a run of an agent and gives the handle.
+        #[pyo3(signature = (agent, content, **options))]
+        fn start(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            content: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Awaitable> {
+            let call = self.0.starting(py, self::agent(agent, running_loop(py)?)?, content, options)?;
+            Ok(Awaitable::spawned(async move { call.await.map(AsyncRun::done) }))
+        }
+
+        /// Goes on with a run that stopped.
+        #[pyo3(signature = (agent, run_id, **options))]
+        fn pick_up(
+            &self,
+            py: Python<'_>,
+            agent: &Bound<'_, PyAny>,
+            run_id: &Bound<'_, PyAny>,
+            options: Option<&Bound<'_, PyDict>>,
+        ) -> PyResult<Awaitable> {
+            let call = self.0.picking_up(py, self::agent(agent, running_loop(py)?)?, run_id, options)?;
+            Ok(Awaitable::spawned(async move { call.await.map(AsyncRun::done) }))
+        }
+
         /// The conversation as it is seen from this message.
         fn at(&self, message_id: &Bound<'_, PyAny>) -> PyResult<Self> {
             self.0.at(message_id).map(Self)

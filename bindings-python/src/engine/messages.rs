@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use pyo3::prelude::*;
 use tertulia::{Detail, Error, Message, Result};
 
-use super::conversation::Open;
+use super::chat::Open;
 use crate::bridge::{Awaitable, Feed, Source, step};
 use crate::convert::ToPython as _;
 

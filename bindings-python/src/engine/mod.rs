@@ -5,7 +5,9 @@
 
 #[macro_use]
 mod twins;
+mod agent;
 mod batch;
+mod chat;
 mod conversation;
 mod events;
 mod incoming;
@@ -16,6 +18,7 @@ mod options;
 mod outbox;
 mod provider;
 mod root;
+mod run;
 mod spending;
 mod sse;
 mod stream;
@@ -36,6 +39,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<user::AsyncUserScope>()?;
     module.add_class::<conversation::Conversation>()?;
     module.add_class::<conversation::AsyncConversation>()?;
+    module.add_class::<run::Run>()?;
+    module.add_class::<run::AsyncRun>()?;
     module.add_class::<batch::Batch>()?;
     module.add_class::<batch::AsyncBatch>()?;
     module.add_class::<batch::BatchRun>()?;

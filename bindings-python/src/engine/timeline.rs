@@ -9,7 +9,7 @@ use tertulia::model::{ConversationSummary, TimelineDiff};
 use tertulia::{Error, ErrorKind, MessageId, Result, TimelineFocus};
 use tokio::sync::Mutex;
 
-use super::conversation::Open;
+use super::chat::Open;
 use super::sse::{AsyncSseStream, How, SseStream, Told};
 use super::user::User;
 use crate::bridge::{Awaitable, Feed, Source, generation, step};

@@ -10,11 +10,13 @@ use tertulia::engine::SearchCall;
 use tertulia::{ConversationId, ConversationOptions, Cursor, PreferencesChange, Result, SearchSort, Secret, Window};
 
 use super::batch::{AsyncBatch, Batch, Steps};
-use super::conversation::{AsyncConversation, Chat, Conversation, Origin, changed};
+use super::chat::{Chat, Origin};
+use super::conversation::{AsyncConversation, Conversation, changed};
 use super::library::{AsyncLibrary, Library, Shelf};
 use super::options::options;
 use super::outbox::{AsyncOutbox, Outbox};
 use super::root::{Root, Way};
+use super::run::{AsyncRun, Going, Run};
 use super::spending::Query;
 use super::tertulia::said;
 use super::timeline::{AsyncConversationsWatch, ConversationsWatch, conversations};
@@ -312,6 +314,12 @@ twins! {
             self.0.keyed(key).map(Conversation)
         }
 
+        /// A run of this user, from any process, from behind this event on.
+        #[pyo3(signature = (run_id, *, after_seq = 0))]
+        fn attach_run(&self, run_id: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<Run> {
+            Going::attached(&self.0, run_id, after_seq).map(Run)
+        }
+
         /// This user's prompts, and the application's.
         fn prompts(&self) -> Library {
             Library(Shelf::of_user(&self.0, "prompt"))
@@ -366,6 +374,12 @@ twins! {
         /// The conversation that belongs to a key of your own.
         fn conversation_for(&self, key: &Bound<'_, PyAny>) -> PyResult<AsyncConversation> {
             self.0.keyed(key).map(AsyncConversation)
+        }
+
+        /// A run of this user, from any process, from behind this event on.
+        #[pyo3(signature = (run_id, *, after_seq = 0))]
+        fn attach_run(&self, run_id: &Bound<'_, PyAny>, after_seq: i64) -> PyResult<AsyncRun> {
+            Going::attached(&self.0, run_id, after_seq).map(AsyncRun)
         }
 
         /// This user's prompts, and the application's.

@@ -1,4 +1,4 @@
-//! Providers that are Python code: a function from a request to events.
+//! Providers and tools that are Python code: a function from a request to events, one from arguments to an answer.
 //!
 //! ```text
 //! engine's thread ── begin ──▶ `_own.py`: the loop of async code, or a thread of its own
@@ -8,7 +8,9 @@
 //! The engine's threads never wait for the interpreter: they take events out of the pipe and ring a bell when it has
 //! room again. What is raised stays in Python, as the cause of the error that the caller sees.
 
+mod call;
 mod pipe;
+mod tool;
 
 use std::sync::Arc;
 
@@ -22,8 +24,10 @@ use tokio::runtime::Handle;
 
 use crate::convert::{Fields, FromPython, InItem, Place, ToPython as _, expected_of, invalid, json, text, wrong_type};
 use crate::error::{panicked, raise};
+pub(crate) use call::Answer;
 pub(crate) use pipe::Sink;
 use pipe::{Pipe, Reader};
+pub(crate) use tool::{ToolContext, tool};
 
 /// A provider of the application: described, or code.
 #[derive(Clone)]

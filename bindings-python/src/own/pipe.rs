@@ -13,7 +13,7 @@ use tertulia::model::{StreamEvent, StreamEventKind};
 use tertulia::{Error, ErrorKind, Result};
 
 use super::failure;
-use crate::bridge::{Bell, bell, handle, never_wait_here, park_for_ever_when_gone};
+use crate::bridge::{Bell, bell, handle, park_for_ever_when_gone};
 use crate::convert::{FromPython as _, Place};
 use crate::error::raise;
 
@@ -212,7 +212,6 @@ impl Sink {
 
     /// Resolves the future when nobody reads any more. Called on the loop of the providers.
     fn began(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
-        never_wait_here();
         let bell = ring_for(future)?;
         let mut state = self.pipe.lock();
         if !state.closed {
@@ -235,7 +234,7 @@ impl Sink {
     }
 }
 
-fn ring_for(future: &Bound<'_, PyAny>) -> PyResult<Bell> {
+pub(super) fn ring_for(future: &Bound<'_, PyAny>) -> PyResult<Bell> {
     let py = future.py();
     let handle = handle(py).map_err(|e| raise(py, &e))?;
     bell(future, &handle)

@@ -105,7 +105,7 @@ pub(crate) fn restore<'py>(class: &Bound<'py, PyType>, json: &str) -> PyResult<B
 ///     Class(kind path) { field, field } matches(field) shows(field) hashes(field) + { methods }
 /// }
 /// ```
-/// `kind` says how the fields are reached: `record` by name, `variant Enum::Variant`, `event Kind::Variant`.
+/// `kind` says how the fields are reached: `record` by name, `variant Enum::Variant`, `event Kind::Variant`, `run_event Kind::Variant`.
 /// `also` names a field of the variant that stands in the event's header in Python.
 /// `matches`: positional in the constructor and in `match`. `shows`: in `repr`. `hashes`: in `hash`.
 macro_rules! values {
@@ -153,12 +153,17 @@ macro_rules! values {
     (@inner part [$($path:ident)::+]) => { tertulia::model::Part };
     (@inner source [$($path:ident)::+]) => { tertulia::model::MediaSource };
     (@inner event [$($path:ident)::+]) => { tertulia::model::StreamEvent };
+    (@inner run_event [$($path:ident)::+]) => { tertulia::model::RunEvent };
 
     (@names event $($name:expr),*) => { &[$($name,)* "seq", "turn_id", "part_index"] };
+    (@names run_event $($name:expr),*) => { &[$($name,)* "seq", "at"] };
     (@names $kind:ident $($name:expr),*) => { &[$($name),*] };
 
     (@build event [$($path:ident)::+], $fields:ident, $($field:ident),* $(,)?) => {
         $crate::values::event::build($fields, $($path)::+ { $($field: $fields.take(stringify!($field))?),* })
+    };
+    (@build run_event [$($path:ident)::+], $fields:ident, $($field:ident),* $(,)?) => {
+        $crate::values::run::build($fields, $($path)::+ { $($field: $fields.take(stringify!($field))?),* })
     };
     // The engine lends requests something of its own.
     (@build record [RequestRecord], $fields:ident, $($field:ident),* $(,)?) => {
@@ -172,6 +177,12 @@ macro_rules! values {
         $crate::convert::ToPython::to_python(&$inner.$field, $py)
     };
     (@get event [$($path:ident)::+], $inner:expr, $field:ident, $py:ident) => {
+        match &$inner.kind {
+            $($path)::+ { $field, .. } => $crate::convert::ToPython::to_python($field, $py),
+            _ => Err($crate::error::raise($py, &$crate::error::panicked())),
+        }
+    };
+    (@get run_event [$($path:ident)::+], $inner:expr, $field:ident, $py:ident) => {
         match &$inner.kind {
             $($path)::+ { $field, .. } => $crate::convert::ToPython::to_python($field, $py),
             _ => Err($crate::error::raise($py, &$crate::error::panicked())),
@@ -191,6 +202,12 @@ macro_rules! values {
         $(std::hash::Hash::hash(&$inner.$field, $hasher);)*
     };
     (@hash event [$($path:ident)::+], $inner:expr, $hasher:ident, $($field:ident),*) => {
+        std::hash::Hash::hash(&$inner.seq, $hasher);
+        if let $($path)::+ { $($field,)* .. } = &$inner.kind {
+            $(std::hash::Hash::hash($field, $hasher);)*
+        }
+    };
+    (@hash run_event [$($path:ident)::+], $inner:expr, $hasher:ident, $($field:ident),*) => {
         std::hash::Hash::hash(&$inner.seq, $hasher);
         if let $($path)::+ { $($field,)* .. } = &$inner.kind {
             $(std::hash::Hash::hash($field, $hasher);)*
@@ -226,6 +243,29 @@ macro_rules! values {
             #[getter]
             fn part_index(&self) -> i32 {
                 self.0.get().part_index
+            }
+
+            $($more)*
+        });
+    };
+    (@methods run_event $path:tt, $class:ident, [$tag:literal], [$($field:ident),*], $shown:tt, $hashed:tt, { $($more:tt)* }) => {
+        values!(@all run_event $path, $class, [$($field),*], $shown, $hashed, {
+            /// What happened.
+            #[getter]
+            fn r#type<'py>(&self, py: pyo3::Python<'py>) -> pyo3::Bound<'py, pyo3::types::PyString> {
+                pyo3::types::PyString::intern(py, $tag)
+            }
+
+            /// Its number in the run; 0 for words on their way.
+            #[getter]
+            fn seq(&self) -> i64 {
+                self.0.get().seq
+            }
+
+            /// When it happened.
+            #[getter]
+            fn at<'py>(&self, py: pyo3::Python<'py>) -> pyo3::PyResult<pyo3::Bound<'py, pyo3::PyAny>> {
+                $crate::convert::ToPython::to_python(&self.0.get().at, py)
             }
 
             $($more)*

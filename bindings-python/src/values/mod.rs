@@ -23,6 +23,7 @@ mod page;
 mod part;
 mod reply;
 mod request;
+mod run;
 mod search;
 mod timeline;
 mod tool;
@@ -52,6 +53,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     part::register(module)?;
     reply::register(module)?;
     request::register(module)?;
+    run::register(module)?;
     search::register(module)?;
     timeline::register(module)?;
     module.add_class::<timeline::TimelineDiff>()?;

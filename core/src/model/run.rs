@@ -179,6 +179,14 @@ pub enum RunEventKind {
     },
     /// Somebody stopped it. The last event.
     Cancelled,
+    /// Something that this version has no word for: a newer one has written it. Such a run can be watched here, and not be
+    /// picked up.
+    Other {
+        /// What happened, in the word of that version.
+        name: String,
+        /// What it says of it.
+        data: Json,
+    },
 }
 
 impl RunEventKind {

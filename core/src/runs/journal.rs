@@ -77,7 +77,13 @@ impl Journal {
         let known = Mutex::new(Known { standing, past: Vec::new(), lost: None });
         let (works, said) = (works.is_some(), works.unwrap_or_else(said));
         let journal = Self { ground, run, known, said, works };
-        journal.catch_up(&mut *journal.known.lock().await).await?;
+        let mut known = journal.known.lock().await;
+        journal.catch_up(&mut known).await?;
+        let is_newer = known.past.iter().any(|event| matches!(event.kind, RunEventKind::Other { .. }));
+        drop(known);
+        if journal.works && is_newer {
+            return Err(newer());
+        }
         Ok(journal)
     }
 
@@ -254,15 +260,16 @@ fn written(kind: &RunEventKind) -> Result<NewEvent> {
 
 /// The stored event.
 pub(super) fn read(row: StoredEvent) -> Result<RunEvent> {
-    let unread = || {
-        let detail =
-            "an event of the run was written by a newer version of this library; update it to go on with the run";
-        Error::new(ErrorKind::Storage, "newer_schema", detail)
-    };
-    let mut json: Json = serde_json::from_slice(&row.data).map_err(|_| unread())?;
-    json.as_object_mut().ok_or_else(unread)?.insert("type".to_owned(), Json::String(row.name));
-    let kind = serde_json::from_value(json).map_err(|_| unread())?;
+    let data: Json = serde_json::from_slice(&row.data).map_err(|_| newer())?;
+    let mut tagged = data.clone();
+    tagged.as_object_mut().ok_or_else(newer)?.insert("type".to_owned(), Json::String(row.name.clone()));
+    let kind = serde_json::from_value(tagged).unwrap_or(RunEventKind::Other { name: row.name, data });
     Ok(RunEvent { seq: row.seq, at: row.at, kind })
+}
+
+fn newer() -> Error {
+    let detail = "an event of the run was written by a newer version of this library; update it to go on with the run";
+    Error::new(ErrorKind::Storage, "newer_schema", detail)
 }
 
 pub(super) fn no_run() -> Error {

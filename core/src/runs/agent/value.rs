@@ -95,6 +95,13 @@ impl<T> Agent<T> {
         self.shaped(Shape::Value { schema, read: Arc::new(read) })
     }
 
+    /// The same agent, whose output is given as JSON: one type for agents of any output.
+    #[must_use]
+    pub fn untyped(self) -> Agent<Json> {
+        let shape = self.shape.clone();
+        self.shaped(shape)
+    }
+
     fn shaped<O>(self, shape: Shape) -> Agent<O> {
         let Self { instructions, model, tools, bounds, .. } = self;
         Agent { instructions, model, tools, bounds, shape, output: PhantomData }
