@@ -99,7 +99,7 @@ impl Chat {
         let open = self.open(py)?;
         Ok(during("conversation.run", async move {
             let chat = open.chat().await?;
-            Ok(Came::Result(chat.run(&agent, said).with(options).await?, shape))
+            Ok(Came::Result(Box::new(chat.run(&agent, said).with(options).await?), shape))
         }))
     }
 

@@ -65,7 +65,7 @@ impl Going {
 /// What a run came to, on its way to Python.
 pub(super) enum Came {
     /// The result of an agent, and what reads its answer.
-    Result(AgentResult<Json>, Option<Shape>),
+    Result(Box<AgentResult<Json>>, Option<Shape>),
     /// That of something else.
     Plain(Json),
 }
@@ -80,7 +80,7 @@ impl ToPython for Came {
         if let Some(shape) = shape {
             output = shape.bind(py).call_method1("made", (output,))?;
         }
-        let AgentResult { output: _, run_id, message_id, finish_reason, rounds, calls, usage, cost } = result;
+        let AgentResult { output: _, run_id, message_id, finish_reason, rounds, calls, usage, cost } = &**result;
         let fields = (
             output,
             run_id.to_python(py)?,
