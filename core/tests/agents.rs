@@ -571,16 +571,19 @@ async fn a_run_whose_model_is_still_asked_elsewhere_waits_for_the_answer() {
     let second = open(memory).await;
     let elsewhere = second.user("ana").conversation(chat.id());
     let again = within(elsewhere.pick_up(&agent, run.id()).into_future()).await.unwrap();
-    let result = tokio::spawn(again.result());
+    let mut result = std::pin::pin!(again.result());
     // The turn's lease has not ended: whoever holds it may be at work.
-    within(async {
-        while !result.is_finished() {
-            clock.advance(Duration::from_secs(1));
-            tokio::task::yield_now().await;
+    let result = within(async {
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut result => break result,
+                () = tokio::task::yield_now() => clock.advance(Duration::from_secs(1)),
+            }
         }
     })
     .await;
-    assert_eq!(result.await.unwrap().unwrap().output, "Done.");
+    assert_eq!(result.unwrap().output, "Done.");
     second.close().await.unwrap();
     lab.close().await;
 }
