@@ -39,8 +39,9 @@ pub async fn kills(program: &str, kills: u64, seed: u64) -> Outcome<Counts> {
     }
     println!("{seen:?}");
     // Kills that never met a run prove nothing.
-    counts
-        .check(seen.picked_up * 4 > kills, || format!("only {} runs of {kills} kills were picked up", seen.picked_up));
+    counts.check(kills < 100 || seen.picked_up * 4 > kills, || {
+        format!("only {} runs of {kills} kills were picked up", seen.picked_up)
+    });
     let tools = program == "agent";
     counts.check(kills < 100 || !tools || seen.unknown > 0, || "no kill came into the middle of a tool".to_owned());
     counts.check(kills < 100 || seen.asked_again > 0, || "no kill came into the middle of an answer".to_owned());

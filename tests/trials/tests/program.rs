@@ -1,4 +1,4 @@
-//! A few kills, so that the program is built and known to work; many of them are a step of their own among all tests.
+//! The program as `make test` runs it, with a few kills.
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
