@@ -1,6 +1,6 @@
 //! Agents over real sockets: rounds of tools, approvals, bounds, answers of a type, and what is left of a run when its
 //! process dies.
-#![cfg(all(feature = "engine", feature = "sqlite"))]
+#![cfg(all(feature = "engine", feature = "sqlite", feature = "test-util"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests may panic and need no docs")]
 
 mod support;
@@ -14,10 +14,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use support::over::{Between, Over};
+use support::mortal::Mortal;
+use support::over::Over;
 use support::{Lab, cause_of, within};
 use tertulia::base::ManualClock;
-use tertulia::store::{Durability, MemoryStore, Op, Receipt, Store, StoreFuture, WriteBatch};
+use tertulia::net::{Replay, ReplayTransport};
+use tertulia::store::{MemoryStore, Store};
 use tertulia::{
     Agent, AgentResult, Bounds, ErrorKind, Json, ModelInfo, OutputSchema, Part, Price, ProviderSpec, Role, Run,
     RunEventKind, RunStatus, Tertulia, Tool,
@@ -355,38 +357,6 @@ async fn what_a_run_may_cost_holds_for_all_of_its_calls_together_and_is_kept_wit
     lab.close().await;
 }
 
-/// A machine that loses its power after so many writes: none of the later ones is ever done, nor answered.
-struct Mortal {
-    left: AtomicU32,
-    died: Notify,
-}
-
-impl Between for Mortal {
-    fn write<'a>(
-        &'a self,
-        store: &'a dyn Store,
-        batch: WriteBatch,
-        durability: Durability,
-    ) -> StoreFuture<'a, Receipt> {
-        // Heartbeats and sweeps come at times of their own.
-        let counts = batch.ops.iter().any(|op| {
-            matches!(op, Op::AppendEvents(_) | Op::AppendMessage(_) | Op::PutTurn(_) | Op::AdvanceTurn { .. })
-        });
-        let take = |left: u32| left.checked_sub(u32::from(counts));
-        if self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_err() {
-            self.left.store(0, Ordering::Release);
-            self.died.notify_waiters();
-            self.died.notify_one();
-            return Box::pin(std::future::pending());
-        }
-        store.apply(batch, durability)
-    }
-
-    fn closes(&self) -> bool {
-        false
-    }
-}
-
 #[tokio::test]
 async fn after_whichever_write_a_run_dies_it_is_picked_up_without_doing_anything_twice() {
     let lab = Lab::memory().await;
@@ -400,7 +370,7 @@ async fn after_whichever_write_a_run_dies_it_is_picked_up_without_doing_anything
         let agent = || Agent::new("").tool(weather(&often).idempotent()).tool(counted("book", &once)).model(&model);
         let clock = ManualClock::default();
         let memory: Arc<dyn Store> = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
-        let mortal = Over::new(memory.clone(), Mortal { left: AtomicU32::new(writes), died: Notify::new() });
+        let mortal = Over::new(memory.clone(), Mortal::after(writes));
         let open = async |store: Arc<dyn Store>| {
             lab.builder().with_store(store).with_clock(Arc::new(clock.clone())).open().await.unwrap()
         };
@@ -515,8 +485,7 @@ async fn whoever_was_driven_out_of_a_run_does_nothing_more_in_it() {
     let lab = Lab::memory().await;
     let calls: Vec<String> = (0..CALLS).map(|n| format!("tool=note:{{\"city\": \"{n}\"}}")).collect();
     let model = plays(&lab, &[&format!("{};text=Done.", calls.join(";"))]);
-    let store: Arc<dyn Store> =
-        Over::new(Arc::new(MemoryStore::new()), Mortal { left: AtomicU32::new(u32::MAX), died: Notify::new() });
+    let store: Arc<dyn Store> = Over::new(Arc::new(MemoryStore::new()), Mortal::after(u32::MAX));
     let first = lab.builder().with_store(store.clone()).open().await.unwrap();
     let second = lab.builder().with_store(store).open().await.unwrap();
     let (begun, may_end) = (Arc::new(AtomicU32::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
@@ -562,7 +531,7 @@ async fn a_run_whose_model_is_still_asked_elsewhere_waits_for_the_answer() {
     let open = async |store: Arc<dyn Store>| {
         lab.builder().with_store(store).with_clock(Arc::new(clock.clone())).open().await.unwrap()
     };
-    let dies = Over::new(memory.clone(), Mortal { left: AtomicU32::new(4), died: Notify::new() });
+    let dies = Over::new(memory.clone(), Mortal::after(4));
     let first = open(dies.clone()).await;
     let agent = Agent::new("").model(lab.model("text=Done."));
     let chat = first.user("ana").new_conversation();
@@ -585,5 +554,76 @@ async fn a_run_whose_model_is_still_asked_elsewhere_waits_for_the_answer() {
     .await;
     assert_eq!(result.unwrap().output, "Done.");
     second.close().await.unwrap();
+    lab.close().await;
+}
+
+/// Tells when it is dropped.
+struct Told(Arc<Notify>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn a_tool_at_work_is_stopped_with_its_conversation_and_with_its_user() {
+    for erases in [false, true] {
+        let lab = Lab::memory().await;
+        let (begun, dropped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (heard, told) = (begun.clone(), dropped.clone());
+        let hangs = Tool::new("weather", "", move |_: City| {
+            let (heard, told) = (heard.clone(), Told(told.clone()));
+            async move {
+                let _told = told;
+                heard.notify_one();
+                std::future::pending::<Result<String, Infallible>>().await
+            }
+        });
+        let agent = Agent::new("").tool(hangs).model(plays(&lab, &[ASKS]));
+        let chat = lab.me().new_conversation();
+        let run = chat.run(&agent, "?").start().await.unwrap();
+        within(begun.notified()).await;
+        if erases {
+            within(lab.me().erase()).await.unwrap();
+            assert_eq!(lab.me().list_runs().await.unwrap(), [], "nothing of it is left");
+        } else {
+            within(chat.delete()).await.unwrap();
+            assert_eq!(cause_of(within(run.result()).await).0, ErrorKind::Cancelled);
+        }
+        within(dropped.notified()).await;
+        lab.close().await;
+    }
+}
+
+#[tokio::test]
+async fn calls_that_a_provider_gives_one_name_are_answered_apart() {
+    let lab = Lab::memory().await;
+    let call = |index: usize, city: &str| {
+        let arguments = json!({"city": city}).to_string();
+        json!({"index": index, "id": "call_0", "function": {"name": "weather", "arguments": arguments}})
+    };
+    let asks = json!({"choices": [{"index": 0, "delta": {"tool_calls": [call(0, "Lima"), call(1, "Cusco")]}}]});
+    let ends = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]});
+    let said = json!({"choices": [{"index": 0, "delta": {"content": "Fine."}}]});
+    let stops = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let stream = |first: &Json, last: &Json| {
+        Replay::status(200)
+            .header("content-type", "text/event-stream")
+            .piece(format!("data: {first}\n\ndata: {last}\n\ndata: [DONE]\n\n"))
+    };
+    let transport = Arc::new(ReplayTransport::new([stream(&asks, &ends), stream(&said, &stops)]));
+    let tertulia = lab.builder().with_transport(transport.clone()).open().await.unwrap();
+    let times = Arc::default();
+    let agent = Agent::new("").tool(weather(&times)).model("lab/m");
+    let chat = tertulia.user("ana").new_conversation();
+    let result = within(chat.run(&agent, "?").into_future()).await.unwrap();
+    assert_eq!((&*result.output, result.calls, times.load(Ordering::Relaxed)), ("Fine.", 2, 2));
+    let body: Json = serde_json::from_slice(transport.requests()[1].body()).unwrap();
+    let answers: Vec<_> = body["messages"].as_array().unwrap().iter().filter(|m| m["role"] == "tool").collect();
+    assert_eq!(answers.len(), 2);
+    assert_ne!(answers[0]["tool_call_id"], answers[1]["tool_call_id"]);
+    assert!(answers[0]["content"].as_str().unwrap().contains("Lima"), "{answers:?}");
+    tertulia.close().await.unwrap();
     lab.close().await;
 }

@@ -7,18 +7,17 @@ mod support;
 
 use std::future::IntoFuture as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use support::over::{Between, Over};
+use support::mortal::Mortal;
+use support::over::Over;
 use support::{Lab, cause_of, within};
 use tertulia::base::{Clock as _, ManualClock, Random as _, SeededRandom};
-use tertulia::store::{Durability, MemoryStore, Op, Receipt, Store, StoreFuture, WriteBatch};
+use tertulia::store::{MemoryStore, Store};
 use tertulia::{
     Council, CouncilResult, CouncilStage, ErrorKind, ModelInfo, Price, ProviderSpec, Role, Run, RunEventKind, RunId,
 };
 use tertulia_simulator::Script;
-use tokio::sync::Notify;
 
 /// What a reviewer writes who likes the first one it is shown best.
 const IN_ORDER: &str = "text={\"ranking\": [\"A\", \"B\"]}";
@@ -443,38 +442,6 @@ async fn a_council_that_is_stopped_ends_all_of_its_calls() {
     lab.close().await;
 }
 
-/// A machine that loses its power after so many writes: none of the later ones is ever done, nor answered.
-struct Mortal {
-    left: AtomicU32,
-    died: Notify,
-}
-
-impl Between for Mortal {
-    fn write<'a>(
-        &'a self,
-        store: &'a dyn Store,
-        batch: WriteBatch,
-        durability: Durability,
-    ) -> StoreFuture<'a, Receipt> {
-        // Heartbeats and sweeps come at times of their own.
-        let counts = batch.ops.iter().any(|op| {
-            matches!(op, Op::AppendEvents(_) | Op::AppendMessage(_) | Op::PutTurn(_) | Op::AdvanceTurn { .. })
-        });
-        let take = |left: u32| left.checked_sub(u32::from(counts));
-        if self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_err() {
-            self.left.store(0, Ordering::Release);
-            self.died.notify_waiters();
-            self.died.notify_one();
-            return Box::pin(std::future::pending());
-        }
-        store.apply(batch, durability)
-    }
-
-    fn closes(&self) -> bool {
-        false
-    }
-}
-
 #[tokio::test]
 async fn after_whichever_write_a_council_dies_it_is_picked_up_and_asks_nobody_twice_who_was_heard() {
     // With a chairman that answers, and with one that is down, so that the best answer is put in its place.
@@ -487,7 +454,7 @@ async fn after_whichever_write_a_council_dies_it_is_picked_up_and_asks_nobody_tw
             let council = council(&lab).max_parallel(1).chairman(plays(&lab, "chair", &[chair]));
             let clock = ManualClock::default();
             let memory: Arc<dyn Store> = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
-            let mortal = Over::new(memory.clone(), Mortal { left: AtomicU32::new(writes), died: Notify::new() });
+            let mortal = Over::new(memory.clone(), Mortal::after(writes));
             let open = async |store: Arc<dyn Store>| {
                 lab.builder().with_store(store).with_clock(Arc::new(clock.clone())).open().await.unwrap()
             };

@@ -113,6 +113,7 @@ impl Inner {
 
     /// Stops what is under way here for this user, and waits for its end.
     async fn end_turns(&self, owner: &Arc<str>) {
+        self.stop_runs(owner, None);
         let of_owner = |live: &&super::tertulia::Live| live.owner == *owner;
         let chats: Vec<_> = self.live().values().filter(of_owner).map(|live| live.conversation).collect();
         for chat in chats {

@@ -133,7 +133,9 @@ async fn to_the_end<P: Program>(
     drop(at_work);
     match journal.tell_if([last], check_goes_on).await {
         // Somebody has said the last word already, or all of it is gone.
-        Err(error) if matches!(error.reason(), "picked_up" | "cancelled" | "run_over" | "not_found") => Ok(()),
+        Err(error) if matches!(error.reason(), "picked_up" | "cancelled" | "run_over" | "not_found" | "erasing") => {
+            Ok(())
+        }
         other => other,
     }
 }

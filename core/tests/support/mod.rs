@@ -7,6 +7,7 @@
     reason = "shared by several tests, which may panic"
 )]
 
+pub mod mortal;
 pub mod over;
 
 use std::future::Future;
